@@ -1,0 +1,101 @@
+"""What a neuron is: a map from a current sequence [T, B, N] to spikes of the same shape, and facts about it."""
+
+from typing import ClassVar, Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from spikebench import philox
+
+Reset = Literal["none", "soft", "hard", "mean-field"]
+State = tuple[Tensor, ...]
+
+
+class Neuron(nn.Module):
+    """A neuron's definition: the reference that every backend must equal.
+
+    `forward(x)` maps input current x [T, B, N] to spikes [T, B, N] of the same dtype. Class attributes are the facts
+    that tables, tests and plots use; they must be literals, because they are also read without importing torch.
+    Constants are plain floats or `None`, so that `rounded()` can give the reference exactly what a backend got.
+    """
+
+    reference: ClassVar[str] = ""
+    reset_kind: ClassVar[Reset] = "none"
+    stochastic: ClassVar[bool] = False
+    causal: ClassVar[bool] = True
+    parallel_in_time: ClassVar[bool] = False
+    coupled: ClassVar[bool] = False
+    verified: ClassVar[bool] = True
+    per_neuron: ClassVar[tuple[str, ...]] = ()  # parameters whose last axis runs over the N neurons
+
+    threshold: float | nn.Parameter = 1.0
+
+    def membrane(self, x: Tensor) -> Tensor:
+        """What is compared with the threshold (or, if stochastic, with a uniform): [T, B, N]."""
+        raise NotImplementedError(f"{type(self).__name__} exposes no membrane")
+
+    def margin(self, membrane: Tensor, uniforms: Tensor | None = None) -> Tensor:
+        """Distance of each membrane value to the nearest point where the spike count changes: [T, B, N]."""
+        return (membrane - (self.threshold if uniforms is None else uniforms)).abs()
+
+    def rounded(self, dtype: torch.dtype) -> "Neuron":
+        """This neuron with every constant and parameter rounded to `dtype`; changes it in place and returns it."""
+        for name, value in vars(self).items():
+            if isinstance(value, float):
+                setattr(self, name, float(torch.tensor(value, dtype=dtype)))
+        return self.to(dtype)
+
+
+class SteppedNeuron(Neuron):
+    """A neuron with a recurrence: its definition is one step, and the sequence is the loop over it.
+
+    Streaming: `forward(x, state, return_state=True)` also gives the state after the last step.
+    """
+
+    def initial(self, x: Tensor) -> State:
+        """The state before the first step, for inputs shaped like x [B, N]."""
+        raise NotImplementedError
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """Spikes, pre-reset membrane and next state from one input x [B, N]."""
+        raise NotImplementedError
+
+    def forward(
+        self, x: Tensor, state: State | None = None, return_state: bool = False
+    ) -> Tensor | tuple[Tensor, State]:
+        spikes: list[Tensor] = []
+        for x_t in x.unbind(0):
+            state = self.initial(x_t) if state is None else state
+            s, _, state = self.step(x_t, state)
+            spikes.append(s)
+        out = torch.stack(spikes)
+        return (out, cast(State, state)) if return_state else out
+
+    def membrane(self, x: Tensor) -> Tensor:
+        state, us = self.initial(x[0]), []
+        for x_t in x.unbind(0):
+            _, u, state = self.step(x_t, state)
+            us.append(u)
+        return torch.stack(us)
+
+
+class StochasticNeuron(Neuron):
+    """A neuron that samples. `forward(x, uniforms)`: uniforms [T, B, N] in [0, 1) decide; drawn when not given.
+
+    `seed` (64 bit) names the noise stream and `calls` counts forward calls, so that no noise is ever used twice;
+    `site` is the place of this neuron among the sampling sites of a model.
+    """
+
+    stochastic: ClassVar[bool] = True
+    seed: int = 0
+    calls: int = 0
+    site: int = 0
+
+    def next_call(self) -> int:
+        """The number of this forward call; the next one gets the next number."""
+        self.calls += 1
+        return self.calls - 1
+
+    def draw(self, x: Tensor) -> Tensor:
+        """Uniforms [T, B, N] for the next forward call, Philox 4x32-10, the same on every backend."""
+        return philox.uniforms(self.seed, self.next_call(), self.site, x.shape, x.device).to(x.dtype)

@@ -1,0 +1,95 @@
+"""First-order linear recurrence over time, y_t = decay·y_{t-1} + x_t with y_{-1} = 0: the primitive under neurons without reset.
+
+Every form gives the same y and the same gradients; they differ in work, depth and memory.
+"""
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+Form = Literal["sequential", "chunked", "fft"]
+
+
+def recurrence(x: Tensor, decay: float | Tensor, form: Form = "sequential", chunk: int = 32) -> Tensor:
+    """y_t = decay·y_{t-1} + x_t along the first axis of x [T, ...]; decay is a scalar (float, or a tensor that may learn).
+
+    sequential: a loop of T steps, plain autograd. chunked: matrix products inside chunks and a carry between them,
+    work O(T·chunk). fft: a causal convolution, work O(T log T); a decay that learns needs one of the other two.
+    """
+    match form:
+        case "sequential":
+            return _sequential(x, decay)
+        case "chunked":
+            return _chunked(x, torch.as_tensor(decay, dtype=x.dtype, device=x.device), chunk)
+        case "fft":
+            powers = float(decay) ** torch.arange(x.shape[0], dtype=torch.float64)
+            return causal_convolution(x, powers)
+    raise ValueError(f"no form {form!r}; there are sequential, chunked, fft")
+
+
+def _sequential(x: Tensor, decay: float | Tensor) -> Tensor:
+    y, out = None, []
+    for x_t in x.unbind(0):
+        y = x_t if y is None else decay * y + x_t
+        out.append(y)
+    return torch.stack(out)
+
+
+def _chunked(x: Tensor, decay: Tensor, chunk: int) -> Tensor:
+    steps = x.shape[0]
+    count = -(-steps // chunk)
+    flat = x.reshape(steps, -1)  # [T, M]
+    if count * chunk != steps:
+        flat = torch.cat([flat, flat.new_zeros(count * chunk - steps, flat.shape[1])])
+    lag = torch.arange(chunk, device=x.device)
+    power = decay ** (lag[:, None] - lag[None, :]).clamp_min(0)
+    inside = torch.matmul(power.tril(), flat.view(count, chunk, -1))  # [K, C, M]
+    carry = _sequential(inside[:, -1], decay**chunk)  # state at the end of each chunk
+    before = torch.cat([torch.zeros_like(carry[:1]), carry[:-1]])
+    y = inside + (decay ** (lag + 1))[None, :, None] * before[:, None, :]
+    return y.reshape(count * chunk, -1)[:steps].reshape(x.shape)
+
+
+def causal_convolution(x: Tensor, kernel: Tensor) -> Tensor:
+    """y_t = Σ_{j ≤ t} kernel_j·x_{t-j} along the first axis of x [T, ...]; kernel [T] float64, no wrap-around.
+
+    Work O(T log T). The transforms run along a contiguous time axis and the backward pass is the correlation, with
+    the kernel's spectrum shared by both.
+    """
+    return _Convolution.apply(x, kernel)  # pyright: ignore[reportReturnType]
+
+
+class _Convolution(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel: Tensor) -> Tensor:
+        size = _fast_size(2 * x.shape[0] - 1)
+        spectrum = torch.fft.rfft(kernel.to(x.device), n=size).to(torch.complex(x.new_zeros(()), x.new_zeros(())).dtype)
+        ctx.save_for_backward(spectrum)
+        ctx.size = size
+        return _multiply(x, spectrum, size)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        (spectrum,) = ctx.saved_tensors
+        return _multiply(grad, spectrum.conj(), ctx.size), None
+
+
+def _multiply(x: Tensor, spectrum: Tensor, size: int) -> Tensor:
+    series = x.reshape(x.shape[0], -1).t().contiguous()  # [M, T]
+    y = torch.fft.irfft(torch.fft.rfft(series, n=size) * spectrum, n=size)[:, : x.shape[0]]
+    return y.t().reshape(x.shape)
+
+
+def _fast_size(n: int) -> int:
+    """The smallest size ≥ n whose only factors are 2, 3 and 5."""
+    best = 1 << (n - 1).bit_length()
+    five = 1
+    while five < best:
+        three = five
+        while three < best:
+            rest = -(-n // three)
+            best = min(best, three << (rest - 1).bit_length())
+            three *= 3
+        five *= 5
+    return best

@@ -1,0 +1,51 @@
+"""Spike generation: Heaviside forward, surrogate derivative backward.
+
+`z` is the distance to threshold, `u - threshold`, of any shape. `k` is the slope of a surrogate; its derivative
+at z is written beside its name. All are even in z.
+"""
+
+import math
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+Surrogate = Literal["atan", "fast_sigmoid", "sigmoid", "triangle", "exponential"]
+
+
+def derivative(z: Tensor, surrogate: Surrogate, k: float) -> Tensor:
+    """Surrogate derivative of the spike at `z`, same shape and dtype."""
+    match surrogate:
+        case "atan":
+            return (k / 2) / (1 + (math.pi / 2 * k * z).square())
+        case "fast_sigmoid":
+            return 1 / (k * z.abs() + 1).square()
+        case "sigmoid":
+            p = torch.sigmoid(k * z)
+            return k * p * (1 - p)
+        case "triangle":
+            return k * (1 - k * z.abs()).clamp_min(0)
+        case "exponential":
+            return k * torch.exp(-k * z.abs())
+    raise ValueError(f"no surrogate {surrogate!r}; there are atan, fast_sigmoid, sigmoid, triangle, exponential")
+
+
+class _Spike(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, surrogate: Surrogate, k: float, strict: bool) -> Tensor:
+        ctx.save_for_backward(z)
+        ctx.surrogate, ctx.k = surrogate, k
+        return (z > 0 if strict else z >= 0).to(z.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        (z,) = ctx.saved_tensors
+        return grad * derivative(z, ctx.surrogate, ctx.k), None, None, None
+
+
+def spike(z: Tensor, surrogate: Surrogate = "atan", k: float = 2.0, strict: bool = False) -> Tensor:
+    """1 where z ≥ 0 (z > 0 if `strict`), else 0, in the dtype of z. A NaN never spikes.
+
+    Raises ValueError in the backward pass for an unknown surrogate.
+    """
+    return _Spike.apply(z, surrogate, k, strict)  # pyright: ignore[reportReturnType]
