@@ -1,0 +1,172 @@
+"""Spiking Heidelberg Digits: spoken digits in German and English as spike trains of 700 cochlear channels."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spikebench.rooms import Problem
+from spikebench.task import Batch, Dataset, find
+
+LICENCE = "CC BY 4.0"
+URL = "https://zenkelab.org/resources/spiking-heidelberg-datasets-shd/"
+SOURCE = (
+    "@article{cramer2022heidelberg, author={Cramer, Benjamin and Stradmann, Yannik and Schemmel, Johannes and Zenke,"
+    " Friedemann}, title={The {Heidelberg} Spiking Data Sets for the Systematic Evaluation of Spiking Neural Networks},"
+    " journal={IEEE Transactions on Neural Networks and Learning Systems}, volume={33}, pages={2744--2757},"
+    " year={2022}, doi={10.1109/TNNLS.2020.3044364}}"
+)
+RECIPE = {
+    "hidden": (128, 128, 128),
+    "batch_norm": False,
+    "weights": "kaiming",
+    "readout": "leaky",
+    "epochs": 200,
+    "batch": 64,
+    "optimizer": "adamax",
+    "schedule": "constant",
+    "lr": 1e-3,
+}
+UNITS = 700
+_DATASETS = ("spikes/times", "spikes/units", "labels")
+
+
+def load(data_root: str | Path | None = None, *, dt: float = 1e-3, augment: bool = False) -> Dataset:
+    """The official split in bins of `dt` seconds; `augment` as in `Events`, on the training split."""
+    remedy = f"download shd_train.h5 and shd_test.h5 from {URL} and name their folder with --data-root"
+    return load_events("shd", data_root, ("shd", "SHD", "."), UNITS, remedy, dt, augment)
+
+
+def load_events(
+    task: str,
+    data_root: str | Path | None,
+    folders: tuple[str, ...],
+    units: int,
+    remedy: str,
+    dt: float,
+    augment: bool,
+) -> Dataset:
+    """A task whose files `<task>_train.h5` and `<task>_test.h5` have the layout of SHD."""
+    if not dt > 0:
+        raise Problem(f"{task}: dt must be positive, got {dt}")
+    train, test = (
+        read(find(task, data_root, folders, f"{task}_{part}.h5", remedy), units) for part in ("train", "test")
+    )
+    splits = train.binned(dt, augment), test.binned(dt)
+    steps = max(int(split.lengths.max()) for split in splits)
+    classes = max(train.classes, test.classes)
+    return Dataset(task, *splits, units, classes, steps, {"dt": dt, "augment": augment})
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """A file in the layout of SHD: times in s and units of all events, recording after recording, and their counts."""
+
+    times: NDArray[np.floating]
+    units: NDArray[np.int32]
+    counts: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    classes: int
+    channels: int
+
+    def binned(self, dt: float, augment: bool = False) -> "Events":
+        """Events in bins of dt: bin k holds the times in ((k-1)·dt, k·dt], as the SPSN authors have it.
+
+        They divide in float16, the precision of the stored times; here the division is exact, so that an event may
+        lie one bin beside theirs.
+        """
+        steps = np.ceil(self.times.astype(np.float64) / dt).astype(np.int32)
+        starts = np.cumsum(self.counts) - self.counts
+        lengths = np.ones(len(self.counts), np.int64)
+        filled = self.counts > 0
+        lengths[filled] = np.maximum.reduceat(steps, starts[filled]) + 1
+        return Events(
+            torch.from_numpy(steps),
+            torch.from_numpy(self.units),
+            torch.from_numpy(starts),
+            torch.from_numpy(self.counts),
+            torch.from_numpy(lengths),
+            torch.from_numpy(self.labels),
+            self.channels,
+            augment,
+        )
+
+
+def read(path: Path, channels: int) -> Recordings:
+    """The whole file. Problem if it is no HDF5, cut short, of another layout, or empty."""
+    try:
+        with h5py.File(path, "r") as file:
+            if missing := [name for name in _DATASETS if getattr(file.get(name), "ndim", 0) != 1]:
+                raise Problem(f"{path}: no list {', '.join(missing)}; is it in the layout of SHD?")
+            times, units, labels = (np.asarray(file[name]) for name in _DATASETS)
+            names = len(np.asarray(file["extra/keys"])) if "extra/keys" in file else 0
+    except OSError as error:
+        raise Problem(f"{path}: not an HDF5 file, or cut short ({error})") from None
+    if not len(labels):
+        raise Problem(f"{path}: holds no recordings")
+    counts = np.array([len(recording) for recording in times])
+    if len({len(times), len(units), len(labels)}) > 1 or any(counts != [len(recording) for recording in units]):
+        raise Problem(f"{path}: times, units and labels do not belong together; their lengths differ")
+    all_times, all_units, labels = (
+        np.concatenate(times),
+        np.concatenate(units).astype(np.int32),
+        labels.astype(np.int64),
+    )
+    if not (np.isfinite(all_times) & (all_times >= 0)).all():
+        raise Problem(f"{path}: an event's time is negative or not finite")
+    if len(all_units) and not 0 <= all_units.min() <= all_units.max() < channels:
+        raise Problem(f"{path}: units from {all_units.min()} to {all_units.max()}, there should be {channels}")
+    if labels.min() < 0:
+        raise Problem(f"{path}: label {labels.min()} is negative")
+    return Recordings(all_times, all_units, counts, labels, max(names, int(labels.max()) + 1), channels)
+
+
+@dataclass(frozen=True)
+class Events:
+    """Binned events of one split; a batch holds spike counts [T, B, units], padded with zeros at the front.
+
+    T is the longest recording of the batch and nothing is masked, both as the SPSN authors have it. `augment`, theirs
+    too: each recording is stretched about its centre, in time and over the units, by a factor from 0.7 to 1.3, and
+    shifted by up to a tenth of the units; the nearest point is taken, zero outside.
+    """
+
+    steps: Tensor  # [events]
+    units: Tensor  # [events]
+    starts: Tensor  # [S]
+    counts: Tensor  # [S]
+    lengths: Tensor  # [S]
+    labels: Tensor  # [S]
+    channels: int
+    augment: bool = False
+
+    def batch(self, index: Tensor) -> Batch:
+        longest = int(self.lengths[index].max())
+        x = torch.zeros(longest, len(index), self.channels)
+        for column, sample in enumerate(index.tolist()):
+            x[longest - int(self.lengths[sample]) :, column] = self.recording(sample)
+        return Batch(x, self.labels[index])
+
+    def recording(self, sample: int) -> Tensor:
+        """Spike counts of one recording: [L, units]."""
+        events = slice(int(self.starts[sample]), int(self.starts[sample] + self.counts[sample]))
+        length = int(self.lengths[sample])
+        cell = self.steps[events] * self.channels + self.units[events]
+        counts = torch.bincount(cell, minlength=length * self.channels).view(length, self.channels).float()
+        return _stretch(counts) if self.augment else counts
+
+
+def _stretch(x: Tensor, scale: float = 0.3, shift: float = 0.1) -> Tensor:
+    """x [L, units] stretched and shifted at random: out[t, c] = x[t', c'] with t', c' the nearest source points."""
+    steps, units = x.shape
+    factor = 1 + scale * (2 * float(torch.rand(())) - 1)
+    offset = round(shift * units * (2 * float(torch.rand(())) - 1))
+    for axis, size, moved in ((0, steps, 0), (1, units, offset)):
+        centre = (size - 1) / 2
+        source = ((torch.arange(size) - centre - moved) / factor + centre).round().long()
+        inside = (source >= 0) & (source < size)
+        x = x.index_select(axis, source.clamp(0, size - 1)) * (inside[:, None] if axis == 0 else inside)
+    return x
