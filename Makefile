@@ -1,0 +1,67 @@
+# every path here is relative, so that a folder with a space in its name works
+PYTHON ?= python3
+PIP_ARGS ?=
+PYTEST_ARGS ?=
+VENV_PYTHON := .venv/bin/python
+STATE := .venv/state
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help bench test check clean FORCE
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@echo '  options: PYTHON=python3.12  PIP_ARGS="options of pip install"  PYTEST_ARGS="options of pytest"'
+
+bench: $(STATE)/bench ## measure the quick sweep: a table, the records and a figure
+	$(VENV_PYTHON) -m spikebench run quick
+
+test: $(STATE)/test ## run the tests
+	$(VENV_PYTHON) -m pytest $(PYTEST_ARGS)
+
+check: $(STATE)/check ## check format, lint, types and imports between rooms
+	$(VENV_PYTHON) -m ruff format --check
+	$(VENV_PYTHON) -m ruff check
+	$(VENV_PYTHON) -m basedpyright --pythonpath $(VENV_PYTHON)
+	$(VENV_PYTHON) -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-cache
+
+clean: ## remove the virtual environment and caches; measurements stay
+	rm -rf .venv .asv .benchmarks .hypothesis .pytest_cache .ruff_cache .import_linter_cache build dist site
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# state/whole: the environment is whole and was made in this folder. It is away while pip works, so that an interrupted
+# install is redone from nothing; mv keeps its time, so that what is installed stays newer.
+EXTRAS_bench := cpu,tasks
+EXTRAS_test := cpu,tasks,test
+EXTRAS_check := cpu,tasks,test,dev
+
+$(STATE)/bench $(STATE)/test $(STATE)/check: pyproject.toml constraints.txt $(STATE)/whole
+	@mv $(STATE)/whole $(STATE)/unfinished
+	$(VENV_PYTHON) -m pip install $(PIP_ARGS) -c constraints.txt -e '.[$(EXTRAS_$(@F))]'
+	@# without what it depends on: see the extra `tasks` in pyproject.toml
+	$(VENV_PYTHON) -m pip install $(PIP_ARGS) -c constraints.txt --no-deps aeon
+	@mv $(STATE)/unfinished $(STATE)/whole
+	@touch $@
+
+$(STATE)/whole:
+	@'$(PYTHON)' -c '' || { echo >&2 "make: cannot run '$(PYTHON)': install Python 3.11 or newer (Debian, Ubuntu: apt install python3 python3-venv), or name one: make PYTHON=/path/to/python3"; exit 1; }
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo >&2 "make: '$(PYTHON)' is $$('$(PYTHON)' -V 2>&1), and spikebench needs Python 3.11 or newer: install one and name it: make PYTHON=python3.12"; exit 1; }
+	@rm -rf .venv
+	@'$(PYTHON)' -m venv .venv || { rm -rf .venv; echo >&2 "make: '$(PYTHON)' cannot make a virtual environment: install the package python3-venv (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
+	@mkdir $(STATE) && pwd -P > $@
+
+# redone when its Python is gone, the folder was moved, or another PYTHON= is asked for
+base = $(shell $(1) -c 'import sys; print(sys.base_prefix, sys.version)' 2>&1)
+ifneq ($(wildcard .venv),)
+ifneq ($(shell cat $(STATE)/whole 2>&1),$(shell pwd -P))
+$(STATE)/whole: FORCE
+else ifneq ($(shell $(VENV_PYTHON) -c 'import pip' 2>&1),)
+$(STATE)/whole: FORCE
+else ifneq ($(filter command environment,$(word 1,$(origin PYTHON))),)
+ifneq ($(call base,$(VENV_PYTHON)),$(call base,'$(PYTHON)'))
+$(STATE)/whole: FORCE
+endif
+endif
+endif
+
+FORCE:
