@@ -1,0 +1,40 @@
+"""spikebench weighs spiking neurons: time, memory, energy and spikes, behind one protocol, after checking what they compute."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spikebench.api import compare as compare
+    from spikebench.api import run as run
+    from spikebench.case import Case as Case
+    from spikebench.case import grid as grid
+    from spikebench.neuron import Neuron as Neuron
+    from spikebench.neuron import SteppedNeuron as SteppedNeuron
+    from spikebench.neuron import StochasticNeuron as StochasticNeuron
+    from spikebench.record import Record as Record
+    from spikebench.rooms import Problem as Problem
+    from spikebench.store import table as table
+    from spikebench.subject import neuron as neuron
+
+__version__ = "0.1.0"
+_HOMES = {
+    "Case": "case",
+    "grid": "case",
+    "Neuron": "neuron",
+    "SteppedNeuron": "neuron",
+    "StochasticNeuron": "neuron",
+    "Record": "record",
+    "Problem": "rooms",
+    "table": "store",
+    "neuron": "subject",
+    "run": "api",
+    "compare": "api",
+}
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are loaded when they are used, so that importing spikebench does not import torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"spikebench has no {name!r}; there are {', '.join(__all__)}")
+    return getattr(import_module(f"spikebench.{_HOMES[name]}"), name)

@@ -1,0 +1,6 @@
+"""`python -m spikebench`."""
+
+from spikebench.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""The Python face of the road: run cases and compare subjects from a script or a notebook."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from spikebench import compare as pairs
+from spikebench import runner
+from spikebench.case import Case
+from spikebench.record import Record
+
+
+def run(cases: Iterable[Case], out: str | Path | None = None, resume: bool = False, **settings: Any) -> list[Record]:
+    """Measure cases, each in fresh processes, and return their records; `out` is a JSON Lines file to append to.
+
+    `settings` are the fields of `spikebench.runner.Settings`: metrics, samples, timeout, memory_limit, budget, repeats,
+    threads. `spikebench.store.frame(records)` makes a tidy pandas frame of the result.
+    """
+    where = Path(out) if out is not None else None
+    return list(runner.run(list(cases), runner.Settings(**settings), where, resume))
+
+
+def compare(*subjects: str, blocks: int = 10, out: str | Path | None = None, **fields: Any) -> list[pairs.Comparison]:
+    """Weigh subjects in live pairs; the first one is the baseline. `fields` are those of a Case: T, B, N, mode …"""
+    case = Case(subject=subjects[0], **fields)
+    return list(pairs.compare(subjects, case, blocks, out=Path(out) if out is not None else None))

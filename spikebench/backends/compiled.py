@@ -1,0 +1,42 @@
+"""torch.compile of chunks of steps: the loop over T stays in Python, each chunk is one compiled graph."""
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from spikebench.neuron import State, SteppedNeuron
+
+if TYPE_CHECKING:
+    from spikebench.case import Case
+
+STEPPED_ONLY = True
+
+
+def refuses(case: "Case") -> str | None:
+    """On a CPU, torch.compile needs a C++ compiler."""
+    if case.device == "cpu" and not (shutil.which("g++") or shutil.which("clang++")):
+        return "torch.compile needs a C++ compiler on the CPU: install g++"
+    return None
+
+
+def run(neuron: SteppedNeuron, x: Tensor, seed: int | None = None, *, chunk: int = 16) -> Tensor:
+    """Spikes [T, B, N]; `chunk` steps per compiled call, and one shorter chunk when T is no multiple of it."""
+    state, spikes = neuron.initial(x[0]), []
+    compiled = _compiled(neuron)
+    for part in x.split(chunk):
+        s, state = compiled(part, state)
+        spikes.append(s)
+    return torch.cat(spikes)
+
+
+def _compiled(neuron: SteppedNeuron) -> Any:
+    """The compiled chunk of a neuron, made once and kept on it."""
+    if "_chunk" not in vars(neuron):
+
+        def steps(x: Tensor, state: State) -> tuple[Tensor, State]:
+            return neuron(x, state, return_state=True)  # pyright: ignore[reportReturnType]  # a pair when asked for
+
+        object.__setattr__(neuron, "_chunk", torch.compile(steps, dynamic=False, fullgraph=True))
+    return vars(neuron)["_chunk"]

@@ -1,0 +1,13 @@
+"""The definition as it stands: PyTorch operations, one step after the other wherever there is a recurrence."""
+
+from torch import Tensor
+
+from spikebench.neuron import Neuron, StochasticNeuron
+
+
+def run(neuron: Neuron, x: Tensor, seed: int | None = None) -> Tensor:
+    """Spikes [T, B, N]; `seed` replaces the noise stream of a stochastic neuron."""
+    if seed is not None and isinstance(neuron, StochasticNeuron):
+        neuron.seed = seed
+    out = neuron(x)
+    return out[0] if isinstance(out, tuple) else out

@@ -1,0 +1,1 @@
+"""Reset-free neurons as a causal convolution by FFT, the way their authors compute them, padded so that nothing wraps."""

@@ -1,0 +1,17 @@
+"""The published habit: a loop that takes x[t]. Each of its backward steps fills a zero [T, B, N], so time grows as T²."""
+
+import torch
+from torch import Tensor
+
+from spikebench.neuron import SteppedNeuron
+
+STEPPED_ONLY = True
+
+
+def run(neuron: SteppedNeuron, x: Tensor, seed: int | None = None) -> Tensor:
+    """Spikes [T, B, N]; the same operations as the definition but for the indexing."""
+    state, spikes = neuron.initial(x[0]), []
+    for t in range(x.shape[0]):
+        s, _, state = neuron.step(x[t], state)
+        spikes.append(s)
+    return torch.stack(spikes)

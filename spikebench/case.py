@@ -1,0 +1,233 @@
+"""A case: one point to measure. Frozen, JSON, no tensors; `case_id` is a pure function of what was asked."""
+
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from spikebench import rooms
+from spikebench.rooms import Problem
+
+Mode = Literal["inference", "forward", "train", "stream"]
+Workload = Literal["layer"]
+DTYPES = ("float32", "float64", "bfloat16", "float16")
+DEVICES = ("cpu", "cuda")
+
+_SUBJECT = re.compile(
+    r"^(?P<name>[^\[\]@]+)(?:\[(?P<options>[^\[\]]*)\])?(?:@(?P<backend>[\w-]+)(?:\[(?P<how>[^\[\]]*)\])?)?$"
+)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured: `neuron[options]@backend[options]`, or `path.py:Class[options]`; options given, not defaults."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+    backend: str = "eager"
+    how: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether this is somebody's module rather than an id of ours."""
+        return ":" in self.name
+
+    def __str__(self) -> str:
+        return f"{self.name}{_written(self.options)}@{self.backend}{_written(self.how)}"
+
+    @cached_property
+    def all_options(self) -> dict[str, Any]:
+        """Every option of the neuron with its value; of a foreign subject those that were given."""
+        if self.foreign:
+            return dict(self.options)
+        return {k: self.options.get(k, o.default) for k, o in rooms.facts(self.name).options.items()}
+
+    @cached_property
+    def all_how(self) -> dict[str, Any]:
+        """Every option of the backend with its value."""
+        if self.foreign:
+            return dict(self.how)
+        return {k: self.how.get(k, o.default) for k, o in rooms.backend_options(self.backend, self.name).items()}
+
+
+def parse_subject(text: str) -> Subject:
+    """A subject from text, checked against what there is; options equal to their default are dropped."""
+    match = _SUBJECT.match(text.strip())
+    if match is None:
+        raise Problem(
+            f"cannot read subject {text!r}; write neuron[option=value]@backend or path.py:Class[option=value]"
+        )
+    name, backend = match["name"].strip(), rooms.canonical(match["backend"] or "eager")
+    options, how = _read_options(match["options"]), _read_options(match["how"])
+    if ":" in name:
+        if backend != "eager":
+            raise Problem(f"{name} is a module of its own and runs as it is; leave @{backend} out")
+        return Subject(name, options, backend, how)
+    neuron = rooms.find("neurons", name)
+    if backend not in rooms.backends(neuron):
+        raise Problem(f"no backend {backend!r} for {neuron!r}; there are {', '.join(rooms.backends(neuron))}")
+    options = _checked(f"neuron {neuron!r}", options, rooms.facts(neuron).options)
+    how = _checked(f"backend {backend!r}", how, rooms.backend_options(backend, neuron))
+    return Subject(neuron, options, backend, how)
+
+
+def _read_options(text: str | None) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for part in filter(None, (p.strip() for p in (text or "").split(","))):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise Problem(f"cannot read option {part!r}; write option=value")
+        options[rooms.canonical(key)] = read_value(value.strip())
+    return options
+
+
+def read_value(text: str) -> Any:
+    """A number, true, false, none, or text."""
+    lowered = text.lower()
+    if lowered in ("true", "false", "none"):
+        return {"true": True, "false": False, "none": None}[lowered]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _checked(owner: str, given: dict[str, Any], known: dict[str, rooms.Option]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for key, value in given.items():
+        if key not in known:
+            raise Problem(f"no option {key!r} for {owner}; there are {', '.join(known) or 'none'}")
+        option = known[key]
+        if option.choices and value not in option.choices:
+            choices = [_shown(c) for c in option.choices]
+            dashed = {c.replace("_", "-"): real for c, real in zip(choices, option.choices, strict=True)}
+            if str(value).replace("_", "-") not in dashed:
+                raise Problem(f"{key}={_shown(value)} is not an option of {owner}; there are {', '.join(choices)}")
+            value = dashed[str(value).replace("_", "-")]
+        value = _typed(owner, key, value, option)
+        if value != option.default or type(value) is not type(option.default):
+            kept[key] = value
+    return {k: kept[k] for k in known if k in kept}
+
+
+def _typed(owner: str, key: str, value: Any, option: rooms.Option) -> Any:
+    wants = option.type_name.split("|")[0].strip() or type(option.default).__name__
+    if value is None and ("None" in option.type_name or option.default is None):
+        return None
+    if wants == "float" and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    kinds: dict[str, type] = {"float": float, "int": int, "bool": bool, "str": str}
+    if wants in kinds and type(value) is not kinds[wants]:
+        raise Problem(f"{key}={_shown(value)} of {owner} must be {option.type_name}; the default is {option.default}")
+    return value
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _written(options: dict[str, Any]) -> str:
+    return "[" + ",".join(f"{k}={_shown(v)}" for k, v in options.items()) + "]" if options else ""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One point: a subject, a workload and its sizes. Sizes are numbers of steps T, batch items B and neurons N.
+
+    `rate` is the output spike rate (spikes per neuron and step) that the input aims at; `seed` names input and noise.
+    Raises Problem for anything that cannot be a case.
+    """
+
+    subject: str
+    T: int = 128
+    B: int = 32
+    N: int = 512
+    mode: Mode = "train"
+    workload: Workload = "layer"
+    dtype: str = "float32"
+    device: str = "cpu"
+    seed: int = 0
+    rate: float = 0.3
+    network: str | None = None
+    task: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "subject", str(parse_subject(self.subject)))
+        for axis in "TBN":
+            if not isinstance(getattr(self, axis), int) or getattr(self, axis) < 1:
+                raise Problem(f"{axis}={getattr(self, axis)} is not a size; give a whole number of at least 1")
+        _one_of("mode", self.mode, get_args(Mode))
+        _one_of("workload", self.workload, get_args(Workload))
+        _one_of("dtype", self.dtype, DTYPES)
+        _one_of("device", self.device, DEVICES)
+        if not 0 < self.rate < 1:
+            raise Problem(f"rate={self.rate} is not an output spike rate; give a number between 0 and 1")
+
+    @cached_property
+    def parsed(self) -> Subject:
+        return parse_subject(self.subject)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Every option of the neuron with its value."""
+        return self.parsed.all_options
+
+    @cached_property
+    def case_id(self) -> str:
+        return case_id(self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """The case with every default written out."""
+        s = self.parsed
+        spelled = {"neuron": s.name, "options": s.all_options, "backend": s.backend, "backend_options": s.all_how}
+        return {"subject": self.subject, **spelled, **{k: v for k, v in asdict(self).items() if k != "subject"}}
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> "Case":
+        """The case again; fields that a case does not have are ignored."""
+        known = Case.__dataclass_fields__
+        return Case(**{k: v for k, v in data.items() if k in known})
+
+
+def case_id(data: dict[str, Any]) -> str:
+    """First 12 hexadecimal digits of the SHA-256 of the case's canonical JSON."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def grid(
+    subjects: Iterable[str],
+    T: Sequence[int] = (128,),
+    B: Sequence[int] = (32,),
+    N: Sequence[int] = (512,),
+    mode: Sequence[str] = ("train",),
+    **fixed: Any,
+) -> list[Case]:
+    """Every combination of subjects, sizes and modes; the sizes vary slowest, so that subjects can be compared early."""
+    points = itertools.product(mode, T, B, N, list(subjects))
+    return [Case(subject=s, T=t, B=b, N=n, mode=m, **fixed) for m, t, b, n, s in points]  # pyright: ignore[reportArgumentType]  # checked at run time
+
+
+def with_changes(case: Case, **changes: Any) -> Case:
+    """The same case with other fields."""
+    return replace(case, **changes)
+
+
+def foreign_file(subject: Subject) -> Path | None:
+    """The file of a `path.py:Class` subject, or None if it names a package."""
+    path = subject.name.rpartition(":")[0]
+    return Path(path) if path.endswith(".py") else None
+
+
+def _one_of(name: str, value: Any, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise Problem(f"no {name} {value!r}; there are {', '.join(choices)}")

@@ -1,0 +1,15 @@
+"""The commands, put together."""
+
+import typer
+
+from spikebench.cli import asv, look, measure, train
+
+app = typer.Typer(
+    help="Weigh spiking neurons: time, memory, energy and spikes, behind one protocol.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for room in (measure, train, look, asv):
+    room.add_to(app)

@@ -1,0 +1,110 @@
+"""Commands that look: list, doctor, show, plot, cite."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from spikebench import rooms, store, sweeps
+from spikebench.cli import options as o
+from spikebench.cli.tables import plain_table, records_table, stdout
+from spikebench.rooms import Problem
+
+ROOMS = ("neurons", "backends", "metrics", "sweeps", "tasks", "claims")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("list")(list_room)
+    app.command()(doctor)
+    app.command()(show)
+    app.command()(plot)
+    app.command()(cite)
+
+
+def list_room(
+    room: Annotated[str, typer.Argument(help=", ".join(ROOMS))] = "neurons",
+    as_json: o.Json = False,
+) -> None:
+    """List what there is in a room, with its facts."""
+    if room not in ROOMS:
+        raise Problem(f"no room {room!r}; there are {', '.join(ROOMS)}")
+    if room == "sweeps":
+        rows = [_sweep_row(name) for name in sweeps.SWEEPS]
+    else:
+        rows = rooms.describe(room)
+    if as_json:
+        stdout().print_json(json.dumps(rows))
+        return
+    facts = ["reset_kind", "stochastic", "causal", "parallel_in_time"] if room == "neurons" else []
+    for row in rows:
+        row |= {k: "yes" if v is True else "no" if v is False else v for k, v in row.items()}
+        row |= {k: ", ".join(map(str, v)) for k, v in row.items() if isinstance(v, list)}
+    extra = {"neurons": ["backends"], "metrics": ["unit", "process"], "sweeps": ["cases"]}.get(room, [])
+    plain_table(rows, ["id", *facts, *extra, "title"])
+
+
+def _sweep_row(name: str) -> dict[str, Any]:
+    doc = (sweeps.SWEEPS[name].__doc__ or "").split("\n")[0]
+    return {"id": name, "cases": len(sweeps.SWEEPS[name]()), "title": doc}
+
+
+def doctor(as_json: o.Json = False) -> None:
+    """What this machine can measure, what it cannot, and what to do about it."""
+    from spikebench.doctor import examine
+
+    found = examine()
+    if as_json:
+        stdout().print_json(json.dumps(found))
+        return
+    plain_table([{"what": k, "found": v} for k, v in found["environment"].items()], ["what", "found"])
+    for part in ("metrics", "backends"):
+        rows = [{part[:-1]: k, **{f: v or "" for f, v in row.items()}} for k, row in found[part].items()]
+        stdout().print()
+        plain_table(rows, [part[:-1], "available", "reason", "remedy"])
+
+
+def show(
+    files: Annotated[list[str], typer.Argument(help="Result files, folders or glob patterns.")],
+    growth: Annotated[bool, typer.Option(help="Fit t = a·T + b·T² per subject instead.")] = False,
+    as_json: o.Json = False,
+) -> None:
+    """Show recorded results."""
+    records = _load(files)
+    if growth:
+        from spikebench.growth import growth_rows
+
+        rows = growth_rows(records)
+        stdout().print_json(json.dumps(rows)) if as_json else plain_table(rows, list(rows[0]) if rows else [])
+    elif as_json:
+        stdout().print_json(json.dumps([r.to_json() for r in records]))
+    else:
+        records_table(records)
+
+
+def plot(
+    kind: Annotated[str, typer.Argument(help="The kind of figure; a file in spikebench/plots.")],
+    files: Annotated[list[str], typer.Argument(help="Result files, folders or glob patterns.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the figures.")] = Path("out"),
+) -> None:
+    """Draw a figure from recorded results, as PNG and SVG."""
+    from spikebench.plots import draw
+
+    for path in draw(kind, store.frame(_load(files)), out):
+        stdout().print(str(path), markup=False)
+
+
+def cite(neurons: Annotated[list[str], typer.Argument(help="Neuron ids.")]) -> None:
+    """BibTeX of the papers behind neurons."""
+    for name in neurons:
+        stdout().print(rooms.facts(rooms.find("neurons", name)).attributes["reference"], markup=False)
+
+
+def _load(files: list[str]) -> list[Any]:
+    notes: list[str] = []
+    records = store.load(files, notes)
+    for note in notes:
+        print(f"spikebench: {note}", file=sys.stderr)
+    return records

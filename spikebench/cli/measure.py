@@ -1,0 +1,142 @@
+"""Commands that measure: run and compare."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spikebench import environment, sweeps
+from spikebench.case import Case, parse_subject
+from spikebench.cli import options as o
+from spikebench.cli.tables import comparison_table, records_table, stderr_progress, stdout
+from spikebench.rooms import Problem
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command()(run)
+    app.command()(compare)
+
+
+def run(
+    sweep: Annotated[str | None, typer.Argument(help="A named sweep; `spikebench list sweeps` shows them.")] = None,
+    subject: Annotated[list[str] | None, typer.Option("--subject", help="Subject to run; repeat for several.")] = None,
+    T: o.T = None,
+    B: o.B = None,
+    N: o.N = None,
+    mode: o.ModeOption = None,
+    device: o.Device = "cpu",
+    dtype: o.Dtype = "float32",
+    rate: o.Rate = 0.3,
+    metric: o.MetricOption = None,
+    samples: o.Samples = 20,
+    repeats: Annotated[int, typer.Option(help="Fresh processes per case.")] = 1,
+    budget: o.Budget = None,
+    timeout: o.Timeout = "300s",
+    memory_limit: o.MemoryLimit = None,
+    threads: o.Threads = None,
+    isolation: o.Isolation = "fork",
+    out: Annotated[Path | None, typer.Option(help="JSON Lines file to append to.")] = None,
+    resume: Annotated[bool, typer.Option(help="Leave out what the file already has.")] = False,
+    retry: Annotated[bool, typer.Option(help="With --resume: redo what is not ok.")] = False,
+    as_json: o.Json = False,
+) -> None:
+    """Measure the cases of a sweep, or of the subjects and sizes given."""
+    from spikebench import runner
+
+    cases = _cases(sweep, subject, T, B, N, mode, device=device, dtype=dtype, rate=rate)
+    settings = o.settings(metric, samples, timeout, budget, memory_limit, threads, isolation, repeats=repeats)
+    where = out or Path("results") / environment.machine() / f"{sweep or 'run'}.jsonl"
+    records = []
+    with stderr_progress(len(cases) * repeats) as progress:
+        for record in runner.run(cases, settings, where, resume, retry, progress):
+            records.append(record)
+    if as_json:
+        stdout().print_json(json.dumps([r.to_json() for r in records]))
+    else:
+        records_table(records)
+        stdout().print(f"{len(records)} records in {where}")
+    if records and all(r.status == "refused" for r in records):
+        raise Problem(f"nothing could be run: {records[0].reason}")
+
+
+def _cases(
+    sweep: str | None,
+    subject: list[str] | None,
+    T: str | None,
+    B: str | None,
+    N: str | None,
+    mode: str | None,
+    **fixed: object,
+) -> list[Case]:
+    """The cases of a sweep, narrowed to the subjects and replaced sizes that were named; or of the options alone."""
+    if sweep is None:
+        if not subject:
+            raise Problem("nothing to run; name a sweep (spikebench list sweeps) or give --subject lif@cpu")
+        return o.points(subject, T, B, N, mode, **fixed)
+    cases = sweeps.cases(sweep)
+    if subject:
+        wanted = {str(parse_subject(s)) for s in subject}
+        missing = wanted - {c.subject for c in cases}
+        if missing:
+            there = ", ".join(dict.fromkeys(c.subject for c in cases))
+            raise Problem(f"sweep {sweep} has no {', '.join(sorted(missing))}; there are {there}")
+        cases = [c for c in cases if c.subject in wanted]
+    if (T, B, N, mode) != (None, None, None, None):
+        subjects = list(dict.fromkeys(c.subject for c in cases))
+        first = cases[0]
+        return o.points(
+            subjects, T or _all(cases, "T"), B or str(first.B), N or str(first.N), mode or first.mode, **fixed
+        )
+    return [Case.from_json({**c.to_json(), **fixed}) for c in cases]
+
+
+def _all(cases: list[Case], axis: str) -> str:
+    return ",".join(str(v) for v in dict.fromkeys(getattr(c, axis) for c in cases))
+
+
+def compare(
+    subjects: Annotated[list[str], typer.Argument(help="The first one is the baseline.")],
+    pairs: Annotated[int, typer.Option(help="Blocks of one fresh process per subject.")] = 10,
+    T: o.T = None,
+    B: o.B = None,
+    N: o.N = None,
+    mode: o.ModeOption = None,
+    device: o.Device = "cpu",
+    dtype: o.Dtype = "float32",
+    rate: o.Rate = 0.3,
+    metric: Annotated[str, typer.Option(help="Metric to compare; less is better.")] = "latency",
+    samples: o.Samples = 20,
+    timeout: o.Timeout = "300s",
+    memory_limit: o.MemoryLimit = None,
+    threads: o.Threads = None,
+    isolation: o.Isolation = "fork",
+    out: Annotated[Path | None, typer.Option(help="JSON Lines file to append the records to.")] = None,
+    as_json: o.Json = False,
+) -> None:
+    """Weigh subjects against the first one, live, in randomised pairs of fresh processes."""
+    from spikebench import compare as live
+    from spikebench.runner import Session
+
+    if len(subjects) < 2:
+        raise Problem(f"one subject is no comparison: {subjects[0]}; name a baseline first, then the others")
+    cases = o.points(subjects[:1], T, B, N, mode, device=device, dtype=dtype, rate=rate)
+    for text in subjects:
+        parse_subject(text)
+    settings = o.settings([metric], samples, timeout, None, memory_limit, threads, isolation)
+    rows: list[live.Comparison] = []
+    with stderr_progress(len(cases) * pairs) as progress, Session(settings) as session:
+        for k, case in enumerate(cases):
+            tick = lambda done, total, k=k, case=case: progress("pairs", case, k * total + done, len(cases) * total)  # noqa: E731
+            rows += live.compare(subjects, case, pairs, settings, out, metric, session, tick)
+    if as_json:
+        stdout().print_json(json.dumps([r.to_json() for r in rows]))
+    else:
+        comparison_table(rows)
+    bad = [r for r in rows if r.status != "ok"]
+    for row in bad:
+        print(f"spikebench: {row.subject} against {row.baseline}: {row.status}: {row.reason}", file=sys.stderr)
+    if bad and all(r.status == "refused" for r in rows):
+        raise Problem(f"nothing could be compared: {bad[0].reason}")

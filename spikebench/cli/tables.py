@@ -1,0 +1,106 @@
+"""Tables and progress on a terminal."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from spikebench import stats, units
+from spikebench.case import Case
+from spikebench.record import Record
+
+if TYPE_CHECKING:
+    from spikebench.compare import Comparison
+
+Report = Callable[[str, Case, int, int], None]
+
+
+@lru_cache(maxsize=1)
+def stdout() -> Console:
+    """The console for results; wide enough not to cut tables that go into a file."""
+    return Console(width=None if sys.stdout.isatty() else 160, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+@contextmanager
+def stderr_progress(total: int) -> Iterator[Report]:
+    """A progress bar on stderr; the report function takes what happens, the case, how many are done, and of how many."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=total)
+
+        def report(what: str, case: Case, done: int, of: int) -> None:
+            note = "" if what in ("start", "ok") else f" {what}"
+            bar.update(task, completed=done, total=of, description=f"{case.subject} T={case.T}{note}")
+
+        yield report
+
+
+def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    """An empty table with our look."""
+    made = Table(box=None, header_style="bold", pad_edge=False)
+    for name in columns:
+        made.add_column(name, justify="right" if name in right else "left", no_wrap=True)
+    return made
+
+
+def records_table(records: list[Record]) -> None:
+    """One row per record: medians with their spread, the distance to the copy floor, spikes, memory, status."""
+    numbers = ("T", "B", "N", "time", "spread", "x copy", "memory", "rate", "compile")
+    made = table("subject", "mode", *numbers, "status", right=numbers)
+    for r in records:
+        made.add_row(*_cells(r))
+    stdout().print(made)
+    reasons = {f"{r.case['subject']} T={r.case['T']}: {r.status}: {r.reason}" for r in records if r.status != "ok"}
+    for reason in sorted(reasons):
+        stdout().print(reason, markup=False)
+
+
+def _cells(r: Record) -> list[str]:
+    samples = _samples(r, "latency")
+    time, copy = stats.median(samples), stats.median(_samples(r, "copy"))
+    spread = (max(samples) - min(samples)) / time if samples else float("nan")
+    case = r.case
+    return [
+        str(case["subject"]).replace("[", r"\["),
+        str(case["mode"]),
+        *(str(case[k]) for k in "TBN"),
+        units.show(time, "s"),
+        f"{spread:.0%}" if samples else "—",
+        units.show(time / copy, "1"),
+        units.show(stats.median(_samples(r, "peak_memory")), "B"),
+        units.show(stats.median(_samples(r, "spike_rate")), "1"),
+        units.show(stats.median(_samples(r, "compile_time")), "s"),
+        " ".join([r.status, *r.flags]),
+    ]
+
+
+def _samples(r: Record, metric: str) -> list[float]:
+    found = r.measurement(metric)
+    return found.samples if found else []
+
+
+def comparison_table(rows: "list[Comparison]") -> None:
+    """One row per comparison: process medians, ratio with its interval, verdict."""
+    numbers = ("T", "B", "N", "baseline", "time", "speed-up")
+    made = table("subject", "against", "mode", *numbers, "verdict", right=numbers)
+    for row in rows:
+        r, case = row.ratio, row.case
+        text = units.ratio(r.estimate, r.low, r.high, r.n) if r else "—"
+        names = [s.replace("[", r"\[") for s in (row.subject, row.baseline)]
+        sizes = [str(case.T), str(case.B), str(case.N)]
+        times = [units.show(v, "s") for v in row.medians]
+        made.add_row(*names, case.mode, *sizes, *times, text.replace("[", r"\["), row.verdict or row.status)
+    stdout().print(made)
+
+
+def plain_table(rows: list[dict[str, Any]], columns: list[str]) -> None:
+    """Rows of text under the named columns."""
+    made = table(*columns)
+    for row in rows:
+        made.add_row(*(str(row.get(c, "")).replace("[", r"\[") for c in columns))
+    stdout().print(made)

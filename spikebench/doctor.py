@@ -1,0 +1,46 @@
+"""What this machine can measure, what it cannot, why, and what to do about it."""
+
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from spikebench import environment, rooms
+
+NEEDS = {"cpu": "numba", "triton": "triton", "snntorch": "snntorch", "spikingjelly": "spikingjelly"}
+NEEDS |= {"norse": "norse", "sinabs": "sinabs"}
+
+
+def examine() -> dict[str, Any]:
+    """{"environment": facts, "metrics": {id: verdict}, "backends": {id: verdict}}; a verdict has available, reason, remedy."""
+    facts = environment.gather() | {"threads": environment.threads()}
+    shown = {k: v for k, v in facts.items() if k not in ("versions",)} | facts["versions"]
+    return {
+        "environment": shown,
+        "metrics": {m: _metric(m) for m in rooms.names("metrics")},
+        "backends": {b: _backend(b) for b in rooms.names("backends")},
+    }
+
+
+def _verdict(reason: str | None = None, remedy: str | None = None) -> dict[str, Any]:
+    return {"available": reason is None, "reason": reason, "remedy": remedy}
+
+
+def _metric(name: str) -> dict[str, Any]:
+    if name == "peak_memory" and not Path("/proc/self/clear_refs").exists():
+        return _verdict("no /proc/self/clear_refs: the high-water mark cannot be reset", "run on Linux")
+    if name == "energy" and environment.gpu() is None:
+        return _verdict("no NVIDIA GPU with an energy counter", "run on a machine with an NVIDIA GPU of Volta or later")
+    return _verdict()
+
+
+def _backend(name: str) -> dict[str, Any]:
+    library = NEEDS.get(name)
+    if library and find_spec(library) is None:
+        extra = {"cpu": "spikebench[cpu]", "triton": "spikebench[triton]"}.get(name, library)
+        return _verdict(f"{library} is not installed", f"pip install {extra}")
+    if name == "triton" and environment.gpu() is None:
+        return _verdict("no NVIDIA GPU", "run on a machine with an NVIDIA GPU")
+    if name == "compiled" and not (shutil.which("g++") or shutil.which("clang++")):
+        return _verdict("torch.compile needs a C++ compiler on the CPU", "install g++")
+    return _verdict()

@@ -1,0 +1,129 @@
+"""What a number was measured on: machine, versions, commit, threads, GPU, load; and the environment a worker gets."""
+
+import hashlib
+import json
+import os
+import platform
+import re
+import subprocess
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+LIBRARIES = ("torch", "triton", "numba", "numpy", "snntorch", "spikingjelly", "norse", "sinabs")
+
+
+@lru_cache(maxsize=1)
+def gather() -> dict[str, Any]:
+    """Facts of this machine and this checkout that hold for a whole run; JSON."""
+    facts: dict[str, Any] = {
+        "machine": machine(),
+        "cpu": _cpu_model(),
+        "cores": psutil.cpu_count(logical=False) or os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "os": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "versions": versions(),
+        "gpu": gpu(),
+        **commit(Path(__file__).resolve().parent),
+    }
+    return facts
+
+
+def machine() -> str:
+    """A folder name for this machine: CPU model and cores, or the GPU and the cores where there is one."""
+    card = gpu()
+    model = card["name"] if card else _cpu_model()
+    words = re.sub(r"\(.*?\)|processor|\d+-core|cpu|@.*", " ", model.lower())
+    slug = re.sub(r"[^a-z0-9]+", "-", words).strip("-") or platform.machine()
+    return f"{slug}-{os.cpu_count()}c"
+
+
+def fingerprint(environment: dict[str, Any]) -> str:
+    """What must be equal for a recorded case to count as measured: machine, versions, threads, commit and local changes."""
+    same = {k: environment.get(k) for k in ("machine", "python", "versions", "gpu", "commit", "dirty", "threads")}
+    return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def versions() -> dict[str, str]:
+    """Versions of ourselves and of what was installed among the libraries that matter, without importing them."""
+    found = {}
+    for name in ("spikebench", *LIBRARIES):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def commit(folder: Path) -> dict[str, Any]:
+    """Commit of the checkout that holds `folder`, and a hash of local changes to the package (null when clean)."""
+    hash_ = _git(folder, "rev-parse", "HEAD")
+    top = _git(folder, "rev-parse", "--show-toplevel")
+    if not hash_ or not top or not (Path(top) / "spikebench").is_dir():
+        return {"commit": None, "dirty": None}
+    changes = _git(Path(top), "diff", "HEAD", "--", "spikebench") or ""
+    changes += _git(Path(top), "status", "--porcelain", "--", "spikebench") or ""
+    return {"commit": hash_, "dirty": hashlib.sha256(changes.encode()).hexdigest()[:12] if changes else None}
+
+
+def _git(folder: Path, *args: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *args], capture_output=True, text=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _cpu_model() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return platform.processor() or platform.machine()
+    found = re.search(r"model name\s*:\s*(.+)", text)
+    return found.group(1).strip() if found else platform.machine()
+
+
+@lru_cache(maxsize=1)
+def gpu() -> dict[str, Any] | None:
+    """Name, UUID, driver and memory of the first NVIDIA GPU, or None."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+        return {
+            "name": pynvml.nvmlDeviceGetName(handle),
+            "uuid": pynvml.nvmlDeviceGetUUID(handle),
+            "driver": pynvml.nvmlSystemGetDriverVersion(),
+            "memory_bytes": int(pynvml.nvmlDeviceGetMemoryInfo(handle).total),
+        }
+    except pynvml.NVMLError:
+        return None
+
+
+def load() -> dict[str, float]:
+    """The load right now: runnable tasks over the last minute, share of stolen CPU time since boot."""
+    times = psutil.cpu_times()
+    total = sum(times)
+    return {"load_1min": os.getloadavg()[0], "steal_share": getattr(times, "steal", 0.0) / total if total else 0.0}
+
+
+def threads() -> int:
+    """How many threads a worker uses: the cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def for_worker(count: int) -> dict[str, str]:
+    """Environment variables that place the threads of OpenMP, MKL and numba, for every subject alike."""
+    return {
+        "OMP_PROC_BIND": "true",
+        "OMP_NUM_THREADS": str(count),
+        "MKL_NUM_THREADS": str(count),
+        "NUMBA_NUM_THREADS": str(count),
+    }

@@ -1,0 +1,77 @@
+"""What a metric is: a way of sampling a running workload. A file in `metrics/` declares `unit` and `process` and samples."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+from torch import Tensor
+
+from spikebench.clock import Clock
+from spikebench.record import Measurement
+from spikebench.workload import Workload
+
+
+class Unavailable(RuntimeError):
+    """This machine or subject cannot give a metric; the message says why."""
+
+
+@dataclass
+class Plan:
+    """How to sample: 20 samples, at least 5 when one takes over 0.2 s."""
+
+    samples: int = 20
+    fewest: int = 5
+    slow: float = 0.2
+    warmup_seconds: float = 10.0
+
+
+@dataclass
+class Running:
+    """A workload in its process: what metrics share. `first_call` is the duration of the first launch in seconds."""
+
+    workload: Workload
+    clock: Clock
+    plan: Plan
+    first_call: float | None = None
+    last_output: Tensor | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+    medians: dict[str, float] = field(default_factory=dict)
+
+
+class Metric(Protocol):
+    """The module of a metric: `process` is "timing" (shared, after warm-up) or "memory" (its own, default allocator)."""
+
+    unit: str
+    process: str
+
+    def sample(self, running: Running) -> list[float]:
+        """Samples in `unit`; raises Unavailable with the reason."""
+        ...
+
+
+def load(name: str) -> Metric:
+    """The metric with an id."""
+    return cast(Metric, importlib.import_module(f"spikebench.metrics.{name}"))
+
+
+def measure(name: str, running: Running) -> Measurement:
+    """One metric as a Measurement; what it cannot give is `unavailable` with the reason."""
+    metric = load(name)
+    running.detail = {}
+    try:
+        samples = metric.sample(running)
+    except Unavailable as error:
+        return Measurement(name, metric.unit, "unavailable", str(error))
+    return Measurement(name, metric.unit, samples=samples, detail=dict(running.detail))
+
+
+def warm_up(call: Callable[[], Any], clock: Clock, plan: Plan) -> list[float]:
+    """Call until the time stops falling: two calls in a row that beat the best so far by less than 2 %."""
+    times: list[float] = []
+    best, stale, start = float("inf"), 0, clock.now()
+    while stale < 2 and clock.now() - start < plan.warmup_seconds:
+        times.append(clock.measure(call))
+        stale = stale + 1 if times[-1] > best * 0.98 else 0
+        best = min(best, times[-1])
+    return times

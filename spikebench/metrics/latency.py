@@ -1,0 +1,26 @@
+"""Wall-clock time of one launch, warm: synchronised at both ends, after the time has stopped falling."""
+
+import torch
+
+from spikebench.metric import Running, warm_up
+
+unit = "s"
+process = "timing"
+
+
+def sample(running: Running) -> list[float]:
+    """Seconds per launch. Launches under 0.2 ms are timed in groups that last at least that long."""
+    clock, plan, work = running.clock, running.plan, running.workload
+    warm = warm_up(work.launch, clock, plan)
+    typical = min(warm)
+    group = max(1, round(2e-4 / typical)) if typical < 2e-4 else 1
+
+    def launches() -> None:
+        for _ in range(group):
+            running.last_output = work.launch()
+
+    count = plan.fewest if typical > plan.slow else plan.samples
+    samples = [clock.measure(launches) / group for _ in range(count)]
+    running.medians["latency"] = sorted(samples)[len(samples) // 2]
+    running.detail |= {"warmup": warm[:50], "group": group, "clock": clock.name, "threads": torch.get_num_threads()}
+    return samples

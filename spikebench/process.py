@@ -1,0 +1,170 @@
+"""Worker processes as the parent sees them: start, ask, time out, kill. The worker is named by string, never imported."""
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from spikebench import clock, environment
+
+
+@dataclass
+class Outcome:
+    """How a job ended: status and reason of the process, the worker's result, the end of what it printed."""
+
+    status: str
+    reason: str | None = None
+    result: dict[str, Any] = field(default_factory=dict)
+    log: str = ""
+    cpu_seconds: float | None = None
+    wall_seconds: float = 0.0
+
+
+class Workers:
+    """Fresh worker processes, one job each. `fork` serves them from one that has torch loaded; False starts each anew.
+
+    CUDA cannot be used after a fork: cases on a GPU need fork=False.
+    """
+
+    def __init__(self, threads: int, fork: bool = True, python: str = sys.executable) -> None:
+        self.threads, self.fork, self.python = threads, fork, python
+        self._server: subprocess.Popen[bytes] | None = None
+        self._buffer = b""
+        self._folder = tempfile.TemporaryDirectory(prefix="spikebench-")
+        self._count = 0
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the server and remove the scratch folder."""
+        self._stop()
+        self._folder.cleanup()
+
+    def ask(self, job: dict[str, Any], timeout: float | None = None) -> Outcome:
+        """Do one job in a fresh process. A crash, a kill and a time-out are outcomes, not errors."""
+        self._count += 1
+        base = Path(self._folder.name) / str(self._count)
+        files = {"result": f"{base}.json", "log": f"{base}.log"}
+        started = clock.monotonic()
+        pid: int | None = None
+        try:
+            server = self._start()
+            assert server.stdin is not None
+            server.stdin.write((json.dumps(job | files | {"threads": self.threads}) + "\n").encode())
+            server.stdin.flush()
+            pid = int((self._line(60.0) or {}).get("pid", 0)) or None
+            ended = self._line(timeout) if pid else None
+        except BrokenPipeError:
+            ended = {}
+        except BaseException:
+            self._kill(pid)
+            self._stop()
+            raise
+        if ended is None:
+            self._kill(pid)
+            self._line(10.0)
+            outcome = Outcome("timeout", f"no result after {timeout:g} s" if timeout else "the worker did not answer")
+        else:
+            outcome = self._ended(ended, Path(files["result"]))
+        outcome.log = _tail(Path(files["log"]))
+        outcome.wall_seconds = clock.monotonic() - started
+        for path in files.values():
+            Path(path).unlink(missing_ok=True)
+        if not self.fork:
+            self._stop()
+        return outcome
+
+    def _ended(self, ended: dict[str, Any], path: Path) -> Outcome:
+        """The outcome of a process that is gone: its result, or how it died."""
+        code = ended.get("exit")
+        if code is None and self._server is not None:
+            with suppress(subprocess.TimeoutExpired):
+                code = self._server.wait(10)
+            self._stop()
+        cpu = ended.get("cpu_seconds")
+        if path.exists():
+            with suppress(ValueError):
+                result = json.loads(path.read_text())
+                return Outcome(result.pop("status"), result.pop("reason"), result, cpu_seconds=cpu)
+        if code is not None and code < 0:
+            name = signal.Signals(-code).name if -code in list(signal.Signals) else str(-code)
+            hint = " (perhaps by the kernel: out of memory)" if name == "SIGKILL" else ""
+            return Outcome("failed", f"the worker was killed by {name}{hint}", cpu_seconds=cpu)
+        return Outcome("failed", f"the worker left with exit code {code} and no result", cpu_seconds=cpu)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        if self._server is None or self._server.poll() is not None:
+            self._stop()
+            command = [self.python, "-m", "spikebench.worker", *([] if self.fork else ["--spawn"])]
+            self._server = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=os.environ | environment.for_worker(self.threads),
+                start_new_session=True,
+            )
+            self._buffer = b""
+            if "ready" not in (self._line(120.0) or {}):
+                why = _last_line(self._server)
+                self._stop()
+                raise RuntimeError(f"the worker did not start: {why}")
+        return self._server
+
+    def _stop(self) -> None:
+        if self._server is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._server.pid, signal.SIGKILL)
+            self._server.wait()
+            for pipe in (self._server.stdin, self._server.stdout, self._server.stderr):
+                if pipe is not None:
+                    with suppress(OSError):
+                        pipe.close()
+            self._server = None
+
+    def _kill(self, pid: int | None) -> None:
+        if pid is not None:
+            for kill in (os.killpg, os.kill):
+                with suppress(ProcessLookupError, PermissionError):
+                    kill(pid, signal.SIGKILL)
+
+    def _line(self, timeout: float | None) -> dict[str, Any] | None:
+        """The server's next line; {} if it is gone; None after the time-out."""
+        assert self._server is not None and self._server.stdout is not None
+        limit = None if timeout is None else clock.monotonic() + timeout
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._server.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._buffer:
+                left = None if limit is None else max(0.0, limit - clock.monotonic())
+                if not selector.select(left):
+                    return None
+                data = os.read(self._server.stdout.fileno(), 65536)
+                if not data:
+                    return {}
+                self._buffer += data
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return json.loads(line)
+
+
+def _tail(path: Path, size: int = 4000) -> str:
+    if not path.exists():
+        return ""
+    return path.read_bytes()[-size:].decode(errors="replace")
+
+
+def _last_line(server: subprocess.Popen[bytes]) -> str:
+    """The last line a server that did not come up left on stderr."""
+    server.kill()
+    text = server.stderr.read().decode(errors="replace").strip() if server.stderr else ""
+    return text.splitlines()[-1] if text else "it printed nothing"

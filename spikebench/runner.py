@@ -1,0 +1,204 @@
+"""The parent: order, isolate, time out, resume, budget, progress. It alone appends records."""
+
+import math
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import psutil
+
+from spikebench import clock, environment, rooms, store
+from spikebench.case import Case
+from spikebench.process import Outcome, Workers
+from spikebench.record import Measurement, Record, Status
+
+DEFAULT_METRICS = ("latency", "compile_time", "copy", "spike_rate", "peak_memory")
+MEASURED_APART = "memory"
+
+
+@dataclass
+class Settings:
+    """How a run measures; seconds and bytes. `budget` bounds the whole run, `timeout` each process."""
+
+    metrics: tuple[str, ...] = DEFAULT_METRICS
+    samples: int = 20
+    timeout: float | None = 300.0
+    memory_limit: int | None = None
+    budget: float | None = None
+    repeats: int = 1
+    threads: int = field(default_factory=environment.threads)
+    fork: bool = True
+
+    def __post_init__(self) -> None:
+        self.metrics = tuple(rooms.find("metrics", m) for m in self.metrics)
+        if self.samples < 1 or self.repeats < 1:
+            raise rooms.Problem(f"samples={self.samples}, repeats={self.repeats}: give at least 1 of each")
+
+
+Progress = Callable[[str, Case, int, int], None]
+
+
+class Session:
+    """Processes, gates and environment shared by what is measured together. Use as a context manager."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.run_id = f"{int(clock.wall())}-{secrets.token_hex(3)}"
+        self.environment = environment.gather() | {"threads": settings.threads, "placement": "OMP_PROC_BIND=true"}
+        self._forking = Workers(settings.threads, fork=settings.fork)
+        self._spawning = Workers(settings.threads, fork=False)
+        self._gates: dict[str, Outcome] = {}
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._forking.close()
+        self._spawning.close()
+
+    def _ask(self, case: Case, job: dict[str, Any]) -> Outcome:
+        workers = self._spawning if case.device == "cuda" else self._forking
+        limits = {"case": case.to_json(), "memory_limit": self.settings.memory_limit}
+        return workers.ask(job | limits, self.settings.timeout)
+
+    def gate(self, case: Case) -> Outcome:
+        """The gate's outcome for a case, in a process of its own, once per session."""
+        if case.case_id not in self._gates:
+            self._gates[case.case_id] = self._ask(case, {"kind": "gate"})
+        return self._gates[case.case_id]
+
+    def measure(self, case: Case, repeat: int = 0, metrics: tuple[str, ...] | None = None) -> Record:
+        """One case: the gate if it has not been, then a fresh process for time and one for memory."""
+        gated = self.gate(case)
+        head: dict[str, Any] = {"run": self.run_id, "case_id": case.case_id, "case": case.to_json(), "repeat": repeat}
+        found = gated.result.get("gate")
+        head["gate"] = found if found is None else {k: v for k, v in found.items() if k != "bias"}
+        if gated.status != "ok":
+            reason = f"gate: {gated.reason}"
+            return Record(**head, status=cast(Status, gated.status), reason=reason, environment=self._facts(None))
+        before = _busy()
+        outcomes = [self._process(case, p, names, found) for p, names in self._processes(metrics)]
+        foreign = _busy() - before - sum(o.cpu_seconds or 0.0 for o in outcomes)
+        wall = sum(o.wall_seconds for o in outcomes)
+        bad = next((o for o in outcomes if o.status != "ok"), None)
+        measurements = [Measurement(**m) for o in outcomes for m in o.result.get("measurements", [])]
+        flags = sorted({f for o in outcomes for f in o.result.get("flags", [])})
+        flags += ["ungated"] if found and found["status"] == "none" else []
+        flags += ["contended"] if wall and foreign / wall > 0.2 else []
+        flags += ["bimodal"] if _bimodal(measurements) else []
+        status, reason = _summary(bad, measurements)
+        facts = self._facts(foreign / wall if wall else None)
+        return Record(**head, status=status, reason=reason, measurements=measurements, environment=facts, flags=flags)
+
+    def _processes(self, metrics: tuple[str, ...] | None) -> list[tuple[str, list[str]]]:
+        wanted = metrics or self.settings.metrics
+        apart = {m for m in wanted if _process_of(m) == MEASURED_APART}
+        timing = [m for m in wanted if m not in apart]
+        timing.sort(key=lambda m: m != "latency")
+        return [(p, names) for p, names in (("timing", timing), ("memory", sorted(apart))) if names]
+
+    def _process(self, case: Case, process: str, names: list[str], gate: dict[str, Any] | None) -> Outcome:
+        found = gate or {}
+        spikes = found.get("spikes") if found.get("status") == "passed" else None
+        plan = {"samples": self.settings.samples, "fewest": min(5, self.settings.samples)}
+        job = {"kind": "measure", "process": process, "metrics": names, "plan": plan}
+        return self._ask(case, job | {"bias": found.get("bias"), "spikes": spikes})
+
+    def _facts(self, others: float | None) -> dict[str, Any]:
+        now = {"time": clock.wall(), "other_cpu": others, "isolation": "fork" if self.settings.fork else "spawn"}
+        allocator = {"timing": "glibc, freed memory kept", "memory": "glibc, freed memory returned"}
+        return self.environment | environment.load() | now | {"allocator": allocator}
+
+
+def _process_of(metric: str) -> str:
+    path = next(p for d in rooms.folders("metrics") if (p := d / f"{metric}.py").exists())
+    return rooms.module_literals(path).get("process", "timing")
+
+
+def _busy() -> float:
+    """CPU seconds that all processes of this machine have used."""
+    times = psutil.cpu_times()
+    return times.user + times.system
+
+
+def _bimodal(measurements: list[Measurement]) -> bool:
+    samples = next((m.samples for m in measurements if m.metric == "latency"), [])
+    return bool(samples) and sorted(samples)[len(samples) // 2] > 2 * min(samples)
+
+
+def _summary(bad: Outcome | None, measurements: list[Measurement]) -> tuple[Status, str | None]:
+    if bad is not None:
+        last = bad.log.strip().splitlines()[-1:] if bad.status == "failed" and "no result" in (bad.reason or "") else []
+        return cast(Status, bad.status), "; ".join([bad.reason or bad.status, *last])
+    for m in measurements:
+        if any(not math.isfinite(v) for v in m.samples):
+            return "failed", f"{m.metric} gave a sample that is not finite"
+        if m.status == "failed" or (m.metric == "latency" and not m.samples):
+            return "failed", f"{m.metric}: {m.reason or 'no samples'}"
+    return "ok", None
+
+
+def run(
+    cases: Iterable[Case],
+    settings: Settings | None = None,
+    out: Path | None = None,
+    resume: bool = False,
+    retry: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Record]:
+    """Measure cases one after the other and yield their records; each is appended to `out` before the next begins.
+
+    `resume` leaves out what `out` already has from this machine, these versions and this commit, whatever its status;
+    `retry` redoes those that are not ok. Cases that the budget did not reach are recorded as skipped, and a resumed
+    run takes them up. Repeats come after every case was measured once.
+    """
+    settings = settings or Settings()
+    todo = [(case, repeat) for repeat in range(settings.repeats) for case in cases]
+    with Session(settings) as session:
+        done = _finished(out, session.environment, settings, retry) if resume and out and out.exists() else set()
+        todo = [(c, r) for c, r in todo if (c.case_id, r) not in done]
+        start = clock.monotonic()
+        for index, (case, repeat) in enumerate(todo):
+            if progress:
+                progress("start", case, index, len(todo))
+            spent = clock.monotonic() - start
+            if settings.budget is not None and spent >= settings.budget:
+                record = _skipped(session, case, repeat, settings.budget)
+            else:
+                record = session.measure(case, repeat)
+            record = _finite(record)
+            if out is not None:
+                store.append(out, record)
+            if progress:
+                progress(record.status, case, index + 1, len(todo))
+            yield record
+
+
+def _skipped(session: Session, case: Case, repeat: int, budget: float) -> Record:
+    reason = f"the budget of {budget:g} s was spent; --resume takes it up"
+    head = {"run": session.run_id, "case_id": case.case_id, "case": case.to_json(), "repeat": repeat}
+    return Record(**head, status="skipped", reason=reason, environment=session.environment)
+
+
+def _finite(record: Record) -> Record:
+    """The record with samples that JSON can hold; those that are not finite are dropped and said."""
+    for m in record.measurements:
+        if any(not math.isfinite(v) for v in m.samples):
+            m.samples[:] = [v for v in m.samples if math.isfinite(v)]
+    return record
+
+
+def _finished(out: Path, here: dict[str, Any], settings: Settings, retry: bool) -> set[tuple[str, int]]:
+    """Cases and repeats in `out` that need not be measured again."""
+    mine, done = environment.fingerprint(here), set[tuple[str, int]]()
+    with suppress(rooms.Problem):
+        for record in store.read(out):
+            measured = {m.metric for m in record.measurements}
+            complete = record.status != "ok" or set(settings.metrics) <= measured
+            again = record.status == "skipped" or (retry and record.status != "ok")
+            if environment.fingerprint(record.environment) == mine and complete and not again:
+                done.add((record.case_id, record.repeat))
+    return done

@@ -1,0 +1,110 @@
+"""Statistics: medians of processes, paired log-ratio intervals, verdicts, growth in T. The process is the unit of replication."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Verdict = Literal["faster", "slower", "same", "inconclusive"]
+BAND = 0.02
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A ratio of times with its 95 % interval; above 1 the candidate is better."""
+
+    estimate: float
+    low: float
+    high: float
+    n: int
+
+
+def median(samples: Sequence[float]) -> float:
+    """Median; NaN for no samples."""
+    return float(np.median(samples)) if len(samples) else math.nan
+
+
+def paired_ratio(baseline: Sequence[float], candidate: Sequence[float], level: float = 0.95) -> Ratio:
+    """exp(mean log(baseline/candidate)) of paired process medians with a t interval on the logs.
+
+    Raises ValueError for unequal lengths or times that are not positive. One pair has no interval: (0, ∞).
+    """
+    if len(baseline) != len(candidate) or not len(baseline):
+        raise ValueError(f"pairs need equal counts, not {len(baseline)} and {len(candidate)}")
+    logs = np.log(np.asarray(baseline, float)) - np.log(np.asarray(candidate, float))
+    if not np.isfinite(logs).all():
+        raise ValueError("times must be positive and finite")
+    n, mean = len(logs), float(logs.mean())
+    if n == 1:
+        return Ratio(math.exp(mean), 0.0, math.inf, 1)
+    half = _t_quantile(level, n - 1) * float(logs.std(ddof=1)) / math.sqrt(n)
+    return Ratio(math.exp(mean), math.exp(mean - half), math.exp(mean + half), n)
+
+
+def _t_quantile(level: float, freedom: int) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 0.5 + level / 2))
+
+
+def verdict(ratio: Ratio, noise_floor: float = 0.0) -> Verdict:
+    """faster or slower: the interval excludes 1 and the estimate lies beyond the band; same: the interval inside it.
+
+    The band is max(2 %, the case's own A/A noise floor), symmetric on the log scale.
+    """
+    band = math.log1p(max(BAND, noise_floor))
+    low, high, mid = (math.log(v) if v > 0 else -math.inf for v in (ratio.low, ratio.high, ratio.estimate))
+    if low > 0 and mid > band:
+        return "faster"
+    if high < 0 and mid < -band:
+        return "slower"
+    return "same" if -band <= low and high <= band else "inconclusive"
+
+
+@dataclass(frozen=True)
+class Growth:
+    """t = a·T + b·T²: coefficients in s and 95 % intervals; `curvature` is b·T/a at the largest T, with its interval."""
+
+    a: float
+    b: float
+    b_low: float
+    b_high: float
+    curvature: float
+    curvature_low: float
+    curvature_high: float
+    last_exponent: float
+    n: int
+
+
+def growth(T: Sequence[float], seconds: Sequence[float]) -> Growth:
+    """Least squares of t = a·T + b·T² with relative errors (weights 1/t²), one point per process.
+
+    `last_exponent` is the slope of log t against log T between the two largest T. Raises ValueError below 3 points
+    or 2 distinct T.
+    """
+    steps, times = np.asarray(T, float), np.asarray(seconds, float)
+    distinct = np.unique(steps)
+    if len(steps) < 3 or len(distinct) < 2:
+        raise ValueError("a growth fit needs at least 3 processes at 2 lengths")
+    design = np.stack([steps / times, steps**2 / times], axis=1)
+    scale = np.linalg.norm(design, axis=0)
+    coefficients, *_ = np.linalg.lstsq(design / scale, np.ones_like(times), rcond=None)
+    residual = 1 - (design / scale) @ coefficients
+    freedom = len(times) - 2
+    covariance = np.linalg.inv((design / scale).T @ (design / scale)) * float(residual @ residual) / freedom
+    a, b = (float(v) for v in coefficients / scale)
+    errors = np.sqrt(np.diag(covariance)) / scale
+    t = _t_quantile(0.95, freedom)
+    longest = float(distinct[-1])
+    curvature = b * longest / a
+    # delta method for b/a; the covariance of the scaled coefficients is scaled back
+    cross = float(covariance[0, 1]) / float(scale[0] * scale[1])
+    spread = abs(longest) * math.sqrt(
+        max(0.0, errors[1] ** 2 / a**2 + b**2 * errors[0] ** 2 / a**4 - 2 * b * cross / a**3)
+    )
+    last = [float(np.median(times[steps == s])) for s in distinct[-2:]]
+    exponent = math.log(last[1] / last[0]) / math.log(distinct[-1] / distinct[-2])
+    interval = (curvature - t * spread, curvature + t * spread)
+    return Growth(a, b, b - t * float(errors[1]), b + t * float(errors[1]), curvature, *interval, exponent, len(times))

@@ -1,0 +1,127 @@
+"""Results on disk: JSON Lines, append-only, one write per record; and the tidy table read from them."""
+
+import fcntl
+import glob
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spikebench.record import Record
+from spikebench.rooms import Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LONGEST_LINE = 64 * 2**20
+
+
+def append(path: Path, record: Record) -> None:
+    """Append one record: a single write under a lock, checked and synced. A torn last line is closed first.
+
+    Raises Problem when the file cannot be written; nothing that was there is touched.
+    """
+    line = (json.dumps(record.to_json(), separators=(",", ":"), allow_nan=False) + "\n").encode()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            end = file.seek(0, os.SEEK_END)
+            if end and (file.seek(end - 1) or True) and file.read(1) != b"\n":
+                line = b"\n" + line
+            if os.write(file.fileno(), line) != len(line):
+                os.ftruncate(file.fileno(), end)
+                raise Problem(f"{path}: the disk took only a part of a record; free some space and use --resume")
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise Problem(f"cannot write {path}: {error.strerror}; name another file with --out") from error
+
+
+def read(path: Path, warnings: list[str] | None = None) -> Iterator[Record]:
+    """Records of a file in order. Lines that are no record are skipped and named in `warnings`."""
+    notes = warnings if warnings is not None else []
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(_lines(file), 1):
+                if line.strip():
+                    try:
+                        yield _record(line)
+                    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+                        notes.append(f"{path}:{number}: skipped: {_why(error)}")
+    except OSError as error:
+        raise Problem(f"cannot read {path}: {error.strerror}") from error
+
+
+def _lines(file: Any) -> Iterator[bytes]:
+    while line := file.readline(LONGEST_LINE):
+        if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+            while (rest := file.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
+                pass
+            line = b"{too long}"
+        yield line
+
+
+def _record(line: bytes) -> Record:
+    data = json.loads(line)
+    if not isinstance(data, dict):
+        raise ValueError("not a JSON object")
+    return Record.from_json(data)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return "a torn or foreign line"
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def expand(patterns: Iterable[str | Path]) -> list[Path]:
+    """Files that paths and glob patterns name; Problem if one names nothing."""
+    found: list[Path] = []
+    for pattern in patterns:
+        matches = [Path(p) for p in sorted(glob.glob(str(pattern), recursive=True))]
+        if not matches:
+            raise Problem(f"no results at {pattern}; measure with `spikebench run --out {pattern}`")
+        for match in matches:
+            found += sorted(match.rglob("*.jsonl")) if match.is_dir() else [match]
+    return list(dict.fromkeys(found))
+
+
+def load(patterns: Iterable[str | Path] | str | Path, warnings: list[str] | None = None) -> list[Record]:
+    """All records of the files that paths and patterns name."""
+    wanted = [patterns] if isinstance(patterns, str | Path) else list(patterns)
+    return [record for path in expand(wanted) for record in read(path, warnings)]
+
+
+COLUMNS = "run case_id repeat subject neuron backend workload mode T B N dtype device rate seed".split()
+
+
+def frame(records: Iterable[Record]) -> "pd.DataFrame":
+    """Tidy pandas frame: one row per sample, and one row with value NaN for a record or metric without samples.
+
+    Columns: those of the case, machine, status, reason, flags, gate, metric, unit, metric_status, sample, value (SI).
+    """
+    import pandas as pd
+
+    rows = [row for record in records for row in _rows(record)]
+    extra = ["machine", "status", "reason", "flags", "gate", "metric", "unit", "metric_status", "sample", "value"]
+    return pd.DataFrame(rows, columns=pd.Index([*COLUMNS, *extra]))
+
+
+def table(patterns: Iterable[str | Path] | str | Path) -> "pd.DataFrame":
+    """Tidy pandas frame of the records in files, folders or glob patterns; see `frame`."""
+    return frame(load(patterns))
+
+
+def _rows(record: Record) -> Iterator[dict[str, Any]]:
+    head: dict[str, Any] = {k: record.case.get(k) for k in COLUMNS}
+    head |= {"run": record.run, "case_id": record.case_id, "repeat": record.repeat}
+    head |= {"machine": record.environment.get("machine"), "status": record.status, "reason": record.reason}
+    head |= {"flags": " ".join(record.flags), "gate": (record.gate or {}).get("status")}
+    empty = {"metric": None, "unit": None, "metric_status": None, "sample": 0, "value": float("nan")}
+    if not record.measurements:
+        yield head | empty
+    for m in record.measurements:
+        about = {"metric": m.metric, "unit": m.unit, "metric_status": m.status}
+        for index, value in enumerate(m.samples or [float("nan")]):
+            yield head | about | {"sample": index, "value": value, "reason": m.reason or record.reason}

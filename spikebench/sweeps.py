@@ -1,0 +1,70 @@
+"""Named lists of cases."""
+
+from collections.abc import Callable
+
+from spikebench.case import Case, grid
+from spikebench.rooms import Problem, canonical
+
+LIF = ("lif@eager", "lif@indexed", "lif@compiled", "lif@cpu")
+SPSN = ("spsn@eager", "spsn@fft", "spsn@scan", "spsn@cpu")
+PATIENT = {"lif@indexed": 2000, "spsn@indexed": 2000}  # longest T of subjects whose time grows as T²
+
+
+def smoke() -> list[Case]:
+    """Every backend of LIF and SPSN once, tiny: does the road work?"""
+    return grid([*LIF, *SPSN], T=[64], B=[2], N=[64])
+
+
+def quick() -> list[Case]:
+    """LIF and SPSN from T = 128 to 10,000 at B = 4, N = 128, training; about two minutes on two cores."""
+    return _bounded([*LIF, *SPSN], [128, 512, 2000, 10000], B=4, N=128)
+
+
+def length() -> list[Case]:
+    """How time and memory grow with T, at B = 4, N = 512, training and inference."""
+    lengths = [128, 256, 512, 1024, 2048, 4096, 10000]
+    return [c for m in ("train", "inference") for c in _bounded([*LIF, *SPSN], lengths, B=4, N=512, mode=m)]
+
+
+def growth() -> list[Case]:
+    """The fit t = a·T + b·T² for the backends of LIF: T from 500 to 10,000, at B = 4, N = 128, training."""
+    return grid(LIF, T=[500, 1000, 2000, 5000, 10000], B=[4], N=[128])
+
+
+def batch() -> list[Case]:
+    """How time grows with the batch, at T = 1000, N = 512, training."""
+    return grid([*LIF, *SPSN], T=[1000], B=[1, 4, 16, 64], N=[512])
+
+
+def width() -> list[Case]:
+    """How time grows with the number of neurons, at T = 1000, B = 16, training."""
+    return grid([*LIF, *SPSN], T=[1000], B=[16], N=[32, 128, 512, 2048])
+
+
+def regression() -> list[Case]:
+    """About 40 cases that asv tracks over commits: one axis at a time for the backends that are ours."""
+    ours = ("lif@eager", "lif@cpu", "spsn@eager", "spsn@cpu")
+    lengths = grid(ours, T=[128, 512, 2000], B=[4], N=[128])
+    batches = grid(ours, T=[256], B=[1, 16, 64], N=[128])
+    widths = grid(ours, T=[256], B=[16], N=[32, 512, 2048])
+    inference = grid(ours, T=[512], B=[4], N=[512], mode=["inference"])
+    return [*lengths, *batches, *widths, *inference]
+
+
+def _bounded(subjects: list[str], lengths: list[int], B: int, N: int, mode: str = "train") -> list[Case]:
+    """The grid without the lengths for which a quadratic subject would take minutes."""
+    found = grid(subjects, T=lengths, B=[B], N=[N], mode=[mode])
+    return [c for c in found if c.T <= PATIENT.get(c.subject, c.T)]
+
+
+SWEEPS: dict[str, Callable[[], list[Case]]] = {
+    f.__name__: f for f in (smoke, quick, length, growth, batch, width, regression)
+}
+
+
+def cases(name: str) -> list[Case]:
+    """The cases of a sweep; Problem if there is none of that name."""
+    wanted = canonical(name)
+    if wanted not in SWEEPS:
+        raise Problem(f"no sweep {name!r}; there are {', '.join(SWEEPS)}")
+    return SWEEPS[wanted]()

@@ -1,0 +1,48 @@
+"""The only place that knows milli and mebi: SI values in, short text out."""
+
+import math
+
+_SMALL = [(1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")]
+_LARGE = [(1e9, "G"), (1e6, "M"), (1e3, "k")]
+_BINARY = [(2.0**30, "Gi"), (2.0**20, "Mi"), (2.0**10, "Ki"), (1.0, "")]
+
+
+def show(value: float | None, unit: str = "") -> str:
+    """Three significant digits with a prefix: (0.0013, "s") → "1.30 ms", (3e6, "B") → "2.86 MiB", (0.05, "1") → "0.0500"."""
+    if value is None or math.isnan(value):
+        return "—"
+    if math.isinf(value) or value == 0 or unit in ("", "1"):
+        return f"{digits(value)} {unit if unit != '1' else ''}".strip()
+    scales = _BINARY if unit == "B" else _SMALL if unit == "s" else [*_LARGE, *_SMALL]
+    scale, prefix = next(((s, p) for s, p in scales if abs(value) >= s), scales[-1])
+    return f"{digits(value / scale)} {prefix}{unit}"
+
+
+def digits(value: float) -> str:
+    """Three significant digits, never in exponent form for ordinary sizes."""
+    if value == 0 or math.isinf(value):
+        return f"{value:g}"
+    places = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:.{places}f}" if places < 7 else f"{value:.2e}"
+
+
+def ratio(estimate: float, low: float, high: float, n: int) -> str:
+    """A speed-up with its 95 % interval: "3.42x [3.35, 3.50], n=10"."""
+    return f"{digits(estimate)}x [{digits(low)}, {digits(high)}], n={n}"
+
+
+def seconds(text: str) -> float:
+    """Seconds from "60", "60s", "10m", "1h" or "200ms"; ValueError otherwise."""
+    for suffix, scale in (("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)):
+        if text.endswith(suffix):
+            return float(text.removesuffix(suffix)) * scale
+    return float(text)
+
+
+def size(text: str) -> int:
+    """Bytes from "4GB", "512MiB", "1000"; decimal and binary prefixes alike mean what they say; ValueError otherwise."""
+    scales = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9, "B": 1}
+    for suffix, scale in scales.items():
+        if text.endswith(suffix):
+            return int(float(text.removesuffix(suffix)) * scale)
+    return int(text)

@@ -1,0 +1,183 @@
+"""The child process: one job in (gate, measure or train), one result out. Run as `python -m spikebench.worker`.
+
+A server imports torch once and forks a fresh child for each job, so that every measurement has a process of its own
+without paying the import; with `--spawn` it does one job itself. Jobs come as JSON lines on stdin; answers on stdout
+say which process does it and how it ended; the result goes to the file the job names.
+"""
+
+import ctypes
+import gc
+import json
+import math
+import os
+import resource
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spikebench import metric as metrics
+from spikebench.backend import Refused
+from spikebench.case import Case
+from spikebench.clock import Clock, CpuClock, CudaClock
+from spikebench.gate import gate
+from spikebench.metric import Plan, Running
+from spikebench.rooms import Problem
+from spikebench.workload import build
+
+PR_SET_PDEATHSIG = 1
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
+
+
+def serve(fork: bool) -> None:
+    """Answer jobs until stdin ends."""
+    _die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if fork and find_spec("numba"):
+        import numba  # noqa: F401  # loaded once here; its threads start only in the children
+    gc.collect()
+    gc.freeze()
+    say = os.fdopen(os.dup(1), "w", buffering=1)
+    print(json.dumps({"ready": os.getpid()}), file=say)
+    for line in sys.stdin:
+        job = json.loads(line)
+        if not fork:
+            print(json.dumps({"pid": os.getpid()}), file=say)
+            say.close()
+            _child(job)
+        pid = os.fork()
+        if pid == 0:
+            say.close()
+            _child(job)
+        print(json.dumps({"pid": pid}), file=say)
+        _, status, usage = os.wait4(pid, 0)
+        ended = {"exit": os.waitstatus_to_exitcode(status), "cpu_seconds": usage.ru_utime + usage.ru_stime}
+        print(json.dumps(ended), file=say)
+
+
+def _die_with_parent() -> None:
+    """A worker whose parent is killed must not go on measuring."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _child(job: dict[str, Any]) -> None:
+    """Do a job in this process, write its result, and leave without clean-up."""
+    os.setsid()
+    _die_with_parent()
+    log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    result = perform(job)
+    partial = Path(job["result"] + ".part")
+    partial.write_text(json.dumps(result))
+    partial.rename(job["result"])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def perform(job: dict[str, Any]) -> dict[str, Any]:
+    """The result of a job: status, reason, and what its kind gives. Every failure of the subject becomes a status."""
+    kinds: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"gate": _gate, "measure": _measure}
+    try:
+        _limit(job.get("memory_limit"))
+        return {"status": "ok", "reason": None} | kinds[job["kind"]](job)
+    except Refused as error:
+        return {"status": "refused", "reason": str(error)}
+    except Problem as error:
+        return {"status": "refused", "reason": str(error), "problem": True}
+    except MemoryError:
+        return {"status": "oom", "reason": "host memory ran out"}
+    except Exception as error:  # foreign code may raise anything; it becomes a status
+        if _is_oom(error):
+            return {"status": "oom", "reason": str(error).strip().splitlines()[0]}
+        traceback.print_exc()
+        return {"status": "failed", "reason": _one_line(error)}
+
+
+def _one_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0][:300]}"
+
+
+def _is_oom(error: Exception) -> bool:
+    text = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        sign in text for sign in ("can't allocate memory", "not enough memory", "std::bad_alloc", "out of memory")
+    )
+
+
+def _limit(bytes_: int | None) -> None:
+    """At most this much more address space than the process has now."""
+    if bytes_ is not None:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        top = pages * resource.getpagesize() + bytes_
+        resource.setrlimit(resource.RLIMIT_AS, (top, top))
+
+
+def keep_memory() -> None:
+    """Let malloc keep what is freed: fresh pages would cost more than many kernels. glibc only."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(M_MMAP_MAX, 0)
+        libc.mallopt(M_TRIM_THRESHOLD, -1)
+
+
+def return_memory() -> None:
+    """Let malloc return every freed tensor at once, so that a high-water mark means what it says. glibc only."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(M_MMAP_THRESHOLD, 64 * 2**10)
+
+
+def _gate(job: dict[str, Any]) -> dict[str, Any]:
+    keep_memory()
+    torch.set_num_threads(job["threads"])
+    result = gate(Case.from_json(job["case"]))
+    status = "wrong" if result.status == "failed" else "ok"
+    return {"status": status, "reason": result.reason if status == "wrong" else None, "gate": result.to_json()}
+
+
+def _measure(job: dict[str, Any]) -> dict[str, Any]:
+    process = job["process"]
+    keep_memory() if process == "timing" else return_memory()
+    torch.set_num_threads(job["threads"])
+    case = Case.from_json(job["case"])
+    work = build(case, job.get("bias"))
+    clock: Clock = CudaClock(torch) if case.device == "cuda" else CpuClock()
+    running = Running(work, clock, Plan(**job["plan"]))
+    work.call_number(1)
+    if process == "timing":
+        running.first_call = clock.measure(work.launch)
+    measurements = [metrics.measure(name, running) for name in job["metrics"]]
+    used = torch.get_num_threads()
+    flags = ["changed_threads"] if used != job["threads"] else []
+    problem = _check_output(running, job.get("spikes")) if process == "timing" else None
+    result = {"measurements": [vars(m) for m in measurements], "flags": flags}
+    return result | ({"status": "wrong", "reason": problem, "measurements": []} if problem else {})
+
+
+def _check_output(running: Running, expected: float | None) -> str | None:
+    """What is wrong with one more launch, on the noise that the gate counted spikes with; None if nothing is."""
+    work = running.workload
+    if work.case.mode == "stream":
+        return None
+    work.call_number(0)
+    out = work.launch().double()
+    count = float(out.sum())
+    if not math.isfinite(count):
+        return "the timed output is not finite"
+    if expected is not None and count != expected:
+        return f"the timed output has {count:.0f} spikes, the gate counted {expected:.0f}"
+    return None
+
+
+if __name__ == "__main__":
+    serve(fork="--spawn" not in sys.argv)
