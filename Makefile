@@ -47,7 +47,7 @@ $(STATE)/whole:
 	@'$(PYTHON)' -c '' || { echo >&2 "make: cannot run '$(PYTHON)': install Python 3.11 or newer (Debian, Ubuntu: apt install python3 python3-venv), or name one: make PYTHON=/path/to/python3"; exit 1; }
 	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo >&2 "make: '$(PYTHON)' is $$('$(PYTHON)' -V 2>&1), and spikebench needs Python 3.11 or newer: install one and name it: make PYTHON=python3.12"; exit 1; }
 	@rm -rf .venv
-	@'$(PYTHON)' -m venv .venv || { rm -rf .venv; echo >&2 "make: '$(PYTHON)' cannot make a virtual environment: install the package python3-venv (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
+	@'$(PYTHON)' -m venv .venv || { rm -rf .venv; echo >&2 "make: '$(PYTHON)' cannot make a virtual environment, mostly because the package python3-venv is missing (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
 	@mkdir $(STATE) && pwd -P > $@
 
 # redone when its Python is gone, the folder was moved, or another PYTHON= is asked for

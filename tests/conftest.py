@@ -6,7 +6,9 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--data-root", metavar="PATH", help="folder with one folder per data set; without it those tests skip")
+    parser.addoption(
+        "--data-root", metavar="PATH", help="folder with one folder per data set; without it those tests skip"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
