@@ -14,7 +14,7 @@ from spikebench import rooms
 from spikebench.rooms import Problem
 
 Mode = Literal["inference", "forward", "train", "stream"]
-Workload = Literal["layer"]
+Workload = Literal["layer", "training"]
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 DEVICES = ("cpu", "cuda")
 
@@ -74,6 +74,35 @@ def parse_subject(text: str) -> Subject:
     options = _checked(f"neuron {neuron!r}", options, rooms.facts(neuron).options)
     how = _checked(f"backend {backend!r}", how, rooms.backend_options(backend, neuron))
     return Subject(neuron, options, backend, how)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task with the options it is loaded with, `fsdd[hop=0.005]`."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.name}{_written(self.options)}"
+
+
+def parse_task(text: str) -> Task:
+    """A task from text; its options are checked when it is loaded."""
+    match = _SUBJECT.match(text.strip())
+    if match is None or match["backend"]:
+        raise Problem(f"cannot read task {text!r}; write task or task[option=value]")
+    return Task(rooms.find("tasks", match["name"]), _read_options(match["options"]))
+
+
+def parse_options(text: str | None) -> dict[str, Any]:
+    """Options from "[a=1,b=x]" or None."""
+    return _read_options((text or "").strip("[]"))
+
+
+def written(options: dict[str, Any]) -> str | None:
+    """Options as "[a=1,b=x]", None if there are none; `parse_options` reads it."""
+    return _written(options) or None
 
 
 def _read_options(text: str | None) -> dict[str, Any]:
@@ -144,7 +173,8 @@ class Case:
     """One point: a subject, a workload and its sizes. Sizes are numbers of steps T, batch items B and neurons N.
 
     `rate` is the output spike rate (spikes per neuron and step) that the input aims at; `seed` names input and noise.
-    Raises Problem for anything that cannot be a case.
+    A training has a task, `name[options]`, and in `network` the changes to the task's own recipe, `[epochs=5,batch=64]`;
+    its sizes are 0, because the data give them. Raises Problem for anything that cannot be a case.
     """
 
     subject: str
@@ -162,9 +192,12 @@ class Case:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "subject", str(parse_subject(self.subject)))
+        if self.workload == "training":
+            object.__setattr__(self, "task", str(parse_task(self.task or "")))
         for axis in "TBN":
-            if not isinstance(getattr(self, axis), int) or getattr(self, axis) < 1:
-                raise Problem(f"{axis}={getattr(self, axis)} is not a size; give a whole number of at least 1")
+            size = getattr(self, axis)
+            if not isinstance(size, int) or size < (0 if self.workload == "training" else 1):
+                raise Problem(f"{axis}={size} is not a size; give a whole number of at least 1")
         _one_of("mode", self.mode, get_args(Mode))
         _one_of("workload", self.workload, get_args(Workload))
         _one_of("dtype", self.dtype, DTYPES)

@@ -26,9 +26,10 @@ class Neuron(nn.Module):
     parallel_in_time: ClassVar[bool] = False
     coupled: ClassVar[bool] = False
     verified: ClassVar[bool] = True
+    fixed_length: ClassVar[bool] = False  # its parameters are made for one number of steps T
     per_neuron: ClassVar[tuple[str, ...]] = ()  # parameters whose last axis runs over the N neurons
 
-    threshold: float | nn.Parameter = 1.0
+    threshold: float | nn.Parameter  # a class may not give it a value: a parameter of that name could not be registered
 
     def membrane(self, x: Tensor) -> Tensor:
         """What is compared with the threshold (or, if stochastic, with a uniform): [T, B, N]."""

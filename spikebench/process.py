@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,8 +52,13 @@ class Workers:
         self._stop()
         self._folder.cleanup()
 
-    def ask(self, job: dict[str, Any], timeout: float | None = None) -> Outcome:
-        """Do one job in a fresh process. A crash, a kill and a time-out are outcomes, not errors."""
+    def ask(
+        self, job: dict[str, Any], timeout: float | None = None, watch: Callable[[str], None] | None = None
+    ) -> Outcome:
+        """Do one job in a fresh process. A crash, a kill and a time-out are outcomes, not errors.
+
+        `watch` is called twice a second with the end of what the job has printed.
+        """
         self._count += 1
         base = Path(self._folder.name) / str(self._count)
         files = {"result": f"{base}.json", "log": f"{base}.log"}
@@ -64,7 +70,7 @@ class Workers:
             server.stdin.write((json.dumps(job | files | {"threads": self.threads}) + "\n").encode())
             server.stdin.flush()
             pid = int((self._line(60.0) or {}).get("pid", 0)) or None
-            ended = self._line(timeout) if pid else None
+            ended = self._wait(timeout, watch, Path(files["log"])) if pid else None
         except BrokenPipeError:
             ended = {}
         except BaseException:
@@ -84,6 +90,14 @@ class Workers:
         if not self.fork:
             self._stop()
         return outcome
+
+    def _wait(self, timeout: float | None, watch: Callable[[str], None] | None, log: Path) -> dict[str, Any] | None:
+        if watch is None:
+            return self._line(timeout)
+        limit = clock.monotonic() + (timeout or float("inf"))
+        while (ended := self._line(0.5)) is None and clock.monotonic() < limit:
+            watch(_tail(log))
+        return ended
 
     def _ended(self, ended: dict[str, Any], path: Path) -> Outcome:
         """The outcome of a process that is gone: its result, or how it died."""

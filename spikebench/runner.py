@@ -59,10 +59,10 @@ class Session:
         self._forking.close()
         self._spawning.close()
 
-    def _ask(self, case: Case, job: dict[str, Any]) -> Outcome:
+    def _ask(self, case: Case, job: dict[str, Any], watch: Callable[[str], None] | None = None) -> Outcome:
         workers = self._spawning if case.device == "cuda" else self._forking
         limits = {"case": case.to_json(), "memory_limit": self.settings.memory_limit}
-        return workers.ask(job | limits, self.settings.timeout)
+        return workers.ask(job | limits, self.settings.timeout, watch)
 
     def gate(self, case: Case) -> Outcome:
         """The gate's outcome for a case, in a process of its own, once per session."""
@@ -91,6 +91,20 @@ class Session:
         flags += ["bimodal"] if _bimodal(measurements) else []
         status, reason = _summary(bad, measurements)
         facts = self._facts(foreign / wall if wall else None)
+        return Record(**head, status=status, reason=reason, measurements=measurements, environment=facts, flags=flags)
+
+    def train(self, case: Case, data_root: Path | None, watch: Callable[[str], None] | None = None) -> Record:
+        """One seed of a training in a fresh process, after the gate has seen its neuron as a layer."""
+        layer = Case(case.subject, T=64, B=8, N=128, dtype=case.dtype, device=case.device)
+        gated = self.gate(layer)
+        head: dict[str, Any] = {"run": self.run_id, "case_id": case.case_id, "case": case.to_json()}
+        head["gate"] = gated.result.get("gate")
+        job = {"kind": "train", "data_root": str(data_root) if data_root else None}
+        outcome = self._ask(case, job, watch) if gated.status == "ok" else gated
+        measurements = [Measurement(**m) for m in outcome.result.get("measurements", [])]
+        flags = ["ungated"] if (head["gate"] or {}).get("status") == "none" else []
+        facts = self._facts(None)
+        status, reason = cast(Status, outcome.status), outcome.reason
         return Record(**head, status=status, reason=reason, measurements=measurements, environment=facts, flags=flags)
 
     def _processes(self, metrics: tuple[str, ...] | None) -> list[tuple[str, list[str]]]:

@@ -1,5 +1,6 @@
 """First-order linear recurrence over time, y_t = decay·y_{t-1} + x_t with y_{-1} = 0: the primitive under neurons without reset.
 
+`gated` is the same with a decay that varies: the primitive under a reset whose spikes are known.
 Every form gives the same y and the same gradients; they differ in work, depth and memory.
 """
 
@@ -26,6 +27,29 @@ def recurrence(x: Tensor, decay: float | Tensor, form: Form = "sequential", chun
             powers = float(decay) ** torch.arange(x.shape[0], dtype=torch.float64)
             return causal_convolution(x, powers)
     raise ValueError(f"no form {form!r}; there are sequential, chunked, fft")
+
+
+def gated(x: Tensor, gates: Tensor, form: Literal["sequential", "doubling"] = "sequential") -> Tensor:
+    """y_t = gates_t·y_{t-1} + x_t along the first axis, x and gates [T, ...] alike; plain autograd.
+
+    sequential: a loop of T steps. doubling: an associative scan of ⌈log₂ T⌉ passes, work O(T log T).
+    """
+    if form == "sequential":
+        return _gated_steps(x, gates)
+    y, product, reach = x, gates, 1
+    while reach < x.shape[0]:
+        y = torch.cat([y[:reach], y[reach:] + product[reach:] * y[:-reach]])
+        product = torch.cat([product[:reach], product[reach:] * product[:-reach]])
+        reach *= 2
+    return y
+
+
+def _gated_steps(x: Tensor, gates: Tensor) -> Tensor:
+    y, out = None, []
+    for x_t, gate in zip(x.unbind(0), gates.unbind(0), strict=True):
+        y = x_t if y is None else gate * y + x_t
+        out.append(y)
+    return torch.stack(out)
 
 
 def _sequential(x: Tensor, decay: float | Tensor) -> Tensor:

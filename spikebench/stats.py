@@ -26,6 +26,15 @@ def median(samples: Sequence[float]) -> float:
     return float(np.median(samples)) if len(samples) else math.nan
 
 
+def mean_interval(samples: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """The t interval of a mean; (−∞, ∞) for a single sample."""
+    if len(samples) < 2:
+        return -math.inf, math.inf
+    mean, spread = float(np.mean(samples)), float(np.std(samples, ddof=1))
+    half = _t_quantile(level, len(samples) - 1) * spread / math.sqrt(len(samples))
+    return mean - half, mean + half
+
+
 def paired_ratio(baseline: Sequence[float], candidate: Sequence[float], level: float = 0.95) -> Ratio:
     """exp(mean log(baseline/candidate)) of paired process medians with a t interval on the logs.
 

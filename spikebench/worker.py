@@ -22,12 +22,16 @@ from typing import Any
 import torch
 
 from spikebench import metric as metrics
+from spikebench import task as tasks
 from spikebench.backend import Refused
-from spikebench.case import Case
+from spikebench.case import Case, parse_options, parse_task
 from spikebench.clock import Clock, CpuClock, CudaClock
 from spikebench.gate import gate
 from spikebench.metric import Plan, Running
+from spikebench.record import Measurement
 from spikebench.rooms import Problem
+from spikebench.subject import load
+from spikebench.training import Epoch, Recipe, Run, train
 from spikebench.workload import build
 
 PR_SET_PDEATHSIG = 1
@@ -85,7 +89,7 @@ def _child(job: dict[str, Any]) -> None:
 
 def perform(job: dict[str, Any]) -> dict[str, Any]:
     """The result of a job: status, reason, and what its kind gives. Every failure of the subject becomes a status."""
-    kinds: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"gate": _gate, "measure": _measure}
+    kinds: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"gate": _gate, "measure": _measure, "train": _train}
     try:
         _limit(job.get("memory_limit"))
         return {"status": "ok", "reason": None} | kinds[job["kind"]](job)
@@ -162,6 +166,34 @@ def _measure(job: dict[str, Any]) -> dict[str, Any]:
     problem = _check_output(running, job.get("spikes")) if process == "timing" else None
     result = {"measurements": [vars(m) for m in measurements], "flags": flags}
     return result | ({"status": "wrong", "reason": problem, "measurements": []} if problem else {})
+
+
+def _train(job: dict[str, Any]) -> dict[str, Any]:
+    """Train one seed; progress goes to the log, one line per epoch."""
+    keep_memory()
+    torch.set_num_threads(job["threads"])
+    case = Case.from_json(job["case"])
+    wanted = parse_task(case.task or "")
+    recipe = Recipe.of(wanted.name, **parse_options(case.network))
+    dataset = tasks.load(wanted.name, job["data_root"], **wanted.options)
+
+    def make(n: int) -> torch.nn.Module:
+        return load(case.parsed, n, dataset.steps, getattr(torch, case.dtype), case.device)
+
+    done = None
+    for done in train(dataset, make, recipe, [case.seed], case.device):
+        if isinstance(done, Epoch):
+            print(f"epoch {done.number}/{recipe.epochs} loss {done.loss:.4g} {done.seconds:.2f} s", flush=True)
+    if not isinstance(done, Run):
+        raise RuntimeError("training gave no result")
+    sizes = {"steps": dataset.steps, "channels": dataset.channels, "classes": dataset.classes}
+    detail = {"recipe": vars(recipe), "task": sizes | dataset.options, "losses": done.losses}
+    samples = [
+        Measurement("accuracy", "1", samples=[done.accuracy], detail={"correct": done.correct, "total": done.total}),
+        Measurement("epoch_time", "s", samples=list(done.seconds), detail=detail),
+        Measurement("spike_rate", "1", samples=list(done.spike_rates), detail={"samples": "one per hidden layer"}),
+    ]
+    return {"measurements": [vars(m) for m in samples]}
 
 
 def _check_output(running: Running, expected: float | None) -> str | None:

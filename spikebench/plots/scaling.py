@@ -1,0 +1,50 @@
+"""Time against T, one line per subject, log-log, with the spread of the samples and the last slope."""
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+
+from spikebench.plots import style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+def figures(frame: "pd.DataFrame") -> Iterator[tuple[str, "Figure", str]]:
+    """One figure per mode, B and N that was measured at two lengths or more. Bands: 5th to 95th percentile of samples."""
+    times = frame[(frame["metric"] == "latency") & frame["value"].notna()]
+    for (mode, b, n), part in times.groupby(["mode", "B", "N"]):
+        if part["T"].nunique() > 1:
+            gaps = frame[(frame["mode"] == mode) & (frame["B"] == b) & (frame["N"] == n) & (frame["status"] != "ok")]
+            caption = style.caption(part, "Wall-clock time of one launch; bands hold 90 % of the samples.")
+            yield f"scaling-{mode}-B{b}-N{n}", _figure(part, gaps, f"{mode}, B = {b}, N = {n}"), caption
+
+
+def _figure(times: "pd.DataFrame", gaps: "pd.DataFrame", title: str) -> "Figure":
+    figure, axes = plt.subplots()
+    for subject, part in times.groupby("subject", sort=False):
+        stats = part.groupby("T")["value"].quantile([0.05, 0.5, 0.95]).unstack()
+        axes.plot(stats.index, stats[0.5], label=f"{subject}{_slope(stats[0.5])}", **style.line(str(subject)))
+        axes.fill_between(
+            stats.index, stats[0.05], stats[0.95], color=style.line(str(subject))["color"], alpha=0.15, lw=0
+        )
+    style.log_axes(axes, "time steps T", "time of one launch (s)")
+    axes.set_title(title, loc="left")
+    axes.legend(loc="upper left", title="subject, T to the power of", alignment="left")
+    if len(gaps):
+        reasons = gaps.drop_duplicates(["subject", "T"]).apply(
+            lambda r: f"{r['subject']} T={r['T']}: {r['status']}", axis=1
+        )
+        axes.text(1, -0.16, "not drawn: " + ", ".join(reasons[:4]), transform=axes.transAxes, ha="right", fontsize=7)
+    return figure
+
+
+def _slope(medians: "pd.Series") -> str:
+    """The exponent over the last two lengths."""
+    if len(medians) < 2:
+        return ""
+    (t0, t1), (y0, y1) = medians.index[-2:], medians.to_numpy()[-2:]
+    return f"  {math.log(y1 / y0) / math.log(t1 / t0):.2f}"

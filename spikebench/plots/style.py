@@ -1,0 +1,96 @@
+"""One look for all figures: a colour per neuron, a line style per backend, readable in print and for colour-blind eyes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette without its yellow, which is lost on white
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKS = {"eager": "o", "indexed": "s", "compiled": "D", "cpu": "^", "triton": "v", "fft": "P", "scan": "X"}
+DASHES: dict[str, Any] = {"eager": (0, (5, 2)), "indexed": (0, (1, 1.5)), "compiled": (0, (6, 1.5, 1, 1.5))}
+FIRST = ("lif", "spsn", "psu", "ipsu", "rpsu", "spike_sampler", "exodus")
+
+
+@contextmanager
+def applied() -> Iterator[None]:
+    """Draw without a display, in our style."""
+    matplotlib.use("Agg")
+    look = {
+        "figure.dpi": 100,
+        "savefig.dpi": 160,
+        "figure.figsize": (7.0, 4.4),
+        "figure.constrained_layout.use": True,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.color": "#DDDDDD",
+        "grid.linewidth": 0.6,
+        "axes.axisbelow": True,
+        "font.size": 10,
+        "legend.frameon": False,
+        "legend.fontsize": 9,
+        "svg.hashsalt": "spikebench",
+    }
+    with matplotlib.rc_context(look):
+        yield
+
+
+def metadata(ending: str) -> dict[str, Any]:
+    """File metadata without a date, so that the same data gives the same bytes."""
+    return {"Date": None} if ending == "svg" else {}
+
+
+def close(figure: "Figure") -> None:
+    """Free a figure."""
+    import matplotlib.pyplot as plt
+
+    plt.close(figure)
+
+
+def colour(neuron: str) -> str:
+    """The colour of a neuron, the same in every figure."""
+    if neuron in FIRST:
+        return COLOURS[FIRST.index(neuron) % len(COLOURS)]
+    return COLOURS[sum(map(ord, neuron)) % len(COLOURS)]
+
+
+def line(subject: str) -> dict[str, Any]:
+    """Colour, marker and dashes of a subject `neuron[options]@backend`."""
+    name, _, backend = subject.partition("@")
+    backend = backend.partition("[")[0]
+    return {
+        "color": colour(name.partition("[")[0]),
+        "marker": MARKS.get(backend, "."),
+        "markersize": 5,
+        "linestyle": DASHES.get(backend, "-"),
+        "linewidth": 1.6,
+    }
+
+
+def caption(frame: "pd.DataFrame", what: str) -> str:
+    """What is shown, on which machine, with which sizes and how many processes and samples."""
+    machines = ", ".join(str(m) for m in sorted(frame["machine"].dropna().unique()))
+    sizes = "; ".join(f"{k} = {_range(frame[k].dropna().unique())}" for k in "TBN")
+    modes = ", ".join(sorted(map(str, frame["mode"].dropna().unique())))
+    processes = frame.groupby("subject")[["run", "case_id", "repeat"]].apply(lambda f: len(f.drop_duplicates())).sum()
+    return f"{what} Machine: {machines}. {sizes}. Mode: {modes}. {processes} processes, {len(frame)} samples."
+
+
+def _range(values: Any) -> str:
+    numbers = sorted(int(v) for v in values)
+    return f"{numbers[0]:,}" if len(numbers) == 1 else f"{numbers[0]:,} to {numbers[-1]:,}"
+
+
+def log_axes(axes: "Axes", x: str, y: str) -> None:
+    """Log-log axes with plain labels."""
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
