@@ -1,0 +1,53 @@
+"""Input-aware parallel spiking unit: a parallel spiking unit whose filter over time is learned."""
+
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from spikebench.neurons.psu import PSU
+from spikebench.scan import recurrence
+from spikebench.surrogate import Surrogate
+
+
+class IPSU(PSU):
+    """Input-aware parallel spiking unit (Li et al. 2024); W [T, T] and b [T, 1] are learned, shared by all neurons:
+
+        braincog:  v = tril(W) x + b − B x          B_{ti} = decay^{t−i} for i < t
+        fpt:       v = tril(W) x − B L x            L_{ti} = decay^{t−i} for i ≤ t,  no b
+        s = [v ≥ threshold]
+
+    variant: the two public definitions differ. "braincog", the default, is by the unit's authors, but its matrices are
+    not published (see psu); "fpt" is the re-implementation that the authors of FPT measured against.
+    W starts Kaiming normal (fan-out, ReLU) and b zero (braincog), or as in nn.Linear (fpt).
+    Source: arXiv 2402.00449 (BrainCog code), arXiv 2506.12087 (FPT code). Doubt: as in psu; secondary notes disagree on
+    whether a sigmoid stands between x and B, the code has none.
+    """
+
+    fixed_length: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        T: int,
+        *,
+        decay: float = 0.5,
+        threshold: float = 1.0,
+        variant: Literal["braincog", "fpt"] = "braincog",
+        surrogate: Surrogate = "atan",
+        slope: float = 2.0,
+    ) -> None:
+        super().__init__(decay=decay, threshold=threshold, surrogate=surrogate, slope=slope)
+        self.variant = variant
+        self.weight = nn.Parameter(torch.empty(T, T))
+        if variant == "braincog":
+            nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
+            self.bias = nn.Parameter(torch.zeros(T, 1))
+        else:
+            nn.init.kaiming_uniform_(self.weight, a=5**0.5)
+
+    def membrane(self, x: Tensor) -> Tensor:
+        flat = x.reshape(x.shape[0], -1)  # [T, B·N]
+        weighted = torch.matmul(self.weight.tril(), flat)
+        if self.variant == "fpt":
+            return (weighted - self.past(recurrence(flat, self.decay))).view_as(x)
+        return (weighted + self.bias - self.past(flat)).view_as(x)

@@ -1,0 +1,36 @@
+"""Reset-aware parallel spiking unit: a parallel spiking unit whose firing probabilities come from a learned filter."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from spikebench.neurons.psu import PSU
+from spikebench.surrogate import Surrogate
+
+
+class RPSU(PSU):
+    """Reset-aware parallel spiking unit (Li et al. 2024); W [T, T] and b [T, 1] are learned, shared by all neurons:
+
+        q = tril(W) x + b
+        v = A x − B σ(q)        A, B as in psu
+        s = [v ≥ threshold]
+
+    Differs from psu in the source of the probabilities: q instead of A x. As in the authors' code the reset is not
+    multiplied by the threshold, which psu's is. W starts Kaiming normal (fan-out, ReLU), b zero.
+    Source: arXiv 2402.00449 (BrainCog code). Doubt: the matrices, as in psu.
+    """
+
+    fixed_length: ClassVar[bool] = True
+
+    def __init__(
+        self, T: int, *, decay: float = 0.5, threshold: float = 1.0, surrogate: Surrogate = "atan", slope: float = 2.0
+    ) -> None:
+        super().__init__(decay=decay, threshold=threshold, surrogate=surrogate, slope=slope)
+        self.weight = nn.Parameter(torch.empty(T, T))
+        nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
+        self.bias = nn.Parameter(torch.zeros(T, 1))
+
+    def membrane(self, x: Tensor) -> Tensor:
+        q = torch.matmul(self.weight.tril(), x.reshape(x.shape[0], -1)) + self.bias
+        return self.leaky(x) - self.past(torch.sigmoid(q.view_as(x)))

@@ -1,0 +1,20 @@
+"""RPSU with explicit matrices."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+OPTIONS: list[dict[str, Any]] = [{}, {"decay": 0.9, "threshold": -0.5}]
+INPUT = (0.8, 2.0)
+
+
+def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:
+    steps, decay = len(x), options["decay"]
+    lag = np.subtract.outer(np.arange(steps), np.arange(steps))
+    leak = np.where(lag >= 0, decay ** np.maximum(lag, 0), 0.0)
+    q = np.einsum("ti,ibn->tbn", np.tril(parameters["weight"]), x) + parameters["bias"][:, :, None]
+    probability = 1 / (1 + np.exp(-q))
+    return np.einsum("ti,ibn->tbn", (1 - decay) * leak, x) - np.einsum("ti,ibn->tbn", leak - np.eye(steps), probability)

@@ -1,0 +1,271 @@
+"""Every neuron in the room against its oracle and the protocol; a new neuron and its oracle add their own tests."""
+
+import importlib
+import importlib.util
+import inspect
+import math
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from spikebench import rooms
+from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
+from spikebench.surrogate import derivative
+
+T, B, N = 48, 3, 5
+RELATIVE = 1e-12
+RESETS = ("none", "soft", "hard", "mean-field")
+SHARP = {"surrogate": "triangle", "slope": 1e6, "width": 1e-6}  # no surrogate but within 1e-6 of the threshold
+NAMES = rooms.names("neurons")
+
+
+@lru_cache
+def oracle(name: str) -> ModuleType:
+    path = Path(__file__).parent / "oracles" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"oracle_{name}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def neuron_class(name: str) -> type[Neuron]:
+    module = importlib.import_module(f"spikebench.neurons.{name}")
+    flat = name.replace("_", "")
+    return cast(type[Neuron], next(c for key, c in vars(module).items() if key.lower() == flat and inspect.isclass(c)))
+
+
+def make(name: str, options: dict[str, Any], steps: int = T, n: int = N) -> Neuron:
+    """The neuron in float64, with parameters as drawn by seed 1."""
+    torch.manual_seed(1)
+    sizes = {"n": n, "T": steps}
+    wants = {k: sizes[k] for k in rooms.facts(name).wants}
+    return cast(Any, neuron_class(name))(**wants, **options).double()
+
+
+def all_options(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    return {key: o.default for key, o in rooms.facts(name).options.items()} | options
+
+
+def current(name: str, steps: int = T, batch: int = B, n: int = N, seed: int = 0) -> Tensor:
+    mean, spread = getattr(oracle(name), "INPUT", (0.3, 1.0))
+    generator = torch.Generator().manual_seed(seed)
+    return mean + spread * torch.randn(steps, batch, n, generator=generator, dtype=torch.float64)
+
+
+def noise(neuron: Neuron, x: Tensor) -> dict[str, Tensor]:
+    """The uniforms of a stochastic neuron as keyword arguments; nothing for others."""
+    if not isinstance(neuron, StochasticNeuron):
+        return {}
+    return {"uniforms": torch.rand(x.shape, generator=torch.Generator().manual_seed(7), dtype=torch.float64).to(x)}
+
+
+def run(neuron: Neuron, x: Tensor) -> Tensor:
+    out = neuron(x, **noise(neuron, x))
+    return out[0] if isinstance(out, tuple) else out
+
+
+def sharp(name: str) -> dict[str, Any]:
+    return {k: v for k, v in SHARP.items() if k in rooms.facts(name).options}
+
+
+CASES = [(name, options) for name in NAMES for options in oracle(name).OPTIONS]
+IDS = [f"{name}[{','.join(f'{k}={v}' for k, v in options.items())}]" for name, options in CASES]
+every_case = pytest.mark.parametrize(("name", "options"), CASES, ids=IDS)
+every_neuron = pytest.mark.parametrize("name", NAMES)
+
+
+@every_case
+@pytest.mark.parametrize("shape", [(T, B, N), (1, B, N), (7, 1, 1)], ids=["plain", "one-step", "one-series"])
+def test_membrane_and_spikes_follow_from_the_oracle(
+    name: str, options: dict[str, Any], shape: tuple[int, int, int]
+) -> None:
+    neuron = make(name, options, steps=shape[0], n=shape[2])
+    x = current(name, *shape)
+    with torch.no_grad():
+        s, u = run(neuron, x), neuron.membrane(x)
+    whole = all_options(name, options)
+    parameters = {key: value.numpy() for key, value in neuron.state_dict().items()}
+    expected = oracle(name).membrane(x.numpy(), s.numpy(), whole, parameters)
+    assert s.shape == u.shape == expected.shape == shape
+    assert np.abs(u.numpy() - expected).max() <= RELATIVE * max(np.abs(expected).max(), 1e-3)
+    uniforms = noise(neuron, x).get("uniforms")
+    noisy = None if uniforms is None else uniforms.numpy()
+    if hasattr(oracle(name), "spikes"):
+        fired = oracle(name).spikes(expected, whole, parameters, noisy)
+    elif noisy is not None:
+        fired = (noisy < expected).astype(float)
+    else:
+        fired = (expected >= getattr(neuron, "threshold", 1.0)).astype(float)
+    assert np.array_equal(s.numpy(), fired)
+    if shape == (T, B, N):
+        assert 0.01 <= (fired > 0).mean() <= 0.99, "an input at which nothing can go wrong"
+
+
+@every_neuron
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_dtype_and_shape_are_kept(name: str, dtype: torch.dtype) -> None:
+    neuron = make(name, {}).rounded(dtype)
+    x = current(name).to(dtype).requires_grad_()
+    s = run(neuron, x)
+    assert s.dtype == dtype and s.shape == x.shape
+    (g,) = torch.autograd.grad(s.sum(), x)
+    assert g.dtype == dtype and bool(g.isfinite().all())
+    assert bool((s == s.round()).all()) and bool((s >= 0).all())
+
+
+@every_case
+def test_causality_is_as_declared(name: str, options: dict[str, Any]) -> None:
+    if options.get("masking", 1.0) != 1.0:
+        pytest.skip("this option looks ahead by design; the fact speaks of the default")
+    neuron = make(name, options)
+    x = current(name)
+    late = x.clone()
+    late[30:] = current(name, seed=5)[30:]
+    with torch.no_grad():
+        u, changed = neuron.membrane(x), neuron.membrane(late)
+        same = torch.equal(u[:30], changed[:30])
+        assert same == neuron.causal
+        assert not torch.equal(u[30:], changed[30:])
+        if neuron.causal:
+            assert torch.equal(run(neuron, x)[:30], run(neuron, late)[:30])
+
+
+@every_neuron
+def test_neurons_interact_only_where_declared(name: str) -> None:
+    neuron = make(name, {})
+    x = current(name)
+    other = x.clone()
+    other[:, :, 0] = current(name, seed=5)[:, :, 0]
+    with torch.no_grad():
+        same = torch.equal(neuron.membrane(x)[:, :, 1:], neuron.membrane(other)[:, :, 1:])
+    assert same != neuron.coupled
+
+
+@every_neuron
+def test_parameters_per_neuron_can_be_picked(name: str) -> None:
+    neuron = make(name, {})
+    x, picked = current(name), [3, 0, 3]
+    with torch.no_grad():
+        whole = neuron.membrane(x)
+        for key in neuron.per_neuron:
+            value = getattr(neuron, key)
+            assert value.shape[-1] == N
+            setattr(neuron, key, torch.nn.Parameter(value.detach()[..., picked]))
+        if not neuron.coupled:
+            torch.testing.assert_close(neuron.membrane(x[..., picked]), whole[..., picked], rtol=1e-13, atol=1e-13)
+
+
+@every_case
+def test_gradient_of_the_membrane_between_spikes(name: str, options: dict[str, Any]) -> None:
+    """Where no spike changes the membrane is smooth: its gradients for x and parameters are those of differences."""
+    neuron = make(name, options | sharp(name), steps=6, n=2)
+    x = current(name, 6, 2, 2).requires_grad_()
+    learned = [p for p in neuron.parameters() if p.requires_grad]
+    assert torch.autograd.gradcheck(lambda y, *_: neuron.membrane(y), (x, *learned), eps=1e-6, atol=1e-7, rtol=1e-5)
+
+
+@every_neuron
+def test_one_step_has_the_surrogate_as_gradient(name: str) -> None:
+    facts = rooms.facts(name)
+    if "surrogate" not in facts.options:
+        pytest.skip("no surrogate derivative; the estimator has its own tests")
+    neuron = make(name, {}, steps=1)
+    x = current(name, 1).requires_grad_()
+    u = neuron.membrane(x)
+    (through,) = torch.autograd.grad(u.sum(), x, retain_graph=True)
+    (g,) = torch.autograd.grad(run(neuron, x).sum(), x)
+    slope, scale = cast(Any, neuron).slope, getattr(neuron, "surrogate_scale", 1.0)
+    threshold = getattr(oracle(name), "THRESHOLD", neuron.threshold)
+    expected = derivative((u - threshold).detach(), cast(Any, neuron).surrogate, slope) * through * scale
+    torch.testing.assert_close(g, expected, rtol=1e-12, atol=0)
+
+
+@every_neuron
+def test_facts_are_there(name: str) -> None:
+    facts, neuron = rooms.facts(name), neuron_class(name)
+    declared = facts.attributes
+    assert facts.title and facts.title == (neuron.__doc__ or "").split("\n")[0].rstrip(":")
+    reference = str(declared["reference"])
+    assert reference.startswith("@") and all(word in reference for word in ("author={", "title={", "year={"))
+    assert reference.count("{") == reference.count("}")
+    assert declared["reset_kind"] in RESETS
+    for key in ("stochastic", "causal", "parallel_in_time", "coupled", "verified", "fixed_length", "per_neuron"):
+        assert declared[key] == getattr(neuron, key), "read from the file as it is at run time"
+    assert declared["stochastic"] == issubclass(neuron, StochasticNeuron)
+    assert "Source:" in (neuron.__doc__ or "")
+    assert declared["verified"] or "Doubt:" in (neuron.__doc__ or "")
+
+
+@every_neuron
+def test_lengths_are_free_unless_declared_fixed(name: str) -> None:
+    neuron = make(name, {})
+    x = current(name, T // 2)
+    if neuron.fixed_length:
+        with pytest.raises((RuntimeError, ValueError)):
+            run(neuron, x)
+    else:
+        assert run(neuron, x).shape == x.shape
+
+
+@every_case
+def test_chunks_with_carried_state_are_the_whole(name: str, options: dict[str, Any]) -> None:
+    neuron = make(name, options)
+    if not isinstance(neuron, SteppedNeuron):
+        pytest.skip("does not stream")
+    x = current(name)
+    whole = neuron(x)
+    state, parts = None, []
+    for chunk in x.split([1, 16, T - 17]):
+        part, state = neuron(chunk, state, return_state=True)
+        parts.append(part)
+    assert torch.equal(torch.cat(parts), whole)
+    state, steps = neuron.initial(x[0]), []
+    for x_t in x.unbind(0):
+        s, _, state = neuron.step(x_t, state)
+        steps.append(s)
+    assert torch.equal(torch.stack(steps), whole)
+
+
+@every_case
+def test_the_margin_is_zero_where_a_spike_changes(name: str, options: dict[str, Any]) -> None:
+    """A membrane moved by less than its margin keeps its spikes; at margin 0 it stands on the edge."""
+    neuron = make(name, options)
+    x = current(name)
+    with torch.no_grad():
+        u = neuron.membrane(x)
+        margin = neuron.margin(u, noise(neuron, x).get("uniforms"))
+    assert margin.shape == u.shape and bool((margin >= 0).all())
+    whole = all_options(name, options)
+    parameters = {key: value.numpy() for key, value in neuron.state_dict().items()}
+    uniforms = noise(neuron, x).get("uniforms")
+
+    def fired(v: Tensor) -> np.ndarray:
+        noisy = None if uniforms is None else uniforms.numpy()
+        if hasattr(oracle(name), "spikes"):
+            return oracle(name).spikes(v.numpy(), whole, parameters, noisy)
+        return (noisy < v.numpy()) if noisy is not None else (v.numpy() >= getattr(neuron, "threshold", 1.0))
+
+    for sign in (-1, 1):
+        assert np.array_equal(fired(u), fired(u + sign * 0.999 * margin))
+    over = [fired(u + sign * (1.001 * margin + 1e-9)) != fired(u) for sign in (-1, 1)]
+    assert np.all(over[0] | over[1])
+
+
+@every_neuron
+def test_silence_gives_finite_output_and_nan_never_spikes(name: str) -> None:
+    neuron = make(name, {})
+    silent = torch.zeros(T, 2, N, dtype=torch.float64)
+    with torch.no_grad():
+        assert bool(neuron.membrane(silent).isfinite().all())
+        broken = silent.clone()
+        broken[5, 0] = math.nan
+        s = run(neuron, broken)
+        assert bool((s[5:, 0] == 0).all()) or not neuron.causal
+        assert torch.equal(s[:, 1], run(neuron, silent)[:, 1])
