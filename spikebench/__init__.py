@@ -1,6 +1,8 @@
 """spikebench weighs spiking neurons: time, memory, energy and spikes, behind one protocol, after checking what they compute."""
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,7 +32,10 @@ _HOMES = {
     "run": "api",
     "compare": "api",
 }
-__all__ = [*_HOMES, "__version__"]
+__all__ = [  # pyright: ignore[reportUnsupportedDunderAll]  # the names are loaded by __getattr__
+    *_HOMES,
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -38,3 +43,14 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"spikebench has no {name!r}; there are {', '.join(__all__)}")
     return getattr(import_module(f"spikebench.{_HOMES[name]}"), name)
+
+
+class _Package(ModuleType):
+    """This package: `sb.neuron` and `sb.compare` stay functions although files have the same names."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

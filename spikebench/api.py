@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from spikebench import compare as pairs
 from spikebench import runner
 from spikebench.case import Case
+from spikebench.compare import Comparison
+from spikebench.compare import compare as in_pairs
 from spikebench.record import Record
 
 
@@ -20,7 +21,7 @@ def run(cases: Iterable[Case], out: str | Path | None = None, resume: bool = Fal
     return list(runner.run(list(cases), runner.Settings(**settings), where, resume))
 
 
-def compare(*subjects: str, blocks: int = 10, out: str | Path | None = None, **fields: Any) -> list[pairs.Comparison]:
+def compare(*subjects: str, blocks: int = 10, out: str | Path | None = None, **fields: Any) -> list[Comparison]:
     """Weigh subjects in live pairs; the first one is the baseline. `fields` are those of a Case: T, B, N, mode …"""
     case = Case(subject=subjects[0], **fields)
-    return list(pairs.compare(subjects, case, blocks, out=Path(out) if out is not None else None))
+    return list(in_pairs(subjects, case, blocks, out=Path(out) if out is not None else None))

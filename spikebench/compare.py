@@ -84,7 +84,7 @@ def judge(base: Case, other: Case, base_records: list[Record], records: list[Rec
     if bad is not None:
         reason = f"{bad.case['subject']}: {bad.reason}"
         return Comparison(*names, None, None, bad.status, reason, (stats.median(medians[0]), stats.median(medians[1])))
-    ratio = stats.paired_ratio(*medians)
+    ratio = stats.paired_ratio(medians[0], medians[1])
     ungated = any("ungated" in r.flags for r in records)
     verdict = stats.verdict(ratio)
     return Comparison(

@@ -14,7 +14,8 @@ NEEDS |= {"norse": "norse", "sinabs": "sinabs"}
 def examine() -> dict[str, Any]:
     """{"environment": facts, "metrics": {id: verdict}, "backends": {id: verdict}}; a verdict has available, reason, remedy."""
     facts = environment.gather() | {"threads": environment.threads()}
-    shown = {k: v for k, v in facts.items() if k not in ("versions",)} | facts["versions"]
+    shown: dict[str, Any] = {k: v for k, v in facts.items() if k != "versions"}
+    shown |= facts["versions"]
     return {
         "environment": shown,
         "metrics": {m: _metric(m) for m in rooms.names("metrics")},

@@ -183,7 +183,8 @@ def _train(job: dict[str, Any]) -> dict[str, Any]:
     done = None
     for done in train(dataset, make, recipe, [case.seed], case.device):
         if isinstance(done, Epoch):
-            print(f"epoch {done.number}/{recipe.epochs} loss {done.loss:.4g} {done.seconds:.2f} s", flush=True)
+            sys.stdout.write(f"epoch {done.number}/{recipe.epochs} loss {done.loss:.4g} {done.seconds:.2f} s\n")
+            sys.stdout.flush()
     if not isinstance(done, Run):
         raise RuntimeError("training gave no result")
     sizes = {"steps": dataset.steps, "channels": dataset.channels, "classes": dataset.classes}

@@ -117,7 +117,8 @@ def compare(
     as_json: o.Json = False,
 ) -> None:
     """Weigh subjects against the first one, live, in randomised pairs of fresh processes."""
-    from spikebench import compare as live
+    from spikebench.compare import Comparison
+    from spikebench.compare import compare as in_pairs
     from spikebench.runner import Session
 
     if len(subjects) < 2:
@@ -126,11 +127,11 @@ def compare(
     for text in subjects:
         parse_subject(text)
     settings = o.settings([metric], samples, timeout, None, memory_limit, threads, isolation)
-    rows: list[live.Comparison] = []
+    rows: list[Comparison] = []
     with stderr_progress(len(cases) * pairs) as progress, Session(settings) as session:
         for k, case in enumerate(cases):
             tick = lambda done, total, k=k, case=case: progress("pairs", case, k * total + done, len(cases) * total)  # noqa: E731
-            rows += live.compare(subjects, case, pairs, settings, out, metric, session, tick)
+            rows += in_pairs(subjects, case, pairs, settings, out, metric, session, tick)
     if as_json:
         stdout().print_json(json.dumps([r.to_json() for r in rows]))
     else:

@@ -48,8 +48,7 @@ def train(
         for k in range(seeds)
     ]
     where = out or Path("results") / environment.machine() / "train.jsonl"
-    more = {} if threads is None else {"threads": threads}
-    settings = Settings(timeout=o.seconds("--timeout", timeout), **more)
+    settings = Settings(timeout=o.seconds("--timeout", timeout), threads=threads or environment.threads())
     records: list[Record] = []
     with stderr_progress(len(cases)) as progress, Session(settings) as session:
         for k, case in enumerate(cases):
@@ -61,7 +60,8 @@ def train(
                     progress(f"seed {case.seed}, epoch {number} of {of}, loss {loss}", case, k, len(cases))
 
             records.append(session.train(case, data_root, watch))
-            store.append(where, records[-1])
+            if records[-1].status != "refused":
+                store.append(where, records[-1])
     _report(records, where, as_json)
 
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 
 from spikebench.plots import style
+from spikebench.plots.style import Frame
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
 
-def figures(frame: "pd.DataFrame") -> Iterator[tuple[str, "Figure", str]]:
+def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
     """One figure per mode, B and N that was measured at two lengths or more. Bands: 5th to 95th percentile of samples."""
     times = frame[(frame["metric"] == "latency") & frame["value"].notna()]
     for (mode, b, n), part in times.groupby(["mode", "B", "N"]):
@@ -23,7 +23,7 @@ def figures(frame: "pd.DataFrame") -> Iterator[tuple[str, "Figure", str]]:
             yield f"scaling-{mode}-B{b}-N{n}", _figure(part, gaps, f"{mode}, B = {b}, N = {n}"), caption
 
 
-def _figure(times: "pd.DataFrame", gaps: "pd.DataFrame", title: str) -> "Figure":
+def _figure(times: Frame, gaps: Frame, title: str) -> "Figure":
     figure, axes = plt.subplots()
     for subject, part in times.groupby("subject", sort=False):
         stats = part.groupby("T")["value"].quantile([0.05, 0.5, 0.95]).unstack()
@@ -42,7 +42,7 @@ def _figure(times: "pd.DataFrame", gaps: "pd.DataFrame", title: str) -> "Figure"
     return figure
 
 
-def _slope(medians: "pd.Series") -> str:
+def _slope(medians: Frame) -> str:
     """The exponent over the last two lengths."""
     if len(medians) < 2:
         return ""

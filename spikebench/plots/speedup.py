@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 
 from spikebench.plots import style
+from spikebench.plots.style import Frame
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
 BASELINE = "lif@eager"
 
 
-def figures(frame: "pd.DataFrame") -> Iterator[tuple[str, "Figure", str]]:
+def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
     """One figure per mode, B and N in which the baseline was measured. Ratios of medians; bands: ratios of quartiles."""
     times = frame[(frame["metric"] == "latency") & frame["value"].notna()]
     for (mode, b, n), part in times.groupby(["mode", "B", "N"]):
@@ -25,7 +25,7 @@ def figures(frame: "pd.DataFrame") -> Iterator[tuple[str, "Figure", str]]:
             yield f"speedup-{mode}-B{b}-N{n}", _figure(part, base, title), style.caption(part, what)
 
 
-def _figure(times: "pd.DataFrame", base: "pd.DataFrame", title: str) -> "Figure":
+def _figure(times: Frame, base: Frame, title: str) -> "Figure":
     figure, axes = plt.subplots()
     quartiles = base.groupby("T")["value"].quantile([0.25, 0.5, 0.75]).unstack()
     for subject, part in times.groupby("subject", sort=False):

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+Frame = Any  # a pandas frame or column; its stubs give every selection a union that nothing accepts
 
 # Okabe and Ito's palette without its yellow, which is lost on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -22,7 +23,7 @@ FIRST = ("lif", "spsn", "psu", "ipsu", "rpsu", "spike_sampler", "exodus")
 def applied() -> Iterator[None]:
     """Draw without a display, in our style."""
     matplotlib.use("Agg")
-    look = {
+    look: dict[Any, Any] = {
         "figure.dpi": 100,
         "savefig.dpi": 160,
         "figure.figsize": (7.0, 4.4),
@@ -74,7 +75,7 @@ def line(subject: str) -> dict[str, Any]:
     }
 
 
-def caption(frame: "pd.DataFrame", what: str) -> str:
+def caption(frame: Frame, what: str) -> str:
     """What is shown, on which machine, with which sizes and how many processes and samples."""
     machines = ", ".join(str(m) for m in sorted(frame["machine"].dropna().unique()))
     sizes = "; ".join(f"{k} = {_range(frame[k].dropna().unique())}" for k in "TBN")
