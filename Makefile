@@ -50,12 +50,12 @@ $(STATE)/whole:
 	@'$(PYTHON)' -m venv .venv || { rm -rf .venv; echo >&2 "make: '$(PYTHON)' cannot make a virtual environment, mostly because the package python3-venv is missing (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
 	@mkdir $(STATE) && pwd -P > $@
 
-# redone when its Python is gone, the folder was moved, or another PYTHON= is asked for
-base = $(shell $(1) -c 'import sys; print(sys.base_prefix, sys.version)' 2>&1)
+# redone when its Python or pip is gone, the folder was moved, or another PYTHON= is asked for
+base = $(shell { $(1) -c 'import sys; print(sys.base_prefix, sys.version)'; } 2>/dev/null)
 ifneq ($(wildcard .venv),)
-ifneq ($(shell cat $(STATE)/whole 2>&1),$(shell pwd -P))
+ifneq ($(shell cat $(STATE)/whole 2>/dev/null),$(shell pwd -P))
 $(STATE)/whole: FORCE
-else ifneq ($(shell $(VENV_PYTHON) -c 'import pip' 2>&1),)
+else ifneq ($(shell { $(VENV_PYTHON) -c 'import pip; print("works")'; } 2>/dev/null),works)
 $(STATE)/whole: FORCE
 else ifneq ($(filter command environment,$(word 1,$(origin PYTHON))),)
 ifneq ($(call base,$(VENV_PYTHON)),$(call base,'$(PYTHON)'))
