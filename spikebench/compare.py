@@ -47,15 +47,16 @@ def compare(
     metric: str = "latency",
     session: Session | None = None,
     progress: Progress | None = None,
+    keep: list[Record] | None = None,
 ) -> Iterator[Comparison]:
     """Weigh every subject against the first in `pairs` blocks at one case (its own subject does not matter).
 
-    A subject named twice gives an A/A row. Records are appended to `out`. The order within a block is random, seeded
+    A subject named twice gives an A/A row. Records are appended to `out` and added to `keep`. The order within a block is random, seeded
     by the case.
     """
     if session is None:
         with Session(settings or Settings()) as own:
-            yield from compare(subjects, case, pairs, None, out, metric, own, progress)
+            yield from compare(subjects, case, pairs, None, out, metric, own, progress, keep)
         return
     cases = [with_changes(case, subject=s) for s in subjects]
     records: list[list[Record]] = [[] for _ in cases]
@@ -72,6 +73,8 @@ def compare(
                 store.append(out, records[i][-1])
         if progress:
             progress(block + 1, pairs)
+    if keep is not None:
+        keep += [r for side in records for r in side]
     for i in range(1, len(cases)):
         yield judge(cases[0], cases[i], records[0], records[i], metric)
 

@@ -13,9 +13,9 @@ NEEDS |= {"norse": "norse", "sinabs": "sinabs"}
 
 def examine() -> dict[str, Any]:
     """{"environment": facts, "metrics": {id: verdict}, "backends": {id: verdict}}; a verdict has available, reason, remedy."""
-    facts = environment.gather() | {"threads": environment.threads()}
+    facts: dict[str, Any] = environment.gather() | {"threads": environment.threads()}
     shown: dict[str, Any] = {k: v for k, v in facts.items() if k != "versions"}
-    shown |= facts["versions"]
+    shown.update(facts["versions"])
     return {
         "environment": shown,
         "metrics": {m: _metric(m) for m in rooms.names("metrics")},

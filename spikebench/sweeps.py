@@ -1,6 +1,7 @@
 """Named lists of cases."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from spikebench.case import Case, grid
 from spikebench.rooms import Problem, canonical
@@ -55,6 +56,29 @@ def _bounded(subjects: list[str], lengths: list[int], B: int, N: int, mode: str 
     """The grid without the lengths for which a quadratic subject would take minutes."""
     found = grid(subjects, T=lengths, B=[B], N=[N], mode=[mode])
     return [c for c in found if c.T <= PATIENT.get(c.subject, c.T)]
+
+
+@dataclass(frozen=True)
+class Companion:
+    """What goes with a sweep: subjects weighed in live pairs at one case, and trainings on real data."""
+
+    subjects: tuple[str, ...]
+    case: Case
+    pairs: int
+    trainings: tuple[Case, ...]
+
+
+def companion(name: str) -> Companion | None:
+    """The pairs and trainings that go with a sweep, if any: `quick` has some 40 seconds of each."""
+    if canonical(name) != "quick":
+        return None
+    subjects = ("lif@eager", "lif@cpu", "spsn@cpu")
+    trained = [
+        Case(subject, 0, 0, 0, workload="training", task="japanese_vowels", seed=seed)
+        for subject in ("lif@eager", "lif@cpu", "spsn@cpu")
+        for seed in range(2)
+    ]
+    return Companion(subjects, Case(subjects[0], T=1000, B=16, N=128), 5, tuple(trained))
 
 
 SWEEPS: dict[str, Callable[[], list[Case]]] = {

@@ -15,6 +15,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from typing import Any
 import torch
 
 from spikebench import metric as metrics
+from spikebench import rooms
 from spikebench import task as tasks
 from spikebench.backend import Refused
 from spikebench.case import Case, parse_options, parse_task
@@ -42,8 +44,8 @@ def serve(fork: bool) -> None:
     """Answer jobs until stdin ends."""
     _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if fork and find_spec("numba"):
-        import numba  # noqa: F401  # loaded once here; its threads start only in the children
+    if fork:
+        _load_once()
     gc.collect()
     gc.freeze()
     say = os.fdopen(os.dup(1), "w", buffering=1)
@@ -62,6 +64,15 @@ def serve(fork: bool) -> None:
         _, status, usage = os.wait4(pid, 0)
         ended = {"exit": os.waitstatus_to_exitcode(status), "cpu_seconds": usage.ru_utime + usage.ru_stime}
         print(json.dumps(ended), file=say)
+
+
+def _load_once() -> None:
+    """Load what most jobs need, so that forked children have it. Nothing here may start a thread pool."""
+    import_module("torch.fx.experimental.symbolic_shapes")  # torch.autograd.grad loads it at its first call
+    if find_spec("numba"):
+        import_module("numba")
+    for name in rooms.names("metrics"):
+        metrics.load(name)
 
 
 def _die_with_parent() -> None:

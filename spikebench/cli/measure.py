@@ -2,16 +2,22 @@
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spikebench import environment, sweeps
+from spikebench import environment, store, sweeps
 from spikebench.case import Case, parse_subject
 from spikebench.cli import options as o
 from spikebench.cli.tables import comparison_table, records_table, stderr_progress, stdout
+from spikebench.cli.train import train_all, training_report
+from spikebench.record import Record
 from spikebench.rooms import Problem
+
+if TYPE_CHECKING:
+    from spikebench.runner import Settings
 
 
 def add_to(app: typer.Typer) -> None:
@@ -49,17 +55,62 @@ def run(
     cases = _cases(sweep, subject, T, B, N, mode, device=device, dtype=dtype, rate=rate)
     settings = o.settings(metric, samples, timeout, budget, memory_limit, threads, isolation, repeats=repeats)
     where = out or Path("results") / environment.machine() / f"{sweep or 'run'}.jsonl"
-    records = []
+    records: list[Record] = []
     with stderr_progress(len(cases) * repeats) as progress:
         for record in runner.run(cases, settings, where, resume, retry, progress):
             records.append(record)
+    if not as_json:
+        records_table(records)
+    whole = sweep is not None and not subject and (T, B, N, mode) == (None, None, None, None) and device == "cpu"
+    if whole and (companion := sweeps.companion(sweep or "")):
+        records += _companion(companion, settings, where, as_json)
     if as_json:
         stdout().print_json(json.dumps([r.to_json() for r in records]))
-    else:
-        records_table(records)
-        stdout().print(f"{len(records)} records in {where}")
+        return
+    stdout().print(f"{len(records)} records in {where}", markup=False)
+    for path in _figures(records, Path("out") / (sweep or "run")):
+        stdout().print(f"figure {path}", markup=False)
     if records and all(r.status == "refused" for r in records):
         raise Problem(f"nothing could be run: {records[0].reason}")
+
+
+def _companion(companion: sweeps.Companion, settings: "Settings", where: Path, quiet: bool) -> list[Record]:
+    """Measure the pairs and the trainings that go with a sweep; the records are appended to `where`."""
+    from spikebench.compare import compare as in_pairs
+    from spikebench.runner import Session
+
+    records: list[Record] = []
+    with Session(settings) as session:
+        with stderr_progress(companion.pairs) as progress:
+            rows = list(
+                in_pairs(
+                    companion.subjects,
+                    companion.case,
+                    companion.pairs,
+                    out=where,
+                    session=session,
+                    progress=lambda done, of: progress("pairs", companion.case, done, of),
+                    keep=records,
+                )
+            )
+        trained = train_all(session, list(companion.trainings), None, where)
+    if not quiet:
+        stdout().print()
+        comparison_table(rows)
+        stdout().print()
+        training_report(trained)
+    return records + trained
+
+
+def _figures(records: list[Record], folder: Path) -> list[Path]:
+    """The speed-up and scaling figures of these records, as far as they hold any."""
+    from spikebench.plots import draw
+
+    paths: list[Path] = []
+    for kind in ("speedup", "scaling"):
+        with suppress(Problem):
+            paths += draw(kind, store.frame(r for r in records if r.case["workload"] == "layer"), folder, ("png",))
+    return paths
 
 
 def _cases(

@@ -3,9 +3,10 @@
 import json
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
 from spikebench import environment, stats, store, units
 from spikebench.case import Case, read_value, written
@@ -13,6 +14,9 @@ from spikebench.cli import options as o
 from spikebench.cli.tables import stderr_progress, stdout, table
 from spikebench.record import Record
 from spikebench.rooms import Problem
+
+if TYPE_CHECKING:
+    from spikebench.runner import Session
 
 _EPOCH = re.compile(r"epoch (\d+)/(\d+) loss (\S+)")
 
@@ -49,8 +53,21 @@ def train(
     ]
     where = out or Path("results") / environment.machine() / "train.jsonl"
     settings = Settings(timeout=o.seconds("--timeout", timeout), threads=threads or environment.threads())
+    with Session(settings) as session:
+        records = train_all(session, cases, data_root, where)
+    if as_json:
+        stdout().print_json(json.dumps([r.to_json() for r in records]))
+    else:
+        training_report(records)
+        stdout().print(f"{len(records)} records in {where}", markup=False)
+    if all(r.status != "ok" for r in records):
+        raise Problem(f"nothing could be trained: {records[0].reason}")
+
+
+def train_all(session: "Session", cases: list[Case], data_root: Path | None, where: Path) -> list[Record]:
+    """Train every case in a fresh process, with progress; records are appended to `where` unless refused."""
     records: list[Record] = []
-    with stderr_progress(len(cases)) as progress, Session(settings) as session:
+    with stderr_progress(len(cases)) as progress:
         for k, case in enumerate(cases):
             progress("start", case, k, len(cases))
 
@@ -62,7 +79,7 @@ def train(
             records.append(session.train(case, data_root, watch))
             if records[-1].status != "refused":
                 store.append(where, records[-1])
-    _report(records, where, as_json)
+    return records
 
 
 def _pair(text: str) -> tuple[str, object]:
@@ -72,20 +89,14 @@ def _pair(text: str) -> tuple[str, object]:
     return key, read_value(value)
 
 
-def _report(records: list[Record], where: Path, as_json: bool) -> None:
-    if as_json:
-        stdout().print_json(json.dumps([r.to_json() for r in records]))
-        return
+def training_report(records: list[Record]) -> None:
+    """The table of trainings, and the reason of each that is not ok."""
     stdout().print(training_table(records))
-    stdout().print(f"{len(records)} records in {where}")
-    bad = [r for r in records if r.status != "ok"]
-    for reason in dict.fromkeys(str(r.reason) for r in bad):
+    for reason in dict.fromkeys(str(r.reason) for r in records if r.status != "ok"):
         stdout().print(reason, markup=False)
-    if len(bad) == len(records):
-        raise Problem(f"nothing could be trained: {bad[0].reason}")
 
 
-def training_table(records: list[Record]) -> "object":
+def training_table(records: list[Record]) -> Table:
     """One row per subject and task: mean accuracy with its 95 % t interval over seeds, time per epoch, spike rates."""
     numbers = ("seeds", "accuracy", "epoch", "rate per layer")
     made = table("subject", "task", *numbers, right=numbers)
