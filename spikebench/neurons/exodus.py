@@ -1,0 +1,151 @@
+"""Multi-spike leaky integrate-and-fire neuron whose backward pass is the exact implicit gradient, one recurrence in reverse."""
+
+from typing import Any, ClassVar, Literal, cast
+
+import torch
+from torch import Tensor, nn, tensor, zeros_like
+
+from spikebench.neuron import Reset, State, SteppedNeuron
+from spikebench.scan import gated
+from spikebench.surrogate import Surrogate, derivative
+
+
+class Exodus(SteppedNeuron):
+    """Multi-spike leaky integrate-and-fire with the gradient of EXODUS (Bauer et al. 2023; read in sinabs-exodus):
+
+        i_t = synapse_decay·(i_{t-1} + x_t)        (+ x_t undecayed unless decay_early; i_t = x_t without a synapse)
+        u_t = max(decay·v_{t-1} + scale·i_t, v_min)              scale = 1, or 1 − decay if norm_input
+        s_t = min(⌊u_t/threshold⌋, max_spikes) where u_t ≥ threshold, else 0
+        v_t = u_t − subtract·s_t
+
+    Backward, with σ'_t the surrogate at u_t − threshold, n_t = 0 where v_min cut, g the gradients of spikes and u:
+        G_t = n_t·(g^s_t·σ'_t + g^u_t + decay·(1 − subtract·σ'_t)·G_{t+1})
+        dL/d(scale·i_t) = G_t;  dL/d decay = Σ G_t·v_{t-1} (and through scale);  dL/dv_{-1} = decay·G_0
+    This equals backpropagation through time with the reset differentiated. backward: "sequential" is a loop in reverse,
+    "doubling" the same as an associative scan.
+
+    decay=1 is integrate-and-fire. subtract: the threshold when none. max_spikes none: no limit. Surrogate slope
+    k = 1/(width·threshold), with "exponential" k·exp(−k|u − threshold|). learn_decay makes decay a scalar parameter.
+    State: v [B, N], and i [B, N] with a synapse. A NaN membrane never spikes and stays NaN.
+    Source: Frontiers in Neuroscience 2023, arXiv 2205.10242. Doubt: the paper's full text was not read, the equations
+    come from its public code; Sinabs itself cuts at v_min after the reset, EXODUS before the spikes, as here.
+    """
+
+    reference: ClassVar[str] = (
+        "@article{bauer2023exodus, author={Bauer, Felix C. and Lenz, Gregor and Haghighatshoar, Saeid and Sheik, Sadique},"
+        " title={{EXODUS}: Stable and efficient training of spiking neural networks}, journal={Frontiers in Neuroscience},"
+        " volume={17}, year={2023}, doi={10.3389/fnins.2023.1110444}}"
+    )
+    reset_kind: ClassVar[Reset] = "soft"
+    _through_reset: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        decay: float = 0.9,
+        threshold: float = 1.0,
+        subtract: float | None = None,
+        v_min: float | None = None,
+        max_spikes: int | None = None,
+        norm_input: bool = False,
+        surrogate: Surrogate = "exponential",
+        width: float = 0.5,
+        synapse_decay: float | None = None,
+        decay_early: bool = True,
+        learn_decay: bool = False,
+        backward: Literal["sequential", "doubling"] = "sequential",
+    ) -> None:
+        super().__init__()
+        self.decay = nn.Parameter(tensor(decay)) if learn_decay else decay
+        self.threshold, self.subtract = threshold, threshold if subtract is None else subtract
+        self.v_min, self.max_spikes, self.norm_input = v_min, max_spikes, norm_input
+        self.surrogate: Surrogate = surrogate
+        self.width, self.synapse_decay, self.decay_early = width, synapse_decay, decay_early
+        self.backward: Literal["sequential", "doubling"] = backward
+
+    @property
+    def slope(self) -> float:
+        """k of the surrogate."""
+        return 1 / (self.width * cast(float, self.threshold))
+
+    def margin(self, membrane: Tensor, uniforms: Tensor | None = None) -> Tensor:
+        steps = (membrane / self.threshold).round().clamp(1, self.max_spikes)
+        return (membrane - self.threshold * steps).abs()
+
+    def initial(self, x: Tensor) -> State:
+        return (zeros_like(x),) if self.synapse_decay is None else (zeros_like(x), zeros_like(x))
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        z, rest = self._synapse(x[None], state[1:])
+        s, u, v = cast(tuple[Tensor, Tensor, Tensor], _Implicit.apply(z, self._decay(x), state[0], self))
+        return s[0], u[0], (v, *rest)
+
+    def forward(
+        self, x: Tensor, state: State | None = None, return_state: bool = False
+    ) -> Tensor | tuple[Tensor, State]:
+        s, _, state = self._run(x, state)
+        return (s, state) if return_state else s
+
+    def membrane(self, x: Tensor) -> Tensor:
+        return self._run(x, None)[1]
+
+    def _run(self, x: Tensor, state: State | None) -> tuple[Tensor, Tensor, State]:
+        state = self.initial(x[0]) if state is None else state
+        z, rest = self._synapse(x, state[1:])
+        s, u, v = cast(tuple[Tensor, Tensor, Tensor], _Implicit.apply(z, self._decay(x), state[0], self))
+        return s, u, (v, *rest)
+
+    def _decay(self, x: Tensor) -> Tensor:
+        return torch.as_tensor(self.decay, dtype=x.dtype, device=x.device)
+
+    def _synapse(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """What is added to the membrane, scale·i [T, B, N], and the synapse's state after it."""
+        if self.synapse_decay is not None:
+            (i,), currents = state, []
+            for x_t in x.unbind(0):
+                i = self.synapse_decay * (i + x_t) if self.decay_early else self.synapse_decay * i + x_t
+                currents.append(i)
+            x, state = torch.stack(currents), (i,)
+        return ((1 - self.decay) * x if self.norm_input else x), state
+
+    def count(self, u: Tensor) -> Tensor:
+        """Spikes at membrane u, any shape."""
+        return torch.where(u >= self.threshold, (u / self.threshold).floor().clamp(1, self.max_spikes), 0.0)
+
+
+class _Implicit(torch.autograd.Function):
+    """Spikes, membranes u and the last v from input z [T, B, N], decay [] and the first v [B, N]."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, decay: Tensor, v: Tensor, neuron: Exodus) -> tuple[Tensor, Tensor, Tensor]:
+        spikes, us, kept = [], [], []
+        first = v
+        for z_t in z.unbind(0):
+            u = decay * v + z_t
+            if neuron.v_min is not None:
+                kept.append(u >= neuron.v_min)
+                u = u.clamp(min=neuron.v_min)
+            s = neuron.count(u)
+            v = u - neuron.subtract * s
+            spikes.append(s)
+            us.append(u)
+        s, u = torch.stack(spikes), torch.stack(us)
+        ctx.save_for_backward(decay, first, s, u, torch.stack(kept) if kept else None)
+        ctx.neuron = neuron
+        return s, u, v
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        decay, first, s, u, kept = ctx.saved_tensors
+        neuron: Exodus = ctx.neuron
+        grad_s, grad_u, grad_v = grads
+        slopes = derivative(u - neuron.threshold, neuron.surrogate, neuron.slope)
+        passed = 1 - neuron.subtract * slopes if neuron._through_reset else torch.ones_like(u)  # dv/du
+        e = grad_s * slopes + grad_u
+        e[-1] += passed[-1] * grad_v
+        gates = decay * passed
+        if kept is not None:
+            e, gates = e * kept, gates * kept
+        total = gated(e.flip(0), gates.flip(0), neuron.backward).flip(0)
+        before = torch.cat([first[None], (u - neuron.subtract * s)[:-1]])
+        return total, (total * before).sum(), decay * total[0], None
