@@ -6,9 +6,9 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--data-root", metavar="PATH", help="folder with one folder per data set; without it those tests skip"
-    )
+    # with "=": pytest looks for tests in a path that stands alone before it knows this option
+    text = "--data-root=PATH: folder with one folder per data set; without it those tests skip"
+    parser.addoption("--data-root", metavar="PATH", help=text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
