@@ -1,0 +1,122 @@
+"""LIF as one fused pass over time forward and one backward, each thread with its own neurons."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from spikebench.backend import Refused
+from spikebench.backends.cpu import kernels
+from spikebench.backends.cpu.threads import edges
+from spikebench.neurons.lif import LIF
+
+if TYPE_CHECKING:
+    from spikebench.case import Case
+
+DTYPES = (torch.float32, torch.float64)
+BLOCK = {"save": 8192, "recompute": 1024}  # series; the membranes of a checkpoint's steps fit the second-level cache
+
+
+def refuses(case: "Case") -> str | None:
+    """float32 and float64 on a CPU only."""
+    if case.device != "cpu":
+        return f"the cpu backend has no kernels for {case.device}; use triton there"
+    return None if case.dtype in ("float32", "float64") else f"the cpu backend has no {case.dtype} kernels"
+
+
+def run(neuron: LIF, x: Tensor, seed: int | None = None, *, plan: Literal["save", "recompute"] = "save") -> Tensor:
+    """Spikes, shape of x [T, ...]; for backward, "save" keeps every membrane and "recompute" one state in 32."""
+    if x.device.type != "cpu" or x.dtype not in DTYPES:
+        raise Refused(f"the cpu backend runs float32 and float64 on a CPU, not {x.dtype} on {x.device}")
+    if plan not in BLOCK:
+        raise ValueError(f"no plan {plan!r}; there are {', '.join(BLOCK)}")
+    setup = _Setup.of(neuron, x.dtype, plan)
+    learned = [p if isinstance(p, nn.Parameter) else None for p in (neuron.decay, neuron.threshold)]
+    if torch.is_grad_enabled() and any(p is not None and p.requires_grad for p in (x, *learned)):
+        return _Fused.apply(x, *learned, setup)  # pyright: ignore[reportReturnType] # untyped in torch
+    return _forward(x, setup, keep=False)[0]
+
+
+@dataclass(frozen=True)
+class _Setup:
+    """What the kernels need to know of a neuron."""
+
+    constants: np.ndarray
+    kind: int
+    plan: str
+    scaled: bool
+
+    @staticmethod
+    def of(neuron: LIF, dtype: torch.dtype, plan: str) -> "_Setup":
+        decay, threshold = (float(p.detach() if isinstance(p, Tensor) else p) for p in (neuron.decay, neuron.threshold))
+        kind, k = ("atan", "fast_sigmoid", "sigmoid", "triangle", "exponential").index(neuron.surrogate), neuron.slope
+        numbers = np.dtype(str(dtype).removeprefix("torch.")).type
+        soft, scaled = neuron.reset == "soft", neuron.input_scale == "1-decay"
+        c = np.zeros(kernels.COUNT, numbers)
+        c[kernels.A] = 1.0 if neuron.reset_delay else decay
+        c[kernels.B] = decay if neuron.reset_delay else 1.0
+        c[kernels.DELAYED], c[kernels.SCALED] = neuron.reset_delay, scaled
+        leak = 1 - (neuron.decay.detach() if isinstance(neuron.decay, Tensor) else neuron.decay)  # in its own dtype
+        c[kernels.SCALE] = float(leak) if scaled else 1.0
+        c[kernels.THRESHOLD] = threshold
+        c[kernels.LEVEL] = np.nextafter(numbers(threshold), numbers(math.inf)) if neuron.strict else threshold
+        c[kernels.HARD], c[kernels.SOFT] = neuron.reset == "hard", soft
+        c[kernels.DROP] = threshold if soft else 0.0
+        c[kernels.THROUGH] = not neuron.detach_reset
+        c[kernels.SYNAPSE] = -1.0 if neuron.synapse_decay is None else neuron.synapse_decay
+        c[kernels.SLOPE] = k / 2 if kind == kernels.ATAN else k
+        c[kernels.INNER] = math.pi / 2 * k
+        c[kernels.ONE] = 1.0
+        return _Setup(c, kind, plan, scaled)
+
+
+def _forward(x: Tensor, setup: _Setup, keep: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Spikes like x, and what the plan keeps for backward: membranes [T, M], states [K, 2, M]; empty if not kept."""
+    steps, series = _flat(x)
+    save, mark = keep and setup.plan == "save", keep and setup.plan == "recompute"
+    spikes = torch.empty(x.shape, dtype=x.dtype)
+    u = x.new_empty(steps if save else 0, series)
+    marks = x.new_empty(-(-steps // kernels.STRIDE) if mark else 0, 2, series)
+    block = edges(series, BLOCK["save"])
+    kernels.lif_forward(_rows(x), u.numpy(), _rows(spikes), marks.numpy(), setup.constants, block)
+    return spikes, u, marks
+
+
+class _Fused(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, decay: Tensor | None, threshold: Tensor | None, setup: _Setup) -> Tensor:
+        spikes, u, marks = _forward(x, setup, keep=True)
+        wants_x = setup.plan == "recompute" or (decay is not None and setup.scaled)
+        ctx.save_for_backward(u, marks, x if wants_x else x.new_empty(0, u.shape[1]), decay, threshold)
+        ctx.setup = setup
+        return spikes
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:  # pyright: ignore[reportIncompatibleMethodOverride] # torch leaves the arguments open
+        u, marks, x, decay, threshold = ctx.saved_tensors
+        setup: _Setup = ctx.setup
+        needs_x, needs_decay, needs_threshold, _ = ctx.needs_input_grad
+        series = u.shape[1]
+        gx = torch.empty(grad.shape if needs_x else (0, series), dtype=grad.dtype)
+        learned = np.zeros((2 if needs_decay or needs_threshold else 0, series))
+        block = edges(series, BLOCK[setup.plan])
+        kernels.lif_backward(
+            _rows(grad), u.numpy(), _rows(x), marks.numpy(), _rows(gx), learned, setup.kind, setup.constants, block
+        )
+        by_decay = torch.full_like(decay, learned[0].sum()) if needs_decay else None
+        by_threshold = torch.full_like(threshold, learned[1].sum()) if needs_threshold else None
+        return gx if needs_x else None, by_decay, by_threshold, None
+
+
+def _flat(x: Tensor) -> tuple[int, int]:
+    return x.shape[0], math.prod(x.shape[1:])
+
+
+def _rows(x: Tensor) -> np.ndarray:
+    """x [T, ...] as an array [T, M]; copied if it is not contiguous."""
+    return x.detach().contiguous().view(_flat(x)).numpy()
