@@ -37,3 +37,15 @@ def test_requirement_is_pinned(requirement: str) -> None:
     name, _, version = requirement.partition("==")
     assert normal(name) in pins()
     assert version in ("", pins()[normal(name)])
+
+
+def test_floor_plan_is_true() -> None:
+    plan = (ROOT / "README.md").read_text().split("## Floor plan")[1]
+    named = set(re.findall(r"(?<![\w./])[a-z_]+(?:\.py|/)", plan))
+    package = ROOT / "spikebench"
+    files = [p for p in package.iterdir() if not p.name.startswith(("_", "."))]
+    rooms = {p.name + "/" * p.is_dir() for p in files if p.is_file() or list(p.glob("[!_.]*"))}
+    assert not rooms - named, "not in the floor plan"
+    places = [ROOT, package, *package.iterdir(), ROOT / "tests"]
+    there = {n for n in named if any((place / n).exists() for place in places)}
+    assert named - there == {"paper.py"}, "in the floor plan only"
