@@ -135,7 +135,7 @@ def _process_of(metric: str) -> str:
 def _busy() -> float:
     """CPU seconds that all processes of this machine have used."""
     times = psutil.cpu_times()
-    return times.user + times.system
+    return times.user + times.system + getattr(times, "nice", 0.0)
 
 
 def _bimodal(measurements: list[Measurement]) -> bool:

@@ -27,6 +27,7 @@ from spikebench import rooms
 from spikebench import task as tasks
 from spikebench.backend import Refused
 from spikebench.case import Case, parse_options, parse_task
+from spikebench.check import checks
 from spikebench.clock import Clock, CpuClock, CudaClock
 from spikebench.gate import gate
 from spikebench.metric import Plan, Running
@@ -100,7 +101,12 @@ def _child(job: dict[str, Any]) -> None:
 
 def perform(job: dict[str, Any]) -> dict[str, Any]:
     """The result of a job: status, reason, and what its kind gives. Every failure of the subject becomes a status."""
-    kinds: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"gate": _gate, "measure": _measure, "train": _train}
+    kinds: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+        "gate": _gate,
+        "measure": _measure,
+        "train": _train,
+        "check": _check,
+    }
     try:
         _limit(job.get("memory_limit"))
         return {"status": "ok", "reason": None} | kinds[job["kind"]](job)
@@ -206,6 +212,11 @@ def _train(job: dict[str, Any]) -> dict[str, Any]:
         Measurement("spike_rate", "1", samples=list(done.spike_rates), detail={"samples": "one per hidden layer"}),
     ]
     return {"measurements": [vars(m) for m in samples]}
+
+
+def _check(job: dict[str, Any]) -> dict[str, Any]:
+    torch.set_num_threads(job["threads"])
+    return {"checks": [vars(c) for c in checks(job["subject"], job["like"])]}
 
 
 def _check_output(running: Running, expected: float | None) -> str | None:

@@ -1,0 +1,329 @@
+"""Protocol checks: what any neuron must hold to, and whether ours are what they declare. Runs in the worker."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from spikebench import rooms
+from spikebench.case import Case, Subject, parse_subject, with_changes
+from spikebench.gate import Probe, compare, gate
+from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
+from spikebench.subject import definition, definition_of, load
+from spikebench.workload import build, calibrate, spikes_of
+
+T, B, N = 24, 3, 8
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: its id, whether it passed, and what was found."""
+
+    check: str
+    passed: bool
+    detail: str
+
+
+class Finding(AssertionError):
+    """A check failed; the message says what was found."""
+
+
+@dataclass
+class Specimen:
+    """A subject under examination: fresh modules, inputs, and calls on noise that is named."""
+
+    subject: Subject
+    like: str | None = None
+
+    def make(self, dtype: torch.dtype = torch.float64, steps: int = T, n: int = N) -> nn.Module:
+        torch.manual_seed(0)
+        return load(self.subject, n, steps, dtype, "cpu")
+
+    def input(
+        self, steps: int = T, b: int = B, n: int = N, dtype: torch.dtype = torch.float64, seed: int = 1
+    ) -> Tensor:
+        """Currents that make most neurons fire now and then."""
+        generator = torch.Generator().manual_seed(seed)
+        return (0.7 * torch.randn(steps, b, n, generator=generator, dtype=torch.float64) + 0.4).to(dtype)
+
+    def spikes(self, module: nn.Module, x: Tensor, call: int = 0) -> Tensor:
+        """Spikes on the noise of a call number; foreign modules get torch's generator at a fixed seed."""
+        neuron = definition_of(module)
+        if isinstance(neuron, StochasticNeuron):
+            neuron.calls = call
+        torch.manual_seed(call)
+        return spikes_of(module(x))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is declared; a foreign module that declares nothing is held to causal and deterministic."""
+        held: dict[str, Any] = {"causal": True, "stochastic": False, "coupled": False}
+        return held if self.subject.foreign else held | rooms.facts(self.subject.name).attributes
+
+
+def checks(subject: str, like: str | None = None) -> list[Check]:
+    """Every check of a subject, in order; a check that cannot be done on it says so and passes.
+
+    Raises Problem if the subject cannot be built, Refused if its backend cannot run.
+    """
+    specimen = Specimen(parse_subject(subject), like)
+    specimen.make()
+    return [_one(name, check, specimen) for name, check in CHECKS.items()]
+
+
+def _one(name: str, check: Callable[[Specimen], str], specimen: Specimen) -> Check:
+    try:
+        return Check(name, True, check(specimen))
+    except Finding as finding:
+        return Check(name, False, str(finding))
+    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, NotImplementedError) as error:
+        return Check(name, False, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+
+
+def _shape(s: Specimen) -> str:
+    for steps, b, n in ((T, B, N), (1, 1, 1), (7, 1, 5)):
+        out = s.spikes(s.make(steps=steps, n=n), s.input(steps, b, n))
+        if tuple(out.shape) != (steps, b, n):
+            raise Finding(f"spikes {list(out.shape)} for input {[steps, b, n]}")
+    return "[T, B, N] in, [T, B, N] out, also at T = B = N = 1"
+
+
+def _dtype(s: Specimen) -> str:
+    held: list[str] = []
+    for dtype in (torch.float32, torch.float64):
+        out = s.spikes(s.make(dtype), s.input(dtype=dtype))
+        if out.dtype != dtype:
+            raise Finding(f"{out.dtype} spikes for {dtype} input")
+        if not bool((out == out.round()).all()) or bool((out < 0).any()):
+            raise Finding("the output holds values that are no spike counts")
+        held.append(str(dtype).removeprefix("torch."))
+    return f"spikes keep the input's dtype: {', '.join(held)}"
+
+
+def _determinism(s: Specimen) -> str:
+    module, x = s.make(), s.input()
+    first, again = s.spikes(module, x), s.spikes(module, x)
+    if not torch.equal(first, again):
+        raise Finding("the same call on the same noise gives other spikes")
+    return "same input and noise, same spikes"
+
+
+def _causality(s: Specimen) -> str:
+    leak = first_leak(s)
+    if leak is None:
+        return "a change of the input at t changes nothing before t"
+    if not s.facts["causal"]:
+        return f"not causal, as declared: a change at t = {leak[0]} shows at t = {leak[1]}"
+    raise Finding(f"a change of the input at t = {leak[0]} changes a spike at t = {leak[1]}")
+
+
+def first_leak(s: Specimen) -> tuple[int, int] | None:
+    """The first (changed step, earlier step whose spikes changed), or None."""
+    module, x = s.make().eval(), s.input()
+    with torch.no_grad():
+        before = s.spikes(module, x)
+        for at in (1, T // 3, T - 1):
+            for size in (50.0, -50.0, 3.0):
+                other = x.clone()
+                other[at] += size
+                changed = (s.spikes(module, other) != before).flatten(1).any(1)
+                if bool(changed[:at].any()):
+                    return at, int(changed.to(torch.int8).argmax())
+    return None
+
+
+def _state(s: Specimen) -> str:
+    module, x, y = s.make(), s.input(), s.input(seed=2)
+    with torch.no_grad():
+        first = s.spikes(module, x)
+        s.spikes(module, y)
+        if not torch.equal(first, s.spikes(module, x)):
+            raise Finding("a call changes what the next one gives: state leaks from one sequence to the next")
+    neuron = definition_of(module)
+    if not isinstance(neuron, SteppedNeuron) or isinstance(neuron, StochasticNeuron):
+        return "no state leaks between calls"
+    with torch.no_grad():
+        head, state = cast(tuple[Tensor, Any], neuron(x[: T // 2], None, True))
+        tail, _ = cast(tuple[Tensor, Any], neuron(x[T // 2 :], state, True))
+        whole = spikes_of(neuron(x))
+    if not torch.equal(torch.cat([head, tail]), whole):
+        raise Finding("two halves with the state carried over differ from the whole")
+    sizes = [list(part.shape[1:]) for part in state]
+    return f"no state leaks; halves with carried state equal the whole; state per item {sizes}"
+
+
+def _gradient(s: Specimen) -> str:
+    module, x = s.make(), s.input().requires_grad_()
+    out = s.spikes(module, x)
+    if not out.requires_grad:
+        raise Finding("the spikes carry no gradient")
+    generator = torch.Generator().manual_seed(3)
+    g = torch.randn(out.shape, generator=generator, dtype=out.dtype)
+    (whole,) = torch.autograd.grad(out, x, g, retain_graph=True)
+    if not bool(whole.isfinite().all()):
+        raise Finding("the gradient is not finite")
+    if not bool((whole != 0).any()):
+        raise Finding("the gradient is zero everywhere")
+    early = g.clone()
+    early[T // 2 :] = 0
+    (part,) = torch.autograd.grad(out, x, early)
+    if s.facts["causal"] and bool((part[T // 2 :] != 0).any()):
+        raise Finding("the gradient of early spikes reaches later inputs")
+    return f"finite, not zero{_smooth(s)}"
+
+
+def _smooth(s: Specimen) -> str:
+    """Finite differences of the membrane along a random direction, where no reset makes it jump."""
+    neuron = definition_of(s.make())
+    if neuron is None or s.facts.get("reset_kind") not in ("none", "mean-field") or not _has_membrane(neuron):
+        return "; finite differences do not apply (reset, or no membrane)"
+    x, step = s.input(), 1e-6
+    generator = torch.Generator().manual_seed(4)
+    along, weight = (torch.randn(x.shape, generator=generator, dtype=x.dtype) for _ in range(2))
+    value = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad((neuron.membrane(value) * weight).sum(), value)
+    with torch.no_grad():
+        ahead, behind = (float((neuron.membrane(x + k * step * along) * weight).sum()) for k in (1, -1))
+    difference, product = (ahead - behind) / (2 * step), float((gradient * along).sum())
+    if abs(difference - product) > 1e-5 * max(1.0, abs(product)):
+        raise Finding(f"the membrane's gradient gives {product:.6g} where finite differences give {difference:.6g}")
+    return "; the membrane's equals finite differences"
+
+
+def _has_membrane(neuron: Neuron) -> bool:
+    return type(neuron).membrane is not Neuron.membrane
+
+
+def _definition(s: Specimen) -> str:
+    if s.like is not None:
+        probe = against(s.subject, s.like)
+        if not probe.passed:
+            raise Finding(f"differs from {s.like}: {probe.reason}")
+        return f"equals {s.like}: {probe.series} series, gradient error {probe.gradient_error:.2g}"
+    if s.subject.foreign:
+        return "no definition to compare with; name one with --like"
+    found = [gate(Case(str(s.subject), T=64, B=4, N=32, dtype=d)) for d in ("float32", "float64")]
+    for result in found:
+        if result.status != "passed":
+            raise Finding(str(result.reason))
+    worst = max((p.gradient_error or 0.0) for r in found for p in r.probes)
+    return f"equals its definition in float32 and float64; largest gradient error {worst:.2g}"
+
+
+def against(subject: Subject, like: str) -> Probe:
+    """A foreign subject's spikes and gradients compared with the definition of one of our neurons."""
+    case = Case(str(parse_subject(like)), T=64, B=4, N=32)
+    work = build(with_changes(case, subject=str(subject)), calibrate(case))
+    return compare(work, definition(case.parsed, case.N, case.T), like, call=0)
+
+
+def _edges(s: Specimen) -> str:
+    found: list[str] = []
+    for name, x in {"silence": torch.zeros(T, B, N), "saturation": torch.full((T, B, N), 1e3)}.items():
+        out = s.spikes(s.make(), x.double())
+        if not bool(out.isfinite().all()):
+            raise Finding(f"{name} gives spikes that are not finite")
+        found.append(f"rate {float(out.mean()):.3g} in {name}")
+    for name, value in {"NaN": float("nan"), "infinity": float("inf")}.items():
+        found.append(_poisoned(s, name, value))
+    return "; ".join(found)
+
+
+def _poisoned(s: Specimen, name: str, value: float) -> str:
+    """One bad input value must not reach other series or earlier steps; a clear error is as good."""
+    module, x = s.make().eval(), s.input()
+    with torch.no_grad():
+        clean = s.spikes(module, x)
+        x[T // 2, 0, 0] = value
+        try:
+            out = s.spikes(module, x)
+        except (ValueError, rooms.Problem) as error:
+            return f"{name} is refused: {error}"
+    touched = (out != clean).flatten(1)
+    others = touched.clone()
+    others[:, 0] = False
+    if bool(others.any()) and not s.facts["coupled"]:
+        raise Finding(f"a {name} in one series changes another")
+    if bool(touched[: T // 2].any()) and s.facts["causal"]:
+        raise Finding(f"a {name} at t = {T // 2} changes earlier spikes")
+    return f"{name} stays in its series"
+
+
+def _facts(s: Specimen) -> str:
+    measured = measure_facts(s)
+    wrong = [
+        f"{k}: declared {s.facts[k]}, measured {v}" for k, v in measured.items() if k in s.facts and s.facts[k] != v
+    ]
+    if wrong:
+        raise Finding("; ".join(wrong))
+    return ", ".join(f"{k}={v}" for k, v in measured.items())
+
+
+def measure_facts(s: Specimen) -> dict[str, Any]:
+    """What a subject turns out to be: stochastic, causal, coupled, parameters, and how it resets if that shows."""
+    module, x = s.make().eval(), s.input()
+    with torch.no_grad():
+        draws = [s.spikes(module, x, call) for call in range(4)]
+        other = x.clone()
+        other[:, :, 0] += 5.0
+        alone = s.spikes(module, other)[:, :, 1:] == draws[0][:, :, 1:]
+    neuron = definition_of(module)
+    found: dict[str, Any] = {
+        "stochastic": not all(torch.equal(d, draws[0]) for d in draws),
+        "causal": first_leak(s) is None,
+        "coupled": not bool(alone.all()),
+        "parameters": sum(p.numel() for p in module.parameters()),
+    }
+    if isinstance(neuron, SteppedNeuron) and (reset := measured_reset(neuron)):
+        found["reset_kind"] = reset
+    return found
+
+
+def measured_reset(neuron: SteppedNeuron) -> str | None:
+    """How a spike changes the next membrane, from one pulse below and two above threshold; None if it cannot be told."""
+    with torch.no_grad():
+        pulses = [_after_pulse(neuron, size) for size in _pulses(neuron)]
+    (u0, w0, s0), (u1, w1, s1), (u2, w2, s2) = pulses
+    if s0 or not (s1 and s2) or not u0:
+        return None
+    slope = w0 / u0
+    gaps = [slope * u1 - w1, slope * u2 - w2]
+    scale = 1e-6 * max(abs(u1), abs(u2))
+    if max(map(abs, gaps)) < scale:
+        return "none"
+    if abs(gaps[0] - gaps[1]) < scale:
+        return "soft"
+    return "hard" if abs(gaps[0] * u2 - gaps[1] * u1) < scale * abs(u2) else None
+
+
+def _pulses(neuron: SteppedNeuron) -> list[float]:
+    """A pulse below threshold and two above, found by doubling."""
+    size = 1e-3
+    while size < 1e6 and not _after_pulse(neuron, size)[2]:
+        size *= 2
+    return [size / 8, size * 1.1, size * 1.6]
+
+
+def _after_pulse(neuron: SteppedNeuron, size: float) -> tuple[float, float, bool]:
+    """Membrane at a pulse, membrane one silent step later, and whether the pulse made a spike."""
+    x = torch.zeros(2, 1, 1, dtype=torch.float64)
+    x[0] = size
+    part = copy.deepcopy(neuron)
+    u, s = part.membrane(x), spikes_of(part(x))
+    return float(u[0, 0, 0]), float(u[1, 0, 0]), bool(s[0, 0, 0] > 0)
+
+
+CHECKS: dict[str, Callable[[Specimen], str]] = {
+    "shape": _shape,
+    "dtype": _dtype,
+    "determinism": _determinism,
+    "causality": _causality,
+    "state": _state,
+    "gradient": _gradient,
+    "definition": _definition,
+    "edges": _edges,
+    "facts": _facts,
+}
