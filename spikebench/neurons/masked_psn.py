@@ -1,0 +1,33 @@
+"""Masked parallel spiking neuron: a parallel spiking neuron that sees only the last steps."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from spikebench.neurons.psn import PSN
+from spikebench.surrogate import Surrogate
+
+
+class MaskedPSN(PSN):
+    """Masked parallel spiking neuron (Fang et al. 2023; read in its authors' code):
+
+        h = (W ∘ M) x + b,   M_{ti} = masking + (1 − masking) where t − k < i ≤ t, else 1 − masking
+        s = [h ≥ 0]
+
+    Each step sees the last k inputs. masking=1 is the mask in full and causal; the authors start training at 0, where
+    nothing is masked, and raise it to 1 (set the attribute). k has no published default; 8 is ours.
+    Parameters and start as in psn. Source: arXiv 2304.12760, code in SpikingJelly.
+    """
+
+    causal: ClassVar[bool] = True
+
+    def __init__(
+        self, T: int, *, k: int = 8, masking: float = 1.0, surrogate: Surrogate = "atan", slope: float = 2.0
+    ) -> None:
+        super().__init__(T, surrogate=surrogate, slope=slope)
+        self.k, self.masking = k, masking
+
+    def mixing(self) -> Tensor:
+        seen = torch.ones_like(self.weight).tril().triu(1 - self.k)
+        return self.weight * (self.masking * seen + (1 - self.masking))
