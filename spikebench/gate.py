@@ -24,7 +24,7 @@ PROBE_STEPS = 1024
 class Probe:
     """What one input showed. `worst_margin`: largest margin at a first difference ÷ what rounding explains (≤ 1 passes).
 
-    `gradient_error` and `parameter_error` are relative to the largest |gradient| (of the series, of the parameter).
+    `spikes` counts the backend's whole output; `gradient_error` and `parameter_error` are relative to the largest |gradient| (of the series, of the parameter).
     """
 
     name: str
@@ -33,6 +33,7 @@ class Probe:
     series: int
     differing: int
     worst_margin: float
+    spikes: float
     gradient_error: float | None = None
     parameter_error: float | None = None
 
@@ -63,17 +64,14 @@ def gate(case: Case) -> GateResult:
         return GateResult("none", "a foreign subject has no definition", bias, _count(timed))
     if case.mode == "stream":
         return GateResult("passed", "a stream runs the definition itself", bias, _count(timed))
-    reference = pristine(timed)
-    spikes = _count(timed)
-    probes = [compare(timed, reference, "timed input", call=0)]
+    probes = [compare(timed, pristine(timed), "timed input", call=0)]
     for name, other in _other_inputs(case, bias):
         if not all(p.passed for p in probes):
             break
         probes.append(_second_look(name, other))
     failed = next((p for p in probes if not p.passed), None)
-    return GateResult(
-        "failed" if failed else "passed", failed and f"{failed.name}: {failed.reason}", bias, spikes, probes
-    )
+    reason = failed and f"{failed.name}: {failed.reason}"
+    return GateResult("failed" if failed else "passed", reason, bias, probes[0].spikes, probes)
 
 
 def pristine(workload: Workload) -> Neuron:
@@ -148,13 +146,14 @@ def compare(workload: Workload, reference: Neuron, name: str, call: int) -> Prob
         out = spikes_of(workload.module(workload.x))
         spikes = out.detach().clone()
     if spikes.shape != workload.x.shape:
-        return Probe(name, False, f"spikes {list(spikes.shape)} for input {list(workload.x.shape)}", 0, 0, 0.0)
+        return Probe(name, False, f"spikes {list(spikes.shape)} for input {list(workload.x.shape)}", 0, 0, 0.0, 0.0)
     chosen = Selection.of(workload.x, reference, case.seed)
     uniforms = chosen.uniforms(workload.x, reference, call)
     expected = Expected.of(reference, chosen, workload.x, uniforms, gradient=case.mode != "inference")
     differs, worst = expected.judge(chosen.take(spikes).double())
     differing = int(differs.sum())
-    probe = {"name": name, "series": chosen.count, "differing": differing, "worst_margin": worst}
+    seen = {"series": chosen.count, "differing": differing, "spikes": float(spikes.double().sum())}
+    probe = {"name": name, "worst_margin": worst, **seen}
     if not worst <= 1:
         why = f"a spike differs where the margin is {worst:.3g} times what rounding explains"
         return Probe(passed=False, reason=why, **probe)

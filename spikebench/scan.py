@@ -78,8 +78,9 @@ def _chunked(x: Tensor, decay: Tensor, chunk: int) -> Tensor:
 def causal_convolution(x: Tensor, kernel: Tensor) -> Tensor:
     """y_t = Σ_{j ≤ t} kernel_j·x_{t-j} along the first axis of x [T, ...]; kernel [T] float64, no wrap-around.
 
-    Work O(T log T). The transforms run along a contiguous time axis and the backward pass is the correlation, with
-    the kernel's spectrum shared by both.
+    Work O(T log T). The transforms run along a contiguous time axis; the backward pass is the correlation, with the
+    kernel's spectrum shared by both. Each series' mean goes past the transform, where rounding would be relative to
+    the mean times T.
     """
     return _Convolution.apply(x, kernel)  # pyright: ignore[reportReturnType]
 
@@ -89,20 +90,23 @@ class _Convolution(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, kernel: Tensor) -> Tensor:
         size = _fast_size(2 * x.shape[0] - 1)
         spectrum = torch.fft.rfft(kernel.to(x.device), n=size).to(torch.complex(x.new_zeros(()), x.new_zeros(())).dtype)
-        ctx.save_for_backward(spectrum)
+        step = kernel.cumsum(0).to(x.device, x.dtype)
+        ctx.save_for_backward(spectrum, step)
         ctx.size = size
-        return _multiply(x, spectrum, size)
+        return _multiply(x, spectrum, size, step)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        (spectrum,) = ctx.saved_tensors
-        return _multiply(grad, spectrum.conj(), ctx.size), None
+        spectrum, step = ctx.saved_tensors
+        return _multiply(grad, spectrum.conj(), ctx.size, step.flip(0)), None
 
 
-def _multiply(x: Tensor, spectrum: Tensor, size: int) -> Tensor:
+def _multiply(x: Tensor, spectrum: Tensor, size: int, step: Tensor) -> Tensor:
+    """Multiply by a spectrum of `size`; `step` [T] is the response to a constant 1."""
     series = x.reshape(x.shape[0], -1).t().contiguous()  # [M, T]
-    y = torch.fft.irfft(torch.fft.rfft(series, n=size) * spectrum, n=size)[:, : x.shape[0]]
-    return y.t().reshape(x.shape)
+    mean = series.mean(1, keepdim=True)
+    y = torch.fft.irfft(torch.fft.rfft(series - mean, n=size) * spectrum, n=size)[:, : x.shape[0]]
+    return (y + mean * step).t().reshape(x.shape)
 
 
 def _fast_size(n: int) -> int:
