@@ -1,0 +1,59 @@
+"""Parametric leaky integrate-and-fire neuron: the layer learns its membrane time constant."""
+
+import math
+from typing import ClassVar, Literal
+
+from torch import Tensor, nn, sigmoid, tensor, zeros_like
+
+from spikebench.neuron import Reset, State, SteppedNeuron
+from spikebench.surrogate import Surrogate, spike
+
+
+class PLIF(SteppedNeuron):
+    """Parametric leaky integrate-and-fire (Fang et al. 2021; read in its authors' code):
+
+        u_t = v_{t-1} + σ(w)·(x_t − v_{t-1})        (x_t undecayed, v_{t-1} − σ(w)·v_{t-1} + x_t, unless decay_input)
+        s_t = [u_t ≥ threshold]
+        v_t = u_t·(1 − s_t)   (hard)   u_t − threshold·s_t   (soft)
+
+    σ(w) is 1/tau, and w, one number for the layer, learns; it starts at −ln(tau − 1).
+    tau=2, atan and a detached reset are BrainCog's choice; SpikingJelly differentiates the reset by default.
+    State: v [B, N]. Source: ICCV 2021, arXiv 2007.05785, code in SpikingJelly and BrainCog (which compares with >).
+    """
+
+    reference: ClassVar[str] = (
+        "@inproceedings{fang2021incorporating, author={Fang, Wei and Yu, Zhaofei and Chen, Yanqi and Masquelier,"
+        " Timoth{\\'e}e and Huang, Tiejun and Tian, Yonghong}, title={Incorporating Learnable Membrane Time Constant to"
+        " Enhance Learning of Spiking Neural Networks}, booktitle={ICCV}, year={2021}}"
+    )
+    reset_kind: ClassVar[Reset] = "hard"
+
+    def __init__(
+        self,
+        *,
+        tau: float = 2.0,
+        threshold: float = 1.0,
+        reset: Literal["soft", "hard"] = "hard",
+        detach_reset: bool = True,
+        decay_input: bool = True,
+        surrogate: Surrogate = "atan",
+        slope: float = 2.0,
+    ) -> None:
+        super().__init__()
+        if tau <= 1:
+            raise ValueError(f"tau={tau} must exceed 1, for 1/tau is a sigmoid")
+        self.w = nn.Parameter(tensor(-math.log(tau - 1)))
+        self.threshold, self.reset, self.detach_reset, self.decay_input = threshold, reset, detach_reset, decay_input
+        self.surrogate: Surrogate = surrogate
+        self.slope = slope
+
+    def initial(self, x: Tensor) -> State:
+        return (zeros_like(x),)
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        (v,) = state
+        rate = sigmoid(self.w)
+        u = v + rate * (x - v) if self.decay_input else v - rate * v + x
+        s = spike(u - self.threshold, self.surrogate, self.slope)
+        after = s.detach() if self.detach_reset else s
+        return s, u, (u * (1 - after) if self.reset == "hard" else u - self.threshold * after,)

@@ -1,0 +1,27 @@
+"""PLIF from dense matrices; a hard reset keeps only what came after the last spike."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"tau": 8.0, "threshold": 0.3, "detach_reset": False},
+    {"reset": "soft", "decay_input": False},
+    {"decay_input": False, "tau": 1.2},
+]
+
+
+def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:
+    rate = 1 / (1 + np.exp(-float(parameters["w"])))
+    lag = np.subtract.outer(np.arange(len(x)), np.arange(len(x)))
+    leak = np.where(lag >= 0, (1 - rate) ** np.maximum(lag, 0), 0.0)
+    current = rate * x if options["decay_input"] else x
+    if options["reset"] == "soft":
+        past = np.where(lag > 0, leak, 0.0)
+        return np.tensordot(leak, current, 1) - options["threshold"] * np.tensordot(past, s, 1)
+    before = np.concatenate([np.zeros_like(s[:1]), np.cumsum(s, 0)[:-1]])
+    return np.einsum("ti,tibn,ibn->tbn", leak, (before[:, None] == before[None]).astype(float), current)
