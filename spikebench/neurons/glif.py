@@ -1,0 +1,83 @@
+"""Gated leaky integrate-and-fire neuron: learned gates mix two kinds of leak, of integration and of reset."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, logit, nn
+
+from spikebench.neuron import Neuron, Reset
+from spikebench.surrogate import Surrogate, spike
+
+
+class GLIF(Neuron):
+    """Gated leaky integrate-and-fire (Yao et al. 2022; read in the authors' code and SpikingJelly), per neuron:
+
+        u_t = (1 − α(1 − τ))·u_{t-1}·(1 − γ s_{t-1}) − (1 − α)·leak + (1 − β(1 − g_t))·x_t − (1 − γ)·v_re·s_{t-1}
+        s_t = [u_t ≥ θ]
+
+    All of α, β, γ (gates), τ, θ, leak, v_re and g_t (one per step) are sigmoids of learned numbers. α mixes exponential
+    and linear leak, β plain and time-dependent input, γ hard reset and reset by v_re. The reset is differentiated.
+    Start: gate options i as ½ + (i − ½)/2, v_re at the threshold, leak none at threshold/(2T), else as given.
+    Surrogate: a sigmoid of slope 4 (SpikingJelly); the authors use a rectangle and compare with >.
+    Source: NeurIPS 2022, arXiv 2210.13768. The authors' layer-wise class starts the gates at 1 − that, with a sign that
+    their channel-wise class has not; ours is channel-wise.
+    """
+
+    reference: ClassVar[str] = (
+        "@inproceedings{yao2022glif, author={Yao, Xingting and Li, Fanrong and Mo, Zitao and Cheng, Jian}, title={{GLIF}:"
+        " A Unified Gated Leaky Integrate-and-Fire Neuron for Spiking Neural Networks}, booktitle={NeurIPS}, year={2022}}"
+    )
+    reset_kind: ClassVar[Reset] = "soft"
+    fixed_length: ClassVar[bool] = True
+    per_neuron: ClassVar[tuple[str, ...]] = ("alpha", "beta", "gamma", "tau", "theta", "leak", "v_re", "g")
+
+    def __init__(
+        self,
+        n: int,
+        T: int,
+        *,
+        alpha: float = 0.6,
+        beta: float = 0.8,
+        gamma: float = 0.6,
+        tau: float = 0.25,
+        threshold: float = 0.5,
+        conduct: float = 0.5,
+        leak: float | None = None,
+        surrogate: Surrogate = "sigmoid",
+        slope: float = 4.0,
+    ) -> None:
+        super().__init__()
+        leak = threshold / (2 * T) if leak is None else leak
+        self.surrogate: Surrogate = surrogate
+        self.slope = slope
+        self.alpha, self.beta, self.gamma = (_logits(0.5 + (gate - 0.5) / 2, n) for gate in (alpha, beta, gamma))
+        self.tau, self.theta, self.leak, self.v_re = (_logits(p, n) for p in (tau, threshold, leak, threshold))
+        self.g = _logits(conduct, T, n)
+
+    def margin(self, membrane: Tensor, uniforms: Tensor | None = None) -> Tensor:
+        return (membrane - torch.sigmoid(self.theta)).abs()
+
+    def membrane(self, x: Tensor) -> Tensor:
+        return self._run(x)[1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._run(x)[0]
+
+    def _run(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Spikes and membranes [T, B, N]."""
+        alpha, beta, gamma, tau, theta, leak, v_re, g = (torch.sigmoid(getattr(self, p)) for p in self.per_neuron)
+        keep, fall, drop = 1 - alpha * (1 - tau), (1 - alpha) * leak, (1 - gamma) * v_re
+        current = (1 - beta * (1 - g))[:, None] * x
+        u = s = torch.zeros_like(x[0])
+        spikes, membranes = [], []
+        for i_t in current.unbind(0):
+            u = keep * u * (1 - gamma * s) - fall + i_t - drop * s
+            s = spike(u - theta, self.surrogate, self.slope)
+            spikes.append(s)
+            membranes.append(u)
+        return torch.stack(spikes), torch.stack(membranes)
+
+
+def _logits(value: float, *shape: int) -> nn.Parameter:
+    """A parameter whose sigmoid is `value`."""
+    return nn.Parameter(logit(torch.full(shape, value)))
