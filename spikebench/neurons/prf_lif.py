@@ -1,0 +1,64 @@
+"""Decoupled soft-reset LIF: the filter runs in parallel, the reset is a threshold that earlier spikes raise."""
+
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from spikebench.neuron import Neuron, Reset
+from spikebench.scan import recurrence
+from spikebench.surrogate import Surrogate, spike
+
+
+class PRFLIF(Neuron):
+    """Decoupled soft-reset LIF of Huang et al. 2024 (PRF paper), with its accumulation corrected:
+
+        w_t = Σ_{j ≤ t} decay^{t−j}·x_j                       (no reset)
+        a_t = s_{t-1} + decay·a_{t-1}   ("decayed")   or   s_{t-1} + a_{t-1}   ("printed")
+        s_t = [w_t ≥ threshold·(decay·a_t + 1)]
+
+    "decayed", the default, is exactly the LIF u_t = decay·(u_{t-1} − threshold·s_{t-1}) + x_t. As printed the paper sums
+    past spikes without decay, which is another neuron unless decay is 1. `membrane` is w_t − threshold·decay·a_t, which
+    is compared with the threshold. Backward: the surrogate, then the filter alone; the raised threshold is a constant,
+    so that its loop over steps stays out of autograd (the gradient of slayer).
+    Source: arXiv 2410.03530. Doubt: the correction is ours; it agrees with the LIF that the paper starts from.
+    """
+
+    reference: ClassVar[str] = (
+        "@misc{huang2024prf, author={Huang, Yulong and Liu, Zunchang and Feng, Changchun and Lin, Xiaopeng and Ren,"
+        " Hongwei and Fu, Haotian and Zhou, Yue and Xing, Hong and Cheng, Bojun}, title={{PRF}: Parallel Resonate and Fire"
+        " Neuron for Long Sequence Learning in Spiking Neural Networks}, year={2024}, note={arXiv:2410.03530}}"
+    )
+    reset_kind: ClassVar[Reset] = "soft"
+
+    def __init__(
+        self,
+        *,
+        decay: float = 0.5,
+        threshold: float = 1.0,
+        accumulation: Literal["decayed", "printed"] = "decayed",
+        surrogate: Surrogate = "atan",
+        slope: float = 2.0,
+    ) -> None:
+        super().__init__()
+        self.decay, self.threshold, self.accumulation = decay, threshold, accumulation
+        self.surrogate: Surrogate = surrogate
+        self.slope = slope
+
+    def membrane(self, x: Tensor) -> Tensor:
+        free = recurrence(x, self.decay)
+        return free - self._raised(free.detach())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return spike(self.membrane(x) - self.threshold, self.surrogate, self.slope)
+
+    @torch.no_grad()
+    def _raised(self, free: Tensor) -> Tensor:
+        """How much earlier spikes raise the threshold, threshold·decay·a_t: [T, B, N]."""
+        fade = self.decay if self.accumulation == "decayed" else 1.0
+        sums, out = torch.zeros_like(free[0]), []
+        for w in free.unbind(0):
+            raised = self.threshold * self.decay * sums
+            out.append(raised)
+            sums = (w - raised >= self.threshold).to(w.dtype) + fade * sums
+        return torch.stack(out)
