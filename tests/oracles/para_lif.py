@@ -23,11 +23,11 @@ INPUT = (0.1, 1.0)
 def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:
     alpha, beta, n = options["syn_decay"], options["mem_decay"], np.arange(len(x))
     if alpha == beta:
-        response = (1 - beta) * (n + 1) * beta**n
+        response: Array = (1 - beta) * (n + 1) * beta**n
     else:
         response = (1 - beta) * (beta ** (n + 1) - alpha ** (n + 1)) / (beta - alpha)
     series = x.reshape(len(x), -1).T
-    v = np.stack([np.convolve(one, response)[: len(x)] for one in series], 1).reshape(x.shape)
+    v: Array = np.stack([np.convolve(one, response)[: len(x)] for one in series], 1).reshape(x.shape)
     name = options["mode"]
     if name[:-1] == "s":
         v = 1 / (1 + np.exp(-v))

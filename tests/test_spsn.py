@@ -1,0 +1,55 @@
+"""SPSN's spike probabilities and estimators."""
+
+import pytest
+import torch
+
+from spikebench.neurons.spsn import SPSN
+
+DRAWS = 100_000
+
+
+@pytest.mark.parametrize(("mode", "factor"), [("sb", 1.0), ("gs", 2.0)])
+@pytest.mark.parametrize("v", [-2.0, -0.3, 0.0, 0.7, 1.5])
+def test_mean_spike_is_the_sigmoid(mode: str, factor: float, v: float) -> None:
+    neuron = SPSN(mode=mode)  # pyright: ignore[reportArgumentType]  # one of the two modes
+    neuron.seed = 11
+    drawn = torch.full((DRAWS // 100, 10, 10), v, dtype=torch.float64)
+    s = neuron.fire(drawn, neuron.draw(drawn))
+    p = float(torch.sigmoid(torch.tensor(factor * v, dtype=torch.float64)))
+    assert abs(float(s.mean()) - p) <= 4 * (p * (1 - p) / DRAWS) ** 0.5
+
+
+def test_the_gumbel_sample_has_the_law_of_two_gumbels() -> None:
+    """The relaxed sample from one uniform against the authors' two Gumbels, by quantiles."""
+    generator, v, tau = torch.Generator().manual_seed(5), 0.4, 0.8
+    one, two, three = torch.rand(3, DRAWS, generator=generator, dtype=torch.float64)
+    y = torch.sigmoid((2 * v - torch.logit(one)) / tau)
+    first, second = (-(-u.log()).log() for u in (two, three))
+    theirs = torch.softmax(torch.stack([(v + first) / tau, (-v + second) / tau]), 0)[0]
+    levels = torch.tensor([0.1, 0.25, 0.5, 0.75, 0.9], dtype=torch.float64)
+    share = torch.stack([(y <= q).double().mean() for q in theirs.quantile(levels)])
+    assert bool(((share - levels).abs() <= 5 * (2 * levels * (1 - levels) / DRAWS).sqrt()).all())
+
+
+@pytest.mark.parametrize("estimator", ["authors", "straight-through"])
+def test_bernoulli_estimators(estimator: str) -> None:
+    neuron = SPSN(estimator=estimator)  # pyright: ignore[reportArgumentType]  # one of the two estimators
+    v = torch.linspace(-3, 3, 13, dtype=torch.float64).requires_grad_()
+    g = torch.linspace(1, 2, 13, dtype=torch.float64)
+    (got,) = torch.autograd.grad(neuron.fire(v, torch.rand(13, dtype=torch.float64)), v, g)
+    p = torch.sigmoid(v.detach())
+    expected = g * p**2 * (1 - p) if estimator == "authors" else g * p * (1 - p)
+    torch.testing.assert_close(got, expected, rtol=1e-13, atol=0)
+
+
+def test_gumbel_estimator_is_the_derivative_of_the_relaxed_sample() -> None:
+    neuron = SPSN(mode="gs", tau=0.7)
+    v = torch.linspace(-2, 2, 9, dtype=torch.float64).requires_grad_()
+    uniforms = torch.linspace(0.05, 0.95, 9, dtype=torch.float64)
+    g = torch.linspace(1, 2, 9, dtype=torch.float64)
+    (got,) = torch.autograd.grad(neuron.fire(v, uniforms), v, g)
+    (want,) = torch.autograd.grad(torch.sigmoid((2 * v - torch.logit(uniforms)) / 0.7), v, g)
+    torch.testing.assert_close(got, want, rtol=1e-12, atol=0)
+    s = neuron.fire(v, uniforms)
+    relaxed = torch.sigmoid((2 * v - torch.logit(uniforms)) / 0.7)
+    assert torch.equal(s, (relaxed > 0.5).double()), "the hard sample is the relaxed one rounded"
