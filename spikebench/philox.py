@@ -4,7 +4,9 @@ Key: the 64-bit seed, low word first. Counter words: c0, c1 = low and high word 
 c3 = number of the forward call; step t takes output word t mod 4 as u = (word >> 8)·2⁻²⁴. Salmon et al., SC 2011.
 """
 
+import math
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor
@@ -28,12 +30,24 @@ def words(seed: int, call: int, site: int, index: Tensor) -> list[Tensor]:
 
 
 def uniforms(seed: int, call: int, site: int, shape: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
-    """Uniforms in [0, 1) for x of `shape` [T, ...]: float32, multiples of 2⁻²⁴, same bits on every device."""
+    """Uniforms in [0, 1) for x of `shape` [T, ...]: float32, multiples of 2⁻²⁴, same bits on every device.
+
+    On the CPU numba draws them where it is installed, PyTorch otherwise; the bits are the same.
+    """
     steps, rest = shape[0], tuple(shape[1:])
-    series = 1
-    for size in rest:
-        series *= size
+    series = math.prod(rest)
+    if torch.device(device).type == "cpu" and find_spec("numba"):
+        from spikebench.philox_fill import fill
+
+        out = torch.empty(steps, series)
+        fill(out.numpy(), seed, call, site, torch.get_num_threads())
+        return out.view(steps, *rest)
+    return plain(seed, call, site, steps, series, device).view(steps, *rest)
+
+
+def plain(seed: int, call: int, site: int, steps: int, series: int, device: torch.device | str) -> Tensor:
+    """Uniforms [steps, series] by PyTorch's integer operations."""
     blocks = (steps + 3) // 4
     index = torch.arange(blocks * series, device=device).view(blocks, series)
     drawn = torch.stack(words(seed, call, site, index), dim=1).view(4 * blocks, series)[:steps]  # [T, M]
-    return ((drawn >> 8).to(torch.float32) * 2.0**-24).view(steps, *rest)
+    return (drawn >> 8).to(torch.float32) * 2.0**-24
