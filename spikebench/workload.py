@@ -7,8 +7,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from spikebench import rooms
 from spikebench.backend import Refused, refusal
-from spikebench.case import Case
+from spikebench.case import Case, with_changes
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
 from spikebench.subject import definition, definition_of, load
 
@@ -67,39 +68,48 @@ def current(case: Case, bias: float, spread: float = 0.5) -> Tensor:
     return noise(case, case.T, stream=0).mul_(spread).add_(bias)
 
 
-def calibrate(case: Case, steps: int = 128, series: int = 256) -> float:
-    """The mean input at which the definition's output rate comes nearest to the case's, by bisection on a small sample."""
+def calibrate(case: Case, longest: int = 2048) -> float:
+    """The mean input at which the definition's output rate comes nearest to the case's, once its memory has filled.
+
+    The rate is that of the second half of at most `longest` steps. Many means are tried side by side, as batch items on
+    the same noise, and the bracket is narrowed to the two about the wanted rate. Where no mean drives the rate to both
+    sides of the wanted one, it is that of the first few whose rate is nearest by ratio: silence would test nothing.
+    """
     torch.manual_seed(case.seed)
-    steps = min(case.T, steps)
-    neuron: nn.Module
-    if case.parsed.foreign:
-        neuron = load(case.parsed, case.N, case.T, torch.float32, case.device)
-        steps, batch = case.T, case.B
-    else:
-        neuron = definition(case.parsed, case.N, case.T).to(case.device)
-        steps = case.T if "T" in _sized(neuron) else steps
-        batch = max(1, min(case.B, series // case.N))
-    small = Case(case.subject, steps, batch, case.N, device=case.device, seed=case.seed, rate=case.rate)
+    neuron, sample, tried = _sample(case, longest)
+    spread = current(sample, 0.0)  # [T, B, N], the same noise for every mean that is tried
+    drawn = {"uniforms": neuron.draw(spread).repeat(1, tried, 1)} if isinstance(neuron, StochasticNeuron) else {}
+    spread = spread.repeat(1, tried, 1)
     low, high = -16.0, 16.0
-    for _ in range(18):
-        middle = (low + high) / 2
-        rate = output_rate(neuron, current(small, middle))
-        low, high = (middle, high) if rate < case.rate else (low, middle)
+    while high - low > 1e-4:
+        means = torch.linspace(low, high, tried + 2)
+        shift = means[1:-1].to(spread.device).repeat_interleave(sample.B)[:, None]  # [tried·B, 1]
+        with torch.no_grad():
+            spikes = spikes_of(neuron(spread + shift, **drawn))[sample.T // 2 :]
+        rates = spikes.float().mean((0, 2)).view(tried, sample.B).mean(1).cpu()
+        if tried > 1 and high - low == 32 and not rates[0] < case.rate <= rates[-1]:
+            return float(means[1 + int((rates.clamp_min(1e-4) / case.rate).log().abs().argmin())])
+        below = int((rates < case.rate).cummin(0).values.sum())
+        low, high = float(means[below]), float(means[below + 1])
     return (low + high) / 2
 
 
-def _sized(neuron: nn.Module) -> set[str]:
-    """Which of the case's sizes the parameters of a neuron depend on, as far as it says."""
-    return {"T"} if getattr(neuron, "fixed_length", False) else set()
+def _sample(case: Case, longest: int, most: int = 2**21) -> tuple[nn.Module, Case, int]:
+    """What is calibrated on: the definition, its sizes, and how many means are tried at once, `most` currents in all.
 
-
-def output_rate(neuron: nn.Module, x: Tensor) -> float:
-    """Mean spikes per neuron and step."""
-    with torch.no_grad():
-        out = neuron(x)
-    if isinstance(neuron, StochasticNeuron):
-        neuron.calls = 0
-    return float((out[0] if isinstance(out, tuple) else out).float().mean())
+    A foreign module is taken at its own sizes, one mean at a time; it may depend on any of them.
+    """
+    sizes: dict[str, int] = {"T": case.T, "B": case.B, "N": case.N}
+    facts = {} if case.parsed.foreign else rooms.facts(case.parsed.name).attributes
+    if not case.parsed.foreign:
+        sizes["T"] = case.T if facts["fixed_length"] else min(case.T, longest)
+        sizes["B"] = 1
+        sizes["N"] = case.N if facts["coupled"] or facts["per_neuron"] else min(case.N, 64)
+    sample = with_changes(case, **sizes, dtype="float32")
+    if case.parsed.foreign:
+        return load(case.parsed, case.N, case.T, torch.float32, case.device), sample, 1
+    neuron = definition(case.parsed, sample.N, sample.T).to(case.device)
+    return neuron, sample, min(15, max(1, most // (sample.T * sample.N)))
 
 
 def spikes_of(out: Tensor | tuple[Tensor, ...]) -> Tensor:
