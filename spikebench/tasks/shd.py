@@ -35,10 +35,10 @@ UNITS = 700
 _DATASETS = ("spikes/times", "spikes/units", "labels")
 
 
-def load(data_root: str | Path | None = None, *, dt: float = 1e-3, augment: bool = False) -> Dataset:
-    """The official split in bins of `dt` seconds; `augment` as in `Events`, on the training split."""
+def load(data_root: str | Path | None = None, *, dt: float = 1e-3, augment: bool = False, mask: bool = False) -> Dataset:
+    """The official split in bins of `dt` seconds; `augment` (of the training split) and `mask` as in `Events`."""
     remedy = f"download shd_train.h5 and shd_test.h5 from {URL} and name their folder with --data-root"
-    return load_events("shd", data_root, ("shd", "SHD", "."), UNITS, remedy, dt, augment)
+    return load_events("shd", data_root, ("shd", "SHD", "."), UNITS, remedy, dt, augment, mask)
 
 
 def load_events(
@@ -49,6 +49,7 @@ def load_events(
     remedy: str,
     dt: float,
     augment: bool,
+    mask: bool,
 ) -> Dataset:
     """A task whose files `<task>_train.h5` and `<task>_test.h5` have the layout of SHD."""
     if not dt > 0:
@@ -56,10 +57,10 @@ def load_events(
     train, test = (
         read(find(task, data_root, folders, f"{task}_{part}.h5", remedy), units) for part in ("train", "test")
     )
-    splits = train.binned(dt, augment), test.binned(dt)
+    splits = train.binned(dt, augment, mask), test.binned(dt, False, mask)
     steps = max(int(split.lengths.max()) for split in splits)
     classes = max(train.classes, test.classes)
-    return Dataset(task, *splits, units, classes, steps, {"dt": dt, "augment": augment})
+    return Dataset(task, *splits, units, classes, steps, {"dt": dt, "augment": augment, "mask": mask})
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Recordings:
     classes: int
     channels: int
 
-    def binned(self, dt: float, augment: bool = False) -> "Events":
+    def binned(self, dt: float, augment: bool = False, mask: bool = False) -> "Events":
         """Events in bins of dt: bin k holds the times in ((k-1)·dt, k·dt], as the SPSN authors have it.
 
         They divide in float16, the precision of the stored times; here the division is exact, so that an event may
@@ -93,6 +94,7 @@ class Recordings:
             torch.from_numpy(self.labels),
             self.channels,
             augment,
+            mask,
         )
 
 
@@ -129,8 +131,8 @@ def read(path: Path, channels: int) -> Recordings:
 class Events:
     """Binned events of one split; a batch holds spike counts [T, B, units], padded with zeros at the front.
 
-    T is the longest recording of the batch and nothing is masked, both as the SPSN authors have it. `augment`, theirs
-    too: each recording is stretched about its centre, in time and over the units, by a factor from 0.7 to 1.3, and
+    T is the longest recording of the batch, and without `mask` the padding counts as data: both as the SPSN authors
+    have it. `augment`, theirs too: each recording is stretched about its centre, in time and over the units, by a factor from 0.7 to 1.3, and
     shifted by up to a tenth of the units; the nearest point is taken, zero outside.
     """
 
@@ -142,13 +144,15 @@ class Events:
     labels: Tensor  # [S]
     channels: int
     augment: bool = False
+    mask: bool = False
 
     def batch(self, index: Tensor) -> Batch:
         longest = int(self.lengths[index].max())
         x = torch.zeros(longest, len(index), self.channels)
         for column, sample in enumerate(index.tolist()):
             x[longest - int(self.lengths[sample]) :, column] = self.recording(sample)
-        return Batch(x, self.labels[index])
+        mask = torch.arange(longest)[:, None] >= longest - self.lengths[index] if self.mask else None
+        return Batch(x, self.labels[index], mask)
 
     def recording(self, sample: int) -> Tensor:
         """Spike counts of one recording: [L, units]."""
