@@ -8,6 +8,8 @@ from spikebench.rooms import Problem, canonical
 
 LIF = ("lif@eager", "lif@indexed", "lif@compiled", "lif@cpu")
 SPSN = ("spsn@eager", "spsn@fft", "spsn@scan", "spsn@cpu")
+TWINS = {"psu": ("decay",), "para_lif": ("mem_decay", "syn_decay"), "prf_lif": ("decay",), "newton_lif": ("decay",)}
+TWINS |= {"spsn": ("mem_decay", "syn_decay")}
 PATIENT = {"lif@indexed": 2000, "spsn@indexed": 2000}  # longest T of subjects whose time grows as T²
 
 
@@ -40,6 +42,24 @@ def batch() -> list[Case]:
 def width() -> list[Case]:
     """How time grows with the number of neurons, at T = 1000, B = 16, training."""
     return grid([*LIF, *SPSN], T=[1000], B=[16], N=[32, 128, 512, 2048])
+
+
+def agreement() -> list[Case]:
+    """How often the spikes of approximate neurons equal an exact LIF's, over decay and rate; take the metric agreement."""
+    grids = [
+        grid(
+            [f"{neuron}[{','.join(f'{o}={decay}' for o in options)}]"],
+            T=[512],
+            B=[4],
+            N=[128],
+            mode=["inference"],
+            rate=rate,
+        )
+        for neuron, options in TWINS.items()
+        for decay in (0.5, 0.8, 0.9, 0.95, 0.99)
+        for rate in (0.05, 0.1, 0.3)
+    ]
+    return [case for cases in grids for case in cases]
 
 
 def regression() -> list[Case]:
@@ -82,7 +102,7 @@ def companion(name: str) -> Companion | None:
 
 
 SWEEPS: dict[str, Callable[[], list[Case]]] = {
-    f.__name__: f for f in (smoke, quick, length, growth, batch, width, regression)
+    f.__name__: f for f in (smoke, quick, length, growth, batch, width, agreement, regression)
 }
 
 

@@ -1,0 +1,38 @@
+"""Cosine between a neuron's input gradient and the exact one: BPTT through the LIF, or the neuron, that it stands for."""
+
+import torch
+from torch import Tensor
+
+from spikebench import rooms
+from spikebench.case import parse_subject
+from spikebench.metric import Running, Unavailable
+from spikebench.subject import definition
+from spikebench.workload import spikes_of
+
+unit = "1"
+process = "timing"
+
+
+def sample(running: Running) -> list[float]:
+    """One cosine over all inputs [T, B, N], for the same input and the same incoming gradient.
+
+    The exact gradient is that of the subject that the neuron's file declares as `exact`, or else as `twin`. The detail
+    holds the ratio of the norms.
+    """
+    work = running.workload
+    case = work.case
+    facts = {} if case.parsed.foreign else rooms.facts(case.parsed.name).attributes
+    declared = facts.get("exact") or facts.get("twin")
+    if declared is None:
+        raise Unavailable(f"{case.parsed.name} declares no neuron whose gradient is the exact one")
+    subject = parse_subject(str(declared).format(**case.options))
+    exact = definition(subject, case.N, case.T).rounded(work.x.dtype).to(work.x.device)
+    mine, theirs = (_gradient(module, work.x, work.g) for module in (work.module, exact))
+    running.detail |= {"exact": str(subject), "norm_ratio": float(mine.norm() / theirs.norm())}
+    return [float((mine * theirs).sum() / (mine.norm() * theirs.norm()))]
+
+
+def _gradient(module: torch.nn.Module, x: Tensor, g: Tensor) -> Tensor:
+    value = x.detach().clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(spikes_of(module(value)), value, g)
+    return gradient.double()
