@@ -1,0 +1,1 @@
+"""asv benchmarks: views of sweeps that spikebench's own engine measures."""
