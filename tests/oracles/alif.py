@@ -13,6 +13,9 @@ OPTIONS: list[dict[str, Any]] = [
     {"input_scale": "one", "adaptation_scale": "one", "threshold": 1.0, "beta": 0.2, "decay": 0.8},
 ]
 INPUT = (0.3, 1.0)
+TIES: list[dict[str, Any]] = [
+    {"options": {"input_scale": "one", "threshold": 0.5, "decay": 0.5, "beta": 0.0}, "x": [0.5, 0.75], "spikes": [1, 1]}
+]
 
 
 def powers(decay: float, steps: int, first: int) -> Array:
@@ -21,15 +24,23 @@ def powers(decay: float, steps: int, first: int) -> Array:
     return np.where(lag >= 0, decay ** np.maximum(lag, 0), 0.0)
 
 
-def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:
+def parts(x: Array, s: Array, held: Array, options: dict[str, Any]) -> tuple[Array, Array]:
+    """u, and the adaptation b from spikes s; the reset comes from the spikes `held`."""
     steps, decay, rho = len(x), options["decay"], options["adaptation_decay"]
     scale = 1 - decay if options["input_scale"] == "1-decay" else 1.0
     gain = 1 - rho if options["adaptation_scale"] == "1-decay" else 1.0
     u = scale * np.tensordot(powers(decay, steps, 0), x, 1)
-    u = u - options["threshold"] * np.tensordot(powers(decay, steps, 1), s, 1)
-    return u - options["beta"] * gain * np.tensordot(powers(rho, steps, 1), s, 1)
+    u = u - options["threshold"] * np.tensordot(powers(decay, steps, 1), held, 1)
+    return u, gain * np.tensordot(powers(rho, steps, 1), s, 1)
 
 
-def argument(u: Array, options: dict[str, Any], parameters: dict[str, Array]) -> tuple[Array, float]:
-    """At the first step: the surrogate's argument, and the factor on its derivative."""
-    return (u - options["threshold"]) / options["threshold"], options["surrogate_scale"] / options["threshold"]
+def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:
+    u, b = parts(x, s, s, options)
+    return u - options["beta"] * b
+
+
+def argument(x: Array, s: Array, held: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:
+    """The surrogate's argument; only spikes `s` carry a gradient, `held` do not."""
+    u, b = parts(x, s, held if options["detach_reset"] else s, options)
+    raised = options["threshold"] + options["beta"] * b
+    return u / raised - 1

@@ -16,6 +16,11 @@ OPTIONS: list[dict[str, Any]] = [
     {"synapse_decay": 0.6, "decay_early": False, "decay": 1.0, "v_min": 0.0},
 ]
 INPUT = (0.4, 1.5)
+TIES: list[dict[str, Any]] = [
+    {"options": {"threshold": 0.5}, "x": [0.5], "spikes": [1]},
+    {"options": {"decay": 0.5}, "x": [2.0, 1.0], "spikes": [2, 1]},
+    {"options": {"max_spikes": 1, "decay": 0.5}, "x": [1.0, 2.5], "spikes": [1, 1]},
+]
 
 
 def leaky(x: Array, decay: float) -> Array:

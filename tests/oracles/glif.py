@@ -13,6 +13,7 @@ OPTIONS: list[dict[str, Any]] = [
     {"alpha": 0.9, "beta": 0.2, "gamma": 0.05, "threshold": 0.7, "conduct": 0.9},
 ]
 INPUT = (0.3, 1.0)
+TIES: list[dict[str, Any]] = [{"parameters": {"alpha": 99.0, "beta": -999.0, "theta": 0.0}, "x": [0.5], "spikes": [1]}]
 
 
 def sigmoid(x: Array) -> Array:
@@ -36,6 +37,6 @@ def spikes(u: Array, options: dict[str, Any], parameters: dict[str, Array], unif
     return (u >= sigmoid(parameters["theta"])).astype(float)
 
 
-def argument(u: Array, options: dict[str, Any], parameters: dict[str, Array]) -> tuple[Array, float]:
-    """The surrogate's argument, and the factor on its derivative."""
-    return u - sigmoid(parameters["theta"]), 1.0
+def argument(x: Array, s: Array, held: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:
+    """The surrogate's argument; only spikes `s` carry a gradient, `held` do not."""
+    return membrane(x, s, options, parameters) - sigmoid(parameters["theta"])

@@ -9,6 +9,10 @@ Array = NDArray[np.float64]
 
 OPTIONS: list[dict[str, Any]] = [{}, {"variant": "fpt"}, {"decay": 0.8, "threshold": 0.4}]
 INPUT = (0.0, 2.0)
+TIES: list[dict[str, Any]] = [
+    {"options": {"variant": "braincog"}, "parameters": {"weight": 1.0}, "x": [1.0], "spikes": [1]},
+    {"options": {"variant": "fpt"}, "parameters": {"weight": 1.0}, "x": [1.0], "spikes": [1]},
+]
 
 
 def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:

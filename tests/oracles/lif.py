@@ -16,6 +16,11 @@ OPTIONS: list[dict[str, Any]] = [
     {"reset_delay": True, "threshold": 1.3, "learn_decay": True},
     {"detach_reset": True, "learn_threshold": True, "threshold": 0.6},
 ]
+TIES: list[dict[str, Any]] = [
+    {"options": {"decay": 0.5}, "x": [1.0, 1.0, 0.5], "spikes": [1, 1, 0]},
+    {"options": {"decay": 0.5, "reset": "hard"}, "x": [1.0, 0.5], "spikes": [1, 0]},
+    {"options": {"decay": 0.5, "strict": True}, "x": [1.0, 0.5, 0.75], "spikes": [0, 0, 1]},
+]
 
 
 def powers(decay: float, steps: int, first: int = 0) -> Array:
@@ -25,9 +30,8 @@ def powers(decay: float, steps: int, first: int = 0) -> Array:
 
 
 def unreset(s: Array) -> Array:
-    """1 where no spike lies in steps i..t−1, else 0: [t, i, B, N]."""
-    before = np.concatenate([np.zeros_like(s[:1]), np.cumsum(s, 0)[:-1]])
-    return (before[:, None] == before[None, :]).astype(float)
+    """Π (1 − s_k) over k = i..t−1 where i ≤ t: 1 if no spike lies there, else 0: [t, i, B, N]."""
+    return np.array([[np.prod(1 - s[i:t], axis=0) for i in range(len(s))] for t in range(len(s))])
 
 
 def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:
@@ -45,6 +49,12 @@ def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, 
         return u
     late = powers(decay, steps, first=1)
     return u - threshold * np.tensordot(late if options["reset_delay"] else decay * late, s, 1)
+
+
+def argument(x: Array, s: Array, held: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:
+    """The surrogate's argument; only spikes `s` carry a gradient, `held` do not."""
+    threshold = float(parameters["threshold"] if options["learn_threshold"] else options["threshold"])
+    return membrane(x, held if options["detach_reset"] else s, options, parameters) - threshold
 
 
 def spikes(u: Array, options: dict[str, Any], parameters: dict[str, Array], uniforms: Array | None) -> Array:

@@ -9,6 +9,7 @@ Array = NDArray[np.float64]
 
 OPTIONS: list[dict[str, Any]] = [{}, {"k": 3}, {"k": 5, "masking": 0.25}, {"k": 60}]
 INPUT = (0.0, 3.0)
+TIES: list[dict[str, Any]] = [{"parameters": {"weight": 1.0}, "x": [1.0], "spikes": [1]}]
 
 
 def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:

@@ -1,4 +1,4 @@
-"""Hard-reset LIF as a sum over the steps since the last spike."""
+"""Hard-reset LIF as a sum over pairs of steps with no spike between."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ OPTIONS: list[dict[str, Any]] = [
     {"rounds": 2, "decay": 0.99, "threshold": 2.0},
     {"rounds": 200, "detach_reset": True},
 ]
+TIES: list[dict[str, Any]] = [
+    {"options": {"decay": 0.5, "rounds": rounds}, "x": [1.0, 0.5, 0.75], "spikes": [1, 0, 1]} for rounds in (0, 1, 16)
+]
 
 
 def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:
     u = np.zeros_like(x)
-    for b, n in np.ndindex(x.shape[1:]):
-        fired = np.flatnonzero(s[:, b, n])
-        for t in range(len(x)):
-            earlier = fired[fired < t]
-            start = earlier[-1] + 1 if len(earlier) else 0
-            u[t, b, n] = np.polyval(x[start : t + 1, b, n], options["decay"])  # Horner's scheme in the decay
+    for t in range(len(x)):
+        for i in range(t + 1):
+            u[t] += options["decay"] ** (t - i) * np.prod(1 - s[i:t], axis=0) * x[i]
     return u

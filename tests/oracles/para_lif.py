@@ -18,6 +18,10 @@ OPTIONS: list[dict[str, Any]] = [
     {"mode": "trd", "mem_decay": 0.7, "syn_decay": 0.4, "surrogate": "atan", "slope": 2.0},
 ]
 INPUT = (0.1, 1.0)
+TIES: list[dict[str, Any]] = [
+    {"options": {"mode": "t", "mem_decay": 0.5}, "x": [2.0], "spikes": [0]},
+    {"options": {"mode": "d", "mem_decay": 0.5, "threshold": 1.0}, "x": [2.0], "spikes": [0]},
+]
 
 
 def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:

@@ -13,6 +13,10 @@ OPTIONS: list[dict[str, Any]] = [
     {"reset": "soft", "decay_input": False},
     {"decay_input": False, "tau": 1.2},
 ]
+TIES: list[dict[str, Any]] = [
+    {"x": [2.0, 1.0], "spikes": [1, 0]},
+    {"options": {"reset": "soft"}, "x": [2.0, 2.0], "spikes": [1, 1]},
+]
 
 
 def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:
@@ -23,5 +27,6 @@ def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, 
     if options["reset"] == "soft":
         past = np.where(lag > 0, leak, 0.0)
         return np.tensordot(leak, current, 1) - options["threshold"] * np.tensordot(past, s, 1)
-    before = np.concatenate([np.zeros_like(s[:1]), np.cumsum(s, 0)[:-1]])
-    return np.einsum("ti,tibn,ibn->tbn", leak, (before[:, None] == before[None]).astype(float), current)
+    steps = range(len(x))
+    unreset = np.array([[np.prod(1 - s[i:t], axis=0) for i in steps] for t in steps])
+    return np.einsum("ti,tibn,ibn->tbn", leak, unreset, current)

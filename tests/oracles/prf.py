@@ -9,6 +9,7 @@ Array = NDArray[np.float64]
 
 OPTIONS: list[dict[str, Any]] = [{}, {"tau": 0.5, "threshold": 0.3}, {"tau": 20.0}]
 INPUT = (0.5, 10.0)
+TIES: list[dict[str, Any]] = [{"parameters": {"log_dt": 0.0}, "x": [1.0], "spikes": [1]}]
 
 
 def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:

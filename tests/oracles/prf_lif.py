@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 OPTIONS: list[dict[str, Any]] = [{}, {"decay": 0.95, "threshold": 0.8}, {"accumulation": "printed", "decay": 0.7}]
+DETACHED = True
 INPUT = (0.3, 1.0)
+TIES: list[dict[str, Any]] = [{"x": [1.0, 0.5, 0.75], "spikes": [1, 0, 1]}]
 
 
 def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:

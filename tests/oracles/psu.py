@@ -14,6 +14,7 @@ OPTIONS: list[dict[str, Any]] = [
     {"decay": 0.99, "threshold": 0.01, "form": "dense"},
 ]
 INPUT = (0.8, 1.5)
+TIES: list[dict[str, Any]] = [{"options": {"form": form}, "x": [2.0], "spikes": [1]} for form in ("scan", "dense")]
 
 
 def sigmoid(x: Array) -> Array:

@@ -9,6 +9,7 @@ Array = NDArray[np.float64]
 
 OPTIONS: list[dict[str, Any]] = [{}, {"decay": 0.9, "threshold": -0.5}]
 INPUT = (0.8, 2.0)
+TIES: list[dict[str, Any]] = [{"x": [2.0], "spikes": [1]}]
 
 
 def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:

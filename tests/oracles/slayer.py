@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 OPTIONS: list[dict[str, Any]] = [{}, {"max_spikes": 2, "decay": 0.98, "threshold": 0.8, "subtract": 0.5}]
+DETACHED = True
 INPUT = (0.4, 1.5)
+TIES: list[dict[str, Any]] = [{"options": {"decay": 0.5}, "x": [2.0, 1.0], "spikes": [2, 1]}]
 
 
 def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:

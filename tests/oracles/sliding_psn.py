@@ -9,6 +9,7 @@ Array = NDArray[np.float64]
 
 OPTIONS: list[dict[str, Any]] = [{}, {"k": 1}, {"k": 3, "exp_init": False}, {"k": 60}]
 INPUT = (0.3, 1.5)
+TIES: list[dict[str, Any]] = [{"x": [1.0, 0.5], "spikes": [1, 1]}]
 
 
 def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:

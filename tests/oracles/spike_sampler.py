@@ -10,6 +10,15 @@ Complex = NDArray[np.complexfloating[Any, Any]]
 
 OPTIONS: list[dict[str, Any]] = [{}, {"state": 2}, {"ssm": "dplr", "state": 8}, {"ssm": "dplr", "state": 2}]
 INPUT = (0.4, 0.5)
+TIES: list[dict[str, Any]] = [
+    {
+        "options": {"state": 2},
+        "parameters": {"c_real": 0.0, "c_imag": 0.0, "d": 1.0},
+        "x": [0.25],
+        "uniforms": 0.25,
+        "spikes": [0],
+    }
+]
 
 
 def kernel(steps: int, ssm: str, p: dict[str, Array]) -> Array:

@@ -12,6 +12,9 @@ OPTIONS: list[dict[str, Any]] = [
     {"mem_decay": 0.9, "syn_decay": 0.5, "mode": "gs"},
     {"mem_decay": 0.6, "syn_decay": 0.99, "estimator": "straight-through"},
 ]
+TIES: list[dict[str, Any]] = [
+    {"options": {"mode": mode}, "x": [0.0], "uniforms": 0.5, "spikes": [0]} for mode in ("sb", "gs")
+]
 
 
 def filtered(x: Array, options: dict[str, Any]) -> Array:
