@@ -27,6 +27,8 @@ class Neuron(nn.Module):
     coupled: ClassVar[bool] = False
     verified: ClassVar[bool] = True
     fixed_length: ClassVar[bool] = False  # its parameters are made for one number of steps T
+    twin: ClassVar[str | None] = None  # the LIF it stands for, with its own options in braces
+    exact: ClassVar[str | None] = None  # the neuron with the same spikes whose gradient is the exact one
     per_neuron: ClassVar[tuple[str, ...]] = ()  # parameters whose last axis runs over the N neurons
 
     threshold: float | nn.Parameter  # a class may not give it a value: a parameter of that name could not be registered

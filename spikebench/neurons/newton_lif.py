@@ -33,6 +33,10 @@ class NewtonLIF(Neuron):
     )
     reset_kind: ClassVar[Reset] = "hard"
     parallel_in_time: ClassVar[bool] = True
+    exact: ClassVar[str | None] = (
+        "lif[decay={decay},threshold={threshold},reset=hard,detach_reset={detach_reset},surrogate={surrogate},slope={slope}]"
+    )
+    twin: ClassVar[str | None] = "lif[decay={decay},threshold={threshold},surrogate={surrogate},slope={slope}]"
 
     def __init__(
         self,

@@ -32,6 +32,7 @@ class ParaLIF(Neuron):
         " and Engineering}, year={2025}, doi={10.1088/2634-4386/adb7fe}}"
     )
     parallel_in_time: ClassVar[bool] = True
+    twin: ClassVar[str | None] = "lif[decay={mem_decay},synapse_decay={syn_decay},input_scale=1-decay,strict=true]"
 
     def __init__(
         self,

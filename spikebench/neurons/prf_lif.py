@@ -30,6 +30,7 @@ class PRFLIF(Neuron):
         " Neuron for Long Sequence Learning in Spiking Neural Networks}, year={2024}, note={arXiv:2410.03530}}"
     )
     reset_kind: ClassVar[Reset] = "soft"
+    twin: ClassVar[str | None] = "lif[decay={decay},threshold={threshold},surrogate={surrogate},slope={slope}]"
 
     def __init__(
         self,

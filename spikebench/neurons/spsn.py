@@ -31,6 +31,7 @@ class SPSN(StochasticNeuron):
         " note={arXiv:2306.12666}}"
     )
     parallel_in_time: ClassVar[bool] = True
+    twin: ClassVar[str | None] = "lif[decay={mem_decay},synapse_decay={syn_decay},input_scale=1-decay]"
 
     def __init__(
         self,
