@@ -57,7 +57,7 @@ class Classifier(nn.Module):
             out = neuron(norm(linear(x), mask))
             x = out[0] if isinstance(out, tuple) else out
             if not self.training:
-                rates.append(x.mean() if mask is None else x[mask].mean())
+                rates.append((x if mask is None else x[mask]).detach().mean())
         if not self.training:
             self.spike_rates = [float(rate) for rate in rates]
         weight = pooling(x.shape[0], self.leak, mask, x)

@@ -17,7 +17,7 @@ SOURCE = (
     "@misc{jackson2018fsdd, author={Jackson, Zohar and others}, title={Free Spoken Digit Dataset},"
     " howpublished={https://github.com/Jakobovski/free-spoken-digit-dataset}}"
 )
-RECIPE = {"hidden": (128, 128), "epochs": 25, "batch": 32, "lr": 2e-3}
+RECIPE = {"hidden": (128, 128), "epochs": 25, "batch": 32, "lr": 6e-3}
 _REMEDY = (
     "turn takes 5 to 14 (train) and 0 and 1 (test) of the recordings into spikes with lauscher 1.0.1, 70 channels, in"
     " the layout of SHD, and name the folder with --data-root"
