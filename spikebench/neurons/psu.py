@@ -33,7 +33,9 @@ class PSU(Neuron):
     )
     reset_kind: ClassVar[Reset] = "mean-field"
     parallel_in_time: ClassVar[bool] = True
-    twin: ClassVar[str | None] = "lif[decay={decay},threshold={threshold},input_scale=1-decay,surrogate={surrogate},slope={slope}]"
+    twin: ClassVar[str | None] = (
+        "lif[decay={decay},threshold={threshold},input_scale=1-decay,surrogate={surrogate},slope={slope}]"
+    )
 
     def __init__(
         self,
