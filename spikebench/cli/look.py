@@ -12,6 +12,12 @@ from spikebench.cli import options as o
 from spikebench.cli.tables import plain_table, records_table, stdout
 from spikebench.rooms import Problem
 
+COLUMNS = {
+    "neurons": ["reset_kind", "stochastic", "causal", "parallel_in_time", "verified", "backends"],
+    "metrics": ["unit", "process"],
+    "sweeps": ["cases"],
+    "tasks": ["LICENCE"],
+}
 ROOMS = ("neurons", "backends", "metrics", "sweeps", "tasks", "claims")
 
 
@@ -26,24 +32,30 @@ def add_to(app: typer.Typer) -> None:
 
 def list_room(
     room: Annotated[str, typer.Argument(help=", ".join(ROOMS))] = "neurons",
+    markdown: Annotated[bool, typer.Option(help="Print a Markdown table.")] = False,
     as_json: o.Json = False,
 ) -> None:
     """List what there is in a room, with its facts."""
     if room not in ROOMS:
         raise Problem(f"no room {room!r}; there are {', '.join(ROOMS)}")
-    if room == "sweeps":
-        rows = [_sweep_row(name) for name in sweeps.SWEEPS]
-    else:
-        rows = rooms.describe(room)
+    rows = [_sweep_row(name) for name in sweeps.SWEEPS] if room == "sweeps" else rooms.describe(room)
     if as_json:
         stdout().print_json(json.dumps(rows))
         return
-    facts = ["reset_kind", "stochastic", "causal", "parallel_in_time"] if room == "neurons" else []
-    for row in rows:
-        row |= {k: "yes" if v is True else "no" if v is False else v for k, v in row.items()}
-        row |= {k: ", ".join(map(str, v)) for k, v in row.items() if isinstance(v, list)}
-    extra = {"neurons": ["backends"], "metrics": ["unit", "process"], "sweeps": ["cases"]}.get(room, [])
-    plain_table(rows, ["id", *facts, *extra, "title"])
+    columns = ["id", *COLUMNS.get(room, []), "title"]
+    shown = [{c: _cell(row.get(c)) for c in columns} for row in rows]
+    if markdown:
+        lines = [columns, ["---"] * len(columns), *([row[c] for c in columns] for row in shown)]
+        for line in lines:
+            stdout().print("| " + " | ".join(line) + " |", markup=False, soft_wrap=True)
+    else:
+        plain_table(shown, columns)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else "" if value is None else str(value)
 
 
 def _sweep_row(name: str) -> dict[str, Any]:
