@@ -1,8 +1,9 @@
 """Named lists of cases."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from spikebench import rooms
 from spikebench.case import Case, grid
 from spikebench.rooms import Problem, canonical
 
@@ -14,19 +15,26 @@ PATIENT = {"lif@indexed": 2000, "spsn@indexed": 2000}  # longest T of subjects w
 
 
 def smoke() -> list[Case]:
-    """Every backend of LIF and SPSN once, tiny: does the road work?"""
-    return grid([*LIF, *SPSN], T=[64], B=[2], N=[64])
+    """Every neuron on every backend once, tiny: does the road work?"""
+    everything = [f"{neuron}@{backend}" for neuron in rooms.names("neurons") for backend in rooms.backends(neuron)]
+    return grid([s for s in everything if not s.endswith("@triton")], T=[64], B=[2], N=[64])
+
+
+def field() -> tuple[str, ...]:
+    """The named subjects of LIF and SPSN, and every other neuron on our fused kernels or else as its definition."""
+    others = [n for n in rooms.names("neurons") if n not in ("lif", "spsn")]
+    return (*LIF, *SPSN, *(f"{n}@{'cpu' if 'cpu' in rooms.backends(n) else 'eager'}" for n in others))
 
 
 def quick() -> list[Case]:
     """LIF and SPSN from T = 128 to 10,000 at B = 4, N = 128, training; about two minutes on two cores."""
-    return _bounded([*LIF, *SPSN], [128, 512, 2000, 10000], B=4, N=128)
+    return _bounded((*LIF, *SPSN), [128, 512, 2000, 10000], B=4, N=128)
 
 
 def length() -> list[Case]:
-    """How time and memory grow with T, at B = 4, N = 512, training and inference."""
+    """How time and memory of every neuron grow with T, at B = 4, N = 512, training and inference."""
     lengths = [128, 256, 512, 1024, 2048, 4096, 10000]
-    return [c for m in ("train", "inference") for c in _bounded([*LIF, *SPSN], lengths, B=4, N=512, mode=m)]
+    return [c for m in ("train", "inference") for c in _bounded(field(), lengths, B=4, N=512, mode=m)]
 
 
 def growth() -> list[Case]:
@@ -35,13 +43,13 @@ def growth() -> list[Case]:
 
 
 def batch() -> list[Case]:
-    """How time grows with the batch, at T = 1000, N = 512, training."""
-    return grid([*LIF, *SPSN], T=[1000], B=[1, 4, 16, 64], N=[512])
+    """How time of every neuron grows with the batch, at T = 1000, N = 512, training."""
+    return grid(field(), T=[1000], B=[1, 4, 16, 64], N=[512])
 
 
 def width() -> list[Case]:
-    """How time grows with the number of neurons, at T = 1000, B = 16, training."""
-    return grid([*LIF, *SPSN], T=[1000], B=[16], N=[32, 128, 512, 2048])
+    """How time of every neuron grows with the number of neurons, at T = 1000, B = 16, training."""
+    return grid(field(), T=[1000], B=[16], N=[32, 128, 512, 2048])
 
 
 def agreement() -> list[Case]:
@@ -72,7 +80,7 @@ def regression() -> list[Case]:
     return [*lengths, *batches, *widths, *inference]
 
 
-def _bounded(subjects: list[str], lengths: list[int], B: int, N: int, mode: str = "train") -> list[Case]:
+def _bounded(subjects: Sequence[str], lengths: list[int], B: int, N: int, mode: str = "train") -> list[Case]:
     """The grid without the lengths for which a quadratic subject would take minutes."""
     found = grid(subjects, T=lengths, B=[B], N=[N], mode=[mode])
     return [c for c in found if c.T <= PATIENT.get(c.subject, c.T)]

@@ -1,6 +1,7 @@
 """The command that runs asv: on what is really imported, and recorded under the commit that it is."""
 
 import json
+import platform
 import subprocess
 import sys
 from argparse import Namespace
@@ -8,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
+import psutil
 import typer
 
 import spikebench
@@ -27,14 +29,15 @@ def add_to(app: typer.Typer) -> None:
 
 
 def run_asv(
-    arguments: Annotated[
-        list[str], typer.Argument(metavar="COMMAND [ARGS]...", help="A command of asv: run, publish …")
-    ],
+    arguments: Annotated[list[str], typer.Argument(metavar="COMMAND", help="A command of asv and its arguments.")],
 ) -> None:
-    """Track the `regression` sweep over commits with asv.
+    """Track the regression sweep over commits with asv.
 
-    `run` measures the spikebench that is imported here, and records it if it is a clean checkout's HEAD; `run A..B`
-    installs and measures one commit after the other. publish, preview, compare, show and the rest are asv's own.
+    `run` measures the spikebench that is imported, and records it if it is a clean checkout's HEAD.
+
+    `run first..last` installs and measures one commit after the other.
+
+    publish, preview, compare, show and the rest are asv's own.
     """
     if find_spec("asv") is None:
         raise Problem("asv is not installed; pip install 'spikebench[asv]'")
@@ -64,9 +67,11 @@ def known_machine() -> str:
     try:
         MachineCollection.load(name)
     except UserError:
-        facts = Machine.get_defaults()
+        # asv starts another series where one of these differs: the kernel's version and the last page must not
+        facts = Machine.get_defaults() | {"machine": name, "os": platform.system()}
+        facts["ram"] = f"{psutil.virtual_memory().total / 2**30:.0f} GiB"
         facts["cpu"] += f", {card['name']}, driver {card['driver']}" if card else ""
-        MachineCollection.save(name, facts | {"machine": name})
+        MachineCollection.save(name, facts)
     return name
 
 

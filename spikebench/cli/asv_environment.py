@@ -28,7 +28,7 @@ class Shared(ExistingEnvironment):
     def name(self) -> str:
         return get_env_name(self.tool_name, self.python, self.requirements, {})
 
-    def can_install_project(self) -> bool:
+    def can_install_project(self) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]  # typed as always False
         """Whoever names the commit has installed it, so asv may name it too instead of the branch."""
         return True
 

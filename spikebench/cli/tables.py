@@ -99,8 +99,12 @@ def comparison_table(rows: "list[Comparison]") -> None:
 
 
 def plain_table(rows: list[dict[str, Any]], columns: list[str]) -> None:
-    """Rows of text under the named columns."""
-    made = table(*columns)
+    """Rows of text under the named columns; the last column takes what room is left and wraps."""
+    made = Table(box=None, header_style="bold", pad_edge=False)
+    for name in columns[:-1]:
+        widest = max([len(name), *(len(str(row.get(name, ""))) for row in rows)])
+        made.add_column(name, no_wrap=True, min_width=min(widest, 60))
+    made.add_column(columns[-1], overflow="fold")
     for row in rows:
         made.add_row(*(str(row.get(c, "")).replace("[", r"\[") for c in columns))
     stdout().print(made)
