@@ -1,0 +1,1 @@
+"""Fused Triton kernels for CUDA, one file per neuron; README.md beside this derives their backward passes."""

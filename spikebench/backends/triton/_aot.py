@@ -1,0 +1,90 @@
+"""Compiling the kernels that a run would launch, for a GPU that need not be there."""
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import triton
+from torch import Tensor, nn
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+
+from spikebench.backends.triton import _launch
+
+
+@dataclass(frozen=True)
+class Binary:
+    """A kernel compiled for one GPU: registers per thread, bytes spilled per thread, bytes of shared memory per block."""
+
+    kernel: str
+    capability: int
+    block: int
+    warps: int
+    registers: int
+    spills: int
+    shared: int
+    ptx: str
+
+
+def launches(
+    run: Callable[..., Tensor], neuron: nn.Module, size: tuple[int, int, int], dtype: torch.dtype, **how: Any
+) -> list[_launch.Launch]:
+    """What a forward and backward pass on x [T, B, N] launches, then what an inference pass launches."""
+    x = torch.empty(size, dtype=dtype, device="meta", requires_grad=True)
+    on_meta = neuron.to(device="meta", dtype=dtype)
+    with _launch.recording() as found:
+        s = run(on_meta, x, **how)
+        s.backward(torch.empty_like(s))
+        with torch.no_grad():
+            run(on_meta, x, **how)
+    return found
+
+
+def compiled(launch: _launch.Launch, capability: int) -> Binary:
+    """One launch's kernel for a CUDA compute capability (90: Hopper, 80: A100), specialised as the launch would be."""
+    kernel, signature, constants, hints = launch.kernel, {}, {}, {}
+    for place, parameter in enumerate(kernel.params):
+        value = launch.arguments[parameter.name]
+        kind = _kind(parameter, value)
+        signature[parameter.name] = kind
+        if kind == "constexpr":
+            constants[parameter.name] = value
+        elif kind.startswith("*") or (kind[0] == "i" and not parameter.do_not_specialize and value % 16 == 0):
+            hints[(place,)] = [["tt.divisibility", 16]]
+    source = ASTSource(fn=kernel, signature=signature, constexprs=constants, attrs=hints)
+    made = triton.compile(source, target=GPUTarget("cuda", capability, 32), options={"num_warps": launch.warps})
+    registers, spills = _resources(made.asm["cubin"])
+    block, shared = launch.arguments["BLOCK"], made.metadata.shared
+    return Binary(kernel.__name__, capability, block, launch.warps, registers, spills, shared, made.asm["ptx"])
+
+
+def _kind(parameter: Any, value: Any) -> str:
+    """The type that triton gives an argument."""
+    if parameter.is_constexpr or value is None:
+        return "constexpr"
+    if isinstance(value, Tensor):
+        names = {"float32": "fp32", "float64": "fp64", "bfloat16": "bf16", "float16": "fp16", "uint8": "u8"}
+        return "*" + names[str(value.dtype).removeprefix("torch.")]
+    if parameter.annotation_type:
+        return parameter.annotation_type
+    if value == 1 and not parameter.do_not_specialize:
+        return "constexpr"
+    return "i32" if -(2**31) <= value < 2**31 else "i64"
+
+
+def _resources(cubin: bytes) -> tuple[int, int]:
+    """Registers and stack bytes (where spills live) per thread, as the disassembler that triton brings reads them."""
+    tool = triton.knobs.nvidia.cuobjdump.path
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "kernel.cubin"
+        path.write_bytes(cubin)
+        text = subprocess.run([tool, "--dump-resource-usage", path], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"REG:(\d+) STACK:(\d+)", text)
+    if found is None:
+        raise RuntimeError(f"no resource usage in the answer of {tool}: {text}")
+    return int(found[1]), int(found[2])

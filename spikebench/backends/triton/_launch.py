@@ -1,0 +1,133 @@
+"""How the kernels are launched: block shapes by the number of series, checks, and recording instead of launching."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from spikebench.backend import Refused
+
+if TYPE_CHECKING:
+    from spikebench.case import Case
+
+IN_FLIGHT = 3 << 20  # bytes that must be under way to fill an H200: 4.3 TB/s times 0.7 µs of latency
+COMPUTE = {
+    torch.float64: tl.float64,
+    torch.float32: tl.float32,
+    torch.bfloat16: tl.float32,
+    torch.float16: tl.float32,
+}
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One kernel launch: what is launched, over which grid, with how many warps, on which arguments."""
+
+    kernel: Any
+    grid: tuple[int, ...]
+    warps: int
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Series per program, warps per program, and software-pipeline stages of the loop over time."""
+
+    block: int
+    warps: int
+    stages: int
+
+
+_recorded: ContextVar[list[Launch] | None] = ContextVar("recorded", default=None)
+
+
+@contextmanager
+def recording() -> Iterator[list[Launch]]:
+    """Collect launches instead of launching; run on tensors of the meta device."""
+    launches: list[Launch] = []
+    token = _recorded.set(launches)
+    try:
+        yield launches
+    finally:
+        _recorded.reset(token)
+
+
+def launch(kernel: Any, grid: tuple[int, ...], warps: int, where: Tensor, **arguments: Any) -> None:
+    """Launch a kernel on the device of `where`, or record it."""
+    launches = _recorded.get()
+    if launches is not None:
+        launches.append(Launch(kernel, grid, warps, arguments))
+        return
+    with torch.cuda.device_of(where):
+        kernel[grid](**arguments, num_warps=warps)
+
+
+def interpreted() -> bool:
+    """Whether triton's interpreter stands in for a GPU; decided when triton is imported."""
+    return bool(triton.knobs.runtime.interpret)
+
+
+def refusal(case: "Case") -> str | None:
+    """Why no kernel here can run a case, or None."""
+    if case.device != "cuda" and not interpreted():
+        return f"triton kernels run on CUDA devices; the case asks for {case.device}"
+    return None
+
+
+def check(x: Tensor) -> None:
+    """Raise Refused where the kernels cannot run an input."""
+    if x.device.type != "cuda" and not interpreted() and _recorded.get() is None:
+        raise Refused(f"triton kernels run on CUDA devices; the input is on {x.device.type}")
+    if x.dtype not in COMPUTE:
+        raise Refused(f"triton kernels take {', '.join(str(d) for d in COMPUTE)}; the input is {x.dtype}")
+
+
+def series(x: Tensor) -> Tensor:
+    """x [T, ...] as contiguous [T, M]; raises Refused where the kernels cannot run it."""
+    check(x)
+    return x.reshape(x.shape[0], -1).contiguous()
+
+
+def wide(dtype: torch.dtype) -> torch.dtype:
+    """The dtype that the kernels compute in and save: float32 for half precision."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def fitted(count: int, itemsize: int, loads: int, how: dict[str, Any], rows: int = 1) -> Shape:
+    """Shape for `count` series: reads of up to 16 bytes per thread, as long as there are 128 programs, at least of 4.
+
+    The loop reads `rows` time steps of `loads` tensors per iteration; it is pipelined as deep as the latency asks,
+    between 3 and 32 stages. Reasoned for an H200, not tuned on one; block, warps and stages in `how` that are not 0
+    replace what is found.
+    """
+    each = min(16 // itemsize, 16 // rows)  # series per thread
+    while each > max(1, 4 // itemsize) and count < 128 * 32 * each:
+        each //= 2
+    warps = 4 if count >= 1 << 18 else 1
+    stages = IN_FLIGHT // max(1, count * itemsize * loads * rows)
+    found = Shape(32 * each * warps, warps, min(32 // rows, max(3, 1 << stages.bit_length())))
+    return Shape(how["block"] or found.block, how["warps"] or found.warps, how["stages"] or found.stages)
+
+
+def sizes(x: Tensor, shape: Shape) -> dict[str, Any]:
+    """Kernel arguments that every kernel over x [T, M] takes."""
+    steps, count = x.shape
+    return {"T": steps, "M": count, "COMPUTE": COMPUTE[x.dtype], "BLOCK": shape.block, "STAGES": shape.stages}
+
+
+def steps_per_chunk(steps: int, count: int, asked: int | None) -> int:
+    """Time steps per chunk of a scan over time, a multiple of 4; `steps` itself means one sequential pass.
+
+    `asked` decides if given (0: sequential). Otherwise long sequences of few series are cut so that about 65,536
+    chunks run at once, none shorter than 64 steps.
+    """
+    if asked is not None:
+        return min(-(-asked // 4) * 4, steps) if asked > 0 else steps
+    chunks = min(steps // 64, (1 << 16) // count)
+    return steps if chunks < 4 else -(-steps // (4 * chunks)) * 4

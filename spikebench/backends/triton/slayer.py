@@ -1,0 +1,32 @@
+"""SLAYER fused: the forward pass of exodus, and a backward pass by the decay alone."""
+
+from typing import TYPE_CHECKING, Literal
+
+from torch import Tensor
+
+from spikebench.backends.triton import exodus
+from spikebench.neurons.slayer import SLAYER
+
+if TYPE_CHECKING:
+    from spikebench.case import Case
+
+
+def refuses(case: "Case") -> str | None:
+    """Why the kernels cannot run a case, or None."""
+    return exodus.refuses(case)
+
+
+def run(
+    neuron: SLAYER,
+    x: Tensor,
+    seed: int | None = None,
+    *,
+    spikes: Literal["same", "uint8"] = "same",
+    chunk: int = 0,
+    block: int = 0,
+    warps: int = 0,
+    stages: int = 0,
+) -> Tensor:
+    """Spikes [T, B, N]; options as in exodus."""
+    how = {"chunk": chunk, "block": block, "warps": warps, "stages": stages}
+    return exodus.fused(neuron, x, spikes, how, through_reset=False)

@@ -1,0 +1,288 @@
+"""SpikeSampler fused, state-space model s4d: filter, probability, Philox and sample in one pass, gradients in two."""
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from spikebench.backend import Refused
+from spikebench.backends.triton import _launch
+from spikebench.backends.triton._philox import signed, uniforms
+from spikebench.neurons.spike_sampler import SpikeSampler
+from spikebench.philox import MASK
+
+if TYPE_CHECKING:
+    from spikebench.case import Case
+
+MOST_STATE = 512
+NAMES = ("decay_real", "decay_imag", "weight_real", "weight_imag", "direct", "gain", "bias")
+
+
+def refuses(case: "Case") -> str | None:
+    """Why the kernels cannot run a case, or None."""
+    return _not_diagonal(case.options["ssm"], case.options["state"]) or _launch.refusal(case)
+
+
+def run(
+    neuron: SpikeSampler,
+    x: Tensor,
+    seed: int | None = None,
+    *,
+    block: int = 0,
+    warps: int = 0,
+    stages: int = 0,
+) -> Tensor:
+    """Spikes [T, B, N] in the dtype of x; block (neurons per program), warps, stages: kernel shape, 0: by the state."""
+    if reason := _not_diagonal(neuron.ssm, 2 * neuron.a_log.numel()):
+        raise Refused(reason)
+    neuron.seed = neuron.seed if seed is None else seed
+    decay, weight = neuron.discrete()  # autograd carries their gradients to the parameters
+    filters = (decay.real, decay.imag, weight.real, weight.imag, neuron.d, neuron.gain, neuron.bias)
+    filters = tuple(p.contiguous() for p in filters)
+    how = {"block": block, "warps": warps, "stages": stages, "call": neuron.next_call()}
+    if torch.is_grad_enabled() and any(p.requires_grad for p in (x, *filters)):
+        return _Sampler.apply(x, neuron, how, *filters)  # pyright: ignore[reportReturnType]  # untyped in torch
+    return _forward(neuron, x.contiguous(), None, filters, how)
+
+
+def _not_diagonal(ssm: str, state: int) -> str | None:
+    if ssm != "s4d":
+        return f"the kernels compute ssm=s4d; ssm={ssm} has a dense state matrix"
+    return None if state <= MOST_STATE else f"the kernels hold a state of at most {MOST_STATE}, not {state}"
+
+
+def _plan(x: Tensor, pairs: int, how: dict[str, int]) -> tuple[tuple[int, int], int, dict[str, Any]]:
+    """Grid, warps and sizes: a thread holds 8 of a neuron's pairs, so that sums over them stay inside a warp."""
+    rows = triton.next_power_of_2(pairs)
+    shape = _launch.Shape(how["block"] or max(1, min(32, 256 // rows)), how["warps"] or 1, how["stages"] or 6)
+    steps, batch, neurons = x.shape
+    sizes = {"T": steps, "B": batch, "N": neurons, "S": pairs, "COMPUTE": _launch.COMPUTE[x.dtype]}
+    grid = (triton.cdiv(neurons, shape.block), batch)
+    return grid, shape.warps, {**sizes, "ROWS": rows, "BLOCK": shape.block, "STAGES": shape.stages}
+
+
+def _forward(
+    neuron: SpikeSampler, x: Tensor, q: Tensor | None, filters: tuple[Tensor, ...], how: dict[str, int]
+) -> Tensor:
+    """Spikes [T, B, N]; the probability before it is clamped into q."""
+    _launch.check(x)
+    s = torch.empty_like(x)
+    grid, warps, sizes = _plan(x, filters[0].shape[0], how)
+    noise = {"seed": signed(neuron.seed), "call": how["call"] & MASK, "site": neuron.site & MASK}
+    named = dict(zip(NAMES, filters, strict=True))
+    _launch.launch(forward_kernel, grid, warps, x, x=x, s=s, q=q, **named, **noise, **sizes)
+    return s
+
+
+class _Sampler(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, neuron: SpikeSampler, how: dict[str, int], *filters: Tensor) -> Tensor:
+        x = x.contiguous()
+        q = torch.empty_like(x, dtype=_launch.wide(x.dtype))
+        s = _forward(neuron, x, q, filters, how)
+        ctx.save_for_backward(x, q, *filters)
+        ctx.how = how
+        return s
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, q, *filters = ctx.saved_tensors
+        g = grad.contiguous()
+        grid, warps, sizes = _plan(x, filters[0].shape[0], ctx.how)
+        named = dict(zip(NAMES, filters, strict=True))
+        dx = torch.empty_like(x)
+        _launch.launch(backward_kernel, grid, warps, g, g=g, q=q, dx=dx, **named, **sizes)
+        if not any(ctx.needs_input_grad[3:]):
+            return dx, None, None, *(None for _ in filters)
+        states = q.new_empty(4, x.shape[1], sizes["S"], x.shape[2])
+        scalars = q.new_empty(3, x.shape[1], x.shape[2])
+        parts = {"states": states, "scalars": scalars}
+        _launch.launch(parameters_kernel, grid, warps, g, g=g, q=q, x=x, **parts, **named, **sizes)
+        h, slope = (torch.complex(*states[n : n + 2].sum(1)) for n in (0, 2))
+        slope = 2 * torch.complex(filters[2], filters[3]) * slope
+        by_scalar = (total.to(p.dtype) for total, p in zip(scalars.sum(1), filters[4:], strict=True))
+        return dx, None, None, slope.real, -slope.imag, 2 * h.real, -2 * h.imag, *by_scalar
+
+
+@triton.jit
+def _filters(decay_real, decay_imag, weight_real, weight_imag, n, N, S: tl.constexpr, ROWS: tl.constexpr):
+    """Decay and weight, real and imaginary [ROWS, BLOCK]; zero outside."""
+    k = tl.arange(0, ROWS)
+    at = k[:, None] * N + n[None, :]
+    there = (k[:, None] < S) & (n[None, :] < N)
+    return (
+        tl.load(decay_real + at, mask=there, other=0),
+        tl.load(decay_imag + at, mask=there, other=0),
+        tl.load(weight_real + at, mask=there, other=0),
+        tl.load(weight_imag + at, mask=there, other=0),
+    )
+
+
+@triton.jit(do_not_specialize=["T", "B", "seed", "call", "site"])
+def forward_kernel(
+    x,  # [T, B, N]
+    s,  # [T, B, N]
+    q,  # [T, B, N], or None: do not save
+    decay_real,  # [S, N], as the next three
+    decay_imag,
+    weight_real,
+    weight_imag,
+    direct,  # [N], as the next two
+    gain,
+    bias,
+    seed: "i64",
+    call: "i64",
+    site: "i64",
+    T: "i64",
+    B: "i64",
+    N,
+    S: tl.constexpr,
+    COMPUTE: tl.constexpr,
+    ROWS: tl.constexpr,
+    BLOCK: tl.constexpr,
+    STAGES: tl.constexpr,
+):
+    n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = n < N
+    M = B * N
+    m = tl.program_id(1).to(tl.int64) * N + n
+    ar, ai, wr, wi = _filters(decay_real, decay_imag, weight_real, weight_imag, n, N, S, ROWS)
+    d = tl.load(direct + n, mask=inside, other=0).to(COMPUTE)
+    slope = tl.load(gain + n, mask=inside, other=0).to(COMPUTE)
+    shift = tl.load(bias + n, mask=inside, other=0).to(COMPUTE)
+    hr = tl.zeros([ROWS, BLOCK], COMPUTE)
+    hi = tl.zeros([ROWS, BLOCK], COMPUTE)
+    for four in tl.range(0, (T + 3) // 4, num_stages=STAGES):
+        drawn = uniforms(seed, four * M + m, site, call)
+        for j in tl.static_range(4):
+            at = (four * 4 + j) * M + m
+            there = inside & (four * 4 + j < T)
+            x_t = tl.load(x + at, mask=there, other=0).to(COMPUTE)
+            real = ar * hr - ai * hi + x_t[None, :]
+            hi = ar * hi + ai * hr
+            hr = real
+            y = 2 * tl.sum(wr * hr - wi * hi, axis=0) + d * x_t
+            q_t = slope * y + shift
+            tl.store(s + at, (drawn[j].to(COMPUTE) < q_t).to(s.dtype.element_ty), mask=there)
+            if q is not None:
+                tl.store(q + at, q_t, mask=there)
+
+
+@triton.jit(do_not_specialize=["T", "B"])
+def backward_kernel(
+    g,  # [T, B, N]
+    q,  # [T, B, N]
+    dx,  # [T, B, N]
+    decay_real,
+    decay_imag,
+    weight_real,
+    weight_imag,
+    direct,
+    gain,
+    bias,
+    T: "i64",
+    B: "i64",
+    N,
+    S: tl.constexpr,
+    COMPUTE: tl.constexpr,
+    ROWS: tl.constexpr,
+    BLOCK: tl.constexpr,
+    STAGES: tl.constexpr,
+):
+    n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = n < N
+    M = B * N
+    m = tl.program_id(1).to(tl.int64) * N + n
+    ar, ai, wr, wi = _filters(decay_real, decay_imag, weight_real, weight_imag, n, N, S, ROWS)
+    d = tl.load(direct + n, mask=inside, other=0).to(COMPUTE)
+    slope = tl.load(gain + n, mask=inside, other=0).to(COMPUTE)
+    hr = tl.zeros([ROWS, BLOCK], COMPUTE)
+    hi = tl.zeros([ROWS, BLOCK], COMPUTE)
+    for back in tl.range(0, T, num_stages=4 * STAGES):
+        at = (T - 1 - back) * M + m
+        g_t = tl.load(g + at, mask=inside, other=0).to(COMPUTE)
+        q_t = tl.load(q + at, mask=inside, other=0)
+        dy = slope * tl.where((q_t >= 0) & (q_t <= 1), g_t, 0)
+        real = ar * hr - ai * hi + dy[None, :]
+        hi = ar * hi + ai * hr
+        hr = real
+        out = 2 * tl.sum(wr * hr - wi * hi, axis=0) + d * dy
+        tl.store(dx + at, out.to(dx.dtype.element_ty), mask=inside)
+
+
+@triton.jit(do_not_specialize=["T", "B"])
+def parameters_kernel(
+    g,  # [T, B, N]
+    q,  # [T, B, N]
+    x,  # [T, B, N]
+    states,  # [4, B, S, N]: Σ dL/dy·h and Σ dL/dy·∂h/∂decay, real and imaginary
+    scalars,  # [3, B, N]: gradients of direct, gain and bias
+    decay_real,
+    decay_imag,
+    weight_real,
+    weight_imag,
+    direct,
+    gain,
+    bias,
+    T: "i64",
+    B: "i64",
+    N,
+    S: tl.constexpr,
+    COMPUTE: tl.constexpr,
+    ROWS: tl.constexpr,
+    BLOCK: tl.constexpr,
+    STAGES: tl.constexpr,
+):
+    n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = n < N
+    M = B * N
+    b = tl.program_id(1).to(tl.int64)
+    m = b * N + n
+    ar, ai, wr, wi = _filters(decay_real, decay_imag, weight_real, weight_imag, n, N, S, ROWS)
+    d = tl.load(direct + n, mask=inside, other=0).to(COMPUTE)
+    slope = tl.load(gain + n, mask=inside, other=0).to(COMPUTE)
+    hr = tl.zeros([ROWS, BLOCK], COMPUTE)
+    hi = tl.zeros([ROWS, BLOCK], COMPUTE)
+    kr = tl.zeros([ROWS, BLOCK], COMPUTE)  # ∂h/∂decay
+    ki = tl.zeros([ROWS, BLOCK], COMPUTE)
+    by_hr = tl.zeros([ROWS, BLOCK], COMPUTE)
+    by_hi = tl.zeros([ROWS, BLOCK], COMPUTE)
+    by_kr = tl.zeros([ROWS, BLOCK], COMPUTE)
+    by_ki = tl.zeros([ROWS, BLOCK], COMPUTE)
+    by_direct = tl.zeros([BLOCK], COMPUTE)
+    by_gain = tl.zeros([BLOCK], COMPUTE)
+    by_bias = tl.zeros([BLOCK], COMPUTE)
+    for t in tl.range(0, T, num_stages=4 * STAGES):
+        at = t * M + m
+        x_t = tl.load(x + at, mask=inside, other=0).to(COMPUTE)
+        g_t = tl.load(g + at, mask=inside, other=0).to(COMPUTE)
+        q_t = tl.load(q + at, mask=inside, other=0)
+        e = tl.where((q_t >= 0) & (q_t <= 1), g_t, 0)
+        dy = slope * e
+        real = ar * kr - ai * ki + hr
+        ki = ar * ki + ai * kr + hi
+        kr = real
+        real = ar * hr - ai * hi + x_t[None, :]
+        hi = ar * hi + ai * hr
+        hr = real
+        by_hr += dy[None, :] * hr
+        by_hi += dy[None, :] * hi
+        by_kr += dy[None, :] * kr
+        by_ki += dy[None, :] * ki
+        by_direct += dy * x_t
+        by_gain += e * (2 * tl.sum(wr * hr - wi * hi, axis=0) + d * x_t)
+        by_bias += e
+    k = tl.arange(0, ROWS)
+    at = (b * S + k[:, None]) * N + n[None, :]
+    there = (k[:, None] < S) & (n[None, :] < N)
+    tl.store(states + at, by_hr, mask=there)
+    tl.store(states + M * S + at, by_hi, mask=there)
+    tl.store(states + 2 * M * S + at, by_kr, mask=there)
+    tl.store(states + 3 * M * S + at, by_ki, mask=there)
+    tl.store(scalars + m, by_direct, mask=inside)
+    tl.store(scalars + M + m, by_gain, mask=inside)
+    tl.store(scalars + 2 * M + m, by_bias, mask=inside)
