@@ -137,9 +137,9 @@ def _checked(owner: str, given: dict[str, Any], known: dict[str, rooms.Option]) 
         if option.choices and value not in option.choices:
             choices = [_shown(c) for c in option.choices]
             dashed = {c.replace("_", "-"): real for c, real in zip(choices, option.choices, strict=True)}
-            if str(value).replace("_", "-") not in dashed:
+            if _shown(value).replace("_", "-") not in dashed:
                 raise Problem(f"{key}={_shown(value)} is not an option of {owner}; there are {', '.join(choices)}")
-            value = dashed[str(value).replace("_", "-")]
+            value = dashed[_shown(value).replace("_", "-")]
         value = _typed(owner, key, value, option)
         if value != option.default or type(value) is not type(option.default):
             kept[key] = value

@@ -48,15 +48,16 @@ def compare(
     session: Session | None = None,
     progress: Progress | None = None,
     keep: list[Record] | None = None,
+    floors: dict[str, float] | None = None,
 ) -> Iterator[Comparison]:
     """Weigh every subject against the first in `pairs` blocks at one case (its own subject does not matter).
 
-    A subject named twice gives an A/A row. Records are appended to `out` and added to `keep`. The order within a block is random, seeded
+    A subject named twice gives an A/A row. `floors` maps case ids to their A/A noise floors. Records are appended to `out` and added to `keep`. The order within a block is random, seeded
     by the case.
     """
     if session is None:
         with Session(settings or Settings()) as own:
-            yield from compare(subjects, case, pairs, None, out, metric, own, progress, keep)
+            yield from compare(subjects, case, pairs, None, out, metric, own, progress, keep, floors)
         return
     cases = [with_changes(case, subject=s) for s in subjects]
     records: list[list[Record]] = [[] for _ in cases]
@@ -76,10 +77,13 @@ def compare(
     if keep is not None:
         keep += [r for side in records for r in side]
     for i in range(1, len(cases)):
-        yield judge(cases[0], cases[i], records[0], records[i], metric)
+        floor = max((floors or {}).get(c.case_id, 0.0) for c in (cases[0], cases[i]))
+        yield judge(cases[0], cases[i], records[0], records[i], metric, floor)
 
 
-def judge(base: Case, other: Case, base_records: list[Record], records: list[Record], metric: str) -> Comparison:
+def judge(
+    base: Case, other: Case, base_records: list[Record], records: list[Record], metric: str, floor: float
+) -> Comparison:
     """The comparison of two lists of records, paired by block."""
     names = (other.subject, base.subject, other, metric)
     bad = next((r for r in [*base_records, *records] if r.status != "ok"), None)
@@ -89,7 +93,7 @@ def judge(base: Case, other: Case, base_records: list[Record], records: list[Rec
         return Comparison(*names, None, None, bad.status, reason, (stats.median(medians[0]), stats.median(medians[1])))
     ratio = stats.paired_ratio(medians[0], medians[1])
     ungated = any("ungated" in r.flags for r in records)
-    verdict = stats.verdict(ratio)
+    verdict = stats.verdict(ratio, floor)
     return Comparison(
         *names,
         ratio,

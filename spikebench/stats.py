@@ -52,7 +52,26 @@ def paired_ratio(baseline: Sequence[float], candidate: Sequence[float], level: f
     return Ratio(math.exp(mean), math.exp(mean - half), math.exp(mean + half), n)
 
 
-def _t_quantile(level: float, freedom: int) -> float:
+def unpaired_ratio(baseline: Sequence[float], candidate: Sequence[float], level: float = 0.95) -> Ratio:
+    """exp of the difference of mean logs of process medians with Welch's interval; n is the smaller count.
+
+    A side with one process has no spread: the interval is then (0, ∞).
+    """
+    logs = [np.log(np.asarray(side, float)) for side in (baseline, candidate)]
+    if not all(len(side) and np.isfinite(side).all() for side in logs):
+        raise ValueError("times must be positive and finite, at least one on each side")
+    mean = float(logs[0].mean() - logs[1].mean())
+    n = min(len(side) for side in logs)
+    if n < 2:
+        return Ratio(math.exp(mean), 0.0, math.inf, n)
+    parts = [float(side.var(ddof=1)) / len(side) for side in logs]
+    spread = sum(parts)
+    freedom = spread**2 / sum(p**2 / (len(s) - 1) for p, s in zip(parts, logs, strict=True)) if spread else math.inf
+    half = _t_quantile(level, freedom) * math.sqrt(spread)
+    return Ratio(math.exp(mean), math.exp(mean - half), math.exp(mean + half), n)
+
+
+def _t_quantile(level: float, freedom: float) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, 0.5 + level / 2))

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spikebench import environment, store, sweeps
+from spikebench import environment, noise, store, sweeps
 from spikebench.case import Case, parse_subject
 from spikebench.cli import options as o
-from spikebench.cli.tables import comparison_table, records_table, stderr_progress, stdout
+from spikebench.cli.tables import comparison_table, difference_table, records_table, stderr_progress, stdout
 from spikebench.cli.train import train_all, training_report
 from spikebench.record import Record
 from spikebench.rooms import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from spikebench.compare import Comparison
     from spikebench.runner import Settings
 
 
@@ -24,6 +27,8 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command()(run)
     app.command()(compare)
+    app.command()(aa)
+    app.command()(diff)
 
 
 def run(
@@ -168,21 +173,65 @@ def compare(
     as_json: o.Json = False,
 ) -> None:
     """Weigh subjects against the first one, live, in randomised pairs of fresh processes."""
-    from spikebench.compare import Comparison
-    from spikebench.compare import compare as in_pairs
-    from spikebench.runner import Session
-
     if len(subjects) < 2:
         raise Problem(f"one subject is no comparison: {subjects[0]}; name a baseline first, then the others")
     cases = o.points(subjects[:1], T, B, N, mode, device=device, dtype=dtype, rate=rate)
     for text in subjects:
         parse_subject(text)
     settings = o.settings([metric], samples, timeout, None, memory_limit, threads, isolation)
+    _report(_pairs([(subjects, case) for case in cases], pairs, settings, metric, out), as_json)
+
+
+def aa(
+    subject: Annotated[list[str] | None, typer.Option("--subject", help="Subject; repeat for several.")] = None,
+    pairs: Annotated[int, typer.Option(help="Pairs of fresh processes.")] = 10,
+    T: o.T = None,
+    B: o.B = None,
+    N: o.N = None,
+    mode: o.ModeOption = None,
+    device: o.Device = "cpu",
+    dtype: o.Dtype = "float32",
+    metric: Annotated[str, typer.Option(help="Metric to compare.")] = "latency",
+    samples: o.Samples = 20,
+    timeout: o.Timeout = "300s",
+    threads: o.Threads = None,
+    isolation: o.Isolation = "fork",
+    out: Annotated[Path | None, typer.Option(help="Where the noise floor is kept.")] = None,
+    as_json: o.Json = False,
+) -> None:
+    """A against A: this machine's noise floor per case, kept for compare and diff."""
+    named = subject or ["lif@cpu", "lif@eager"]
+    cases = o.points(named, T or "1000", B or "16", N or "128", mode, device=device, dtype=dtype)
+    settings = o.settings([metric], samples, timeout, None, None, threads, isolation)
+    jobs = [((case.subject, case.subject), case) for case in cases]
+    _report(_pairs(jobs, pairs, settings, metric, out or _floor_file()), as_json)
+
+
+def _floor_file() -> Path:
+    return Path("results") / environment.machine() / "aa.jsonl"
+
+
+def _pairs(
+    jobs: "Sequence[tuple[Sequence[str], Case]]", pairs: int, settings: "Settings", metric: str, out: Path | None
+) -> "list[Comparison]":
+    """Live pairs of each job's subjects at its case, with one progress bar."""
+    from spikebench.compare import compare as in_pairs
+    from spikebench.runner import Session
+
     rows: list[Comparison] = []
-    with stderr_progress(len(cases) * pairs) as progress, Session(settings) as session:
-        for k, case in enumerate(cases):
-            tick = lambda done, total, k=k, case=case: progress("pairs", case, k * total + done, len(cases) * total)  # noqa: E731
-            rows += in_pairs(subjects, case, pairs, settings, out, metric, session, tick)
+    floors = noise.recorded(_floor_file(), metric)
+    with stderr_progress(len(jobs) * pairs) as progress, Session(settings) as session:
+        for k, (subjects, case) in enumerate(jobs):
+
+            def tick(done: int, total: int, k: int = k, case: Case = case) -> None:
+                progress("pairs", case, k * total + done, len(jobs) * total)
+
+            found = in_pairs(subjects, case, pairs, settings, out, metric, session, tick, floors=floors)
+            rows += list(found)
+    return rows
+
+
+def _report(rows: "list[Comparison]", as_json: bool) -> None:
     if as_json:
         stdout().print_json(json.dumps([r.to_json() for r in rows]))
     else:
@@ -192,3 +241,29 @@ def compare(
         print(f"spikebench: {row.subject} against {row.baseline}: {row.status}: {row.reason}", file=sys.stderr)
     if bad and all(r.status == "refused" for r in rows):
         raise Problem(f"nothing could be compared: {bad[0].reason}")
+
+
+def diff(
+    base: Annotated[str, typer.Argument(help="Results to compare with.")],
+    new: Annotated[str, typer.Argument(help="Results to judge.")],
+    metric: Annotated[str, typer.Option(help="Metric to compare; less is better.")] = "latency",
+    fail_if_slower: Annotated[str | None, typer.Option(help="Exit 1 if a case is slower by more: 5%.")] = None,
+    anyway: Annotated[bool, typer.Option(help="Compare although the machines differ.")] = False,
+    as_json: o.Json = False,
+) -> None:
+    """Compare recorded runs case by case: the second against the first."""
+    from spikebench import difference
+
+    limit = o.percent("--fail-if-slower", fail_if_slower)
+    floors = noise.recorded(_floor_file(), metric)
+    rows = difference.rows(store.load(base), store.load(new), metric, floors, anyway)
+    if as_json:
+        stdout().print_json(json.dumps(rows))
+    else:
+        difference_table(rows)
+    slower = [r for r in rows if r["verdict"] == "slower" and limit is not None and r["ratio"] < 1 / (1 + limit)]
+    if slower:
+        print(
+            f"spikebench: {len(slower)} of {len(rows)} cases are slower by more than {fail_if_slower}", file=sys.stderr
+        )
+        raise typer.Exit(1)

@@ -47,6 +47,14 @@ def seconds(option: str, text: str | None) -> float | None:
         raise Problem(f"{option} {text!r} is not a duration; write 60s, 5m or 1h") from None
 
 
+def percent(option: str, text: str | None) -> float | None:
+    """A share from "5%", or None."""
+    try:
+        return None if text is None else float(text.removesuffix("%")) / 100
+    except ValueError:
+        raise Problem(f"{option} {text!r} is not a percentage; write 5%") from None
+
+
 def size(text: str | None) -> int | None:
     """Bytes from text, or None."""
     try:

@@ -98,6 +98,19 @@ def comparison_table(rows: "list[Comparison]") -> None:
     stdout().print(made)
 
 
+def difference_table(rows: list[dict[str, Any]]) -> None:
+    """One row per case of `diff`."""
+    numbers = ("T", "B", "N", "ratio")
+    made = table("subject", "mode", *numbers, "verdict", "", right=numbers)
+    for row in rows:
+        low, high = row["low"], row["high"]
+        interval = f"[{units.digits(low)}, {units.digits(high)}]" if low and high else "[no interval]"
+        text = f"{units.digits(row['ratio'])}x {interval}, n={row['n']}"
+        cells = [str(row["subject"]), str(row["case"]["mode"]), *(str(row["case"][k]) for k in "TBN"), text]
+        made.add_row(*(c.replace("[", r"\[") for c in cells), row["verdict"], row["reason"] or "")
+    stdout().print(made)
+
+
 def plain_table(rows: list[dict[str, Any]], columns: list[str]) -> None:
     """Rows of text under the named columns; the last column takes what room is left and wraps."""
     made = Table(box=None, header_style="bold", pad_edge=False)

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from spikebench.backend import Refused
-from spikebench.backends.cpu import kernels
-from spikebench.backends.cpu.threads import edges
+from spikebench.backends.cpu import lif_kernels as kernels
+from spikebench.backends.cpu.threads import launch
 from spikebench.neurons.lif import LIF
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def run(neuron: LIF, x: Tensor, seed: int | None = None, *, plan: Literal["save"
 class _Setup:
     """What the kernels need to know of a neuron."""
 
-    constants: np.ndarray
+    constants: Tensor  # [1, COUNT]
     kind: int
     plan: str
     scaled: bool
@@ -56,7 +56,7 @@ class _Setup:
         kind, k = ("atan", "fast_sigmoid", "sigmoid", "triangle", "exponential").index(neuron.surrogate), neuron.slope
         numbers = np.dtype(str(dtype).removeprefix("torch.")).type
         soft, scaled = neuron.reset == "soft", neuron.input_scale == "1-decay"
-        c = np.zeros(kernels.COUNT, numbers)
+        c = np.zeros(kernels.CONSTANTS, numbers)
         c[kernels.A] = 1.0 if neuron.reset_delay else decay
         c[kernels.B] = decay if neuron.reset_delay else 1.0
         c[kernels.DELAYED], c[kernels.SCALED] = neuron.reset_delay, scaled
@@ -71,18 +71,18 @@ class _Setup:
         c[kernels.SLOPE] = k / 2 if kind == kernels.ATAN else k
         c[kernels.INNER] = math.pi / 2 * k
         c[kernels.ONE] = 1.0
-        return _Setup(c, kind, plan, scaled)
+        return _Setup(torch.from_numpy(c)[None], kind, plan, scaled)
 
 
 def _forward(x: Tensor, setup: _Setup, keep: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Spikes like x, and what the plan keeps for backward: membranes [T, M], states [K, 2, M]; empty if not kept."""
+    """Spikes like x, and what the plan keeps for backward: membranes [T, M], states [2K, M]; empty if not kept."""
     steps, series = _flat(x)
     save, mark = keep and setup.plan == "save", keep and setup.plan == "recompute"
     spikes = torch.empty(x.shape, dtype=x.dtype)
     u = x.new_empty(steps if save else 0, series)
-    marks = x.new_empty(-(-steps // kernels.STRIDE) if mark else 0, 2, series)
-    block = edges(series, BLOCK["save"])
-    kernels.lif_forward(_rows(x), u.numpy(), _rows(spikes), marks.numpy(), setup.constants, block)
+    marks = x.new_empty(2 * -(-steps // kernels.STRIDE) if mark else 0, series)
+    outputs = [spikes.view(steps, series), u]
+    launch(kernels.forward, [_rows(x)], outputs, [marks, setup.constants], most=BLOCK["save"])
     return spikes, u, marks
 
 
@@ -103,13 +103,12 @@ class _Fused(torch.autograd.Function):
         needs_x, needs_decay, needs_threshold, _ = ctx.needs_input_grad
         series = u.shape[1]
         gx = torch.empty(grad.shape if needs_x else (0, series), dtype=grad.dtype)
-        learned = np.zeros((2 if needs_decay or needs_threshold else 0, series))
-        block = edges(series, BLOCK[setup.plan])
-        kernels.lif_backward(
-            _rows(grad), u.numpy(), _rows(x), marks.numpy(), _rows(gx), learned, setup.kind, setup.constants, block
-        )
-        by_decay = torch.full_like(decay, learned[0].sum()) if needs_decay else None
-        by_threshold = torch.full_like(threshold, learned[1].sum()) if needs_threshold else None
+        learned = torch.zeros(2 if needs_decay or needs_threshold else 0, series, dtype=torch.float64)
+        others = [u, _rows(x), marks, learned, setup.constants]
+        launch(kernels.backward, [_rows(grad)], [gx.view(-1, series)], others, setup.kind, most=BLOCK[setup.plan])
+        sums = learned.numpy().sum(1)  # numpy's sum does not depend on the number of threads
+        by_decay = torch.full_like(decay, sums[0]) if needs_decay else None
+        by_threshold = torch.full_like(threshold, sums[1]) if needs_threshold else None
         return gx if needs_x else None, by_decay, by_threshold, None
 
 
@@ -117,6 +116,6 @@ def _flat(x: Tensor) -> tuple[int, int]:
     return x.shape[0], math.prod(x.shape[1:])
 
 
-def _rows(x: Tensor) -> np.ndarray:
-    """x [T, ...] as an array [T, M]; copied if it is not contiguous."""
-    return x.detach().contiguous().view(_flat(x)).numpy()
+def _rows(x: Tensor) -> Tensor:
+    """x [T, ...] as [T, M]; copied if it is not contiguous."""
+    return x.detach().contiguous().view(_flat(x))

@@ -1,24 +1,67 @@
-"""How the series of a layer are divided among threads, and which threads those are."""
+"""Run a compiled task on PyTorch's own OpenMP threads: a second pool would fight with it for the cores.
 
-import numba
+GNU OpenMP waits in a busy loop, so that after each operation of PyTorch a pool of numba's own found its cores taken.
+"""
+
+import ctypes
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import torch
+from numba import cfunc, types
+from torch import Tensor
+
+from spikebench.backend import Refused
 
 LINE = 16  # series: a cache line of float32, so that no two threads write to the same one
+BYPASS = 16 * 2**20  # bytes: outputs beyond this would only push others out of the last-level cache
+
+Task = Callable[[Any, str], Any]
 
 
-def edges(series: int, most: int) -> np.ndarray:
-    """First series of each block, and the end [blocks + 1]: at most `most` series a block, blocks for every thread."""
-    threads = _threads()
-    blocks = threads * -(-series // (threads * most))
-    size = -(-series // (max(blocks, 1) * LINE)) * LINE
-    return np.minimum(np.arange(0, series + size, max(size, 1)), series)
+def launch(task: Task, inputs: Sequence[Tensor], outputs: Sequence[Tensor], others: Sequence[Tensor], *numbers: int, most: int) -> None:
+    """Run a task over all series, in blocks of at most `most`, with torch.get_num_threads() threads.
+
+    Arrays are [rows, series], contiguous, or empty; inputs[0] gives series and dtype, outputs may bypass the caches.
+    """
+    series, threads = inputs[0].shape[1], torch.get_num_threads()
+    if series == 0:
+        return
+    size = -(-series // (threads * -(-series // (threads * most)) * LINE)) * LINE
+    written = [a for a in outputs if a.numel()]
+    aligned = series * inputs[0].element_size() % 64 == 0 and all(a.data_ptr() % 64 == 0 for a in written)
+    bypass = aligned and all(a.nbytes >= BYPASS for a in written)
+    job = [0, -(-series // size), size, series, bypass, *(numbers or (0,))]
+    for a in (*inputs, *outputs, *others):
+        job += [a.data_ptr(), *a.shape]
+    data = np.array(job, np.int64)
+    _parallel()(_compiled(task, inputs[0].dtype).address, data.ctypes.data, threads, 0)
 
 
-def _threads() -> int:
-    """As many threads as PyTorch uses, as far as numba started them."""
-    if numba.config.THREADING_LAYER == "default":
-        numba.config.THREADING_LAYER = "omp"
-    count = min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)
-    numba.set_num_threads(count)
-    return count
+@lru_cache
+def _compiled(task: Task, dtype: torch.dtype) -> Any:
+    """A task for float32 or float64, compiled on first use and from then on loaded from disk."""
+    real = np.float32 if dtype == torch.float32 else np.float64
+    return cfunc(types.void(types.voidptr), cache=True, error_model="numpy")(task(real, _version()))
+
+
+@lru_cache
+def _version() -> str:
+    """A digest of this folder: numba's disk cache sees the task's own file and closure, not what it calls."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+
+
+@lru_cache
+def _parallel() -> Any:
+    """GOMP_parallel(function, data, threads, flags) of the OpenMP runtime that PyTorch loaded."""
+    try:
+        found = ctypes.CDLL(None).GOMP_parallel
+    except AttributeError as error:
+        raise Refused("the cpu backend needs a PyTorch that runs on GNU OpenMP, as its Linux wheels do") from error
+    found.argtypes, found.restype = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint], None
+    return found

@@ -1,0 +1,63 @@
+"""Recorded runs compared case by case: the process medians of one file against those of another."""
+
+import math
+from collections import defaultdict
+from typing import Any
+
+from spikebench import stats
+from spikebench.record import Record
+from spikebench.rooms import Problem
+
+SAME = ("machine", "gpu", "threads", "placement", "isolation")
+
+
+def rows(
+    base: list[Record], new: list[Record], metric: str, floors: dict[str, float], anyway: bool = False
+) -> list[dict[str, Any]]:
+    """One row per case that both sides have, as `compare --json` prints; ratio > 1: the new side is better.
+
+    The interval is Welch's on the logs of process medians. Raises Problem naming what differs between the machines of
+    the two sides, unless `anyway`; then the reason of every row says it.
+    """
+    differs = _differs(base, new)
+    if differs and not anyway:
+        raise Problem(f"these runs cannot be compared: {'; '.join(differs)}; use --anyway to see them side by side")
+    sides = [_medians(side, metric) for side in (base, new)]
+    shared = [c for c in sides[0] if c in sides[1]]
+    if not shared:
+        raise Problem(
+            f"no case with {metric} is ok on both sides; {len(sides[0])} on the first, {len(sides[1])} on the second"
+        )
+    cases = {r.case_id: r.case for r in [*base, *new]}
+    note = "; ".join(differs) or None
+    return [_row(cases[c], sides[0][c], sides[1][c], metric, floors.get(c, 0.0), note) for c in shared]
+
+
+def _row(
+    case: dict[str, Any], base: list[float], new: list[float], metric: str, floor: float, note: str | None
+) -> dict[str, Any]:
+    ratio = stats.unpaired_ratio(base, new)
+    numbers = {"ratio": ratio.estimate, "low": ratio.low, "high": ratio.high, "n": ratio.n}
+    names = {"subject": case["subject"], "baseline": case["subject"], "case": case, "metric": metric}
+    interval = {k: v if math.isfinite(v) else None for k, v in numbers.items()}
+    return {**names, **interval, "verdict": stats.verdict(ratio, floor), "status": "ok", "reason": note}
+
+
+def _medians(records: list[Record], metric: str) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = defaultdict(list)
+    for r in records:
+        m = r.measurement(metric)
+        if r.status == "ok" and m and m.samples:
+            found[r.case_id].append(stats.median(m.samples))
+    return found
+
+
+def _differs(base: list[Record], new: list[Record]) -> list[str]:
+    """What is not the same on both sides, in words."""
+    found: list[str] = []
+    for key in SAME:
+        left, right = ({str(r.environment.get(key)) for r in side if r.environment} for side in (base, new))
+        if left != right:
+            found.append(f"{key} {', '.join(sorted(left))} against {', '.join(sorted(right))}")
+    schemas = [{r.schema for r in side} for side in (base, new)]
+    return [*found, f"schema {schemas[0]} against {schemas[1]}"] if schemas[0] != schemas[1] else found
