@@ -42,9 +42,10 @@ def paired_ratio(baseline: Sequence[float], candidate: Sequence[float], level: f
     """
     if len(baseline) != len(candidate) or not len(baseline):
         raise ValueError(f"pairs need equal counts, not {len(baseline)} and {len(candidate)}")
-    logs = np.log(np.asarray(baseline, float)) - np.log(np.asarray(candidate, float))
-    if not np.isfinite(logs).all():
+    times = np.asarray([baseline, candidate], float)
+    if not (np.isfinite(times).all() and (times > 0).all()):
         raise ValueError("times must be positive and finite")
+    logs = np.log(times[0]) - np.log(times[1])
     n, mean = len(logs), float(logs.mean())
     if n == 1:
         return Ratio(math.exp(mean), 0.0, math.inf, 1)
@@ -57,9 +58,10 @@ def unpaired_ratio(baseline: Sequence[float], candidate: Sequence[float], level:
 
     A side with one process has no spread: the interval is then (0, ∞).
     """
-    logs = [np.log(np.asarray(side, float)) for side in (baseline, candidate)]
-    if not all(len(side) and np.isfinite(side).all() for side in logs):
+    times = [np.asarray(side, float) for side in (baseline, candidate)]
+    if not all(len(side) and np.isfinite(side).all() and (side > 0).all() for side in times):
         raise ValueError("times must be positive and finite, at least one on each side")
+    logs = [np.log(side) for side in times]
     mean = float(logs[0].mean() - logs[1].mean())
     n = min(len(side) for side in logs)
     if n < 2:
