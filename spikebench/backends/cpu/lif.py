@@ -9,29 +9,24 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from spikebench.backend import Refused
 from spikebench.backends.cpu import lif_kernels as kernels
-from spikebench.backends.cpu.threads import launch
+from spikebench.backends.cpu.threads import accept, launch, refuse, rows
 from spikebench.neurons.lif import LIF
 
 if TYPE_CHECKING:
     from spikebench.case import Case
 
-DTYPES = (torch.float32, torch.float64)
 BLOCK = {"save": 8192, "recompute": 1024}  # series; the membranes of a checkpoint's steps fit the second-level cache
 
 
 def refuses(case: "Case") -> str | None:
     """float32 and float64 on a CPU only."""
-    if case.device != "cpu":
-        return f"the cpu backend has no kernels for {case.device}; use triton there"
-    return None if case.dtype in ("float32", "float64") else f"the cpu backend has no {case.dtype} kernels"
+    return refuse(case.device, case.dtype)
 
 
 def run(neuron: LIF, x: Tensor, seed: int | None = None, *, plan: Literal["save", "recompute"] = "save") -> Tensor:
     """Spikes, shape of x [T, ...]; for backward, "save" keeps every membrane and "recompute" one state in 32."""
-    if x.device.type != "cpu" or x.dtype not in DTYPES:
-        raise Refused(f"the cpu backend runs float32 and float64 on a CPU, not {x.dtype} on {x.device}")
+    accept(x)
     if plan not in BLOCK:
         raise ValueError(f"no plan {plan!r}; there are {', '.join(BLOCK)}")
     setup = _Setup.of(neuron, x.dtype, plan)
@@ -76,13 +71,13 @@ class _Setup:
 
 def _forward(x: Tensor, setup: _Setup, keep: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Spikes like x, and what the plan keeps for backward: membranes [T, M], states [2K, M]; empty if not kept."""
-    steps, series = _flat(x)
+    flat = rows(x)
+    steps, series = flat.shape
     save, mark = keep and setup.plan == "save", keep and setup.plan == "recompute"
     spikes = torch.empty(x.shape, dtype=x.dtype)
-    u = x.new_empty(steps if save else 0, series)
-    marks = x.new_empty(2 * -(-steps // kernels.STRIDE) if mark else 0, series)
-    outputs = [spikes.view(steps, series), u]
-    launch(kernels.forward, [_rows(x)], outputs, [marks, setup.constants], most=BLOCK["save"])
+    u = flat.new_empty(steps if save else 0, series)
+    marks = flat.new_empty(2 * -(-steps // kernels.STRIDE) if mark else 0, series)
+    launch(kernels.forward, [flat], [rows(spikes), u], [marks, setup.constants], most=BLOCK["save"])
     return spikes, u, marks
 
 
@@ -104,18 +99,10 @@ class _Fused(torch.autograd.Function):
         series = u.shape[1]
         gx = torch.empty(grad.shape if needs_x else (0, series), dtype=grad.dtype)
         learned = torch.zeros(2 if needs_decay or needs_threshold else 0, series, dtype=torch.float64)
-        others = [u, _rows(x), marks, learned, setup.constants]
-        launch(kernels.backward, [_rows(grad)], [gx.view(-1, series)], others, setup.kind, most=BLOCK[setup.plan])
+        others = [u, rows(x), marks, learned, setup.constants]
+        launch(kernels.backward, [rows(grad)], [rows(gx)], others, setup.kind, most=BLOCK[setup.plan])
         sums = learned.numpy().sum(1)  # numpy's sum does not depend on the number of threads
         by_decay = torch.full_like(decay, sums[0]) if needs_decay else None
         by_threshold = torch.full_like(threshold, sums[1]) if needs_threshold else None
         return gx if needs_x else None, by_decay, by_threshold, None
 
-
-def _flat(x: Tensor) -> tuple[int, int]:
-    return x.shape[0], math.prod(x.shape[1:])
-
-
-def _rows(x: Tensor) -> Tensor:
-    """x [T, ...] as [T, M]; copied if it is not contiguous."""
-    return x.detach().contiguous().view(_flat(x))

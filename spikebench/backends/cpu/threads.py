@@ -5,6 +5,7 @@ GNU OpenMP waits in a busy loop, so that after each operation of PyTorch a pool 
 
 import ctypes
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -35,11 +36,30 @@ def launch(task: Task, inputs: Sequence[Tensor], outputs: Sequence[Tensor], othe
     written = [a for a in outputs if a.numel()]
     aligned = series * inputs[0].element_size() % 64 == 0 and all(a.data_ptr() % 64 == 0 for a in written)
     bypass = aligned and all(a.nbytes >= BYPASS for a in written)
-    job = [0, -(-series // size), size, series, bypass, *(numbers or (0,))]
+    job = [0, -(-series // size), size, series, bypass, *numbers, *(0,) * (4 - len(numbers))]
     for a in (*inputs, *outputs, *others):
         job += [a.data_ptr(), *a.shape]
     data = np.array(job, np.int64)
     _parallel()(_compiled(task, inputs[0].dtype).address, data.ctypes.data, threads, 0)
+
+
+def rows(x: Tensor) -> Tensor:
+    """x [T, ...] as [T, M]; copied if it is not contiguous."""
+    return x.detach().contiguous().view(x.shape[0], math.prod(x.shape[1:]))
+
+
+def refuse(device: str, dtype: str) -> str | None:
+    """Why the cpu backend has no kernel for a device and dtype, or None."""
+    if device == "cpu" and dtype in ("float32", "float64"):
+        return None
+    return f"the cpu backend runs float32 and float64 on a CPU, not {dtype} on {device}"
+
+
+def accept(x: Tensor) -> None:
+    """Raises Refused if there is no kernel for x."""
+    reason = refuse(x.device.type, str(x.dtype).removeprefix("torch."))
+    if reason is not None:
+        raise Refused(reason)
 
 
 @lru_cache

@@ -1,0 +1,238 @@
+"""The compiled loops of LIF. Arrays are [T, M], M series side by side; a row is one step of some neighbouring series.
+
+    u = a·v + scale·i      s = [u ≥ level]      v = b·u·(1 − hard·s) − drop·s
+
+Nothing forward is contracted to a fused multiply-add, so a membrane has the bits of the definition.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import carray
+
+from spikebench.backends.cpu.elementary import exp_minus
+from spikebench.backends.cpu.primitives import ARRAYS, BLOCKS, BYPASS, NUMBERS, SERIES, SIZE
+from spikebench.backends.cpu.primitives import array, compiled, fetch, stream, take
+
+STRIDE = 32  # steps between checkpoints
+TILE = 1024  # series: rows that are worked on stay in the first-level cache
+AHEAD = 1  # rows
+ATAN, FAST_SIGMOID, SIGMOID, TRIANGLE, EXPONENTIAL = range(5)
+
+# the constants of a neuron, one array of the data's dtype, so that float32 stays float32
+A, B, SCALE, LEVEL, THRESHOLD, HARD, DROP, SOFT, THROUGH = range(9)
+DELAYED, SCALED, SYNAPSE, SLOPE, INNER, ONE, ZERO, CONSTANTS = range(9, 17)
+
+Array = np.ndarray
+Scalar = np.floating
+
+
+@compiled
+def _advance(x: Array, u: Array, s: Array, v: Array, c: Array) -> None:
+    a, b, scale, level, hard, drop = c[A], c[B], c[SCALE], c[LEVEL], c[HARD], c[DROP]
+    one, zero = c[ONE], c[ZERO]
+    for m in range(x.size):
+        um = a * v[m] + scale * x[m]
+        sm = one if um >= level else zero
+        u[m] = um
+        s[m] = sm
+        v[m] = b * um * (one - hard * sm) - drop * sm
+
+
+@compiled
+def _filter(x: Array, i: Array, decay: Scalar) -> None:
+    for m in range(x.size):
+        i[m] = decay * i[m] + x[m]
+
+
+@compiled
+def _slope(u: Scalar, kind: int, threshold: Scalar, k: Scalar, inner: Scalar, one: Scalar, zero: Scalar) -> Scalar:
+    """The surrogate derivative; where `kind` is a constant, one branch is left."""
+    away = abs(u - threshold)
+    if kind == ATAN:
+        z = inner * away
+        return k / (one + z * z)
+    if kind == FAST_SIGMOID:
+        z = k * away + one
+        return one / (z * z)
+    if kind == SIGMOID:
+        e = exp_minus(k * away)
+        return k * e / ((one + e) * (one + e))
+    if kind == TRIANGLE:
+        z = one - k * away
+        return k * (zero if z < zero else z)
+    return k * exp_minus(k * away)
+
+
+def _retreat_with(kind: int) -> Any:
+    @compiled
+    def retreat(g: Array, u: Array, q: Array, gx: Array, c: Array) -> None:
+        a, b, scale, level, hard = c[A], c[B], c[SCALE], c[LEVEL], c[HARD]
+        threshold, k, inner, one, zero = c[THRESHOLD], c[SLOPE], c[INNER], c[ONE], c[ZERO]
+        left, lost_hard, lost_soft = b * (one - hard), c[THROUGH] * b, c[THROUGH] * c[DROP]
+        for m in range(g.size):
+            um = u[m]
+            gv = a * q[m]
+            lost = lost_hard * um if hard > zero else lost_soft
+            slope = _slope(um, kind, threshold, k, inner, one, zero)
+            gu = (g[m] - lost * gv) * slope + (left if um >= level else b) * gv
+            q[m] = gu
+            gx[m] = scale * gu
+
+    return retreat
+
+
+_atan, _fast_sigmoid, _sigmoid, _triangle, _exponential = (_retreat_with(kind) for kind in range(5))
+
+
+@compiled
+def _retreat(g: Array, u: Array, q: Array, gx: Array, kind: int, c: Array) -> None:
+    """q is the gradient of u: of the next step on entry, of this one on return."""
+    if kind == ATAN:
+        _atan(g, u, q, gx, c)
+    elif kind == FAST_SIGMOID:
+        _fast_sigmoid(g, u, q, gx, c)
+    elif kind == SIGMOID:
+        _sigmoid(g, u, q, gx, c)
+    elif kind == TRIANGLE:
+        _triangle(g, u, q, gx, c)
+    else:
+        _exponential(g, u, q, gx, c)
+
+
+@compiled
+def _learn(g: Array, u: Array, q: Array, by_decay: Array, by_threshold: Array, kind: int, c: Array) -> None:
+    """Adds this step's gradients of decay and threshold; q is that of the next step."""
+    a, b, level, hard, drop, through = c[A], c[B], c[LEVEL], c[HARD], c[DROP], c[THROUGH]
+    threshold, k, inner, one, zero = c[THRESHOLD], c[SLOPE], c[INNER], c[ONE], c[ZERO]
+    delayed, soft = c[DELAYED] > zero, c[SOFT]
+    for m in range(g.size):
+        um = u[m]
+        sm = one if um >= level else zero
+        gv = a * q[m]
+        lost = b * um if hard > zero else drop
+        slope = _slope(um, kind, threshold, k, inner, one, zero)
+        by_decay[m] += q[m] * (um if delayed else um * (one - hard * sm) - drop * sm)
+        by_threshold[m] -= (g[m] - through * lost * gv) * slope + soft * sm * gv
+
+
+@compiled
+def _scale(q: Array, gx: Array, scale: Scalar) -> None:
+    for m in range(q.size):
+        gx[m] = scale * q[m]
+
+
+@compiled
+def _unlearn(by_decay: Array, q: Array, x: Array) -> None:
+    """Subtracts the part of decay's gradient that comes through the input scale 1 − decay."""
+    for m in range(x.size):
+        by_decay[m] -= q[m] * x[m]
+
+
+@compiled
+def _forward(x: Array, s: Array, u: Array, marks: Array, c: Array, lo: int, hi: int, bypass: bool) -> None:
+    """Spikes s of series lo to hi, and for backward the membranes u or the states (v, i) every STRIDE steps."""
+    v, i = np.zeros(hi - lo, x.dtype), np.zeros(hi - lo, x.dtype)
+    some_u, some_s = np.empty(TILE, x.dtype), np.empty(TILE, x.dtype)
+    save, mark, synapse = u.shape[0] > 0, marks.shape[0] > 0, c[SYNAPSE] >= c[ZERO]
+    for t in range(x.shape[0]):
+        if mark and t % STRIDE == 0:
+            marks[t // STRIDE * 2, lo:hi] = v
+            marks[t // STRIDE * 2 + 1, lo:hi] = i
+        for start in range(lo, hi, TILE):
+            stop = min(start + TILE, hi)
+            at, end = start - lo, stop - lo
+            if t + AHEAD < x.shape[0]:
+                fetch(x[t + AHEAD, start:stop])
+            xt = x[t, start:stop]
+            if synapse:
+                _filter(xt, i[at:end], c[SYNAPSE])
+                xt = i[at:end]
+            ut = u[t, start:stop] if save and not bypass else some_u[: end - at]
+            st = some_s[: end - at] if bypass else s[t, start:stop]
+            _advance(xt, ut, st, v[at:end], c)
+            if bypass:
+                stream(s[t, start:stop], st)
+                if save:
+                    stream(u[t, start:stop], ut)
+
+
+@compiled
+def _again(x: Array, u: Array, marks: Array, c: Array, lo: int, hi: int, block: int) -> None:
+    """Membranes u [STRIDE, hi − lo] of the steps of checkpoint `block`, with the bits of the forward pass."""
+    v, i, s = marks[block * 2, lo:hi].copy(), marks[block * 2 + 1, lo:hi].copy(), np.empty(hi - lo, x.dtype)
+    first = block * STRIDE
+    for t in range(first, min(first + STRIDE, x.shape[0])):
+        xt = x[t, lo:hi]
+        if c[SYNAPSE] >= c[ZERO]:
+            _filter(xt, i, c[SYNAPSE])
+            xt = i
+        _advance(xt, u[t - first], s, v, c)
+
+
+@compiled
+def _backward(
+    g: Array, gx: Array, u: Array, x: Array, marks: Array, totals: Array, kind: int, c: Array, lo: int, hi: int, bypass: bool
+) -> None:
+    """Gradients gx, and totals [2, M] of decay and threshold by series, of series lo to hi; either may be empty."""
+    steps, dtype = g.shape[0], g.dtype
+    q, current = np.zeros(hi - lo, dtype), np.zeros(hi - lo, dtype)
+    some = np.empty(TILE, dtype)
+    saved, learns, wants, synapse = u.shape[0] > 0, totals.shape[0] > 0, gx.shape[0] > 0, c[SYNAPSE] >= c[ZERO]
+    again = np.empty((0 if saved else STRIDE, hi - lo), dtype)
+    for t in range(steps - 1, -1, -1):
+        if not saved and (t == steps - 1 or t % STRIDE == STRIDE - 1):
+            _again(x, again, marks, c, lo, hi, t // STRIDE)
+        for start in range(lo, hi, TILE):
+            stop = min(start + TILE, hi)
+            at, end = start - lo, stop - lo
+            if t >= AHEAD:
+                fetch(g[t - AHEAD, start:stop])
+                if saved:
+                    fetch(u[t - AHEAD, start:stop])
+            ut = u[t, start:stop] if saved else again[t % STRIDE, at:end]
+            gt = g[t, start:stop]
+            out = some[: end - at] if bypass or not wants else gx[t, start:stop]
+            if learns:
+                _learn(gt, ut, q[at:end], totals[0, start:stop], totals[1, start:stop], kind, c)
+            _retreat(gt, ut, q[at:end], out, kind, c)
+            if synapse:
+                _filter(q[at:end], current[at:end], c[SYNAPSE])
+                _scale(current[at:end], out, c[SCALE])
+            if learns and c[SCALED] > c[ZERO] and x.shape[0] > 0:
+                _unlearn(totals[0, start:stop], current[at:end] if synapse else q[at:end], x[t, start:stop])
+            if bypass and wants:
+                stream(gx[t, start:stop], out)
+
+
+def forward(real: Any, version: str) -> Any:
+    """The task of arrays x, s, u, marks, c."""
+
+    def task(data: Any) -> None:
+        job = carray(data, ARRAYS + 3 * 5, np.int64)
+        x, s, u = array(job, 0, real), array(job, 1, real), array(job, 2, real)
+        marks, c = array(job, 3, real), array(job, 4, real)
+        block = take(job)
+        while block < job[BLOCKS] and version:
+            lo = block * job[SIZE]
+            _forward(x, s, u, marks, c[0], lo, min(lo + job[SIZE], job[SERIES]), job[BYPASS] != 0)
+            block = take(job)
+
+    return task
+
+
+def backward(real: Any, version: str) -> Any:
+    """The task of arrays g, gx, u, x, marks, totals, c."""
+
+    def task(data: Any) -> None:
+        job = carray(data, ARRAYS + 3 * 7, np.int64)
+        g, gx, u, x = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
+        marks, totals, c = array(job, 4, real), array(job, 5, np.float64), array(job, 6, real)
+        block = take(job)
+        while block < job[BLOCKS] and version:
+            lo = block * job[SIZE]
+            hi = min(lo + job[SIZE], job[SERIES])
+            _backward(g, gx, u, x, marks, totals, job[NUMBERS], c[0], lo, hi, job[BYPASS] != 0)
+            block = take(job)
+
+    return task
