@@ -36,6 +36,8 @@ def gated(x: Tensor, gates: Tensor, form: Literal["sequential", "doubling"] = "s
     """
     if form == "sequential":
         return _gated_steps(x, gates)
+    if form != "doubling":
+        raise ValueError(f"no form {form!r}; there are sequential, doubling")
     y, product, reach = x, gates, 1
     while reach < x.shape[0]:
         y = torch.cat([y[:reach], y[reach:] + product[reach:] * y[:-reach]])

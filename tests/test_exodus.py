@@ -39,7 +39,7 @@ def values(cls: type[Exodus], case: tuple[Any, ...], **options: Any) -> tuple[Ex
 
 def soft(u: Tensor, neuron: Exodus, count: Tensor) -> Tensor:
     """The count with the surrogate's antiderivative as gradient: sign(z)(1 − e^(−k|z|)) has derivative k·e^(−k|z|)."""
-    k, z = neuron.slope, u - neuron.threshold
+    k, z = 1 / (neuron.width * neuron.threshold), u - neuron.threshold
     smooth = torch.sign(z) * (1 - torch.exp(-k * z.abs()))
     return count.detach() + smooth - smooth.detach()
 
@@ -86,6 +86,15 @@ def test_exodus_is_backpropagation_through_the_reset(case: tuple[Any, ...]) -> N
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_slayer_is_backpropagation_with_the_reset_detached(case: tuple[Any, ...]) -> None:
     compare(SLAYER, case, detach=True)
+
+
+def test_a_membrane_at_its_lower_bound_passes_no_gradient() -> None:
+    """Silence under v_min = 0 stands at the bound; the published code takes it as cut, as Sinabs' ReLU does."""
+    x = torch.zeros(4, 1, 2, dtype=torch.float64)
+    x[2] = torch.tensor([0.25, -0.25])
+    x.requires_grad_()
+    (g,) = torch.autograd.grad(SLAYER(decay=0.5, v_min=0.0).membrane(x).sum(), x)
+    assert g.flatten().tolist() == [0, 0, 0, 0, 1.5, 0, 1, 0]
 
 
 @pytest.mark.parametrize("detach", [False, True])

@@ -246,11 +246,29 @@ def test_facts_are_there(name: str) -> None:
     assert reference.startswith("@") and all(word in reference for word in ("author={", "title={", "year={"))
     assert reference.count("{") == reference.count("}")
     assert declared["reset_kind"] in RESETS
-    for key in ("stochastic", "causal", "parallel_in_time", "coupled", "verified", "fixed_length", "per_neuron"):
+    for key in (
+        "reset_kind",
+        "stochastic",
+        "causal",
+        "parallel_in_time",
+        "coupled",
+        "verified",
+        "fixed_length",
+        "per_neuron",
+    ):
         assert declared[key] == getattr(neuron, key), "read from the file as it is at run time"
     assert declared["stochastic"] == issubclass(neuron, StochasticNeuron)
     assert "Source:" in (neuron.__doc__ or "")
     assert declared["verified"] or "Doubt:" in (neuron.__doc__ or "")
+
+
+@every_neuron
+def test_a_reset_is_declared_where_the_membrane_depends_on_the_spikes(name: str) -> None:
+    neuron = make(name, {})
+    x = current(name).numpy()
+    parameters = {key: value.numpy() for key, value in neuron.state_dict().items()}
+    none, all_ones = (oracle(name).membrane(x, s, all_options(name, {}), parameters) for s in (0 * x, 0 * x + 1))
+    assert np.array_equal(none, all_ones) == (neuron.reset_kind in ("none", "mean-field"))
 
 
 @every_neuron

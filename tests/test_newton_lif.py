@@ -41,7 +41,7 @@ def test_the_number_of_rounds_changes_nothing(rounds: int) -> None:
     neuron = NewtonLIF(rounds=rounds)
     s, expected = neuron(x), LIF(reset="hard")(x)
     assert isinstance(expected, Tensor) and torch.equal(s, expected)
-    assert neuron.rounds_used <= rounds
+    assert neuron.rounds_used <= min(rounds, 200), "rounds end when the guess holds"
     assert (neuron.parallel_share == 1) == (rounds == 1000)
     assert neuron.parallel_share >= min(rounds, 300) / 300, "every round resolves at least one step"
 

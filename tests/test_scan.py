@@ -19,6 +19,12 @@ def test_doubling_is_the_loop(steps: int) -> None:
         torch.testing.assert_close(got, want, rtol=1e-11, atol=1e-12)
 
 
+def test_an_unknown_form_is_refused() -> None:
+    x = torch.ones(3, 1)
+    with pytest.raises(ValueError, match="halving"):
+        gated(x, x, "halving")  # pyright: ignore[reportArgumentType]  # the point of the test
+
+
 def test_constant_gates_are_the_recurrence() -> None:
     x = torch.randn(50, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     torch.testing.assert_close(gated(x, torch.full_like(x, 0.9)), recurrence(x, 0.9), rtol=0, atol=0)

@@ -34,6 +34,14 @@ def test_hippo_start_is_the_legs_matrix() -> None:
         assert ours == pytest.approx(theirs, rel=2e-5)
 
 
+def test_s4d_starts_at_half_damping_and_even_frequencies() -> None:
+    neuron = SpikeSampler(2, state=6)
+    a, b = (neuron._complex(k).detach() for k in "ab")
+    torch.testing.assert_close(a, torch.complex(torch.full((3,), -0.5), -torch.pi * torch.arange(3.0)))
+    assert b.tolist() == [1, 1, 1]
+    assert neuron.gain.tolist() == [1, 1] and neuron.bias.tolist() == [0, 0]
+
+
 def test_steps_start_in_their_range_and_the_mean_follows_the_probability() -> None:
     torch.manual_seed(0)
     neuron = SpikeSampler(1000, state=2).double()

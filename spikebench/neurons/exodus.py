@@ -18,7 +18,7 @@ class Exodus(SteppedNeuron):
         s_t = min(⌊u_t/threshold⌋, max_spikes) where u_t ≥ threshold, else 0
         v_t = u_t − subtract·s_t
 
-    Backward, with σ'_t the surrogate at u_t − threshold, n_t = 0 where v_min cut, g the gradients of spikes and u:
+    Backward, with σ'_t the surrogate at u_t − threshold, n_t = 0 where u_t = v_min (else 1), g the gradients of spikes and u:
         G_t = n_t·(g^s_t·σ'_t + g^u_t + decay·(1 − subtract·σ'_t)·G_{t+1})
         dL/d(scale·i_t) = G_t;  dL/d decay = Σ G_t·v_{t-1} (and through scale);  dL/dv_{-1} = decay·G_0
     This equals backpropagation through time with the reset differentiated. backward: "sequential" is a loop in reverse,
@@ -123,7 +123,7 @@ class _Implicit(torch.autograd.Function):
         for z_t in z.unbind(0):
             u = decay * v + z_t
             if neuron.v_min is not None:
-                kept.append(u >= neuron.v_min)
+                kept.append(u > neuron.v_min)  # at equality too, as in the published code
                 u = u.clamp(min=neuron.v_min)
             s = neuron.count(u)
             v = u - neuron.subtract * s

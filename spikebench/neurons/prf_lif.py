@@ -48,7 +48,7 @@ class PRFLIF(Neuron):
 
     def membrane(self, x: Tensor) -> Tensor:
         free = recurrence(x, self.decay)
-        return free - self._raised(free.detach())
+        return free - self._raised(free)
 
     def forward(self, x: Tensor) -> Tensor:
         return spike(self.membrane(x) - self.threshold, self.surrogate, self.slope)

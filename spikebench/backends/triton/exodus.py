@@ -265,7 +265,7 @@ def backward_kernel(
         g_t = tl.load(g + at, mask=inside, other=0).to(COMPUTE)
         u_t = tl.load(u + at, mask=inside, other=0)
         if CUT:
-            kept = (u_t >= low).to(COMPUTE)
+            kept = (u_t > low).to(COMPUTE)
             u_t = tl.where(u_t < low, low, u_t)
         if decay_sum is not None:
             by_decay += (G * (u_t - drop * _count(u_t, th, high))).to(tl.float64)
