@@ -16,7 +16,7 @@ MOST32, MOST64 = np.float32(87.0), 708.0
 ONE32, TWO32 = np.float32(1.0), np.float32(2.0)
 A2, A3, A4, A5, A6, A7 = (np.float32(1 / math.factorial(k)) for k in range(2, 8))
 B3, B4, B5, B6, B7, B8, B9, B10, B11, B12, B13 = (1 / math.factorial(k) for k in range(3, 14))
-ROOT_HALF32, ROOT_HALF64 = 0x3F3504F3, 0x3FE6A09E667F3BCD  # bits of sqrt(1/2)
+ROOT_HALF32, ROOT_HALF64 = np.int32(0x3F3504F3), 0x3FE6A09E667F3BCD  # bits of sqrt(1/2)
 C3, C5, C7, C9 = (np.float32(1 / k) for k in (3, 5, 7, 9))
 D3, D5, D7, D9, D11, D13, D15, D17, D19, D21 = (1 / k for k in range(3, 22, 2))
 
@@ -44,7 +44,7 @@ def sigmoid(y: Any, one: Any, zero: Any) -> Any:
 @_contracted
 def logit(y: Any, one: Any) -> Any:
     """log(y/(1 − y)) for y in (0, 1)."""
-    return log(y) - log(one - y)
+    return log(y / (one - y))
 
 
 @overload(exp_minus, jit_options={"error_model": "numpy", "fastmath": {"contract"}})
@@ -75,8 +75,8 @@ def _exp_minus(y: Any) -> Any:
 def _log(y: Any) -> Any:
     def single(y: Any) -> Any:
         bits = np.float32(y).view(np.int32)
-        exponent = np.int32((bits - ROOT_HALF32) >> 23)
-        m = np.int32(bits - (exponent << 23)).view(np.float32)
+        exponent = np.int32(np.int32(bits - ROOT_HALF32) >> 23)
+        m = np.int32(bits - np.int32(exponent << 23)).view(np.float32)
         r = (m - ONE32) / (m + ONE32)
         q = r * r
         low = TWO32 * r * q * (C3 + q * (C5 + q * (C7 + q * C9)))

@@ -105,4 +105,3 @@ class _Fused(torch.autograd.Function):
         by_decay = torch.full_like(decay, sums[0]) if needs_decay else None
         by_threshold = torch.full_like(threshold, sums[1]) if needs_threshold else None
         return gx if needs_x else None, by_decay, by_threshold, None
-

@@ -8,11 +8,21 @@ Nothing forward is contracted to a fused multiply-add, so a membrane has the bit
 from typing import Any
 
 import numpy as np
-from numba import carray
 
 from spikebench.backends.cpu.elementary import exp_minus
-from spikebench.backends.cpu.primitives import ARRAYS, BLOCKS, BYPASS, NUMBERS, SERIES, SIZE
-from spikebench.backends.cpu.primitives import array, compiled, fetch, stream, take
+from spikebench.backends.cpu.primitives import (
+    BLOCKS,
+    BYPASS,
+    NUMBERS,
+    SERIES,
+    SIZE,
+    array,
+    compiled,
+    fetch,
+    numbers,
+    stream,
+    take,
+)
 
 STRIDE = 32  # steps between checkpoints
 TILE = 1024  # series: rows that are worked on stay in the first-level cache
@@ -172,7 +182,17 @@ def _again(x: Array, u: Array, marks: Array, c: Array, lo: int, hi: int, block: 
 
 @compiled
 def _backward(
-    g: Array, gx: Array, u: Array, x: Array, marks: Array, totals: Array, kind: int, c: Array, lo: int, hi: int, bypass: bool
+    g: Array,
+    gx: Array,
+    u: Array,
+    x: Array,
+    marks: Array,
+    totals: Array,
+    kind: int,
+    c: Array,
+    lo: int,
+    hi: int,
+    bypass: bool,
 ) -> None:
     """Gradients gx, and totals [2, M] of decay and threshold by series, of series lo to hi; either may be empty."""
     steps, dtype = g.shape[0], g.dtype
@@ -209,7 +229,7 @@ def forward(real: Any, version: str) -> Any:
     """The task of arrays x, s, u, marks, c."""
 
     def task(data: Any) -> None:
-        job = carray(data, ARRAYS + 3 * 5, np.int64)
+        job = numbers(data, 5)
         x, s, u = array(job, 0, real), array(job, 1, real), array(job, 2, real)
         marks, c = array(job, 3, real), array(job, 4, real)
         block = take(job)
@@ -225,7 +245,7 @@ def backward(real: Any, version: str) -> Any:
     """The task of arrays g, gx, u, x, marks, totals, c."""
 
     def task(data: Any) -> None:
-        job = carray(data, ARRAYS + 3 * 7, np.int64)
+        job = numbers(data, 7)
         g, gx, u, x = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
         marks, totals, c = array(job, 4, real), array(job, 5, np.float64), array(job, 6, real)
         block = take(job)

@@ -12,13 +12,13 @@ UNIT = np.float32(2.0**-24)
 
 
 @compiled
-def uniforms(out: np.ndarray, first: int, k0: int, k1: int, site: int, call: int) -> None:
-    """Fill out [4, n] with four steps of uniforms of n series, from counters `first` on.
+def uniforms(out: np.ndarray, n: int, first: int, k0: int, k1: int, site: int, call: int) -> None:
+    """Fill the first n columns of out [4, ...] with four steps of uniforms of n series, from counters `first` on.
 
     The words stand in 64-bit lanes with anything in the upper half: only the multiplication has to ignore it.
     """
     u0, u1, u2, u3 = out[0], out[1], out[2], out[3]
-    for m in range(out.shape[1]):
+    for m in range(n):
         c0 = np.uint64(first + m)
         c1, c2, c3 = c0 >> HALF, np.uint64(site), np.uint64(call)
         key0, key1 = np.uint64(k0), np.uint64(k1)

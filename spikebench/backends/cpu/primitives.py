@@ -1,18 +1,27 @@
 """What compiled loops need below the level of arrays: addresses, a shared counter, and control over the caches."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, njit, types
+from numba import njit, types
 from numba.extending import intrinsic
+from numba.np.numpy_support import carray
 
 # a job, int64: counter, blocks, series a block, series, whether outputs bypass the caches, four numbers of the task's
 # own, then address, rows and columns of each array
 NEXT, BLOCKS, SIZE, SERIES, BYPASS, NUMBERS = range(6)
 ARRAYS = NUMBERS + 4
 
-compiled = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)  # 1/0 is infinite; an exception would keep a loop from being vectorised
+# 1/0 is infinite here: an exception would keep a loop from being vectorised. Nothing is called from Python but a task
+compiled = cast(Any, njit)(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+primitive = cast(Any, intrinsic)  # callers leave out the first argument, which its types do not say
+
+
+@compiled
+def numbers(data: Any, arrays: int) -> np.ndarray:
+    """The job at an address, which has so many arrays."""
+    return carray(data, ARRAYS + 3 * arrays, np.int64)
 
 
 @compiled
@@ -36,7 +45,7 @@ def fetch(row: np.ndarray) -> None:
         _fetch_line(row, at)
 
 
-@intrinsic
+@primitive
 def take(typing: Any, job: Any) -> Any:
     """The next number of the counter job[NEXT], a different one for each caller; also completes streamed rows."""
 
@@ -46,7 +55,7 @@ def take(typing: Any, job: Any) -> Any:
     return types.int64(job), generate
 
 
-@intrinsic
+@primitive
 def _pointer(typing: Any, address: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.inttoptr(args[0], context.get_value_type(types.voidptr))
@@ -54,7 +63,7 @@ def _pointer(typing: Any, address: Any) -> Any:
     return types.voidptr(address), generate
 
 
-@intrinsic
+@primitive
 def _stream_line(typing: Any, to: Any, source: Any, at: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         line = ir.VectorType(ir.IntType(32), 16).as_pointer()
@@ -68,7 +77,7 @@ def _stream_line(typing: Any, to: Any, source: Any, at: Any) -> Any:
     return types.void(to, source, at), generate
 
 
-@intrinsic
+@primitive
 def _fetch_line(typing: Any, row: Any, at: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)

@@ -8,14 +8,24 @@ The forward pass keeps the derivative of a spike by v, so that backward is two r
 from typing import Any
 
 import numpy as np
-from numba import carray
 
 from spikebench.backends.cpu.elementary import logit, sigmoid
 from spikebench.backends.cpu.philox import uniforms
-from spikebench.backends.cpu.primitives import ARRAYS, BLOCKS, BYPASS, NUMBERS, SERIES, SIZE
-from spikebench.backends.cpu.primitives import array, compiled, fetch, stream, take
+from spikebench.backends.cpu.primitives import (
+    BLOCKS,
+    BYPASS,
+    NUMBERS,
+    SERIES,
+    SIZE,
+    array,
+    compiled,
+    fetch,
+    numbers,
+    stream,
+    take,
+)
 
-TILE = 512  # series: four steps of uniforms stay in the first-level cache
+TILE = 1024  # series: four steps of uniforms stay in the first-level cache
 MEM, SYN, LEAK, GAIN, AUTHORS, RELAXED, TAU, LEAST, ONE, ZERO, CONSTANTS = range(11)
 
 Array = np.ndarray
@@ -23,9 +33,11 @@ Scalar = np.floating
 
 
 @compiled
-def _filter(x: Array, i: Array, decay: Scalar, scale: Scalar) -> None:
+def _integrate(x: Array, i: Array, v: Array, syn: Scalar, mem: Scalar, leak: Scalar) -> None:
     for m in range(x.size):
-        i[m] = decay * i[m] + scale * x[m]
+        im = syn * i[m] + x[m]
+        i[m] = im
+        v[m] = mem * v[m] + leak * im
 
 
 @compiled
@@ -63,7 +75,9 @@ def _pass(qv: Array, qi: Array, gx: Array, decay: Scalar, leak: Scalar) -> None:
 
 
 @compiled
-def _forward(x: Array, s: Array, slopes: Array, c: Array, key: Array, series: int, lo: int, hi: int, bypass: bool) -> None:
+def _forward(
+    x: Array, s: Array, slopes: Array, c: Array, key: Array, series: int, lo: int, hi: int, bypass: bool
+) -> None:
     """Spikes s of series lo to hi, and for backward their slopes, unless that is empty."""
     steps, dtype = x.shape[0], x.dtype
     v, i, drawn = np.zeros(hi - lo, dtype), np.zeros(hi - lo, dtype), np.empty((4, TILE), np.float32)
@@ -74,13 +88,12 @@ def _forward(x: Array, s: Array, slopes: Array, c: Array, key: Array, series: in
             stop = min(start + TILE, hi)
             at, end = start - lo, stop - lo
             n = end - at
-            uniforms(drawn[:, :n], first // 4 * series + start, key[0], key[1], key[2], key[3])
+            uniforms(drawn, n, first // 4 * series + start, key[0], key[1], key[2], key[3])
             for t in range(first, min(first + 4, steps)):
                 if t + 4 < steps:
                     fetch(x[t + 4, start:stop])
                 vt = v[at:end]
-                _filter(x[t, start:stop], i[at:end], c[SYN], c[ONE])
-                _filter(i[at:end], vt, c[MEM], c[LEAK])
+                _integrate(x[t, start:stop], i[at:end], vt, c[SYN], c[MEM], c[LEAK])
                 st = some_s[:n] if bypass else s[t, start:stop]
                 slope = some_slope[:n] if bypass or not save else slopes[t, start:stop]
                 _sample(vt, drawn[t - first, :n], st, slope, c)
@@ -113,7 +126,7 @@ def forward(real: Any, version: str) -> Any:
     """The task of arrays x, s, slopes, c and numbers k0, k1, site, call."""
 
     def task(data: Any) -> None:
-        job = carray(data, ARRAYS + 3 * 4, np.int64)
+        job = numbers(data, 4)
         x, s, slopes, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
         block = take(job)
         while block < job[BLOCKS] and version:
@@ -129,7 +142,7 @@ def backward(real: Any, version: str) -> Any:
     """The task of arrays g, gx, slopes, c."""
 
     def task(data: Any) -> None:
-        job = carray(data, ARRAYS + 3 * 4, np.int64)
+        job = numbers(data, 4)
         g, gx, slopes, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
         block = take(job)
         while block < job[BLOCKS] and version:

@@ -24,7 +24,9 @@ BYPASS = 16 * 2**20  # bytes: outputs beyond this would only push others out of 
 Task = Callable[[Any, str], Any]
 
 
-def launch(task: Task, inputs: Sequence[Tensor], outputs: Sequence[Tensor], others: Sequence[Tensor], *numbers: int, most: int) -> None:
+def launch(
+    task: Task, inputs: Sequence[Tensor], outputs: Sequence[Tensor], others: Sequence[Tensor], *numbers: int, most: int
+) -> None:
     """Run a task over all series, in blocks of at most `most`, with torch.get_num_threads() threads.
 
     Arrays are [rows, series], contiguous, or empty; inputs[0] gives series and dtype, outputs may bypass the caches.
