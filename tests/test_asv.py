@@ -308,7 +308,7 @@ SWEEP = '''
 
 def regression() -> list[Case]:  # noqa: F811
     """A small one: a case that is fine, and one that never is."""
-    return grid(["lif@eager", "lif@broken"], T=[512], B=[2], N=[32])
+    return grid(["lif@eager", "lif@broken"], T=[128], B=[2], N=[32])
 '''
 BROKEN = '''"""Runs nothing."""
 
@@ -370,13 +370,13 @@ def test_a_slower_commit_is_a_step_at_its_hash(history: tuple[Path, list[str]], 
         assert found["commit_hash"] == where
         columns = dict(zip(found["result_columns"], found["results"]["regression.Length.track_latency"], strict=False))
         fine, broken = columns["samples"]
-        assert columns["result"][1] is None and broken is None and len(fine) == 10
+        assert columns["result"][1] is None and broken is None and len(fine) >= 5
         return min(fine)
 
     only = ("-b", "Length.track_latency")
     range_run = spikebench("run", *only, f"{same}^..{slower}")
     assert range_run.returncode == 2, range_run.stdout + range_run.stderr  # asv's code for a case that failed
-    assert "lif@broken T=512 B=2 N=32: failed: gate: ValueError: broken on purpose" in range_run.stdout
+    assert "lif@broken T=128 B=2 N=32: failed: gate: ValueError: broken on purpose" in range_run.stdout
     here = spikebench("run", *only)
     assert f"{head[:10]} as checked out" in here.stdout, here.stdout + here.stderr
     names = {p.name.split("-", 1)[1] for p in (folder / "results" / "asv").rglob("*torch*.json")}
