@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from spikebench.backends.cpu import lif_kernels as kernels
-from spikebench.backends.cpu.threads import accept, launch, refuse, rows
+from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows
 from spikebench.neurons.lif import LIF
 
 if TYPE_CHECKING:
@@ -91,8 +90,8 @@ class _Fused(torch.autograd.Function):
         return spikes
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:  # pyright: ignore[reportIncompatibleMethodOverride] # torch leaves the arguments open
+        refuse_second_order()
         u, marks, x, decay, threshold = ctx.saved_tensors
         setup: _Setup = ctx.setup
         needs_x, needs_decay, needs_threshold, _ = ctx.needs_input_grad

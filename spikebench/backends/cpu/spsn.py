@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from spikebench.backends.cpu import spsn_kernels as kernels
-from spikebench.backends.cpu.threads import accept, launch, refuse, rows
+from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows
 from spikebench.neurons.spsn import SPSN
 from spikebench.philox import MASK
 
@@ -58,8 +57,8 @@ class _Fused(torch.autograd.Function):
         return spikes
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride] # torch leaves the arguments open
+        refuse_second_order()
         slopes, c = ctx.saved_tensors
         gx = torch.empty(grad.shape, dtype=grad.dtype)
         launch(kernels.backward, [rows(grad)], [rows(gx)], [slopes, c], most=BLOCK)

@@ -64,6 +64,12 @@ def accept(x: Tensor) -> None:
         raise Refused(reason)
 
 
+def refuse_second_order() -> None:
+    """Raises RuntimeError in a backward pass that builds a graph: kernels would count as constants there."""
+    if torch.is_grad_enabled():
+        raise RuntimeError("the cpu backend has no second derivatives; use eager where create_graph=True")
+
+
 @lru_cache
 def _compiled(task: Task, dtype: torch.dtype) -> Any:
     """A task for float32 or float64, compiled on first use and from then on loaded from disk."""

@@ -1,0 +1,253 @@
+"""The cpu backend against the definitions: every option, odd sizes, any number of threads, in float64 to the last bits."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+pytest.importorskip("numba")
+from numba import njit
+
+from spikebench import philox
+from spikebench.backend import Refused
+from spikebench.backends.cpu import lif, spsn, threads
+from spikebench.backends.cpu.philox import uniforms
+from spikebench.neuron import Neuron
+from spikebench.neurons.lif import LIF
+from spikebench.neurons.spsn import SPSN
+
+RELATIVE = 1e-12
+STEPS = st.sampled_from([1, 2, 3, 4, 5, 31, 32, 33, 66])
+REST = st.tuples(st.integers(1, 3), st.sampled_from([1, 2, 7, 16, 17, 48, 130]))
+DECAYS = [0.0, 0.5, 0.9, 0.99, 1.0]
+LIF_OPTIONS = st.fixed_dictionaries(
+    {
+        "decay": st.sampled_from(DECAYS),
+        "threshold": st.sampled_from([0.5, 1.0, 2.0]),
+        "reset": st.sampled_from(["none", "soft", "hard", "delay"]),
+        "detach_reset": st.booleans(),
+        "strict": st.booleans(),
+        "input_scale": st.sampled_from(["one", "1-decay"]),
+        "synapse_decay": st.sampled_from([None, 0.0, 0.7, 0.95]),
+        "surrogate": st.sampled_from(["atan", "fast_sigmoid", "sigmoid", "triangle", "exponential"]),
+        "slope": st.sampled_from([1.0, 2.0, 10.0]),
+        "learn_decay": st.booleans(),
+        "learn_threshold": st.booleans(),
+    }
+)
+SPSN_OPTIONS = st.fixed_dictionaries(
+    {
+        "mem_decay": st.sampled_from(DECAYS),
+        "syn_decay": st.sampled_from(DECAYS[:-1]),
+        "mode": st.sampled_from(["sb", "gs"]),
+        "estimator": st.sampled_from(["authors", "straight-through"]),
+        "tau": st.sampled_from([0.5, 1.0, 3.0]),
+    }
+)
+
+
+@pytest.fixture(autouse=True)
+def restored_threads() -> Iterator[None]:
+    count = torch.get_num_threads()
+    yield
+    torch.set_num_threads(count)
+
+
+def make_lif(options: dict[str, Any], dtype: torch.dtype = torch.float64) -> LIF:
+    delay = options["reset"] == "delay"
+    neuron = LIF(**options | {"reset": "soft" if delay else options["reset"], "reset_delay": delay})
+    return cast(LIF, neuron.rounded(dtype))
+
+
+def currents(
+    steps: int, rest: tuple[int, ...], seed: int, ties: bool = False, dtype: torch.dtype = torch.float64
+) -> Tensor:
+    x = 1.5 * torch.randn(steps, *rest, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return ((8 * x).round() / 8 if ties else x).to(dtype).requires_grad_()
+
+
+def gradients(spikes: Tensor, x: Tensor, neuron: Neuron, seed: int = 1) -> list[Tensor]:
+    g = torch.randn(spikes.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(x.dtype)
+    wanted = [x, *neuron.parameters()]
+    found = torch.autograd.grad(spikes, wanted, g, allow_unused=True)
+    return [torch.zeros_like(w) if f is None else f for f, w in zip(found, wanted, strict=True)]
+
+
+def far(got: Tensor, expected: Tensor, least: float = 0.0) -> float:
+    """The largest difference, relative to the largest value (at least `least`)."""
+    scale = max(expected.abs().max().item(), least)
+    return (got - expected).abs().max().item() / (scale or 1.0)
+
+
+@given(LIF_OPTIONS, STEPS, REST, st.integers(0, 9), st.booleans(), st.booleans(), st.integers(1, 3))
+@settings(max_examples=100, deadline=None)
+def test_lif_is_the_definition(
+    options: dict[str, Any], steps: int, rest: tuple[int, int], seed: int, ties: bool, bypass: bool, count: int
+) -> None:
+    torch.set_num_threads(count)
+    neuron, x = make_lif(options), currents(steps, rest, seed, ties)
+    expected = cast(Tensor, neuron(x))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threads, "BYPASS", 0 if bypass else 2**60)
+        save, again = lif.run(neuron, x, plan="save"), lif.run(neuron, x, plan="recompute")
+        by_save, by_recompute = gradients(save, x, neuron), gradients(again, x, neuron)
+    assert torch.equal(save, expected) and torch.equal(again, expected)
+    # the definition's p·(1 − p) has an absolute error of one epsilon, which dominates where every p is near 1
+    least = 1e-3 * options["slope"] if options["surrogate"] == "sigmoid" else 0.0
+    for got, same, right in zip(by_save, by_recompute, gradients(expected, x, neuron), strict=True):
+        assert torch.equal(got, same)
+        assert far(got, right, least) < RELATIVE
+
+
+@given(SPSN_OPTIONS, STEPS, REST, st.integers(0, 2**64 - 1), st.booleans(), st.integers(1, 3))
+@settings(max_examples=60, deadline=None)
+def test_spsn_is_the_definition(
+    options: dict[str, Any], steps: int, rest: tuple[int, int], seed: int, bypass: bool, count: int
+) -> None:
+    torch.set_num_threads(count)
+    neuron, x = SPSN(**options), currents(steps, rest, 0)
+    neuron.seed, neuron.site, neuron.calls = seed, seed % 5, seed % 3
+    expected = cast(Tensor, neuron(x))
+    neuron.calls -= 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threads, "BYPASS", 0 if bypass else 2**60)
+        spikes = spsn.run(neuron, x)
+        (got,) = gradients(spikes, x, neuron)
+    assert neuron.calls == seed % 3 + 1
+    assert torch.equal(spikes, expected)
+    assert far(got, gradients(expected, x, neuron)[0]) < RELATIVE
+
+
+@pytest.mark.parametrize("surrogate", ["atan", "fast_sigmoid", "sigmoid", "triangle", "exponential"])
+@pytest.mark.parametrize("plan", ["save", "recompute"])
+def test_lif_in_float32(surrogate: Any, plan: Any) -> None:
+    neuron, x = LIF(surrogate=surrogate), currents(100, (3, 50), 0, dtype=torch.float32)
+    expected, spikes = cast(Tensor, neuron(x)), lif.run(neuron, x, plan=plan)
+    assert spikes.dtype == torch.float32 and torch.equal(spikes, expected)  # the same roundings, so the same bits
+    assert far(gradients(spikes, x, neuron)[0], gradients(expected, x, neuron)[0]) < 1e-5
+
+
+@pytest.mark.parametrize("mode", ["sb", "gs"])
+def test_spsn_in_float32(mode: Any) -> None:
+    neuron, x = SPSN(mode=mode), currents(200, (4, 64), 0, dtype=torch.float32)
+    u = philox.uniforms(9, 0, 0, x.shape)
+    expected, spikes = cast(Tensor, neuron(x, u)), spsn.run(neuron, x, seed=9)
+    differs = spikes != expected
+    margin = neuron.margin(neuron.membrane(x.detach()), u)
+    assert differs.double().mean() < 1e-4 and bool((margin[differs] < 1e-6).all())
+    assert far(gradients(spikes, x, neuron)[0], gradients(expected, x, neuron)[0]) < 1e-5
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("plan", ["save", "recompute"])
+def test_bits_do_not_depend_on_threads(dtype: torch.dtype, plan: Any) -> None:
+    def everything(count: int) -> list[Tensor]:
+        torch.set_num_threads(count)
+        found = []
+        for neuron, run, options in (
+            (
+                LIF(synapse_decay=0.8, surrogate="sigmoid", learn_decay=True, learn_threshold=True),
+                lif.run,
+                {"plan": plan},
+            ),
+            (LIF(), lif.run, {"plan": plan}),
+            (SPSN(), spsn.run, {}),
+            (SPSN(mode="gs"), spsn.run, {}),
+        ):
+            x = currents(67, (5, 451), 0, dtype=dtype)
+            spikes = cast(Any, run)(neuron, x, **options)
+            found += [spikes, *gradients(spikes, x, neuron)]
+        return found
+
+    one, two = everything(1), everything(2)
+    assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
+
+
+def test_uniforms_are_philox() -> None:
+    @njit
+    def draw(out: np.ndarray, first: int, k0: int, k1: int, site: int, call: int) -> None:
+        uniforms(out, out.shape[1], first, k0, k1, site, call)
+
+    seed, site, call, series = 0xFEDCBA9876543210, 3, 70000, 1003
+    expected = philox.uniforms(seed, call, site, (12, series)).numpy()
+    out = np.empty((4, series), np.float32)
+    for block in range(3):
+        draw(out, block * series, seed & philox.MASK, seed >> 32, site, call)
+        assert np.array_equal(out, expected[4 * block : 4 * block + 4])
+    words = philox.words(seed, call, site, torch.arange(2**33, 2**33 + series))  # the counter's second word too
+    draw(out, 2**33, seed & philox.MASK, seed >> 32, site, call)
+    assert np.array_equal(out, np.stack([((w >> 8).float() * 2.0**-24).numpy() for w in words]))
+
+
+@pytest.mark.parametrize("module", [lif, spsn])
+def test_layouts(module: Any) -> None:
+    neuron = LIF() if module is lif else SPSN()
+    plain = currents(33, (4, 6), 0)
+    swapped = plain.detach().transpose(1, 2).contiguous().transpose(1, 2).requires_grad_()
+    g = torch.randn(33, 1, 1, dtype=torch.float64).expand(33, 4, 6)
+    results = []
+    for x, weights in ((plain, g.contiguous()), (swapped, g)):
+        cast(Any, neuron).calls = 0
+        spikes = module.run(neuron, x)
+        results.append((spikes, *torch.autograd.grad(spikes, x, weights)))
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+    for shape in ((7,), (7, 3), (7, 2, 3, 4), (7, 0), (0, 3)):
+        assert module.run(neuron, torch.ones(shape)).shape == shape
+
+
+def test_nan_never_spikes_and_stays() -> None:
+    x = torch.full((6, 1, 40), 2.0)
+    x[2, 0, :20] = float("nan")
+    for reset in ("none", "soft", "hard"):
+        neuron = LIF(reset=cast(Any, reset))
+        assert torch.equal(lif.run(neuron, x), cast(Tensor, neuron(x)))
+        assert lif.run(neuron, x)[2:, 0, :20].sum() == 0
+    spikes = spsn.run(SPSN(), x)
+    assert spikes[2:, 0, :20].sum() == 0 and spikes[2:, 0, 20:].sum() > 0
+
+
+@pytest.mark.parametrize("module", [lif, spsn])
+def test_graph(module: Any) -> None:
+    neuron: Any = LIF(learn_decay=True) if module is lif else SPSN()
+    x = currents(5, (2, 3), 0)
+    with torch.no_grad():
+        assert module.run(neuron, x).grad_fn is None
+    with pytest.raises(RuntimeError, match="no second derivatives"):
+        torch.autograd.grad(module.run(neuron, x).sum(), x, create_graph=True)
+    with pytest.raises(Refused, match="float16"):
+        module.run(neuron, x.half())
+    if module is lif:
+        spikes = lif.run(neuron, x.detach())
+        assert len(torch.autograd.grad(spikes.sum(), list(neuron.parameters()))) == 1
+        with pytest.raises(ValueError, match="no plan"):
+            lif.run(neuron, x, plan=cast(Any, "none"))
+
+
+FORKED = """
+import os, sys, torch
+from spikebench.backends.cpu import lif, lif_kernels, threads
+from spikebench.neurons.lif import LIF
+pid = os.fork()
+if pid == 0:
+    x = torch.randn(40, 2, 64, requires_grad=True)
+    spikes = lif.run(LIF(), x)
+    torch.autograd.grad(spikes.sum(), x)
+    same = torch.equal(spikes, LIF()(x))
+    hits = threads._compiled(lif_kernels.forward, torch.float32).cache_hits
+    os._exit(0 if same and hits == 1 else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_after_a_fork_and_from_the_disk_cache() -> None:
+    lif.run(LIF(), torch.ones(2, 2))
+    environment = os.environ | {"OMP_NUM_THREADS": "2", "OMP_PROC_BIND": "true"}
+    subprocess.run([sys.executable, "-c", FORKED], check=True, timeout=60, env=environment)
