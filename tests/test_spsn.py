@@ -53,3 +53,19 @@ def test_gumbel_estimator_is_the_derivative_of_the_relaxed_sample() -> None:
     s = neuron.fire(v, uniforms)
     relaxed = torch.sigmoid((2 * v - torch.logit(uniforms)) / 0.7)
     assert torch.equal(s, (relaxed > 0.5).double()), "the hard sample is the relaxed one rounded"
+
+
+def test_a_uniform_of_zero_counts_as_half_a_step_of_the_generator() -> None:
+    neuron, v = SPSN(mode="gs", tau=0.7), torch.tensor([-8.0], dtype=torch.float64).requires_grad_()
+    zero, least = torch.zeros_like(v), torch.full_like(v, 2.0**-25)
+    (got,) = torch.autograd.grad(neuron.fire(v, zero.detach()), v)
+    (want,) = torch.autograd.grad(torch.sigmoid((2 * v - torch.logit(least)) / 0.7), v)
+    torch.testing.assert_close(got, want, rtol=1e-12, atol=0)
+    assert float(want) > 0
+
+
+@pytest.mark.parametrize(("mem", "syn"), [(0.9, 0.9), (0.9, 0.5)])
+def test_impulse_is_the_closed_response(mem: float, syn: float) -> None:
+    n = torch.arange(40, dtype=torch.float64)
+    expected = (1 - mem) * ((n + 1) * mem**n if mem == syn else (mem ** (n + 1) - syn ** (n + 1)) / (mem - syn))
+    torch.testing.assert_close(SPSN(mem_decay=mem, syn_decay=syn).impulse(40), expected, rtol=1e-12, atol=0)
