@@ -31,9 +31,9 @@ def _figure(times: Frame, gaps: Frame, title: str) -> "Figure":
         axes.fill_between(
             stats.index, stats[0.05], stats[0.95], color=style.line(str(subject))["color"], alpha=0.15, lw=0
         )
-    style.log_axes(axes, "time steps T", "time of one launch (s)")
+    style.log_axes(axes, "time steps T", "time of one launch (s)", times["T"])
     axes.set_title(title, loc="left")
-    axes.legend(loc="upper left", title="subject, T to the power of", alignment="left")
+    style.legend(axes, "subject, T to the power of")
     if len(gaps):
         reasons = gaps.drop_duplicates(["subject", "T"]).apply(
             lambda r: f"{r['subject']} T={r['T']}: {r['status']}", axis=1

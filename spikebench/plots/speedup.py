@@ -19,7 +19,7 @@ def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
     times = frame[(frame["metric"] == "latency") & frame["value"].notna()]
     for (mode, b, n), part in times.groupby(["mode", "B", "N"]):
         base = part[part["subject"] == BASELINE]
-        if len(base) and part["T"].nunique() > 1:
+        if len(base) and part["T"].nunique() > 1 and part["subject"].nunique() > 1:
             what = f"Speed-up over {BASELINE} (warm, unbind loop): ratio of medians; bands: ratios of quartiles."
             title = f"{mode}, B = {b}, N = {n}"
             yield f"speedup-{mode}-B{b}-N{n}", _figure(part, base, title), style.caption(part, what)
@@ -39,8 +39,8 @@ def _figure(times: Frame, base: Frame, title: str) -> "Figure":
             mine.index, ours[0.25] / mine[0.75], ours[0.75] / mine[0.25], color=look["color"], alpha=0.15, lw=0
         )
     axes.axhline(1, color="#666666", lw=1)
-    style.log_axes(axes, "time steps T", f"speed-up over {BASELINE}")
+    style.log_axes(axes, "time steps T", f"speed-up over {BASELINE}", times["T"])
     axes.yaxis.set_major_formatter(lambda v, _: f"{v:g}x")
     axes.set_title(title, loc="left")
-    axes.legend()
+    style.legend(axes, "subject")
     return figure

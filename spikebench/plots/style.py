@@ -89,9 +89,18 @@ def _range(values: Any) -> str:
     return f"{numbers[0]:,}" if len(numbers) == 1 else f"{numbers[0]:,} to {numbers[-1]:,}"
 
 
-def log_axes(axes: "Axes", x: str, y: str) -> None:
-    """Log-log axes with plain labels."""
+def log_axes(axes: "Axes", x: str, y: str, marks: Any) -> None:
+    """Log-log axes; the x axis is marked at the values that were measured."""
     axes.set_xscale("log")
     axes.set_yscale("log")
+    values = sorted({int(v) for v in marks})
+    axes.set_xticks(values, [f"{v:,}" for v in values])
+    axes.set_xticks([], minor=True)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
+
+
+def legend(axes: "Axes", title: str) -> None:
+    """A legend beside the axes, where it hides no line."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), title=title, alignment="left")
