@@ -40,7 +40,10 @@ def uniforms(seed: int, call: int, site: int, shape: Sequence[int], device: torc
         from spikebench.philox_fill import fill
 
         out = torch.empty(steps, series)
-        fill(out.numpy(), seed, call, site, torch.get_num_threads())
+        threads = torch.get_num_threads()
+        fill(out.numpy(), seed, call, site, threads)
+        if torch.get_num_threads() != threads:  # numba's first parallel call sets OpenMP's number to its own
+            torch.set_num_threads(threads)
         return out.view(steps, *rest)
     return plain(seed, call, site, steps, series, device).view(steps, *rest)
 

@@ -1,5 +1,8 @@
 """Philox: the published test vectors, and the same bits from every implementation."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -41,3 +44,17 @@ def test_calls_sites_and_seeds_name_different_noise() -> None:
     first = philox.uniforms(1, 0, 0, shape)
     for other in (philox.uniforms(1, 1, 0, shape), philox.uniforms(1, 0, 1, shape), philox.uniforms(2, 0, 0, shape)):
         assert int((first == other).sum()) < 5
+
+
+def test_drawing_leaves_torch_its_threads() -> None:
+    """In a fresh process, because only numba's first parallel call ever changed them."""
+    program = """
+import torch
+from spikebench import philox
+for wanted in (1, 2):
+    torch.set_num_threads(wanted)
+    philox.uniforms(1, 0, 0, (8, 8))
+    assert torch.get_num_threads() == wanted, torch.get_num_threads()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
