@@ -13,6 +13,8 @@ from typing import Any
 
 import psutil
 
+from spikebench import __version__
+
 LIBRARIES = ("torch", "triton", "numba", "numpy", "snntorch", "spikingjelly", "norse", "sinabs")
 
 
@@ -50,8 +52,8 @@ def fingerprint(environment: dict[str, Any]) -> str:
 
 def versions() -> dict[str, str]:
     """Versions of ourselves and of what was installed among the libraries that matter, without importing them."""
-    found = {}
-    for name in ("spikebench", *LIBRARIES):
+    found = {"spikebench": __version__}
+    for name in LIBRARIES:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

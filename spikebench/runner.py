@@ -4,7 +4,7 @@ import math
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -78,7 +78,9 @@ class Session:
         head["gate"] = found if found is None else {k: v for k, v in found.items() if k != "bias"}
         if gated.status != "ok":
             reason = f"gate: {gated.reason}"
-            return Record(**head, status=cast(Status, gated.status), reason=reason, environment=self._facts(None))
+            return _finite(
+                Record(**head, status=cast(Status, gated.status), reason=reason, environment=self._facts(None))
+            )
         before = _busy()
         outcomes = [self._process(case, p, names, found) for p, names in self._processes(metrics)]
         foreign = _busy() - before - sum(o.cpu_seconds or 0.0 for o in outcomes)
@@ -91,7 +93,8 @@ class Session:
         flags += ["bimodal"] if _bimodal(measurements) else []
         status, reason = _summary(bad, measurements)
         facts = self._facts(foreign / wall if wall else None)
-        return Record(**head, status=status, reason=reason, measurements=measurements, environment=facts, flags=flags)
+        made = Record(**head, status=status, reason=reason, measurements=measurements, environment=facts, flags=flags)
+        return _finite(made)
 
     def train(self, case: Case, data_root: Path | None, watch: Callable[[str], None] | None = None) -> Record:
         """One seed of a training in a fresh process, after the gate has seen its neuron as a layer."""
@@ -105,7 +108,8 @@ class Session:
         flags = ["ungated"] if (head["gate"] or {}).get("status") == "none" else []
         facts = self._facts(None)
         status, reason = cast(Status, outcome.status), outcome.reason
-        return Record(**head, status=status, reason=reason, measurements=measurements, environment=facts, flags=flags)
+        made = Record(**head, status=status, reason=reason, measurements=measurements, environment=facts, flags=flags)
+        return _finite(made)
 
     def _processes(self, metrics: tuple[str, ...] | None) -> list[tuple[str, list[str]]]:
         wanted = metrics or self.settings.metrics
@@ -183,7 +187,6 @@ def run(
                 record = _skipped(session, case, repeat, settings.budget)
             else:
                 record = session.measure(case, repeat)
-            record = _finite(record)
             if out is not None:
                 store.append(out, record)
             if progress:
@@ -198,11 +201,21 @@ def _skipped(session: Session, case: Case, repeat: int, budget: float) -> Record
 
 
 def _finite(record: Record) -> Record:
-    """The record with samples that JSON can hold; those that are not finite are dropped and said."""
-    for m in record.measurements:
-        if any(not math.isfinite(v) for v in m.samples):
-            m.samples[:] = [v for v in m.samples if math.isfinite(v)]
-    return record
+    """The record as JSON can hold it: samples that are not finite are dropped, and become null elsewhere."""
+    kept = [
+        replace(m, samples=[v for v in m.samples if math.isfinite(v)], detail=_null(m.detail))
+        for m in record.measurements
+    ]
+    return replace(record, measurements=kept, gate=_null(record.gate))
+
+
+def _null(value: Any) -> Any:
+    """The value with null for every number that is not finite, however deep."""
+    if isinstance(value, dict):
+        return {k: _null(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_null(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _finished(out: Path, here: dict[str, Any], settings: Settings, retry: bool) -> set[tuple[str, int]]:

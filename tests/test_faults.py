@@ -1,0 +1,165 @@
+"""Subjects that crash, hang, lie or eat memory become records, and the sweep goes on."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from spikebench import runner
+from spikebench.case import Case
+from spikebench.record import Record
+
+SUBJECTS = """
+import ctypes, os, signal, time
+import torch
+from torch import nn
+
+
+class Fine(nn.Module):
+    def forward(self, x):
+        return (x > 0.5).to(x.dtype) + 0 * x
+
+
+class Raises(Fine):
+    def forward(self, x):
+        raise LookupError("I have lost my weights")
+
+
+class Exits(Fine):
+    def forward(self, x):
+        os._exit(3)
+
+
+class Segfaults(Fine):
+    def forward(self, x):
+        ctypes.string_at(0)
+
+
+class Kills(Fine):
+    def forward(self, x):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Hangs(Fine):
+    def forward(self, x):
+        time.sleep(60)
+
+
+class NotANumber(Fine):
+    def forward(self, x):
+        return x * float("nan")
+
+
+class Prints(Fine):
+    def forward(self, x):
+        print("x" * 100_000)
+        return super().forward(x)
+
+
+class Threads(Fine):
+    def forward(self, x):
+        torch.set_num_threads(1)
+        return super().forward(x)
+
+
+class Forks(Fine):
+    def forward(self, x):
+        if os.fork() == 0:
+            os._exit(0)
+        os.wait()
+        return super().forward(x)
+
+
+class Eats(Fine):
+    def forward(self, x):
+        torch.ones(40_000_000_000)
+        return super().forward(x)
+
+
+class Unbuildable(Fine):
+    def __init__(self, needs_this):
+        super().__init__()
+
+
+class Seeds(Fine):
+    def forward(self, x):
+        torch.manual_seed(123)
+        torch.set_default_dtype(torch.float64)
+        return super().forward(x)
+"""
+
+EXPECTED = {
+    "Raises": ("failed", "LookupError: I have lost my weights"),
+    "Exits": ("failed", "exit code 3"),
+    "Segfaults": ("failed", "SIGSEGV"),
+    "Kills": ("failed", "SIGKILL"),
+    "Hangs": ("timeout", "no result after 6 s"),
+    "NotANumber": ("wrong", "not finite"),
+    "Prints": ("ok", None),
+    "Forks": ("ok", None),
+    "Eats": ("oom", "allocate"),
+    "Unbuildable": ("refused", "needs_this"),
+    "Absent": ("refused", "no Absent in"),
+    "Seeds": ("ok", None),
+    "Threads": ("ok", None),
+    "Fine": ("ok", None),
+}
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Record]]:
+    """One sweep over all of them."""
+    path = tmp_path_factory.mktemp("subjects") / "paper.py"
+    path.write_text(SUBJECTS)
+    cases = [Case(f"{path}:{name}", T=16, B=2, N=8, mode="inference") for name in EXPECTED]
+    settings = runner.Settings(metrics=("latency",), samples=3, timeout=6.0, memory_limit=4_000_000_000)
+    out = path.parent / "r.jsonl"
+    found = list(runner.run(cases, settings, out))
+    yield dict(zip(EXPECTED, found, strict=True))
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_fault_is_a_record_with_its_status_and_reason(records: dict[str, Record], name: str) -> None:
+    status, reason = EXPECTED[name]
+    record = records[name]
+    assert record.status == status, record.reason
+    if reason is None:
+        assert record.reason is None
+        assert len(record.measurements[0].samples) == 3
+        assert "ungated" in record.flags
+    else:
+        assert reason in (record.reason or "")
+        assert not any(m.samples for m in record.measurements)
+
+
+def test_a_changed_thread_count_is_flagged(records: dict[str, Record]) -> None:
+    settings = runner.Settings()
+    assert ("changed_threads" in records["Threads"].flags) == (settings.threads != 1)
+    assert "changed_threads" not in records["Fine"].flags
+
+
+def test_what_a_subject_changes_does_not_leak_into_the_next(records: dict[str, Record]) -> None:
+    """Fine runs after Seeds and Threads, in a process of its own."""
+    assert records["Fine"].measurements[0].detail["threads"] == runner.Settings().threads
+
+
+def test_the_worker_dies_with_its_parent(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+    import time
+
+    import psutil
+
+    code = (
+        "import os, signal, time\n"
+        "from spikebench.process import Workers\n"
+        "w = Workers(1); w._start(); print(w._server.pid, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    pid = int(done.stdout)
+    for _ in range(50):
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return
+        time.sleep(0.1)
+    pytest.fail("the server outlived its parent")
