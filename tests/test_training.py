@@ -216,6 +216,19 @@ def test_every_sampling_site_has_its_own_noise() -> None:
     assert network(torch.randn(5, 2, 3)).shape == (2, 2)
 
 
+def test_a_seed_names_the_noise(ramps: Dataset) -> None:
+    made: list[SPSN] = []
+
+    def make(n: int) -> SPSN:
+        made.append(SPSN())
+        made[-1].calls = 1000  # as if it had been used
+        return made[-1]
+
+    runs(ramps, make, replace(QUICK, hidden=(4, 4), epochs=1), 3, 4)
+    assert [neuron.seed for neuron in made] == [3, 3, 4, 4]
+    assert {neuron.calls for neuron in made} == {5 + 3}  # batches of 20 out of 100 to train and 60 to test
+
+
 def test_evaluation_counts_correct_samples_and_spikes(ramps: Dataset) -> None:
     class Half(nn.Module):
         """Spikes at half of the neurons, always."""
