@@ -42,7 +42,8 @@ def test_the_number_of_rounds_changes_nothing(rounds: int) -> None:
     s, expected = neuron(x), LIF(reset="hard")(x)
     assert isinstance(expected, Tensor) and torch.equal(s, expected)
     assert neuron.rounds_used <= min(rounds, 200), "rounds end when the guess holds"
-    assert (neuron.parallel_share == 1) == (rounds == 1000)
+    assert (neuron.parallel_share == 1) == (neuron.loop_steps == 0) == (rounds == 1000)
+    assert neuron.loop_steps <= 300 - min(rounds, 300) and (rounds > 0 or neuron.loop_steps == 300)
     assert neuron.parallel_share >= min(rounds, 300) / 300, "every round resolves at least one step"
 
 
@@ -60,4 +61,5 @@ def test_constant_drive_resolves_slowly() -> None:
     x = drive("constant", 0.9)
     neuron = NewtonLIF(rounds=16)
     neuron(x)
-    assert neuron.rounds_used == 16 and neuron.parallel_share < 0.1
+    assert neuron.rounds_used == 16 and neuron.loop_steps > 0.95 * T
+    assert neuron.parallel_share < 0.1

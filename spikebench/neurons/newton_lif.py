@@ -15,13 +15,13 @@ class NewtonLIF(Neuron):
 
         s⁰ = 0;   u^k = scan of x with gates decay·(1 − s^{k-1}_{t-1});   s^k = [u^k ≥ threshold]
 
-    for up to `rounds` rounds k. As far as s^k = s^{k-1} the steps are resolved, and one more is; from the first step
-    that is not, in any series of the batch, a loop over steps finishes. So the result does not depend on `rounds`: it is
-    that of the loop but for rounding, which can move a spike where u stands within rounding of the threshold.
+    for up to `rounds` rounds k. As far as s^k = s^{k-1} the steps of a series are resolved, and one more is. A loop over
+    steps, from the first that is not, finishes the series that are not whole. So the result does not depend on `rounds`:
+    it is that of the loop but for rounding, which can move a spike where u is within rounding of the threshold.
     Backward: lif's with hard reset, as one scan in reverse, the reset differentiated unless detach_reset.
 
-    After a forward call `rounds_used` is the number of rounds and `parallel_share` the share of steps resolved by them.
-    A constant drive resolves about one interval between spikes per round, so that it needs hundreds.
+    After a forward call `rounds_used` is the number of rounds, `parallel_share` the share of all steps of all series that
+    they resolved, and `loop_steps` the length of the loop that followed. A constant drive resolves about one interval between spikes per round, so that it needs hundreds.
     Source: Newton's method for recurrences in parallel is that of DEER (Lim et al. 2024); the derivative is taken with
     the spikes held fixed, and the finish is ours. No paper has this neuron; the equation is lif's.
     """
@@ -52,7 +52,7 @@ class NewtonLIF(Neuron):
         self.decay, self.threshold, self.rounds, self.detach_reset = decay, threshold, rounds, detach_reset
         self.surrogate: Surrogate = surrogate
         self.slope = slope
-        self.rounds_used, self.parallel_share = 0, 0.0
+        self.rounds_used, self.loop_steps, self.parallel_share = 0, 0, 0.0
 
     def membrane(self, x: Tensor) -> Tensor:
         return _Rescan.apply(x, self)[1]  # pyright: ignore[reportOptionalSubscript]  # apply is untyped
@@ -62,33 +62,38 @@ class NewtonLIF(Neuron):
 
     def solve(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Spikes and membranes [T, B, N], without gradient."""
-        s, u, resolved = torch.zeros_like(x), x, 0
+        s, u, steps = torch.zeros_like(x), x, len(x)
+        resolved = torch.zeros(x.shape[1:], dtype=torch.int64, device=x.device)  # steps, per series
         self.rounds_used = 0
-        while resolved < len(x) and self.rounds_used < self.rounds:
+        while self.rounds_used < self.rounds and bool((resolved < steps).any()):
             u = gated(x, self._gates(s), "doubling")
             fired = (u >= self.threshold).to(x.dtype)
-            wrong = (fired != s).flatten(1).any(1).nonzero()
-            resolved = len(x) if len(wrong) == 0 else int(wrong[0]) + 1
+            wrong = fired != s
+            resolved = torch.where(wrong.any(0), wrong.to(torch.int8).argmax(0) + 1, steps)
             s = fired
             self.rounds_used += 1
-        self.parallel_share = resolved / len(x)
-        return self._finish(x, s, u, resolved)
+        self.parallel_share = float(resolved.double().mean()) / steps
+        rest, start = resolved < steps, int(resolved.min())
+        self.loop_steps = steps - start
+        return self._finish(x, s, u, rest, start) if self.loop_steps else (s, u)
 
     def _gates(self, s: Tensor) -> Tensor:
         """decay·(1 − s_{t-1}) [T, B, N]."""
         return self.decay * (1 - torch.cat([torch.zeros_like(s[:1]), s[:-1]]))
 
-    def _finish(self, x: Tensor, s: Tensor, u: Tensor, start: int) -> tuple[Tensor, Tensor]:
-        """Step by step from `start`, before which s and u hold."""
-        spikes, membranes = list(s[:start].unbind(0)), list(u[:start].unbind(0))
-        v = u[start - 1] * (1 - s[start - 1]) if start else torch.zeros_like(x[0])
-        for x_t in x[start:].unbind(0):
+    def _finish(self, x: Tensor, s: Tensor, u: Tensor, rest: Tensor, start: int) -> tuple[Tensor, Tensor]:
+        """The series `rest` [B, N] step by step from `start`, before which their s and u hold."""
+        v = (u * (1 - s))[start - 1, rest] if start else torch.zeros_like(x[0, rest])
+        spikes, membranes = [], []
+        for x_t in x[start:, rest].unbind(0):
             now = self.decay * v + x_t
             fired = (now >= self.threshold).to(x.dtype)
             v = now * (1 - fired)
             spikes.append(fired)
             membranes.append(now)
-        return torch.stack(spikes), torch.stack(membranes)
+        s, u = s.clone(), u.clone()
+        s[start:, rest], u[start:, rest] = torch.stack(spikes), torch.stack(membranes)
+        return s, u
 
 
 class _Rescan(torch.autograd.Function):
