@@ -84,7 +84,8 @@ def _die_with_parent() -> None:
 
 def _child(job: dict[str, Any]) -> None:
     """Do a job in this process, write its result, and leave without clean-up."""
-    os.setsid()
+    if os.getsid(0) != os.getpid():
+        os.setsid()
     _die_with_parent()
     log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):

@@ -1,0 +1,172 @@
+"""The command line: what it prints, what it refuses and how it leaves."""
+
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spikebench import rooms, sweeps
+
+HERE = Path(__file__).parents[1]
+
+
+def call(*args: str, cwd: Path = HERE) -> "subprocess.CompletedProcess[str]":
+    environment = {"PYTHONPATH": str(HERE), "PATH": "/usr/bin:/bin", "HOME": str(cwd)}
+    line = [sys.executable, "-m", "spikebench", *args]
+    return subprocess.run(line, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+
+
+def rows(*args: str, cwd: Path = HERE) -> list[dict[str, Any]]:
+    done = call(*args, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("run", "--subject", "lif@nope"), "no backend 'nope' for 'lif'; there are "),
+        (("run", "--subject", "lfi"), "no neuron 'lfi'; there are "),
+        (("run", "--subject", "lif[dekay=1]"), "no option 'dekay' for neuron 'lif'; there are decay, "),
+        (
+            ("run", "--subject", "lif[reset=sideways]"),
+            "reset=sideways is not an option of neuron 'lif'; there are none, soft, hard",
+        ),
+        (("run", "--subject", "lif[decay=fast]"), "decay=fast of neuron 'lif' must be float"),
+        (("run", "--subject", "lif[decay"), "cannot read subject 'lif[decay'"),
+        (("run", "--subject", "lif", "-T", "ten"), "-T 'ten' is not a list of whole numbers"),
+        (("run", "--subject", "lif", "-T", "0"), "T=0 is not a size"),
+        (
+            ("run", "--subject", "lif", "--mode", "sleep"),
+            "no mode 'sleep'; there are inference, forward, train, stream",
+        ),
+        (("run", "--subject", "lif", "--metric", "beauty"), "no metric 'beauty'; there are "),
+        (("run", "--subject", "lif", "--timeout", "soon"), "--timeout 'soon' is not a duration"),
+        (("run", "--subject", "lif", "--dtype", "int8"), "no dtype 'int8'; there are float32"),
+        (("run", "nosweep"), "no sweep 'nosweep'; there are smoke, quick"),
+        (("run",), "nothing to run"),
+        (("run", "--subject", "lif", "--device", "cuda", "-T", "4"), "no CUDA device"),
+        (("compare", "lif"), "one subject is no comparison"),
+        (("list", "cellar"), "no room 'cellar'; there are neurons"),
+        (("show", "nothing.jsonl"), "no results at nothing.jsonl"),
+        (("plot", "pie", "nothing.jsonl"), "no results at nothing.jsonl"),
+        (("cite", "nobody"), "no neuron 'nobody'"),
+        (("check", "nofile.py:Neuron"), "no file nofile.py"),
+        (("train", "nothing", "--neuron", "lif"), "no task 'nothing'; there are "),
+    ],
+)
+def test_bad_input_is_one_line_and_code_2(args: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    done = call(*args, cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+    assert len([line for line in done.stderr.splitlines() if line.startswith("spikebench: ")]) == 1
+
+
+def test_dashes_and_underscores_are_the_same_and_lists_are_json() -> None:
+    for room in ("neurons", "backends", "metrics", "sweeps", "tasks", "claims"):
+        assert all("id" in row for row in rows("list", room, "--json"))
+    neurons = {row["id"]: row for row in rows("list", "neurons", "--json")}
+    assert set(neurons) == set(rooms.names("neurons"))
+    assert neurons["spsn"]["stochastic"] is True
+    assert sweeps.cases("smoke") == sweeps.cases("Smoke".lower())
+
+
+def test_doctor_gives_every_metric_a_verdict_a_reason_and_a_remedy() -> None:
+    found: Any = rows("doctor", "--json")
+    assert set(found["metrics"]) == set(rooms.names("metrics"))
+    for verdict in (*found["metrics"].values(), *found["backends"].values()):
+        assert set(verdict) == {"available", "reason", "remedy"}
+        assert verdict["available"] == (verdict["reason"] is None)
+        assert (verdict["reason"] is None) == (verdict["remedy"] is None)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few real records."""
+    folder = tmp_path_factory.mktemp("measured")
+    sizes = ("-T", "8,16", "-B", "2", "-N", "8", "--samples", "3", "--out", "r.jsonl")
+    found = rows("run", "--subject", "lif@eager", "--subject", "lif@indexed", *sizes, "--json", cwd=folder)
+    assert [r["status"] for r in found] == ["ok"] * 4
+    assert {m["metric"] for m in found[0]["measurements"]} >= {"latency", "peak_memory", "spike_rate", "compile_time"}
+    assert found[0]["gate"]["status"] == "passed"
+    return folder
+
+
+def test_show_and_growth(measured: Path) -> None:
+    assert len(rows("show", "r.jsonl", "--json", cwd=measured)) == 4
+    shown = call("show", "r.jsonl", cwd=measured).stdout
+    assert "lif@indexed" in shown
+    assert "ok" in shown
+
+
+@pytest.mark.parametrize("kind", ["scaling", "speedup"])
+def test_plot_writes_a_picture_and_its_caption(measured: Path, kind: str) -> None:
+    done = call("plot", kind, "r.jsonl", "-o", "figures", cwd=measured)
+    assert done.returncode == 0, done.stderr
+    (picture,) = (measured / "figures").glob(f"{kind}-*.png")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    caption = picture.with_suffix(".txt").read_text()
+    assert "T = 8 to 16" in caption
+    assert "B = 2" in caption
+
+
+def test_compare_prints_a_row_per_subject(measured: Path) -> None:
+    sizes = ("-T", "8", "-B", "2", "-N", "8", "--samples", "3", "--pairs", "3")
+    (row,) = rows("compare", "lif@eager", "lif@indexed", *sizes, "--json", cwd=measured)
+    wanted = {"subject", "baseline", "case", "metric", "ratio", "low", "high", "n", "verdict", "status", "reason"}
+    assert set(row) == wanted
+    assert row["low"] <= row["ratio"] <= row["high"]
+    assert (row["n"], row["status"], row["baseline"]) == (3, "ok", "lif@eager")
+
+
+def test_diff_exits_with_1_on_a_regression(measured: Path) -> None:
+    text = (measured / "r.jsonl").read_text()
+    records = [json.loads(line) for line in text.splitlines()]
+    for name, scale in (("base", 1.0), ("slow", 2.0)):
+        with (measured / f"{name}.jsonl").open("w") as file:
+            for k in range(3):
+                for record in records:
+                    copy = json.loads(json.dumps(record))
+                    for m in copy["measurements"]:
+                        m["samples"] = [v * scale * (1 + 0.001 * k) for v in m["samples"]]
+                    file.write(json.dumps(copy) + "\n")
+    done = call("diff", "base.jsonl", "slow.jsonl", "--fail-if-slower", "5%", cwd=measured)
+    assert done.returncode == 1
+    assert "4 of 4 cases are slower" in done.stderr
+    assert call("diff", "base.jsonl", "base.jsonl", "--fail-if-slower", "5%", cwd=measured).returncode == 0
+
+
+def test_help_comes_fast_and_without_torch() -> None:
+    """CPU time of the process, which another process's load does not move as much as the wall."""
+    times: list[float] = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert call("--help").returncode == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(times) < 0.5
+
+
+@pytest.mark.parametrize(
+    "module",
+    "rooms case record store stats units sweeps claims plots clock environment growth noise difference".split(),
+)
+def test_reading_rooms_import_neither_torch_nor_numba(module: str) -> None:
+    code = f"import sys, spikebench, spikebench.{module}; print({{'torch', 'triton', 'numba'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=HERE, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_public_names_are_what_they_are_called() -> None:
+    code = (
+        "import spikebench as sb, spikebench.neuron, spikebench.compare, torch\n"
+        "m = sb.neuron('lif[reset=soft]@eager', N=4, T=8)\n"
+        "print(tuple(m(torch.zeros(8, 2, 4)).shape), [n for n in sb.__all__ if not hasattr(sb, n)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=HERE, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "(8, 2, 4) []"
