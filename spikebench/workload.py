@@ -44,16 +44,21 @@ def build(case: Case, bias: float | None = None) -> Workload:
 
     Raises Refused with the reason when the backend cannot run the case.
     """
-    if not case.parsed.foreign and (reason := refusal(case)):
-        raise Refused(reason)
-    if case.device == "cuda" and not torch.cuda.is_available():
-        raise Refused("no CUDA device: torch.cuda.is_available() is false")
+    require(case)
     dtype = cast(torch.dtype, getattr(torch, case.dtype))
     torch.manual_seed(case.seed)
     module = load(case.parsed, case.N, case.T, dtype, case.device)
     x = current(case, calibrate(case) if bias is None else bias)
     g = noise(case, case.T, stream=1)
     return Workload(case, module, x, g, _launcher(case, module, x, g))
+
+
+def require(case: Case) -> None:
+    """Raises Refused with the reason when this machine or the backend cannot run the case."""
+    if case.device == "cuda" and not torch.cuda.is_available():
+        raise Refused("no CUDA device: torch.cuda.is_available() is false")
+    if not case.parsed.foreign and (reason := refusal(case)):
+        raise Refused(reason)
 
 
 def noise(case: Case, steps: int, stream: int) -> Tensor:
@@ -75,6 +80,7 @@ def calibrate(case: Case, longest: int = 2048) -> float:
     the same noise, and the bracket is narrowed to the two about the wanted rate. Where no mean drives the rate to both
     sides of the wanted one, it is that of the first few whose rate is nearest by ratio: silence would test nothing.
     """
+    require(case)
     torch.manual_seed(case.seed)
     neuron, sample, tried = _sample(case, longest)
     spread = current(sample, 0.0)  # [T, B, N], the same noise for every mean that is tried
