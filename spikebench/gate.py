@@ -1,22 +1,23 @@
 """The gate: before anything is timed, a backend's spikes and gradients are compared with the definition in float64."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from spikebench.backend import Refused
-from spikebench.case import Case, with_changes
+from spikebench.case import Case
 from spikebench.neuron import Neuron, StochasticNeuron
+from spikebench.probes import Look, aim, looks
+from spikebench.reference import Expected, Selection, relative_error
 from spikebench.subject import definition_of
 from spikebench.workload import Workload, build, calibrate, spikes_of
 
-SERIES = 512
 DIFFERING = 0.1
-RATES = (0.05, 0.3)
-PROBE_STEPS = 1024
+SEED, SITE = 0x2545F4914F6CDD1D, 5  # of the noise on which a backend is looked at again: both words of the seed count
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,11 @@ def gate(case: Case) -> GateResult:
         return GateResult("none", "a foreign subject has no definition", bias, _count(timed))
     if case.mode == "stream":
         return GateResult("passed", "a stream runs the definition itself", bias, _count(timed))
-    probes = [compare(timed, pristine(timed), "timed input", call=0)]
-    for name, other in _other_inputs(case, bias):
+    probes = [compare(timed, pristine(timed), "timed input")]
+    for look in looks(case):
         if not all(p.passed for p in probes):
             break
-        probes.append(_second_look(name, other))
+        probes.append(_look(look))
     failed = next((p for p in probes if not p.passed), None)
     reason = failed and f"{failed.name}: {failed.reason}"
     return GateResult("failed" if failed else "passed", reason, bias, probes[0].spikes, probes)
@@ -86,77 +87,62 @@ def _count(workload: Workload) -> float:
     return float(workload.launch().double().sum())
 
 
-def _other_inputs(case: Case, bias: float) -> list[tuple[str, Workload]]:
-    """The other rate, and exact ties where the neuron has a decay: decay ½ and inputs in eighths meet the threshold."""
-    steps = case.T if _fixed(case) else min(case.T, PROBE_STEPS)
-    rate = max(RATES, key=lambda r: abs(r - case.rate))
-    short = with_changes(case, T=steps, rate=rate, seed=case.seed + 1)
-    looks = [(f"rate {rate}", build(short, calibrate(short)))]
-    options = case.parsed.all_options
-    if "decay" in options and "stochastic" not in _facts(case):
-        ties = _with_option(with_changes(case, T=min(steps, 256) if not _fixed(case) else steps), "decay", 0.5)
-        try:
-            tied = build(ties, bias)
-        except Refused:
-            return looks
+def _look(look: Look) -> Probe:
+    """Compare after a run on other values in the same storage, on the noise that follows; another seed, another site."""
+    work = look.workload
+    neuron = definition_of(work.module)
+    if isinstance(neuron, StochasticNeuron):
+        neuron.seed, neuron.site = SEED, SITE
+    reference = pristine(work)
+    if look.aimed:
+        aim(work, reference, call=3)
+    true = work.x.detach().clone()
+    with _unwritten_is_nan():
         with torch.no_grad():
-            tied.x.copy_(((tied.x - tied.x.mean()) * 8 + 3).round() / 8)
-        looks.append(("exact ties", tied))
-    return looks
+            work.x.copy_(true.flip(0) + 0.125)
+        work.call_number(2)
+        work.launch()
+        with torch.no_grad():
+            work.x.copy_(true)
+        return compare(work, reference, look.name, call=3, exact=look.exact)
 
 
-def _facts(case: Case) -> set[str]:
-    from spikebench.rooms import facts
-
-    return {k for k, v in facts(case.parsed.name).attributes.items() if v is True}
-
-
-def _fixed(case: Case) -> bool:
-    return "fixed_length" in _facts(case)
-
-
-def _with_option(case: Case, key: str, value: float) -> Case:
-    from dataclasses import replace
-
-    subject = replace(case.parsed, options={**case.parsed.options, key: value})
-    return with_changes(case, subject=str(subject))
+@contextmanager
+def _unwritten_is_nan() -> Iterator[None]:
+    """Every tensor that torch makes without values holds NaN, so that what a backend leaves unwritten shows."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)  # as it comes, this fills torch.empty
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
-def _second_look(name: str, workload: Workload) -> Probe:
-    """Compare after a run on other values in the same storage, on later noise, with freed memory poisoned."""
-    reference = pristine(workload)
-    true = workload.x.detach().clone()
-    with torch.no_grad():
-        workload.x.copy_(true.flip(0) + 0.125)
-    workload.call_number(2)
-    workload.launch()
-    with torch.no_grad():
-        workload.x.copy_(true)
-    poison = [torch.full_like(workload.g, float("nan")) for _ in range(4)]
-    del poison
-    return compare(workload, reference, name, call=3)
+def compare(workload: Workload, reference: Neuron, name: str, call: int = 0, exact: bool = False) -> Probe:
+    """One input through the backend, and a selection of its series through the definition in float64.
 
-
-def compare(workload: Workload, reference: Neuron, name: str, call: int) -> Probe:
-    """One input through the backend, and a selection of its series through the definition in float64."""
-    case = workload.case
-    workload.call_number(call)
-    with torch.enable_grad() if case.mode != "inference" else torch.no_grad():
-        out = spikes_of(workload.module(workload.x))
+    `call` is the number that the backend's next call must have; `exact` says that the input needs no rounding.
+    """
+    case, x = workload.case, workload.x
+    chosen = Selection.of(x, reference, case.seed)
+    given, uniforms = chosen.take(x), chosen.uniforms(x, reference, call)
+    _poison(x)
+    with torch.set_grad_enabled(case.mode != "inference"):
+        out = spikes_of(workload.module(x))
         spikes = out.detach().clone()
-    if spikes.shape != workload.x.shape:
-        return Probe(name, False, f"spikes {list(spikes.shape)} for input {list(workload.x.shape)}", 0, 0, 0.0, 0.0)
-    chosen = Selection.of(workload.x, reference, case.seed)
-    uniforms = chosen.uniforms(workload.x, reference, call)
-    expected = Expected.of(reference, chosen, workload.x, uniforms, gradient=case.mode != "inference")
+    if spikes.shape != x.shape:
+        return Probe(name, False, f"spikes {list(spikes.shape)} for input {list(x.shape)}", 0, 0, 0.0, 0.0)
+    expected = Expected.of(reference, chosen, given, uniforms, case.mode != "inference", exact)
     differs, worst = expected.judge(chosen.take(spikes).double())
     differing = int(differs.sum())
     seen = {"series": chosen.count, "differing": differing, "spikes": float(spikes.double().sum())}
     probe = {"name": name, "worst_margin": worst, **seen}
+    if not torch.equal(chosen.take(x), given):
+        return Probe(passed=False, reason="the backend changed its input", **probe)
     if not worst <= 1:
         why = f"a spike differs where the margin is {worst:.3g} times what rounding explains"
         return Probe(passed=False, reason=why, **probe)
-    if differing > max(DIFFERING * chosen.count, 1):
+    if differing > max(DIFFERING * chosen.count, 2 * expected.flipped, 1):
         return Probe(passed=False, reason=f"{differing} of {chosen.count} series differ", **probe)
     if case.mode == "inference":
         return Probe(passed=True, reason=None, **probe)
@@ -164,132 +150,11 @@ def compare(workload: Workload, reference: Neuron, name: str, call: int) -> Prob
     return Probe(passed=reason is None, reason=reason, gradient_error=errors[0], parameter_error=errors[1], **probe)
 
 
-@dataclass
-class Selection:
-    """Which series are compared: all of them, or 512 random ones with the first and the last; whole items if coupled."""
-
-    index: Tensor  # flat positions in B·N
-    shape: tuple[int, int]  # [B, N] of the selection as the definition sees it
-    neurons: Tensor  # neuron number of each position in the last axis of the selection
-    coupled: bool
-
-    @staticmethod
-    def of(x: Tensor, neuron: Neuron, seed: int) -> "Selection":
-        _, b, n = x.shape
-        generator = torch.Generator().manual_seed(seed)
-        if neuron.coupled:
-            picks = torch.randperm(b, generator=generator)[: max(1, SERIES // n)].tolist()
-            items = sorted({0, b - 1, *picks})
-            index = torch.cat([torch.arange(n) + i * n for i in items])
-            return Selection(index.to(x.device), (len(items), n), torch.arange(n), True)
-        flat = torch.arange(b * n)
-        if b * n > SERIES + 2:
-            picks = torch.randperm(b * n, generator=generator)[:SERIES]
-            flat = torch.unique(torch.cat([picks, torch.tensor([0, b * n - 1])]))
-        return Selection(flat.to(x.device), (1, len(flat)), flat % n, False)
-
-    @property
-    def count(self) -> int:
-        return len(self.index)
-
-    def take(self, tensor: Tensor) -> Tensor:
-        """The selected series of [T, B, N] as [T, b, n]."""
-        steps = tensor.shape[0]
-        return tensor.detach().reshape(steps, -1)[:, self.index].reshape(steps, *self.shape)
-
-    def mask(self, like: Tensor, kept: Tensor) -> Tensor:
-        """[T, B, N] of `like` with every series zero but the selected ones where `kept` [b, n] is true."""
-        flat = torch.zeros(like.shape[1] * like.shape[2], dtype=like.dtype, device=like.device)
-        flat[self.index] = kept.reshape(-1).to(like.dtype)
-        return like * flat.view(like.shape[1:])
-
-    def uniforms(self, x: Tensor, neuron: Neuron, call: int) -> Tensor | None:
-        """The uniforms of the selected series at a call number, as the backend must have drawn them."""
-        if not isinstance(neuron, StochasticNeuron):
-            return None
-        neuron.calls = call
-        return self.take(neuron.draw(x))
-
-    def restrict(self, neuron: Neuron) -> Neuron:
-        """A copy of the neuron for the selected series: parameters per neuron are picked."""
-        part = copy.deepcopy(neuron)
-        if self.coupled:
-            return part
-        for name in part.per_neuron:
-            value = getattr(part, name)
-            if isinstance(value, nn.Parameter):
-                setattr(part, name, nn.Parameter(value.detach()[..., self.neurons.to(value.device)]))
-            elif isinstance(value, Tensor):
-                setattr(part, name, value[..., self.neurons.to(value.device)])
-        return part
-
-
-@dataclass
-class Expected:
-    """What the definition says of the selected series: spikes, margins, and what rounding in the dtype explains."""
-
-    neuron: Neuron  # in float64
-    x: Tensor
-    spikes: Tensor
-    margin: Tensor
-    allowed: Tensor
-    low: Neuron  # in the backend's dtype
-    noise: dict[str, Tensor]  # the uniforms, if it is stochastic
-
-    @staticmethod
-    def of(reference: Neuron, chosen: Selection, x: Tensor, uniforms: Tensor | None, gradient: bool) -> "Expected":
-        part = chosen.restrict(reference)
-        low_x = chosen.take(x)
-        noise = {} if uniforms is None else {"uniforms": uniforms}
-        wide_noise = {k: v.double() for k, v in noise.items()}
-        exact = copy.deepcopy(part).double()
-        wide = low_x.double().requires_grad_(gradient)
-        with torch.set_grad_enabled(gradient):
-            spikes = spikes_of(exact(wide, **wide_noise))
-        with torch.no_grad():
-            membrane = exact.membrane(wide)
-            margin = exact.margin(membrane, wide_noise.get("uniforms"))
-            error = torch.zeros_like(membrane)
-            if x.dtype != torch.float64:
-                error = (part.membrane(low_x).double() - membrane).abs()
-                error = _until_flip(error, spikes_of(part(low_x, **noise)).double() != spikes)
-        eps = torch.finfo(x.dtype).eps
-        allowed = 8 * error.cummax(0).values.clamp_min(eps / 2)
-        return Expected(exact, wide, spikes, margin, allowed, part, noise)
-
-    def gradients(self, g: Tensor) -> list[Tensor | None]:
-        """In float64, for the input and for every parameter."""
-        there = [p for p in self.neuron.parameters() if p.requires_grad]
-        wanted = (self.x, *there)
-        return list(torch.autograd.grad(self.spikes, wanted, g.double(), allow_unused=True, retain_graph=True))
-
-    def own_errors(self, g: Tensor) -> tuple[float, float]:
-        """The definition's own largest gradient errors in the backend's dtype, of input and parameters, where spikes agree."""
-        x = self.x.detach().to(g.dtype).requires_grad_()
-        spikes = spikes_of(self.low(x, **self.noise))
-        g = g * (spikes.double() == self.spikes.detach()).all(0)
-        there = [p for p in self.low.parameters() if p.requires_grad]
-        got = torch.autograd.grad(spikes, (x, *there), g, allow_unused=True)
-        pairs = [
-            (a.double(), b) for a, b in zip(got, self.gradients(g), strict=True) if a is not None and b is not None
-        ]
-        return _relative(*pairs[0], axis=0), max((_relative(a, b, axis=None) for a, b in pairs[1:]), default=0.0)
-
-    def judge(self, spikes: Tensor) -> tuple[Tensor, float]:
-        """Which series [b, n] differ, and the worst margin at a first difference in units of what is allowed."""
-        wrong = spikes != self.spikes.detach()
-        differs = wrong.any(0)
-        if not bool(differs.any()):
-            return differs, 0.0
-        first = wrong.to(torch.int8).argmax(0, keepdim=True)
-        ratio = (self.margin / self.allowed).gather(0, first)[0][differs]
-        return differs, float(ratio.nan_to_num(torch.inf).max())
-
-
-def _until_flip(error: Tensor, flips: Tensor) -> Tensor:
-    """The error up to and including the first step at which the definition itself flips in the lower precision."""
-    before = flips.cumsum(0) - flips.to(torch.int64)
-    return error.masked_fill(before > 0, 0.0)
+def _poison(like: Tensor, most: int = 2**28) -> None:
+    """Fill memory with NaN and free it, so that what a backend leaves unwritten shows; `most` bytes, at most 8 buffers."""
+    count = max(1, min(8, most // (like.numel() * like.element_size())))
+    held = [torch.full_like(like.detach(), float("nan")) for _ in range(count)]
+    del held
 
 
 def tolerance(dtype: torch.dtype, slope: float) -> float:
@@ -306,19 +171,25 @@ def gradient_errors(
 ) -> tuple[tuple[float, float | None], str | None]:
     """Errors of the input's and the parameters' gradients where the spikes agree, and why they fail if they do."""
     g = chosen.mask(workload.g, kept)
-    parameters = workload.parameters
+    given = chosen.take(g)
     if not out.requires_grad:
         return (float("inf"), None), "the spikes carry no gradient"
-    got = torch.autograd.grad(out, (workload.x, *parameters), g, allow_unused=True)
-    want = expected.gradients(chosen.take(g))
-    if got[0] is None or want[0] is None:
+    _poison(g)
+    got = torch.autograd.grad(out, (workload.x, *workload.parameters), g, allow_unused=True)
+    if got[0] is None:
         return (float("inf"), None), "the input gets no gradient"
+    mine, others = chosen.take(got[0]), [None if v is None else v.clone() for v in got[1:]]  # now, not when it is done
+    if not torch.equal(chosen.take(g), given):
+        return (float("inf"), None), "the backward pass changed the gradient that it was given"
+    want = expected.gradients(given)
+    if want[0] is None:
+        return (float("inf"), None), "the definition's input gets no gradient"
+    error = float(relative_error(mine.double(), want[0], axis=0).max())
+    pairs = [_matched(a, b, chosen) for a, b in zip(others, want[1:], strict=True)]
+    worst = max((float(relative_error(a, b)) for a, b in pairs), default=None)
     limit = others_limit = tolerance(workload.x.dtype, float(getattr(expected.neuron, "slope", 1.0)))
-    error = _relative(chosen.take(got[0]).double(), want[0], axis=0)
-    pairs = [_matched(a, b, chosen) for a, b in zip(got[1:], want[1:], strict=True)]
-    worst = max((_relative(a, b, axis=None) for a, b in pairs), default=None)
-    if limit < max(error, worst or 0.0) < 1000 * limit:  # rounding in the definition may explain it, as for spikes
-        own = expected.own_errors(chosen.take(g))
+    if limit < max(error, worst or 0.0) < 1000 * limit:  # rounding may explain it, as it may for spikes
+        own = expected.own_errors(given)
         limit, others_limit = max(limit, 8 * own[0]), max(limit, 8 * own[1])
     if not error <= limit:
         return (error, worst), f"the input's gradient is off by {error:.2g} of its largest (limit {limit:.2g})"
@@ -340,14 +211,3 @@ def _matched(got: Tensor | None, want: Tensor | None, chosen: Selection) -> tupl
         summed.index_add_(-1, chosen.neurons.to(got.device), want.double())
         want = summed
     return got.double(), want.double()
-
-
-def _relative(got: Tensor, want: Tensor, axis: int | None) -> float:
-    """Largest error ÷ largest |wanted|, per series along `axis` or over all; infinite if anything is not finite."""
-    error = (got - want).abs()
-    if axis is None:
-        scale, error = want.abs().max(), error.max()
-    else:
-        scale, error = want.abs().amax(axis), error.amax(axis)
-    ratio = torch.where(scale > 0, error / scale.clamp_min(1e-300), torch.where(error > 0, torch.inf, 0.0))
-    return float(ratio.nan_to_num(torch.inf).max())

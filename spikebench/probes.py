@@ -1,0 +1,88 @@
+"""Inputs that show what the timed one may hide: another rate with membranes brought near the edge, and exact ties."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+
+from spikebench.backend import Refused
+from spikebench.case import Case, with_changes
+from spikebench.neuron import Neuron
+from spikebench.reference import Expected, Selection
+from spikebench.rooms import facts
+from spikebench.workload import Workload, build, calibrate
+
+RATES = (0.05, 0.3)
+STEPS = 512
+SERIES = 128  # at least; a case may have a single one
+EXACT_STEPS = 16  # halving a membrane in eighths for longer would need more bits than float32 has
+EXACT = {"decay": 0.5, "synapse_decay": 0.5, "threshold": 1.0}
+
+
+@dataclass(frozen=True)
+class Look:
+    """A workload on an input that shows something. `aimed`: bring membranes near the edge; `exact`: nothing is rounded."""
+
+    name: str
+    workload: Workload
+    aimed: bool = False
+    exact: bool = False
+
+
+def looks(case: Case) -> Iterator[Look]:
+    """The looks that a case's neuron allows, made one after the other; each is as long and as large as it needs to be."""
+    fixed = facts(case.parsed.name).attributes["fixed_length"]
+    batch = max(case.B, -(-SERIES // case.N))
+    rate = max(RATES, key=lambda r: abs(r - case.rate))
+    steps = case.T if fixed else min(case.T, STEPS)
+    short = with_changes(case, T=steps, B=batch, rate=rate, seed=case.seed + 1)
+    yield Look(f"rate {rate}", build(short, calibrate(short)), aimed=True)
+    if (tied := _ties(with_changes(short, T=steps if fixed else min(steps, EXACT_STEPS)))) is not None:
+        yield Look("exact ties", tied, exact=True)
+
+
+def _ties(case: Case) -> Workload | None:
+    """Where one decay makes the membrane: with halves and eighths for all numbers, membranes meet the threshold exactly."""
+    options = case.parsed.all_options
+    if "decay" not in options or facts(case.parsed.name).attributes["stochastic"]:
+        return None
+    halves = {k: v for k, v in EXACT.items() if options.get(k) is not None}
+    subject = replace(case.parsed, options={**case.parsed.options, **halves})
+    try:
+        tied = build(with_changes(case, subject=str(subject)), 0.0)
+    except Refused:
+        return None
+    with torch.no_grad():
+        tied.x.copy_((tied.x * 8 + 3).round() / 8)
+    return tied
+
+
+def aim(workload: Workload, reference: Neuron, call: int, within: float = 1.25) -> None:
+    """Bring one membrane of every selected series near its edge by moving a little of the input.
+
+    The step is that of the smallest margin in the second half; its margin becomes `within` times what rounding
+    explains. There a spike tells membranes apart that differ by little more than rounding; elsewhere it takes luck.
+    What moves is the input of that step, or where no reset makes the membrane jump the whole input up to it.
+    """
+    chosen = Selection.of(workload.x, reference, workload.case.seed)
+    x = chosen.take(workload.x)
+    uniforms = chosen.uniforms(workload.x, reference, call)
+    goal = Expected.of(reference, chosen, x, uniforms, gradient=False).allowed * within
+    goal = goal.clamp_min(1e-10)  # in float64 nothing says what rounding explains
+    noise = None if uniforms is None else uniforms.double()
+    neuron, smooth = chosen.restrict(reference).double(), reference.reset_kind in ("none", "mean-field")
+    across = 1 - 2 * (torch.arange(chosen.count, device=x.device) % 2).view(
+        chosen.shape
+    )  # every other series: beyond it
+    wide, at = x.double(), None
+    for side in (1, 1, 1, 1, across):  # Newton's method; once is enough where the membrane is linear in the input
+        wide.requires_grad_()
+        margin = neuron.margin(neuron.membrane(wide), noise)
+        at = margin[len(x) // 2 :].argmin(0, keepdim=True) + len(x) // 2 if at is None else at
+        here = margin.gather(0, at)
+        (slope,) = torch.autograd.grad(here.sum(), wide)
+        if not smooth:
+            slope = torch.zeros_like(slope).scatter(0, at, slope.gather(0, at))
+        move = slope * ((side * goal.gather(0, at) - here.detach()) / slope.square().sum(0))
+        wide = wide.detach() + torch.where(move.abs().amax(0) < 1, move, 0.0)
+    chosen.put(workload.x, wide)
