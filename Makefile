@@ -32,8 +32,8 @@ clean: ## remove the virtual environment and caches; measurements stay
 # state/whole: the environment is whole and was made in this folder. It is away while pip works, so that an interrupted
 # install is redone from nothing; mv keeps its time, so that what is installed stays newer.
 EXTRAS_bench := cpu,tasks
-EXTRAS_test := cpu,tasks,test
-EXTRAS_check := cpu,tasks,test,dev
+EXTRAS_test := cpu,tasks,asv,test
+EXTRAS_check := cpu,tasks,asv,test,dev
 
 $(STATE)/bench $(STATE)/test $(STATE)/check: pyproject.toml constraints.txt $(STATE)/whole
 	@mv $(STATE)/whole $(STATE)/unfinished

@@ -62,10 +62,10 @@ def versions() -> dict[str, str]:
 
 
 def commit(folder: Path) -> dict[str, Any]:
-    """Commit of the checkout that holds `folder`, and a hash of local changes to the package (null when clean)."""
+    """Commit of the checkout whose package `folder` is, and a hash of local changes to it (null when clean)."""
     hash_ = _git(folder, "rev-parse", "HEAD")
     top = _git(folder, "rev-parse", "--show-toplevel")
-    if not hash_ or not top or not (Path(top) / "spikebench").is_dir():
+    if not hash_ or not top or folder != Path(top).resolve() / "spikebench":
         return {"commit": None, "dirty": None}
     changes = _git(Path(top), "diff", "HEAD", "--", "spikebench") or ""
     changes += _git(Path(top), "status", "--porcelain", "--", "spikebench") or ""

@@ -1,11 +1,10 @@
 """Statistics: medians of processes, paired log-ratio intervals, verdicts, growth in T. The process is the unit of replication."""
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
-
-import numpy as np
 
 Verdict = Literal["faster", "slower", "same", "inconclusive"]
 BAND = 0.02
@@ -23,14 +22,14 @@ class Ratio:
 
 def median(samples: Sequence[float]) -> float:
     """Median; NaN for no samples."""
-    return float(np.median(samples)) if len(samples) else math.nan
+    return float(statistics.median(samples)) if len(samples) else math.nan
 
 
 def mean_interval(samples: Sequence[float], level: float = 0.95) -> tuple[float, float]:
     """The t interval of a mean; (−∞, ∞) for a single sample."""
     if len(samples) < 2:
         return -math.inf, math.inf
-    mean, spread = float(np.mean(samples)), float(np.std(samples, ddof=1))
+    mean, spread = statistics.fmean(samples), statistics.stdev(samples)
     half = _t_quantile(level, len(samples) - 1) * spread / math.sqrt(len(samples))
     return mean - half, mean + half
 
@@ -42,14 +41,13 @@ def paired_ratio(baseline: Sequence[float], candidate: Sequence[float], level: f
     """
     if len(baseline) != len(candidate) or not len(baseline):
         raise ValueError(f"pairs need equal counts, not {len(baseline)} and {len(candidate)}")
-    times = np.asarray([baseline, candidate], float)
-    if not (np.isfinite(times).all() and (times > 0).all()):
+    if not all(0 < t < math.inf for t in [*baseline, *candidate]):
         raise ValueError("times must be positive and finite")
-    logs = np.log(times[0]) - np.log(times[1])
-    n, mean = len(logs), float(logs.mean())
+    logs = [math.log(a) - math.log(b) for a, b in zip(baseline, candidate, strict=True)]
+    n, mean = len(logs), statistics.fmean(logs)
     if n == 1:
         return Ratio(math.exp(mean), 0.0, math.inf, 1)
-    half = _t_quantile(level, n - 1) * float(logs.std(ddof=1)) / math.sqrt(n)
+    half = _t_quantile(level, n - 1) * statistics.stdev(logs) / math.sqrt(n)
     return Ratio(math.exp(mean), math.exp(mean - half), math.exp(mean + half), n)
 
 
@@ -58,15 +56,14 @@ def unpaired_ratio(baseline: Sequence[float], candidate: Sequence[float], level:
 
     A side with one process has no spread: the interval is then (0, ∞).
     """
-    times = [np.asarray(side, float) for side in (baseline, candidate)]
-    if not all(len(side) and np.isfinite(side).all() and (side > 0).all() for side in times):
+    if not all(len(side) and all(0 < t < math.inf for t in side) for side in (baseline, candidate)):
         raise ValueError("times must be positive and finite, at least one on each side")
-    logs = [np.log(side) for side in times]
-    mean = float(logs[0].mean() - logs[1].mean())
+    logs = [[math.log(t) for t in side] for side in (baseline, candidate)]
+    mean = statistics.fmean(logs[0]) - statistics.fmean(logs[1])
     n = min(len(side) for side in logs)
     if n < 2:
         return Ratio(math.exp(mean), 0.0, math.inf, n)
-    parts = [float(side.var(ddof=1)) / len(side) for side in logs]
+    parts = [statistics.variance(side) / len(side) for side in logs]
     spread = sum(parts)
     freedom = spread**2 / sum(p**2 / (len(s) - 1) for p, s in zip(parts, logs, strict=True)) if spread else math.inf
     half = _t_quantile(level, freedom) * math.sqrt(spread)
@@ -114,6 +111,8 @@ def growth(T: Sequence[float], seconds: Sequence[float]) -> Growth:
     `last_exponent` is the slope of log t against log T between the two largest T. Raises ValueError below 3 points
     or 2 distinct T.
     """
+    import numpy as np
+
     steps, times = np.asarray(T, float), np.asarray(seconds, float)
     distinct = np.unique(steps)
     if len(steps) < 3 or len(distinct) < 2:
