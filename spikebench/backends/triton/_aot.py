@@ -19,16 +19,19 @@ from spikebench.backends.triton import _launch
 
 @dataclass(frozen=True)
 class Binary:
-    """A kernel compiled for one GPU: registers per thread, bytes spilled per thread, bytes of shared memory per block."""
+    """A kernel compiled for one GPU: registers per thread, bytes spilled per thread, bytes of shared memory per block.
 
-    kernel: str
+    `copies`: widths in bytes of the asynchronous copies that its pipelined loop reads with.
+    """
+
+    name: str
     capability: int
-    block: int
-    warps: int
+    launch: _launch.Launch
     registers: int
     spills: int
     shared: int
-    ptx: str
+    copies: tuple[int, ...]
+    ttir: str
 
 
 def launches(
@@ -45,8 +48,8 @@ def launches(
     return found
 
 
-def compiled(launch: _launch.Launch, capability: int) -> Binary:
-    """One launch's kernel for a CUDA compute capability (90: Hopper, 80: A100), specialised as the launch would be."""
+def specialised(launch: _launch.Launch) -> ASTSource:
+    """A launch's kernel with the types and hints that triton gives its arguments."""
     kernel, signature, constants, hints = launch.kernel, {}, {}, {}
     for place, parameter in enumerate(kernel.params):
         value = launch.arguments[parameter.name]
@@ -56,11 +59,21 @@ def compiled(launch: _launch.Launch, capability: int) -> Binary:
             constants[parameter.name] = value
         elif kind.startswith("*") or (kind[0] == "i" and not parameter.do_not_specialize and value % 16 == 0):
             hints[(place,)] = [["tt.divisibility", 16]]
-    source = ASTSource(fn=kernel, signature=signature, constexprs=constants, attrs=hints)
-    made = triton.compile(source, target=GPUTarget("cuda", capability, 32), options={"num_warps": launch.warps})
+    return ASTSource(fn=kernel, signature=signature, constexprs=constants, attrs=hints)
+
+
+def compiled(launch: _launch.Launch, capability: int) -> Binary:
+    """One launch's kernel for a CUDA compute capability (90: Hopper, 80: A100)."""
+    target, options = GPUTarget("cuda", capability, 32), {"num_warps": launch.warps}
+    made = triton.compile(specialised(launch), target=target, options=options)
     registers, spills = _resources(made.asm["cubin"])
-    block, shared = launch.arguments["BLOCK"], made.metadata.shared
-    return Binary(kernel.__name__, capability, block, launch.warps, registers, spills, shared, made.asm["ptx"])
+    copies = {
+        int(width, 0) for width in re.findall(r"cp\.async\.c[ag]\.shared\.global[^;]*?, (0x\w+|\d+)", made.asm["ptx"])
+    }
+    kernel = launch.kernel
+    name = f"{kernel.fn.__module__.rpartition('.')[2]}.{kernel.__name__}"
+    shared = made.metadata.shared
+    return Binary(name, capability, launch, registers, spills, shared, tuple(sorted(copies)), made.asm["ttir"])
 
 
 def _kind(parameter: Any, value: Any) -> str:

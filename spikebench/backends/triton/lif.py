@@ -92,7 +92,7 @@ class _LIF(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]  # as torch has it
         u, x, *_ = ctx.saved_tensors  # the parameters are saved so that autograd sees them change
         g = grad.reshape(u.shape).contiguous()
         dx, by_decay, by_threshold = _backward(ctx.neuron, g, u, x, ctx.needs_input_grad[1:3], ctx.how)
@@ -105,7 +105,7 @@ def _backward(
     """Gradients of the input [T, M], of the decay and of the threshold; x only if the decay scales it and learns."""
     steps, count = g.shape
     shape = _launch.fitted(count, u.element_size(), 2, how)
-    length = _launch.steps_per_chunk(steps, count, how["chunk"])
+    length = _launch.steps_per_chunk(g, how["chunk"])
     grid = (triton.cdiv(count, shape.block), triton.cdiv(steps, length))
     kind = {"slope": neuron.slope, "SURROGATE": neuron.surrogate, "DETACH": neuron.detach_reset, "L": length}
     common = {"g": g, "u": u, **_constants(neuron), **kind, **_launch.sizes(g, shape)}

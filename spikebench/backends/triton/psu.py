@@ -56,7 +56,7 @@ def _not_scan(form: str) -> str | None:
 def _forward(neuron: PSU, x: Tensor, s: Tensor, z: Tensor | None, v: Tensor | None, how: dict[str, Any]) -> None:
     """Spikes into s [T, M]; the membranes without and with reset into z and v."""
     shape = _launch.fitted(x.shape[1], x.element_size(), 1, how)
-    length = _launch.steps_per_chunk(*x.shape, how["chunk"])
+    length = _launch.steps_per_chunk(x, how["chunk"])
     grid = (triton.cdiv(x.shape[1], shape.block), triton.cdiv(x.shape[0], length))
     common = {"x": x, "L": length, **_constants(neuron), **_launch.sizes(x, shape)}
 
@@ -90,12 +90,12 @@ class _PSU(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]  # as torch has it
         z, v = ctx.saved_tensors
         neuron: PSU = ctx.neuron
         g = grad.reshape(z.shape).contiguous()
         shape = _launch.fitted(g.shape[1], z.element_size(), 3, ctx.how)
-        length = _launch.steps_per_chunk(*g.shape, ctx.how["chunk"])
+        length = _launch.steps_per_chunk(g, ctx.how["chunk"])
         grid = (triton.cdiv(g.shape[1], shape.block), triton.cdiv(g.shape[0], length))
         kind = {"slope": neuron.slope, "SURROGATE": neuron.surrogate, "L": length}
         common = {"g": g, "z": z, "v": v, **kind, **_constants(neuron), **_launch.sizes(g, shape)}

@@ -89,7 +89,7 @@ class _Sampler(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]  # as torch has it
         x, q, *filters = ctx.saved_tensors
         g = grad.contiguous()
         grid, warps, sizes = _plan(x, filters[0].shape[0], ctx.how)

@@ -53,7 +53,7 @@ def run(
 def _forward(neuron: SPSN, call: int, x: Tensor, s: Tensor, y: Tensor | None, how: dict[str, Any]) -> None:
     """Spikes into s [T, M], and what the backward pass needs into y [T, M]: p, or the relaxed sample."""
     shape = _launch.fitted(x.shape[1], x.element_size(), 1, how, rows=4)
-    length = _launch.steps_per_chunk(*x.shape, how["chunk"])
+    length = _launch.steps_per_chunk(x, how["chunk"])
     grid = (triton.cdiv(x.shape[1], shape.block), triton.cdiv(x.shape[0], length))
     state = None
     if grid[1] > 1:
@@ -106,12 +106,12 @@ class _SPSN(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]  # as torch has it
         (y,) = ctx.saved_tensors
         neuron: SPSN = ctx.neuron
         g = grad.reshape(y.shape).contiguous()
         shape = _launch.fitted(g.shape[1], y.element_size(), 2, ctx.how)
-        length = _launch.steps_per_chunk(*g.shape, ctx.how["chunk"])
+        length = _launch.steps_per_chunk(g, ctx.how["chunk"])
         grid = (triton.cdiv(g.shape[1], shape.block), triton.cdiv(g.shape[0], length))
         state = None
         if grid[1] > 1:

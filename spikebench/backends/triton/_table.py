@@ -1,0 +1,90 @@
+"""The table of kernels in README.md: registers, spills and shared memory as compiled."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import torch
+import triton
+
+from spikebench.backends.triton import _aot, _launch
+
+README = Path(__file__).with_name("README.md")
+BEGIN, END = "<!-- kernels -->\n", "<!-- end of kernels -->\n"
+CAPABILITIES = (90, 80)
+STEPS, NEURONS = 1000, 512
+CHUNK = {"lif": 256, "spsn": 256, "psu": 256, "exodus": 256, "slayer": 256}
+ARGUMENTS: dict[str, dict[str, Any]] = {"spike_sampler": {"n": NEURONS}}
+NEURON_IDS = (*CHUNK, "spike_sampler")
+
+
+def listed(neuron: str) -> list[tuple[int, _launch.Launch]]:
+    """Number of series and launch of a neuron's kernels, float32, default options, M = 16,384 and, in chunks, M = 512."""
+    run = importlib.import_module(f"spikebench.backends.triton.{neuron}").run
+    there = vars(importlib.import_module(f"spikebench.neurons.{neuron}"))
+    kind = next(v for k, v in there.items() if k.lower() == neuron.replace("_", ""))
+    sizes: list[tuple[int, dict[str, Any]]] = [(32, {})]
+    if neuron in CHUNK:
+        sizes.append((1, {"chunk": CHUNK[neuron]}))
+    found: dict[tuple[Any, ...], tuple[int, _launch.Launch]] = {}
+    for batch, how in sizes:
+        made = kind(**ARGUMENTS.get(neuron, {}))
+        for each in _aot.launches(run, made, (STEPS, batch, NEURONS), torch.float32, **how):
+            absent = tuple(name for name, value in each.arguments.items() if value is None)
+            found.setdefault((each.kernel, absent), (batch * NEURONS, each))
+    return list(found.values())
+
+
+def label(launch: _launch.Launch) -> str:
+    """What tells launches of one kernel apart."""
+    given = launch.arguments
+    if "f0" in given:
+        kinds = {(True, True): "constant factors", (True, False): "one factor from data"}
+        one = "one state, " if given["second"] is None else ""
+        return one + kinds.get((given["f0_at"] is None, given["f1_at"] is None), "factors from data")
+    if given.get("THROUGH") is False:
+        return ", ".join(["reset passed by", *_passes(given)])
+    return ", ".join(_passes(given))
+
+
+def _passes(given: dict[str, Any]) -> list[str]:
+    if given.get("ENDS"):
+        return ["ends of chunks"]
+    if given.get("ends") is not None:
+        first, second, by = ("z", "r", "membrane") if "membrane" in given else ("x", "g", "y")
+        return [f"ends of chunks of {first if given[by] is None else second}"]
+    kept = next((name for name in ("u", "y", "z", "q") if name in given), None)
+    parts = ["nothing kept"] if kept and given[kept] is None else []
+    entering = next((name for name in ("state", "membrane") if name in given), None)
+    return [*parts, *(["chunks"] if entering and given[entering] is not None else [])]
+
+
+def row(series: int, binaries: list[_aot.Binary]) -> str:
+    """One line of the table: a kernel compiled for each capability."""
+    first = binaries[0]
+    shape = first.launch.arguments
+    copies = "/".join(str(width) for width in first.copies) or "none"
+    used = " | ".join(f"{b.registers} | {b.spills} | {b.shared:,}" for b in binaries)
+    size = f"{series:,} | {shape['BLOCK']} | {first.launch.warps} | {shape.get('STAGES', '')} | {copies}"
+    return f"| {first.name.removesuffix('_kernel')} | {label(first.launch)} | {size} | {used} |\n"
+
+
+def text() -> str:
+    """The whole table, with the versions it was made with."""
+    head = "| kernel | variant | M | block | warps | stages | copies (bytes) |"
+    rule = "|---|---|---|---|---|---|---|"
+    for capability in CAPABILITIES:
+        head += f" sm_{capability} registers | spills (bytes) | shared (bytes) |"
+        rule += "---|---|---|"
+    lines = [f"Made with triton {triton.__version__}.\n\n", head + "\n", rule + "\n"]
+    for neuron in NEURON_IDS:
+        for series, launch in listed(neuron):
+            lines.append(row(series, [_aot.compiled(launch, capability) for capability in CAPABILITIES]))
+    return "".join(dict.fromkeys(lines))
+
+
+def write() -> None:
+    """Put the table into README.md in place of the one that is there."""
+    before, rest = README.read_text().split(BEGIN)
+    after = rest.split(END)[1]
+    README.write_text(before + BEGIN + text() + END + after)
