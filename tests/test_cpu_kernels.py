@@ -18,7 +18,7 @@ from numba import njit
 
 from spikebench import philox
 from spikebench.backend import Refused
-from spikebench.backends.cpu import lif, spsn, threads
+from spikebench.backends.cpu import lif, spsn
 from spikebench.backends.cpu.philox import uniforms
 from spikebench.neuron import Neuron
 from spikebench.neurons.lif import LIF
@@ -87,18 +87,16 @@ def far(got: Tensor, expected: Tensor, least: float = 0.0) -> float:
     return (got - expected).abs().max().item() / (scale or 1.0)
 
 
-@given(LIF_OPTIONS, STEPS, REST, st.integers(0, 9), st.booleans(), st.booleans(), st.integers(1, 3))
+@given(LIF_OPTIONS, STEPS, REST, st.integers(0, 9), st.booleans(), st.integers(1, 3))
 @settings(max_examples=100, deadline=None)
 def test_lif_is_the_definition(
-    options: dict[str, Any], steps: int, rest: tuple[int, int], seed: int, ties: bool, bypass: bool, count: int
+    options: dict[str, Any], steps: int, rest: tuple[int, int], seed: int, ties: bool, count: int
 ) -> None:
     torch.set_num_threads(count)
     neuron, x = make_lif(options), currents(steps, rest, seed, ties)
     expected = cast(Tensor, neuron(x))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(threads, "BYPASS", 0 if bypass else 2**60)
-        save, again = lif.run(neuron, x, plan="save"), lif.run(neuron, x, plan="recompute")
-        by_save, by_recompute = gradients(save, x, neuron), gradients(again, x, neuron)
+    save, again = lif.run(neuron, x, plan="save"), lif.run(neuron, x, plan="recompute")
+    by_save, by_recompute = gradients(save, x, neuron), gradients(again, x, neuron)
     assert torch.equal(save, expected) and torch.equal(again, expected)
     # the definition's p·(1 − p) has an absolute error of one epsilon, which dominates where every p is near 1
     least = 1e-3 * options["slope"] if options["surrogate"] == "sigmoid" else 0.0
@@ -107,20 +105,18 @@ def test_lif_is_the_definition(
         assert far(got, right, least) < RELATIVE
 
 
-@given(SPSN_OPTIONS, STEPS, REST, st.integers(0, 2**64 - 1), st.booleans(), st.integers(1, 3))
+@given(SPSN_OPTIONS, STEPS, REST, st.integers(0, 2**64 - 1), st.integers(1, 3))
 @settings(max_examples=60, deadline=None)
 def test_spsn_is_the_definition(
-    options: dict[str, Any], steps: int, rest: tuple[int, int], seed: int, bypass: bool, count: int
+    options: dict[str, Any], steps: int, rest: tuple[int, int], seed: int, count: int
 ) -> None:
     torch.set_num_threads(count)
     neuron, x = SPSN(**options), currents(steps, rest, 0)
     neuron.seed, neuron.site, neuron.calls = seed, seed % 5, seed % 3
     expected = cast(Tensor, neuron(x))
     neuron.calls -= 1
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(threads, "BYPASS", 0 if bypass else 2**60)
-        spikes = spsn.run(neuron, x)
-        (got,) = gradients(spikes, x, neuron)
+    spikes = spsn.run(neuron, x)
+    (got,) = gradients(spikes, x, neuron)
     assert neuron.calls == seed % 3 + 1
     assert torch.equal(spikes, expected)
     assert far(got, gradients(expected, x, neuron)[0]) < RELATIVE

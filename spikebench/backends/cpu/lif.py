@@ -76,7 +76,7 @@ def _forward(x: Tensor, setup: _Setup, keep: bool) -> tuple[Tensor, Tensor, Tens
     spikes = torch.empty(x.shape, dtype=x.dtype)
     u = flat.new_empty(steps if save else 0, series)
     marks = flat.new_empty(2 * -(-steps // kernels.STRIDE) if mark else 0, series)
-    launch(kernels.forward, [flat], [rows(spikes), u], [marks, setup.constants], most=BLOCK["save"])
+    launch(kernels.forward, [flat, rows(spikes), u, marks, setup.constants], most=BLOCK["save"])
     return spikes, u, marks
 
 
@@ -98,8 +98,8 @@ class _Fused(torch.autograd.Function):
         series = u.shape[1]
         gx = torch.empty(grad.shape if needs_x else (0, series), dtype=grad.dtype)
         learned = torch.zeros(2 if needs_decay or needs_threshold else 0, series, dtype=torch.float64)
-        others = [u, rows(x), marks, learned, setup.constants]
-        launch(kernels.backward, [rows(grad)], [rows(gx)], others, setup.kind, most=BLOCK[setup.plan])
+        arrays = [rows(grad), rows(gx), u, rows(x), marks, learned, setup.constants]
+        launch(kernels.backward, arrays, setup.kind, most=BLOCK[setup.plan])
         sums = learned.numpy().sum(1)  # numpy's sum does not depend on the number of threads
         by_decay = torch.full_like(decay, sums[0]) if needs_decay else None
         by_threshold = torch.full_like(threshold, sums[1]) if needs_threshold else None

@@ -12,21 +12,16 @@ import numpy as np
 from spikebench.backends.cpu.elementary import exp_minus
 from spikebench.backends.cpu.primitives import (
     BLOCKS,
-    BYPASS,
     NUMBERS,
     SERIES,
     SIZE,
     array,
     compiled,
-    fetch,
     numbers,
-    stream,
     take,
 )
 
 STRIDE = 32  # steps between checkpoints
-TILE = 1024  # series: rows that are worked on stay in the first-level cache
-AHEAD = 1  # rows
 ATAN, FAST_SIGMOID, SIGMOID, TRIANGLE, EXPONENTIAL = range(5)
 
 # the constants of a neuron, one array of the data's dtype, so that float32 stays float32
@@ -140,38 +135,26 @@ def _unlearn(by_decay: Array, q: Array, x: Array) -> None:
 
 
 @compiled
-def _forward(x: Array, s: Array, u: Array, marks: Array, c: Array, lo: int, hi: int, bypass: bool) -> None:
+def _forward(x: Array, s: Array, u: Array, marks: Array, c: Array, lo: int, hi: int) -> None:
     """Spikes s of series lo to hi, and for backward the membranes u or the states (v, i) every STRIDE steps."""
-    v, i = np.zeros(hi - lo, x.dtype), np.zeros(hi - lo, x.dtype)
-    some_u, some_s = np.empty(TILE, x.dtype), np.empty(TILE, x.dtype)
+    v, i, unsaved = np.zeros(hi - lo, x.dtype), np.zeros(hi - lo, x.dtype), np.empty(hi - lo, x.dtype)
     save, mark, synapse = u.shape[0] > 0, marks.shape[0] > 0, c[SYNAPSE] >= c[ZERO]
     for t in range(x.shape[0]):
         if mark and t % STRIDE == 0:
             marks[t // STRIDE * 2, lo:hi] = v
             marks[t // STRIDE * 2 + 1, lo:hi] = i
-        for start in range(lo, hi, TILE):
-            stop = min(start + TILE, hi)
-            at, end = start - lo, stop - lo
-            if t + AHEAD < x.shape[0]:
-                fetch(x[t + AHEAD, start:stop])
-            xt = x[t, start:stop]
-            if synapse:
-                _filter(xt, i[at:end], c[SYNAPSE])
-                xt = i[at:end]
-            ut = u[t, start:stop] if save and not bypass else some_u[: end - at]
-            st = some_s[: end - at] if bypass else s[t, start:stop]
-            _advance(xt, ut, st, v[at:end], c)
-            if bypass:
-                stream(s[t, start:stop], st)
-                if save:
-                    stream(u[t, start:stop], ut)
+        xt = x[t, lo:hi]
+        if synapse:
+            _filter(xt, i, c[SYNAPSE])
+            xt = i
+        _advance(xt, u[t, lo:hi] if save else unsaved, s[t, lo:hi], v, c)
 
 
 @compiled
-def _again(x: Array, u: Array, marks: Array, c: Array, lo: int, hi: int, block: int) -> None:
-    """Membranes u [STRIDE, hi − lo] of the steps of checkpoint `block`, with the bits of the forward pass."""
-    v, i, s = marks[block * 2, lo:hi].copy(), marks[block * 2 + 1, lo:hi].copy(), np.empty(hi - lo, x.dtype)
-    first = block * STRIDE
+def _again(x: Array, u: Array, marks: Array, c: Array, lo: int, hi: int, part: int) -> None:
+    """Membranes u [STRIDE, hi − lo] of the steps after checkpoint `part`, with the bits of the forward pass."""
+    v, i, s = marks[part * 2, lo:hi].copy(), marks[part * 2 + 1, lo:hi].copy(), np.empty(hi - lo, x.dtype)
+    first = part * STRIDE
     for t in range(first, min(first + STRIDE, x.shape[0])):
         xt = x[t, lo:hi]
         if c[SYNAPSE] >= c[ZERO]:
@@ -182,47 +165,26 @@ def _again(x: Array, u: Array, marks: Array, c: Array, lo: int, hi: int, block: 
 
 @compiled
 def _backward(
-    g: Array,
-    gx: Array,
-    u: Array,
-    x: Array,
-    marks: Array,
-    totals: Array,
-    kind: int,
-    c: Array,
-    lo: int,
-    hi: int,
-    bypass: bool,
+    g: Array, gx: Array, u: Array, x: Array, marks: Array, totals: Array, kind: int, c: Array, lo: int, hi: int
 ) -> None:
     """Gradients gx, and totals [2, M] of decay and threshold by series, of series lo to hi; either may be empty."""
     steps, dtype = g.shape[0], g.dtype
-    q, current = np.zeros(hi - lo, dtype), np.zeros(hi - lo, dtype)
-    some = np.empty(TILE, dtype)
+    q, current, unwanted = np.zeros(hi - lo, dtype), np.zeros(hi - lo, dtype), np.empty(hi - lo, dtype)
     saved, learns, wants, synapse = u.shape[0] > 0, totals.shape[0] > 0, gx.shape[0] > 0, c[SYNAPSE] >= c[ZERO]
     again = np.empty((0 if saved else STRIDE, hi - lo), dtype)
     for t in range(steps - 1, -1, -1):
         if not saved and (t == steps - 1 or t % STRIDE == STRIDE - 1):
             _again(x, again, marks, c, lo, hi, t // STRIDE)
-        for start in range(lo, hi, TILE):
-            stop = min(start + TILE, hi)
-            at, end = start - lo, stop - lo
-            if t >= AHEAD:
-                fetch(g[t - AHEAD, start:stop])
-                if saved:
-                    fetch(u[t - AHEAD, start:stop])
-            ut = u[t, start:stop] if saved else again[t % STRIDE, at:end]
-            gt = g[t, start:stop]
-            out = some[: end - at] if bypass or not wants else gx[t, start:stop]
-            if learns:
-                _learn(gt, ut, q[at:end], totals[0, start:stop], totals[1, start:stop], kind, c)
-            _retreat(gt, ut, q[at:end], out, kind, c)
-            if synapse:
-                _filter(q[at:end], current[at:end], c[SYNAPSE])
-                _scale(current[at:end], out, c[SCALE])
-            if learns and c[SCALED] > c[ZERO] and x.shape[0] > 0:
-                _unlearn(totals[0, start:stop], current[at:end] if synapse else q[at:end], x[t, start:stop])
-            if bypass and wants:
-                stream(gx[t, start:stop], out)
+        gt, ut = g[t, lo:hi], u[t, lo:hi] if saved else again[t % STRIDE]
+        out = gx[t, lo:hi] if wants else unwanted
+        if learns:
+            _learn(gt, ut, q, totals[0, lo:hi], totals[1, lo:hi], kind, c)
+        _retreat(gt, ut, q, out, kind, c)
+        if synapse:
+            _filter(q, current, c[SYNAPSE])
+            _scale(current, out, c[SCALE])
+        if learns and c[SCALED] > c[ZERO] and x.shape[0] > 0:
+            _unlearn(totals[0, lo:hi], current if synapse else q, x[t, lo:hi])
 
 
 def forward(real: Any, version: str) -> Any:
@@ -235,7 +197,7 @@ def forward(real: Any, version: str) -> Any:
         block = take(job)
         while block < job[BLOCKS] and version:
             lo = block * job[SIZE]
-            _forward(x, s, u, marks, c[0], lo, min(lo + job[SIZE], job[SERIES]), job[BYPASS] != 0)
+            _forward(x, s, u, marks, c[0], lo, min(lo + job[SIZE], job[SERIES]))
             block = take(job)
 
     return task
@@ -252,7 +214,7 @@ def backward(real: Any, version: str) -> Any:
         while block < job[BLOCKS] and version:
             lo = block * job[SIZE]
             hi = min(lo + job[SIZE], job[SERIES])
-            _backward(g, gx, u, x, marks, totals, job[NUMBERS], c[0], lo, hi, job[BYPASS] != 0)
+            _backward(g, gx, u, x, marks, totals, job[NUMBERS], c[0], lo, hi)
             block = take(job)
 
     return task

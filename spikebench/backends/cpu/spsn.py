@@ -45,7 +45,7 @@ def _forward(x: Tensor, c: Tensor, stream: tuple[int, ...], keep: bool) -> tuple
     """Spikes like x, and their slopes by the membrane [T, M], empty if not kept."""
     spikes, flat = torch.empty(x.shape, dtype=x.dtype), rows(x)
     slopes = flat.new_empty(flat.shape[0] if keep else 0, flat.shape[1])
-    launch(kernels.forward, [flat], [rows(spikes), slopes], [c], *stream, most=BLOCK)
+    launch(kernels.forward, [flat, rows(spikes), slopes, c], *stream, most=BLOCK)
     return spikes, slopes
 
 
@@ -61,5 +61,5 @@ class _Fused(torch.autograd.Function):
         refuse_second_order()
         slopes, c = ctx.saved_tensors
         gx = torch.empty(grad.shape, dtype=grad.dtype)
-        launch(kernels.backward, [rows(grad)], [rows(gx)], [slopes, c], most=BLOCK)
+        launch(kernels.backward, [rows(grad), rows(gx), slopes, c], most=BLOCK)
         return gx, None, None

@@ -13,15 +13,12 @@ from spikebench.backends.cpu.elementary import logit, sigmoid
 from spikebench.backends.cpu.philox import uniforms
 from spikebench.backends.cpu.primitives import (
     BLOCKS,
-    BYPASS,
     NUMBERS,
     SERIES,
     SIZE,
     array,
     compiled,
-    fetch,
     numbers,
-    stream,
     take,
 )
 
@@ -75,51 +72,30 @@ def _pass(qv: Array, qi: Array, gx: Array, decay: Scalar, leak: Scalar) -> None:
 
 
 @compiled
-def _forward(
-    x: Array, s: Array, slopes: Array, c: Array, key: Array, series: int, lo: int, hi: int, bypass: bool
-) -> None:
+def _forward(x: Array, s: Array, slopes: Array, c: Array, key: Array, series: int, lo: int, hi: int) -> None:
     """Spikes s of series lo to hi, and for backward their slopes, unless that is empty."""
-    steps, dtype = x.shape[0], x.dtype
-    v, i, drawn = np.zeros(hi - lo, dtype), np.zeros(hi - lo, dtype), np.empty((4, TILE), np.float32)
-    some_s, some_slope = np.empty(TILE, dtype), np.empty(TILE, dtype)
-    save, relaxed = slopes.shape[0] > 0, c[RELAXED] > c[ZERO]
+    v, i = np.zeros(hi - lo, x.dtype), np.zeros(hi - lo, x.dtype)
+    drawn, unsaved = np.empty((4, TILE), np.float32), np.empty(TILE, x.dtype)
+    steps, save, relaxed = x.shape[0], slopes.shape[0] > 0, c[RELAXED] > c[ZERO]
     for first in range(0, steps, 4):
         for start in range(lo, hi, TILE):
             stop = min(start + TILE, hi)
-            at, end = start - lo, stop - lo
-            n = end - at
+            n, vt, it = stop - start, v[start - lo : stop - lo], i[start - lo : stop - lo]
             uniforms(drawn, n, first // 4 * series + start, key[0], key[1], key[2], key[3])
             for t in range(first, min(first + 4, steps)):
-                if t + 4 < steps:
-                    fetch(x[t + 4, start:stop])
-                vt = v[at:end]
-                _integrate(x[t, start:stop], i[at:end], vt, c[SYN], c[MEM], c[LEAK])
-                st = some_s[:n] if bypass else s[t, start:stop]
-                slope = some_slope[:n] if bypass or not save else slopes[t, start:stop]
-                _sample(vt, drawn[t - first, :n], st, slope, c)
+                slope = slopes[t, start:stop] if save else unsaved[:n]
+                _integrate(x[t, start:stop], it, vt, c[SYN], c[MEM], c[LEAK])
+                _sample(vt, drawn[t - first, :n], s[t, start:stop], slope, c)
                 if save and relaxed:
                     _relax(vt, drawn[t - first, :n], slope, c)
-                if bypass:
-                    stream(s[t, start:stop], st)
-                    if save:
-                        stream(slopes[t, start:stop], slope)
 
 
 @compiled
-def _backward(g: Array, gx: Array, slopes: Array, c: Array, lo: int, hi: int, bypass: bool) -> None:
-    qv, qi, some = np.zeros(hi - lo, g.dtype), np.zeros(hi - lo, g.dtype), np.empty(TILE, g.dtype)
+def _backward(g: Array, gx: Array, slopes: Array, c: Array, lo: int, hi: int) -> None:
+    qv, qi = np.zeros(hi - lo, g.dtype), np.zeros(hi - lo, g.dtype)
     for t in range(g.shape[0] - 1, -1, -1):
-        for start in range(lo, hi, TILE):
-            stop = min(start + TILE, hi)
-            at, end = start - lo, stop - lo
-            if t > 0:
-                fetch(g[t - 1, start:stop])
-                fetch(slopes[t - 1, start:stop])
-            out = some[: end - at] if bypass else gx[t, start:stop]
-            _weigh(g[t, start:stop], slopes[t, start:stop], qv[at:end], c[MEM])
-            _pass(qv[at:end], qi[at:end], out, c[SYN], c[LEAK])
-            if bypass:
-                stream(gx[t, start:stop], out)
+        _weigh(g[t, lo:hi], slopes[t, lo:hi], qv, c[MEM])
+        _pass(qv, qi, gx[t, lo:hi], c[SYN], c[LEAK])
 
 
 def forward(real: Any, version: str) -> Any:
@@ -131,8 +107,8 @@ def forward(real: Any, version: str) -> Any:
         block = take(job)
         while block < job[BLOCKS] and version:
             lo = block * job[SIZE]
-            hi, bypass = min(lo + job[SIZE], job[SERIES]), job[BYPASS] != 0
-            _forward(x, s, slopes, c[0], job[NUMBERS : NUMBERS + 4], job[SERIES], lo, hi, bypass)
+            hi = min(lo + job[SIZE], job[SERIES])
+            _forward(x, s, slopes, c[0], job[NUMBERS : NUMBERS + 4], job[SERIES], lo, hi)
             block = take(job)
 
     return task
@@ -147,7 +123,7 @@ def backward(real: Any, version: str) -> Any:
         block = take(job)
         while block < job[BLOCKS] and version:
             lo = block * job[SIZE]
-            _backward(g, gx, slopes, c[0], lo, min(lo + job[SIZE], job[SERIES]), job[BYPASS] != 0)
+            _backward(g, gx, slopes, c[0], lo, min(lo + job[SIZE], job[SERIES]))
             block = take(job)
 
     return task

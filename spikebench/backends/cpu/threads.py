@@ -19,30 +19,24 @@ from torch import Tensor
 from spikebench.backend import Refused
 
 LINE = 16  # series: a cache line of float32, so that no two threads write to the same one
-BYPASS = 16 * 2**20  # bytes: outputs beyond this would only push others out of the last-level cache
 
 Task = Callable[[Any, str], Any]
 
 
-def launch(
-    task: Task, inputs: Sequence[Tensor], outputs: Sequence[Tensor], others: Sequence[Tensor], *numbers: int, most: int
-) -> None:
+def launch(task: Task, arrays: Sequence[Tensor], *numbers: int, most: int) -> None:
     """Run a task over all series, in blocks of at most `most`, with torch.get_num_threads() threads.
 
-    Arrays are [rows, series], contiguous, or empty; inputs[0] gives series and dtype, outputs may bypass the caches.
+    Arrays are [rows, series], contiguous, or empty; the first gives series and dtype.
     """
-    series, threads = inputs[0].shape[1], torch.get_num_threads()
+    series, threads = arrays[0].shape[1], torch.get_num_threads()
     if series == 0:
         return
     size = -(-series // (threads * -(-series // (threads * most)) * LINE)) * LINE
-    written = [a for a in outputs if a.numel()]
-    aligned = series * inputs[0].element_size() % 64 == 0 and all(a.data_ptr() % 64 == 0 for a in written)
-    bypass = aligned and all(a.nbytes >= BYPASS for a in written)
-    job = [0, -(-series // size), size, series, bypass, *numbers, *(0,) * (4 - len(numbers))]
-    for a in (*inputs, *outputs, *others):
+    job = [0, -(-series // size), size, series, *numbers, *(0,) * (4 - len(numbers))]
+    for a in arrays:
         job += [a.data_ptr(), *a.shape]
     data = np.array(job, np.int64)
-    _parallel()(_compiled(task, inputs[0].dtype).address, data.ctypes.data, threads, 0)
+    _parallel()(_compiled(task, arrays[0].dtype).address, data.ctypes.data, threads, 0)
 
 
 def rows(x: Tensor) -> Tensor:
@@ -52,9 +46,11 @@ def rows(x: Tensor) -> Tensor:
 
 def refuse(device: str, dtype: str) -> str | None:
     """Why the cpu backend has no kernel for a device and dtype, or None."""
-    if device == "cpu" and dtype in ("float32", "float64"):
-        return None
-    return f"the cpu backend runs float32 and float64 on a CPU, not {dtype} on {device}"
+    if device != "cpu" or dtype not in ("float32", "float64"):
+        return f"the cpu backend runs float32 and float64 on a CPU, not {dtype} on {device}"
+    if _parallel() is None:
+        return "the cpu backend needs a PyTorch that runs on GNU OpenMP, as its Linux wheels do"
+    return None
 
 
 def accept(x: Tensor) -> None:
@@ -86,10 +82,8 @@ def _version() -> str:
 
 @lru_cache
 def _parallel() -> Any:
-    """GOMP_parallel(function, data, threads, flags) of the OpenMP runtime that PyTorch loaded."""
-    try:
-        found = ctypes.CDLL(None).GOMP_parallel
-    except AttributeError as error:
-        raise Refused("the cpu backend needs a PyTorch that runs on GNU OpenMP, as its Linux wheels do") from error
-    found.argtypes, found.restype = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint], None
+    """GOMP_parallel(function, data, threads, flags) of the OpenMP runtime that PyTorch loaded, or None."""
+    found = getattr(ctypes.CDLL(None), "GOMP_parallel", None)
+    if found is not None:
+        found.argtypes, found.restype = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint], None
     return found
