@@ -83,6 +83,7 @@ class Workers:
             outcome = Outcome("timeout", f"no result after {timeout:g} s" if timeout else "the worker did not answer")
         else:
             outcome = self._ended(ended, Path(files["result"]))
+        self._sweep(pid)
         outcome.log = _tail(Path(files["log"]))
         outcome.wall_seconds = clock.monotonic() - started
         for path in files.values():
@@ -152,6 +153,12 @@ class Workers:
             for kill in (os.killpg, os.kill):
                 with suppress(ProcessLookupError, PermissionError):
                     kill(pid, signal.SIGKILL)
+
+    def _sweep(self, pid: int | None) -> None:
+        """Kill what a job left running in its process group; it would take time from the next one."""
+        if pid is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
 
     def _line(self, timeout: float | None) -> dict[str, Any] | None:
         """The server's next line; {} if it is gone; None after the time-out."""

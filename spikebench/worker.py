@@ -125,8 +125,9 @@ def perform(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _one_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0][:300]}"
+    lines = str(error).strip().splitlines()
+    text = ": ".join([type(error).__name__, *(line[:300] for line in lines[:1])])
+    return text.encode(errors="replace").decode()  # half a surrogate pair could not be printed
 
 
 def _is_oom(error: Exception) -> bool:
