@@ -60,18 +60,28 @@ def gate(case: Case) -> GateResult:
     """
     bias = calibrate(case)
     timed = build(case, bias)
-    if definition_of(timed.module) is None:
-        return GateResult("none", "a foreign subject has no definition", bias, _count(timed))
+    neuron = definition_of(timed.module)
+    if neuron is None:
+        return _without_definition(timed, bias)
     if case.mode == "stream":
         return GateResult("passed", "a stream runs the definition itself", bias, _count(timed))
     probes = [compare(timed, pristine(timed), "timed input")]
-    for look in looks(case):
+    for look in looks(case, neuron):
         if not all(p.passed for p in probes):
             break
         probes.append(_look(look))
     failed = next((p for p in probes if not p.passed), None)
     reason = failed and f"{failed.name}: {failed.reason}"
     return GateResult("failed" if failed else "passed", reason, bias, probes[0].spikes, probes)
+
+
+def _without_definition(workload: Workload, bias: float) -> GateResult:
+    """What can be said of a foreign subject: whether it gives spikes of its input's shape."""
+    spikes = workload.launch()
+    if spikes.shape != workload.x.shape:
+        reason = f"spikes {list(spikes.shape)} for input {list(workload.x.shape)}"
+        return GateResult("failed", reason, bias, 0.0)
+    return GateResult("none", "a foreign subject has no definition", bias, float(spikes.double().sum()))
 
 
 def pristine(workload: Workload) -> Neuron:

@@ -9,7 +9,6 @@ from spikebench.backend import Refused
 from spikebench.case import Case, with_changes
 from spikebench.neuron import Neuron
 from spikebench.reference import Expected, Selection
-from spikebench.rooms import facts
 from spikebench.workload import Workload, build, calibrate
 
 RATES = (0.05, 0.3)
@@ -29,22 +28,23 @@ class Look:
     exact: bool = False
 
 
-def looks(case: Case) -> Iterator[Look]:
+def looks(case: Case, neuron: Neuron) -> Iterator[Look]:
     """The looks that a case's neuron allows, made one after the other; each is as long and as large as it needs to be."""
-    fixed = facts(case.parsed.name).attributes["fixed_length"]
+    fixed = neuron.fixed_length
     batch = max(case.B, -(-SERIES // case.N))
     rate = max(RATES, key=lambda r: abs(r - case.rate))
     steps = case.T if fixed else min(case.T, STEPS)
     short = with_changes(case, T=steps, B=batch, rate=rate, seed=case.seed + 1)
     yield Look(f"rate {rate}", build(short, calibrate(short)), aimed=True)
-    if (tied := _ties(with_changes(short, T=steps if fixed else min(steps, EXACT_STEPS)))) is not None:
+    tied = None if neuron.stochastic else _ties(with_changes(short, T=steps if fixed else min(steps, EXACT_STEPS)))
+    if tied is not None:
         yield Look("exact ties", tied, exact=True)
 
 
 def _ties(case: Case) -> Workload | None:
     """Where one decay makes the membrane: with halves and eighths for all numbers, membranes meet the threshold exactly."""
     options = case.parsed.all_options
-    if "decay" not in options or facts(case.parsed.name).attributes["stochastic"]:
+    if "decay" not in options:
         return None
     halves = {k: v for k, v in EXACT.items() if options.get(k) is not None}
     subject = replace(case.parsed, options={**case.parsed.options, **halves})

@@ -29,7 +29,10 @@ def load(subject: Subject, n: int, T: int, dtype: torch.dtype, device: str) -> n
     Raises Problem if it cannot be built, Refused if its backend cannot be loaded. A foreign subject's code is executed.
     """
     if subject.foreign:
-        return cast(nn.Module, _construct(_foreign(subject), subject, n, T)).to(device, dtype)
+        made = _construct(_foreign(subject), subject, n, T)
+        if not isinstance(made, nn.Module):
+            raise Problem(f"{subject.name} gives a {type(made).__name__}, not a torch.nn.Module")
+        return made.to(device, dtype)
     neuron = definition(subject, n, T).rounded(dtype).to(device)
     return Bound(neuron, subject.backend, subject.name, subject.how)
 
@@ -60,6 +63,8 @@ def _foreign(subject: Subject) -> Any:
             spec.loader.exec_module(module)
     except ModuleNotFoundError as error:
         raise Problem(f"cannot import {where}: no module {error.name}") from error
+    except SyntaxError as error:
+        raise Problem(f"{where} does not parse: line {error.lineno}: {error.msg}") from error
     if not hasattr(module, name):
         there = [k for k, v in vars(module).items() if inspect.isclass(v) and issubclass(v, nn.Module)]
         raise Problem(f"no {name} in {where}; its modules are {', '.join(there) or 'none'}")
