@@ -10,7 +10,7 @@ from spikebench.case import Case
 from spikebench.record import Record
 
 SUBJECTS = """
-import ctypes, os, signal, time
+import ctypes, os, signal, subprocess, sys, time
 import torch
 from torch import nn
 
@@ -81,6 +81,41 @@ class Unbuildable(Fine):
         super().__init__()
 
 
+class Torn(Fine):
+    def forward(self, x):
+        return super().forward(x)[:-1]
+
+
+class Leaves(Fine):
+    def forward(self, x):
+        sys.exit(4)
+
+
+class Unprintable(Fine):
+    def forward(self, x):
+        raise ValueError("half a pair \\ud800")
+
+
+class KillsServer(Fine):
+    def forward(self, x):
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
+
+
+class LeavesBehind(Fine):
+    def forward(self, x):
+        subprocess.Popen(["sleep", "59.731"])
+        return super().forward(x)
+
+
+class NoModule:
+    pass
+
+
+def factory(n):
+    return Fine()
+
+
 class Seeds(Fine):
     def forward(self, x):
         torch.manual_seed(123)
@@ -100,6 +135,13 @@ EXPECTED = {
     "Eats": ("oom", "allocate"),
     "Unbuildable": ("refused", "needs_this"),
     "Absent": ("refused", "no Absent in"),
+    "Torn": ("wrong", "spikes [15, 2, 8] for input [16, 2, 8]"),
+    "Leaves": ("failed", "exit code 4"),
+    "Unprintable": ("failed", "ValueError: half a pair ?"),
+    "KillsServer": ("failed", "SIGKILL"),
+    "LeavesBehind": ("ok", None),
+    "NoModule": ("refused", "NoModule gives a NoModule, not a torch.nn.Module"),
+    "factory": ("ok", None),
     "Seeds": ("ok", None),
     "Threads": ("ok", None),
     "Fine": ("ok", None),
@@ -141,6 +183,13 @@ def test_a_changed_thread_count_is_flagged(records: dict[str, Record]) -> None:
 def test_what_a_subject_changes_does_not_leak_into_the_next(records: dict[str, Record]) -> None:
     """Fine runs after Seeds and Threads, in a process of its own."""
     assert records["Fine"].measurements[0].detail["threads"] == runner.Settings().threads
+
+
+def test_what_a_subject_leaves_running_is_killed(records: dict[str, Record]) -> None:
+    import psutil
+
+    assert records["LeavesBehind"].status == "ok"
+    assert not [p.pid for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "59.731"]]
 
 
 def test_the_worker_dies_with_its_parent(tmp_path: Path) -> None:

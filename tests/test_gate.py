@@ -15,7 +15,7 @@ from spikebench.backend import Refused, refusal
 from spikebench.case import Case, parse_subject, with_changes
 from spikebench.neuron import StochasticNeuron
 from spikebench.reference import Expected, Selection
-from spikebench.subject import definition_of
+from spikebench.subject import definition, definition_of
 from spikebench.workload import build, calibrate
 
 CHEATS = Path(__file__).parent / "cheats"
@@ -87,6 +87,11 @@ def _threads_and_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for module in (gate, probes):
         monkeypatch.setattr(module, "calibrate", shared)
+
+
+def looks(case: Case) -> dict[str, probes.Look]:
+    """The looks at a case by name."""
+    return {look.name: look for look in probes.looks(case, definition(case.parsed, case.N, case.T))}
 
 
 @pytest.fixture
@@ -207,7 +212,7 @@ def test_input_holds_the_rate(neuron: str, decay: float, rate: float) -> None:
 @pytest.mark.parametrize("decay", DECAYS)
 @pytest.mark.parametrize("neuron", ["lif", "spsn"])
 def test_membranes_are_brought_to_both_sides_of_the_edge(neuron: str, decay: float) -> None:
-    look = next(iter(probes.looks(Case(subject(neuron, decay, "eager"), T, B, N))))
+    look = looks(Case(subject(neuron, decay, "eager"), T, B, N))["rate 0.05"]
     reference = gate.pristine(look.workload)
     probes.aim(look.workload, reference, call=3)
     chosen = Selection.of(look.workload.x, reference, 0)
@@ -224,7 +229,7 @@ def test_membranes_are_brought_to_both_sides_of_the_edge(neuron: str, decay: flo
 @pytest.mark.parametrize("threshold", [1.0, 0.37])
 def test_ties_are_exact(threshold: float) -> None:
     case = Case(f"lif[threshold={threshold},synapse_decay=0.3]@eager", T, B, N)
-    (look,) = [look for look in probes.looks(case) if look.exact]
+    look = looks(case)["exact ties"]
     neuron = definition_of(look.workload.module)
     assert neuron is not None
     x = look.workload.x.detach()
@@ -235,7 +240,7 @@ def test_ties_are_exact(threshold: float) -> None:
 
 def test_noise_of_the_second_look_is_another() -> None:
     case = Case("spsn@eager", T, B, N)
-    look = next(iter(probes.looks(case)))
+    look = looks(case)["rate 0.05"]
     neuron = definition_of(look.workload.module)
     assert isinstance(neuron, StochasticNeuron)
     assert (neuron.seed, neuron.site) == (0, 0)
