@@ -7,7 +7,7 @@ STATE := .venv/state
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help bench test check clean FORCE
+.PHONY: help bench test check figures clean FORCE
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,12 @@ check: $(STATE)/check ## check format, lint, types and imports between rooms
 	$(VENV_PYTHON) -m ruff check
 	$(VENV_PYTHON) -m basedpyright --pythonpath $(VENV_PYTHON)
 	$(VENV_PYTHON) -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-cache
+
+figures: $(STATE)/bench ## draw the README's figures and tables from the committed records
+	$(VENV_PYTHON) -m spikebench plot speedup results/amd-epyc-2c/quick.jsonl -o docs/figures
+	$(VENV_PYTHON) -m spikebench plot scaling results/amd-epyc-2c/quick.jsonl -o docs/figures
+	$(VENV_PYTHON) -m spikebench plot agreement results/amd-epyc-2c/agreement.jsonl -o docs/figures
+	$(VENV_PYTHON) -m spikebench list neurons --markdown > docs/neurons.md
 
 clean: ## remove the virtual environment and caches; measurements stay
 	rm -rf .venv .asv .benchmarks .hypothesis .pytest_cache .ruff_cache .import_linter_cache build dist site

@@ -21,7 +21,10 @@ from spikebench.surrogate import spike
 
 
 class Toy(Neuron):
-    """No memory: s_t = [x_t >= threshold]."""
+    """No memory: s_t = [x_t >= threshold].
+
+    Source: none, a toy.
+    """
 
     reference: ClassVar[str] = "@misc{toy, author={Nobody}, title={A toy}, year={2026}}"
     parallel_in_time: ClassVar[bool] = True

@@ -35,7 +35,9 @@ UNITS = 700
 _DATASETS = ("spikes/times", "spikes/units", "labels")
 
 
-def load(data_root: str | Path | None = None, *, dt: float = 1e-3, augment: bool = False, mask: bool = False) -> Dataset:
+def load(
+    data_root: str | Path | None = None, *, dt: float = 1e-3, augment: bool = False, mask: bool = False
+) -> Dataset:
     """The official split in bins of `dt` seconds; `augment` (of the training split) and `mask` as in `Events`."""
     remedy = f"download shd_train.h5 and shd_test.h5 from {URL} and name their folder with --data-root"
     return load_events("shd", data_root, ("shd", "SHD", "."), UNITS, remedy, dt, augment, mask)

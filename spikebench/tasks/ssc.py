@@ -16,7 +16,9 @@ SOURCE = (
 RECIPE = shd.RECIPE
 
 
-def load(data_root: str | Path | None = None, *, dt: float = 1e-3, augment: bool = False, mask: bool = False) -> Dataset:
+def load(
+    data_root: str | Path | None = None, *, dt: float = 1e-3, augment: bool = False, mask: bool = False
+) -> Dataset:
     """The official training and test splits in bins of `dt` seconds; the validation split is not used."""
     remedy = f"download ssc_train.h5 and ssc_test.h5 from {URL} and name their folder with --data-root"
     return shd.load_events("ssc", data_root, ("ssc", "SSC", "."), shd.UNITS, remedy, dt, augment, mask)
