@@ -15,7 +15,9 @@ STEPPED_ONLY = True
 
 
 def refuses(case: "Case") -> str | None:
-    """On a CPU, torch.compile needs a C++ compiler."""
+    """On a CPU, torch.compile needs a C++ compiler, and calls it without quoting the paths of PyTorch."""
+    if case.device == "cpu" and " " in torch.__file__:
+        return "torch.compile cannot build on the CPU from a path with a space: put PyTorch into another folder"
     if case.device == "cpu" and not (shutil.which("g++") or shutil.which("clang++")):
         return "torch.compile needs a C++ compiler on the CPU: install g++"
     return None
