@@ -90,6 +90,19 @@ def test_lif_bytes_and_half_precision() -> None:
     assert bool(((a.float() - b).abs() <= 2.0**-7 * b.abs()).all())  # the interpreter truncates where a GPU rounds
 
 
+@pytest.mark.parametrize(
+    "run, neuron",
+    [(spsn.run, SPSN()), (psu.run, PSU()), (exodus.run, Exodus()), (spike_sampler.run, SpikeSampler(7, state=4))],
+)
+def test_half_precision_is_computed_in_float32(run: Callable[..., Tensor], neuron: Any) -> None:
+    x = current(torch.float32, mean=1.0)[0].detach().bfloat16()
+    neuron.calls = 0
+    s = run(neuron, x)
+    neuron.calls = 0
+    assert s.dtype == torch.bfloat16 and torch.equal(s.float(), run(neuron, x.float()))
+    assert 0 < float(s.float().std())
+
+
 @pytest.mark.parametrize("how", [{}, {"chunk": 16}])
 def test_lif_on_many_series_and_a_gradient_that_is_not_contiguous(how: dict[str, Any]) -> None:
     x, _ = current(torch.float64, 0.2, (40, 2, 64))
@@ -163,6 +176,8 @@ def test_exodus_counts_exact_multiples_of_the_threshold() -> None:
     x = torch.tensor([[0.3, 0.75, 3.0, -2.0], [0.9, 1.5, 0.25, -0.5], [0.6, float("nan"), 8.0, 0.0]])[:, None]
     for neuron in (Exodus(decay=0.5), Exodus(decay=0.5, threshold=0.3, v_min=-0.5), Exodus(decay=1.0, max_spikes=3)):
         assert torch.equal(exodus.run(neuron, x), neuron(x))
+    many = (torch.arange(1, 200) * torch.tensor(0.7))[None, None]  # a rounded reciprocal of 0.7 misses some of these
+    assert torch.equal(exodus.run(Exodus(threshold=0.7), many), Exodus(threshold=0.7)(many))
     neuron = Exodus(max_spikes=3)
     assert torch.equal(exodus.run(neuron, x, spikes="uint8").float(), neuron(x))
 

@@ -148,7 +148,7 @@ def forward_kernel(
         z_t = d * z_t + c * tl.load(x + at, mask=inside, other=0).to(COMPUTE)
         if s is not None:
             v_t = z_t - th * r_t
-            tl.store(s + at, (v_t >= th).to(s.dtype.element_ty), mask=inside)
+            tl.store(s + at, (v_t >= th).to(COMPUTE).to(s.dtype.element_ty), mask=inside)
             if z is not None:
                 tl.store(z + at, z_t, mask=inside)
                 tl.store(v + at, v_t, mask=inside)

@@ -167,7 +167,7 @@ def forward_kernel(
             hr = real
             y = 2 * tl.sum(wr * hr - wi * hi, axis=0) + d * x_t
             q_t = slope * y + shift
-            tl.store(s + at, (drawn[j].to(COMPUTE) < q_t).to(s.dtype.element_ty), mask=there)
+            tl.store(s + at, (drawn[j].to(COMPUTE) < q_t).to(COMPUTE).to(s.dtype.element_ty), mask=there)
             if q is not None:
                 tl.store(q + at, q_t, mask=there)
 

@@ -177,7 +177,7 @@ def forward_kernel(
             v = b * v + c * i
             p = logistic(2 * v if GUMBEL else v)
             uniform = drawn[j].to(COMPUTE)
-            tl.store(s + at, (uniform < p).to(s.dtype.element_ty), mask=there)
+            tl.store(s + at, (uniform < p).to(COMPUTE).to(s.dtype.element_ty), mask=there)
             if y is not None:
                 if GUMBEL:
                     u = tl.maximum(uniform, 2.0**-25)
