@@ -1,6 +1,8 @@
 """The repository's frame: versions, pins and the citation say the same."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -50,3 +52,14 @@ def test_floor_plan_is_true() -> None:
     places = [ROOT, package, *package.iterdir(), ROOT / "tests"]
     there = {n for n in named if any((place / n).exists() for place in places)}
     assert sorted(named - there) == ["paper.py"], "in the floor plan only"  # it stands for a user's file
+
+
+def test_docs_table_of_neurons_is_what_list_prints() -> None:
+    listed = subprocess.run(
+        [sys.executable, "-m", "spikebench", "list", "neurons", "--markdown"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (ROOT / "docs" / "neurons.md").read_text() == listed.stdout, "run make figures"
