@@ -28,7 +28,6 @@ check: $(STATE)/check ## check format, lint, types and imports between rooms
 figures: $(STATE)/bench ## draw the README's figures and tables from the committed records
 	$(VENV_PYTHON) -m spikebench plot speedup results/amd-epyc-2c/quick.jsonl -o docs/figures
 	$(VENV_PYTHON) -m spikebench plot scaling results/amd-epyc-2c/quick.jsonl -o docs/figures
-	$(VENV_PYTHON) -m spikebench plot agreement results/amd-epyc-2c/agreement.jsonl -o docs/figures
 	$(VENV_PYTHON) -m spikebench list neurons --markdown > docs/neurons.md
 
 clean: ## remove the virtual environment and caches; measurements stay

@@ -170,3 +170,12 @@ def test_public_names_are_what_they_are_called() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=HERE, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "(8, 2, 4) []"
+
+
+def test_a_sweep_keeps_its_own_rates_and_takes_only_what_is_given() -> None:
+    from spikebench.cli.measure import _cases
+
+    wanted = sweeps.cases("agreement")
+    assert len({c.rate for c in wanted}) == 3
+    assert _cases("agreement", None, None, None, None, None) == wanted
+    assert {c.dtype for c in _cases("agreement", None, None, None, None, None, dtype="float64")} == {"float64"}

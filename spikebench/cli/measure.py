@@ -38,9 +38,9 @@ def run(
     B: o.B = None,
     N: o.N = None,
     mode: o.ModeOption = None,
-    device: o.Device = "cpu",
-    dtype: o.Dtype = "float32",
-    rate: o.Rate = 0.3,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32, float64, bfloat16 or float16.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Output spike rate that the input aims at.")] = None,
     metric: o.MetricOption = None,
     samples: o.Samples = 20,
     repeats: Annotated[int, typer.Option(help="Fresh processes per case.")] = 1,
@@ -57,7 +57,8 @@ def run(
     """Measure the cases of a sweep, or of the subjects and sizes given."""
     from spikebench import runner
 
-    cases = _cases(sweep, subject, T, B, N, mode, device=device, dtype=dtype, rate=rate)
+    given = {k: v for k, v in {"device": device, "dtype": dtype, "rate": rate}.items() if v is not None}
+    cases = _cases(sweep, subject, T, B, N, mode, **given)
     settings = o.settings(metric, samples, timeout, budget, memory_limit, threads, isolation, repeats=repeats)
     where = out or Path("results") / environment.machine() / f"{sweep or 'run'}.jsonl"
     records: list[Record] = []
@@ -66,7 +67,7 @@ def run(
             records.append(record)
     if not as_json:
         records_table(records)
-    whole = sweep is not None and not subject and (T, B, N, mode) == (None, None, None, None) and device == "cpu"
+    whole = sweep is not None and not subject and (T, B, N, mode) == (None, None, None, None) and not given
     if whole and (companion := sweeps.companion(sweep or "")):
         records += _companion(companion, settings, where, as_json)
     if as_json:
