@@ -99,6 +99,8 @@ class StochasticNeuron(Neuron):
         self.calls += 1
         return self.calls - 1
 
-    def draw(self, x: Tensor) -> Tensor:
-        """Uniforms [T, B, N] for the next forward call, Philox 4x32-10, the same on every backend."""
-        return philox.uniforms(self.seed, self.next_call(), self.site, x.shape, x.device).to(x.dtype)
+    def draw(self, x: Tensor, seed: int | None = None) -> Tensor:
+        """Uniforms [T, B, N] for the next forward call, Philox 4x32-10, the same on every backend; `seed`: for this call."""
+        return philox.uniforms(self.seed if seed is None else seed, self.next_call(), self.site, x.shape, x.device).to(
+            x.dtype
+        )

@@ -40,5 +40,7 @@ def _compiled(neuron: SteppedNeuron) -> Any:
         def steps(x: Tensor, state: State) -> tuple[Tensor, State]:
             return neuron(x, state, return_state=True)  # pyright: ignore[reportReturnType]  # a pair when asked for
 
+        # torch.compile counts its graphs, at most 8, by code object: a copy lets every neuron count its own
+        steps.__code__ = steps.__code__.replace()
         object.__setattr__(neuron, "_chunk", torch.compile(steps, dynamic=False, fullgraph=True))
     return vars(neuron)["_chunk"]

@@ -6,8 +6,6 @@ from spikebench.neuron import Neuron, StochasticNeuron
 
 
 def run(neuron: Neuron, x: Tensor, seed: int | None = None) -> Tensor:
-    """Spikes [T, B, N]; `seed` replaces the noise stream of a stochastic neuron."""
-    if seed is not None and isinstance(neuron, StochasticNeuron):
-        neuron.seed = seed
-    out = neuron(x)
+    """Spikes [T, B, N]; `seed` replaces the noise stream of a stochastic neuron, for this call."""
+    out = neuron(x, neuron.draw(x, seed)) if isinstance(neuron, StochasticNeuron) else neuron(x)
     return out[0] if isinstance(out, tuple) else out

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from spikebench.backends.cpu import lif_kernels as kernels
+from spikebench.backends.cpu.surrogates import shape
 from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows
 from spikebench.neurons.lif import LIF
 
 if TYPE_CHECKING:
     from spikebench.case import Case
 
-BLOCK = {"save": 8192, "recompute": 1024}  # series; the membranes of a checkpoint's steps fit the second-level cache
+BLOCK = {"save": 8192, "recompute": 2048}  # series; the membranes of 32 steps stay in the second-level cache
 
 
 def refuses(case: "Case") -> str | None:
@@ -47,7 +48,7 @@ class _Setup:
     @staticmethod
     def of(neuron: LIF, dtype: torch.dtype, plan: str) -> "_Setup":
         decay, threshold = (float(p.detach() if isinstance(p, Tensor) else p) for p in (neuron.decay, neuron.threshold))
-        kind, k = ("atan", "fast_sigmoid", "sigmoid", "triangle", "exponential").index(neuron.surrogate), neuron.slope
+        kind, k, inner = shape(neuron.surrogate, neuron.slope)
         numbers = np.dtype(str(dtype).removeprefix("torch.")).type
         soft, scaled = neuron.reset == "soft", neuron.input_scale == "1-decay"
         c = np.zeros(kernels.CONSTANTS, numbers)
@@ -62,9 +63,7 @@ class _Setup:
         c[kernels.DROP] = threshold if soft else 0.0
         c[kernels.THROUGH] = not neuron.detach_reset
         c[kernels.SYNAPSE] = -1.0 if neuron.synapse_decay is None else neuron.synapse_decay
-        c[kernels.SLOPE] = k / 2 if kind == kernels.ATAN else k
-        c[kernels.INNER] = math.pi / 2 * k
-        c[kernels.ONE] = 1.0
+        c[kernels.SLOPE], c[kernels.INNER], c[kernels.ONE] = k, inner, 1.0
         return _Setup(torch.from_numpy(c)[None], kind, plan, scaled)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from spikebench.backends.cpu.elementary import exp_minus
 from spikebench.backends.cpu.primitives import (
     BLOCKS,
     NUMBERS,
@@ -20,9 +19,9 @@ from spikebench.backends.cpu.primitives import (
     numbers,
     take,
 )
+from spikebench.backends.cpu.surrogates import ATAN, FAST_SIGMOID, SIGMOID, TRIANGLE, derivative
 
 STRIDE = 32  # steps between checkpoints
-ATAN, FAST_SIGMOID, SIGMOID, TRIANGLE, EXPONENTIAL = range(5)
 
 # the constants of a neuron, one array of the data's dtype, so that float32 stays float32
 A, B, SCALE, LEVEL, THRESHOLD, HARD, DROP, SOFT, THROUGH = range(9)
@@ -50,25 +49,6 @@ def _filter(x: Array, i: Array, decay: Scalar) -> None:
         i[m] = decay * i[m] + x[m]
 
 
-@compiled
-def _slope(u: Scalar, kind: int, threshold: Scalar, k: Scalar, inner: Scalar, one: Scalar, zero: Scalar) -> Scalar:
-    """The surrogate derivative; where `kind` is a constant, one branch is left."""
-    away = abs(u - threshold)
-    if kind == ATAN:
-        z = inner * away
-        return k / (one + z * z)
-    if kind == FAST_SIGMOID:
-        z = k * away + one
-        return one / (z * z)
-    if kind == SIGMOID:
-        e = exp_minus(k * away)
-        return k * e / ((one + e) * (one + e))
-    if kind == TRIANGLE:
-        z = one - k * away
-        return k * (zero if z < zero else z)
-    return k * exp_minus(k * away)
-
-
 def _retreat_with(kind: int) -> Any:
     @compiled
     def retreat(g: Array, u: Array, q: Array, gx: Array, c: Array) -> None:
@@ -79,7 +59,7 @@ def _retreat_with(kind: int) -> Any:
             um = u[m]
             gv = a * q[m]
             lost = lost_hard * um if hard > zero else lost_soft
-            slope = _slope(um, kind, threshold, k, inner, one, zero)
+            slope = derivative(um, kind, threshold, k, inner, one, zero)
             gu = (g[m] - lost * gv) * slope + (left if um >= level else b) * gv
             q[m] = gu
             gx[m] = scale * gu
@@ -116,7 +96,7 @@ def _learn(g: Array, u: Array, q: Array, by_decay: Array, by_threshold: Array, k
         sm = one if um >= level else zero
         gv = a * q[m]
         lost = b * um if hard > zero else drop
-        slope = _slope(um, kind, threshold, k, inner, one, zero)
+        slope = derivative(um, kind, threshold, k, inner, one, zero)
         by_decay[m] += q[m] * (um if delayed else um * (one - hard * sm) - drop * sm)
         by_threshold[m] -= (g[m] - through * lost * gv) * slope + soft * sm * gv
 
@@ -195,7 +175,7 @@ def forward(real: Any, version: str) -> Any:
         x, s, u = array(job, 0, real), array(job, 1, real), array(job, 2, real)
         marks, c = array(job, 3, real), array(job, 4, real)
         block = take(job)
-        while block < job[BLOCKS] and version:
+        while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
             _forward(x, s, u, marks, c[0], lo, min(lo + job[SIZE], job[SERIES]))
             block = take(job)
@@ -211,7 +191,7 @@ def backward(real: Any, version: str) -> Any:
         g, gx, u, x = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
         marks, totals, c = array(job, 4, real), array(job, 5, np.float64), array(job, 6, real)
         block = take(job)
-        while block < job[BLOCKS] and version:
+        while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
             hi = min(lo + job[SIZE], job[SERIES])
             _backward(g, gx, u, x, marks, totals, job[NUMBERS], c[0], lo, hi)

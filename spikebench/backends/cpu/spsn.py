@@ -13,7 +13,7 @@ from spikebench.philox import MASK
 if TYPE_CHECKING:
     from spikebench.case import Case
 
-BLOCK = 2048  # series
+BLOCK = 8192  # series
 
 
 def refuses(case: "Case") -> str | None:

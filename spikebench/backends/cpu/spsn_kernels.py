@@ -105,7 +105,7 @@ def forward(real: Any, version: str) -> Any:
         job = numbers(data, 4)
         x, s, slopes, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
         block = take(job)
-        while block < job[BLOCKS] and version:
+        while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
             hi = min(lo + job[SIZE], job[SERIES])
             _forward(x, s, slopes, c[0], job[NUMBERS : NUMBERS + 4], job[SERIES], lo, hi)
@@ -121,7 +121,7 @@ def backward(real: Any, version: str) -> Any:
         job = numbers(data, 4)
         g, gx, slopes, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
         block = take(job)
-        while block < job[BLOCKS] and version:
+        while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
             _backward(g, gx, slopes, c[0], lo, min(lo + job[SIZE], job[SERIES]))
             block = take(job)

@@ -18,5 +18,4 @@ def refuses(case: "Case") -> str | None:
 
 def run(neuron: SPSN, x: Tensor, seed: int | None = None) -> Tensor:
     """Spikes [T, B, N]; work O(T log T)."""
-    neuron.seed = neuron.seed if seed is None else seed
-    return neuron.fire(causal_convolution(x, neuron.impulse(x.shape[0])), neuron.draw(x))
+    return neuron.fire(causal_convolution(x, neuron.impulse(x.shape[0])), neuron.draw(x, seed))

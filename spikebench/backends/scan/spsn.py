@@ -8,7 +8,6 @@ from spikebench.scan import recurrence
 
 def run(neuron: SPSN, x: Tensor, seed: int | None = None, *, chunk: int = 32) -> Tensor:
     """Spikes [T, B, N]; work O(T·chunk)."""
-    neuron.seed = neuron.seed if seed is None else seed
     current = recurrence(x, neuron.syn_decay, "chunked", chunk)
     v = recurrence((1 - neuron.mem_decay) * current, neuron.mem_decay, "chunked", chunk)
-    return neuron.fire(v, neuron.draw(x))
+    return neuron.fire(v, neuron.draw(x, seed))
