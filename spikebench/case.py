@@ -14,13 +14,22 @@ from spikebench import rooms
 from spikebench.rooms import Problem
 
 Mode = Literal["inference", "forward", "train", "stream"]
-Workload = Literal["layer", "training"]
+Workload = Literal["layer", "projection", "network", "training"]
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 DEVICES = ("cpu", "cuda")
 
 _SUBJECT = re.compile(
     r"^(?P<name>[^\[\]@]+)(?:\[(?P<options>[^\[\]]*)\])?(?:@(?P<backend>[\w-]+)(?:\[(?P<how>[^\[\]]*)\])?)?$"
 )
+
+PICKLED = ".pickle"  # the files in which `sb.profile` hands an object in memory to its workers
+FOREIGN = {  # how a foreign module is called, see spikebench/foreign.py
+    "layout": rooms.Option("TB", ("TB", "BT"), "str"),
+    "adapter": rooms.Option("sequence", ("sequence", "step"), "str"),
+    "state": rooms.Option("hidden", ("hidden", "carried"), "str"),
+    "reset": rooms.Option(None, (), "str|None"),
+    "output": rooms.Option(0, (), "int"),
+}
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,10 @@ class Subject:
     def __str__(self) -> str:
         return f"{self.name}{_written(self.options)}@{self.backend}{_written(self.how)}"
 
+    def called(self, way: dict[str, Any]) -> "Subject":
+        """This foreign subject called that way; what is as usual is left out."""
+        return replace(self, how={k: way[k] for k, o in FOREIGN.items() if way[k] != o.default})
+
     @cached_property
     def all_options(self) -> dict[str, Any]:
         """Every option of the neuron with its value; of a foreign subject those that were given."""
@@ -51,7 +64,7 @@ class Subject:
     def all_how(self) -> dict[str, Any]:
         """Every option of the backend with its value."""
         if self.foreign:
-            return dict(self.how)
+            return {k: self.how.get(k, o.default) for k, o in FOREIGN.items()}
         return {k: self.how.get(k, o.default) for k, o in rooms.backend_options(self.backend, self.name).items()}
 
 
@@ -67,7 +80,9 @@ def parse_subject(text: str) -> Subject:
     if ":" in name:
         if backend != "eager":
             raise Problem(f"{name} is a module of its own and runs as it is; leave @{backend} out")
-        return Subject(name, options, backend, how)
+        return Subject(name, options, backend, _checked("a foreign module", how, FOREIGN))
+    if (entry := rooms.installed(name)) is not None:
+        return parse_subject(text.strip().replace(match["name"], entry, 1))
     neuron = rooms.find("neurons", name)
     if backend not in rooms.backends(neuron):
         raise Problem(f"no backend {backend!r} for {neuron!r}; there are {', '.join(rooms.backends(neuron))}")
@@ -93,6 +108,46 @@ def parse_task(text: str) -> Task:
     if match is None or match["backend"]:
         raise Problem(f"cannot read task {text!r}; write task or task[option=value]")
     return Task(rooms.find("tasks", match["name"]), _read_options(match["options"]))
+
+
+@dataclass(frozen=True)
+class Network:
+    """A named network with the sizes that are not its published ones, `shd[width=64]`."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.name}{_written(self.options)}"
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What its file declares: SOURCE, NEURON, the published T and B, …"""
+        return rooms.module_literals(rooms.file("networks", self.name))
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """Those of width, layers, channels and classes that it has; a missing one is the N of the case."""
+        published = {k: self.facts[k.upper()] for k in _NETWORK_SIZES if k.upper() in self.facts}
+        return published | self.options
+
+
+_NETWORK_SIZES = ("width", "layers", "channels", "classes")
+
+
+def parse_network(text: str) -> Network:
+    """A named network from text, checked against what there is; sizes equal to the published ones are dropped."""
+    match = _SUBJECT.match(text.strip())
+    if match is None or match["backend"]:
+        raise Problem(f"cannot read network {text!r}; write network or network[layers=2]")
+    name, options = rooms.find("networks", match["name"]), _read_options(match["options"])
+    published = Network(name).sizes
+    for key, value in options.items():
+        if key not in published:
+            raise Problem(f"no option {key!r} for network {name!r}; there are {', '.join(published)}")
+        if type(value) is not int or value < 1:
+            raise Problem(f"{key}={_shown(value)} is not a size; give a whole number of at least 1")
+    return Network(name, {k: options[k] for k in published if options.get(k, published[k]) != published[k]})
 
 
 def parse_options(text: str | None) -> dict[str, Any]:
@@ -173,6 +228,8 @@ class Case:
     """One point: a subject, a workload and its sizes. Sizes are numbers of steps T, batch items B and neurons N.
 
     `rate` is the output spike rate (spikes per neuron and step) that the input aims at; `seed` names input and noise.
+    A network has in `network` its name, `shd` or `shd[width=64]`, and its N is the width that it has; its neurons fire at
+    `rate` before it learns. A projection is the network `projection`, also `projection[layers=4]`.
     A training has a task, `name[options]`, and in `network` the changes to the task's own recipe, `[epochs=5,batch=64]`;
     its sizes are 0, because the data give them. Raises Problem for anything that cannot be a case.
     """
@@ -194,6 +251,10 @@ class Case:
         object.__setattr__(self, "subject", str(parse_subject(self.subject)))
         if self.workload == "training":
             object.__setattr__(self, "task", str(parse_task(self.task or "")))
+        elif self.workload in ("projection", "network"):
+            self._name_network()
+        elif self.network is not None:
+            raise Problem(f"a {self.workload} has no network; {self.network!r} is one of workload network")
         for axis in "TBN":
             size = getattr(self, axis)
             if not isinstance(size, int) or size < (0 if self.workload == "training" else 1):
@@ -204,6 +265,24 @@ class Case:
         _one_of("device", self.device, DEVICES)
         if not 0 < self.rate < 1:
             raise Problem(f"rate={self.rate} is not an output spike rate; give a number between 0 and 1")
+
+    def _name_network(self) -> None:
+        if self.network is None and self.workload == "network":
+            raise Problem(f"which network? there are {', '.join(rooms.names('networks'))}")
+        network = parse_network(self.network or "projection")
+        if (network.name == "projection") != (self.workload == "projection"):
+            raise Problem(f"{network.name} is not a workload {self.workload}; projection is one of its own")
+        if self.mode == "stream":
+            raise Problem("a network does not stream; take mode inference, forward or train")
+        object.__setattr__(self, "network", str(network))
+        object.__setattr__(self, "N", network.sizes.get("width", self.N))
+
+    @property
+    def gated(self) -> "Case":
+        """The layer whose gate stands for this case: itself, or the neuron alone, for a network at the same sizes."""
+        if self.workload == "training":
+            return Case(self.subject, T=64, B=8, N=128, dtype=self.dtype, device=self.device)
+        return self if self.workload == "layer" else replace(self, workload="layer", network=None)
 
     @cached_property
     def parsed(self) -> Subject:
@@ -258,7 +337,7 @@ def with_changes(case: Case, **changes: Any) -> Case:
 def foreign_file(subject: Subject) -> Path | None:
     """The file of a `path.py:Class` subject, or None if it names a package."""
     path = subject.name.rpartition(":")[0]
-    return Path(path) if path.endswith(".py") else None
+    return Path(path) if path.endswith((".py", PICKLED)) else None
 
 
 def _one_of(name: str, value: Any, choices: Sequence[str]) -> None:

@@ -40,7 +40,10 @@ class Running:
 
 
 class Metric(Protocol):
-    """The module of a metric: `process` is "timing" (shared, after warm-up) or "memory" (its own, default allocator)."""
+    """The module of a metric: `process` is "timing" (shared, after warm-up) or "memory" (its own, default allocator).
+
+    With `layer_only = True` it speaks of a neuron alone, and is unavailable for a network.
+    """
 
     unit: str
     process: str
@@ -59,6 +62,8 @@ def measure(name: str, running: Running) -> Measurement:
     """One metric as a Measurement; what it cannot give is `unavailable` with the reason."""
     metric = load(name)
     running.detail = {}
+    if getattr(metric, "layer_only", False) and running.workload.case.workload != "layer":
+        return Measurement(name, metric.unit, "unavailable", "a metric of a neuron alone: take workload layer")
     try:
         samples = metric.sample(running)
     except Unavailable as error:

@@ -10,6 +10,7 @@ import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,14 @@ def find(room: str, name: str) -> str:
     return wanted
 
 
+def installed(neuron: str) -> str | None:
+    """The `package.module:Class` that an installed package offers under the entry points `spikebench.neurons`."""
+    if canonical(neuron) in names("neurons"):
+        return None
+    there = metadata.entry_points(group="spikebench.neurons")
+    return next((e.value for e in there if canonical(e.name) == canonical(neuron)), None)
+
+
 @dataclass(frozen=True)
 class Option:
     """One keyword of a neuron's constructor or a backend's `run`: its default and, if closed, its choices."""
@@ -72,7 +81,7 @@ class Facts:
 
 def facts(neuron: str) -> Facts:
     """Facts of a neuron id, read from its file by syntax alone."""
-    return class_facts(_file("neurons", neuron), None, neuron)
+    return class_facts(file("neurons", neuron), None, neuron)
 
 
 @lru_cache(maxsize=256)
@@ -146,7 +155,8 @@ def _package(room: str, name: str) -> dict[str, Any]:
     return {"title": title, "neurons": inside}
 
 
-def _file(room: str, name: str) -> Path:
+def file(room: str, name: str) -> Path:
+    """The file of an id in a room."""
     found = find(room, name)
     return next(p for d in folders(room) if (p := d / f"{found}.py").exists())
 

@@ -72,10 +72,10 @@ class Session:
 
     def measure(self, case: Case, repeat: int = 0, metrics: tuple[str, ...] | None = None) -> Record:
         """One case: the gate if it has not been, then a fresh process for time and one for memory."""
-        gated = self.gate(case)
+        gated = self.gate(case.gated)
         head: dict[str, Any] = {"run": self.run_id, "case_id": case.case_id, "case": case.to_json(), "repeat": repeat}
         found = gated.result.get("gate")
-        head["gate"] = found if found is None else {k: v for k, v in found.items() if k != "bias"}
+        head["gate"] = found if found is None else {k: v for k, v in found.items() if k != "bias"} | _stands_in(case)
         if gated.status != "ok":
             reason = f"gate: {gated.reason}"
             return _finite(
@@ -98,8 +98,7 @@ class Session:
 
     def train(self, case: Case, data_root: Path | None, watch: Callable[[str], None] | None = None) -> Record:
         """One seed of a training in a fresh process, after the gate has seen its neuron as a layer."""
-        layer = Case(case.subject, T=64, B=8, N=128, dtype=case.dtype, device=case.device)
-        gated = self.gate(layer)
+        gated = self.gate(case.gated)
         head: dict[str, Any] = {"run": self.run_id, "case_id": case.case_id, "case": case.to_json()}
         head["gate"] = gated.result.get("gate")
         job = {"kind": "train", "data_root": str(data_root) if data_root else None}
@@ -119,7 +118,7 @@ class Session:
         return [(p, names) for p, names in (("timing", timing), ("memory", sorted(apart))) if names]
 
     def _process(self, case: Case, process: str, names: list[str], gate: dict[str, Any] | None) -> Outcome:
-        found = gate or {}
+        found = gate if gate and case.workload == "layer" else {}
         spikes = found.get("spikes") if found.get("status") == "passed" else None
         plan = {"samples": self.settings.samples, "fewest": min(5, self.settings.samples)}
         job = {"kind": "measure", "process": process, "metrics": names, "plan": plan}
@@ -129,6 +128,11 @@ class Session:
         now = {"time": clock.wall(), "other_cpu": others, "isolation": "fork" if self.settings.fork else "spawn"}
         allocator = {"timing": "glibc, freed memory kept", "memory": "glibc, freed memory returned"}
         return self.environment | environment.load() | now | {"allocator": allocator}
+
+
+def _stands_in(case: Case) -> dict[str, Any]:
+    """What the gate saw where it was not the case itself: the neuron alone, as a layer."""
+    return {} if case.workload == "layer" else {"layer": case.gated.case_id}
 
 
 def _process_of(metric: str) -> str:

@@ -93,7 +93,7 @@ def load(patterns: Iterable[str | Path] | str | Path, warnings: list[str] | None
     return [record for path in expand(wanted) for record in read(path, warnings)]
 
 
-COLUMNS = "run case_id repeat subject neuron backend workload mode T B N dtype device rate seed".split()
+COLUMNS = "run case_id repeat subject neuron backend workload mode T B N dtype device rate seed network task".split()
 
 
 def frame(records: Iterable[Record]) -> "pd.DataFrame":

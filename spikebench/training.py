@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from spikebench import task as tasks
 from spikebench.clock import Clock, CpuClock
-from spikebench.networks import Classifier, MakeNeuron, Readout, Weights
+from spikebench.network import Classifier, MakeNeuron, Readout, Weights
 from spikebench.neuron import StochasticNeuron
 from spikebench.rooms import Problem
 from spikebench.task import Dataset, Samples

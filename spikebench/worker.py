@@ -23,17 +23,17 @@ from typing import Any
 import torch
 
 from spikebench import metric as metrics
-from spikebench import rooms
+from spikebench import network_workload, rooms
 from spikebench import task as tasks
 from spikebench.backend import Refused
-from spikebench.case import Case, parse_options, parse_task
+from spikebench.case import Case, parse_options, parse_subject, parse_task
 from spikebench.check import checks
 from spikebench.clock import Clock, CpuClock, CudaClock
 from spikebench.gate import gate
 from spikebench.metric import Plan, Running
 from spikebench.record import Measurement
 from spikebench.rooms import Problem
-from spikebench.subject import load
+from spikebench.subject import find_way, load
 from spikebench.training import Epoch, Recipe, Run, train
 from spikebench.workload import build
 
@@ -107,6 +107,7 @@ def perform(job: dict[str, Any]) -> dict[str, Any]:
         "measure": _measure,
         "train": _train,
         "check": _check,
+        "way": _way,
     }
     try:
         _limit(job.get("memory_limit"))
@@ -173,7 +174,7 @@ def _measure(job: dict[str, Any]) -> dict[str, Any]:
     keep_memory() if process == "timing" else return_memory()
     torch.set_num_threads(job["threads"])
     case = Case.from_json(job["case"])
-    work = build(case, job.get("bias"))
+    work = build(case, job.get("bias")) if case.workload == "layer" else network_workload.build(case)
     clock: Clock = CudaClock(torch) if case.device == "cuda" else CpuClock()
     running = Running(work, clock, Plan(**job["plan"]))
     work.call_number(1)
@@ -218,7 +219,17 @@ def _train(job: dict[str, Any]) -> dict[str, Any]:
 
 def _check(job: dict[str, Any]) -> dict[str, Any]:
     torch.set_num_threads(job["threads"])
-    return {"checks": [vars(c) for c in checks(job["subject"], job["like"])]}
+    found = checks(job["subject"], job["like"], job.get("fixed"))
+    return {"checks": [vars(c) for c in found]}
+
+
+def _way(job: dict[str, Any]) -> dict[str, Any]:
+    """How a foreign module is to be called, found out by calling it."""
+    torch.set_num_threads(job["threads"])
+    subject = parse_subject(job["subject"])
+    found, made, fixed = find_way(subject, job["n"], job["lengths"])
+    called = subject.called(vars(found.way))
+    return {"subject": str(called), "made": made, "notes": found.notes, "way": vars(found.way), "fixed": fixed}
 
 
 def _check_output(running: Running, expected: float | None) -> str | None:

@@ -16,9 +16,10 @@ from spikebench.subject import definition, definition_of, load
 
 @dataclass
 class Workload:
-    """What is run: `launch()` does the mode's work once and returns the spikes [T, B, N].
+    """What is run: `launch()` does the mode's work once and returns the spikes [T, B, N], of a network its output.
 
-    x [T, B, N] is the input current, g [T, B, N] the gradient that is handed to the backward pass.
+    x [T, B, N] is the input current, of a network its input [T, B, C]; g [T, B, N] is the gradient that is handed to the
+    backward pass, of a network with classes its labels [B].
     """
 
     case: Case
@@ -33,10 +34,10 @@ class Workload:
         return [p for p in self.module.parameters() if p.requires_grad]
 
     def call_number(self, number: int) -> None:
-        """Set the number of the next forward call of a stochastic neuron; others have none."""
-        neuron = definition_of(self.module)
-        if isinstance(neuron, StochasticNeuron):
-            neuron.calls = number
+        """Set the number of the next forward call of every stochastic neuron; others have none."""
+        for neuron in self.module.modules():
+            if isinstance(neuron, StochasticNeuron):
+                neuron.calls = number
 
 
 def build(case: Case, bias: float | None = None) -> Workload:
@@ -45,6 +46,8 @@ def build(case: Case, bias: float | None = None) -> Workload:
     Raises Refused with the reason when the backend cannot run the case.
     """
     require(case)
+    if case.workload != "layer":
+        raise ValueError(f"{case.workload}: network_workload builds it")
     dtype = cast(torch.dtype, getattr(torch, case.dtype))
     torch.manual_seed(case.seed)
     module = load(case.parsed, case.N, case.T, dtype, case.device)
@@ -86,16 +89,23 @@ def calibrate(case: Case, longest: int = 2048) -> float:
     spread = current(sample, 0.0)  # [T, B, N], the same noise for every mean that is tried
     drawn = {"uniforms": neuron.draw(spread).repeat(1, tried, 1)} if isinstance(neuron, StochasticNeuron) else {}
     spread = spread.repeat(1, tried, 1)
-    low, high = -16.0, 16.0
-    while high - low > 1e-4:
+    return mean_for(case.rate, neuron, spread, tried, drawn)
+
+
+def mean_for(
+    rate: float, neuron: nn.Module, spread: Tensor, tried: int, drawn: dict[str, Tensor], within: float = 1e-4
+) -> float:
+    """The mean to add to `spread` [T, tried·B, N], the same noise `tried` times, for this output rate; see `calibrate`."""
+    steps, low, high = len(spread), -16.0, 16.0
+    while high - low > within:
         means = torch.linspace(low, high, tried + 2)
-        shift = means[1:-1].to(spread.device).repeat_interleave(sample.B)[:, None]  # [tried·B, 1]
+        shift = means[1:-1].to(spread).repeat_interleave(spread.shape[1] // tried)[:, None]  # [tried·B, 1]
         with torch.no_grad():
-            spikes = spikes_of(neuron(spread + shift, **drawn))[sample.T // 2 :]
-        rates = spikes.float().mean((0, 2)).view(tried, sample.B).mean(1).cpu()
-        if tried > 1 and high - low == 32 and not rates[0] < case.rate <= rates[-1]:
-            return float(means[1 + int((rates.clamp_min(1e-4) / case.rate).log().abs().argmin())])
-        below = int((rates < case.rate).cummin(0).values.sum())
+            spikes = spikes_of(neuron(spread + shift, **drawn))[steps // 2 :]
+        rates = spikes.float().mean((0, 2)).view(tried, -1).mean(1).cpu()
+        if tried > 1 and high - low == 32 and not rates[0] < rate <= rates[-1]:
+            return float(means[1 + int((rates.clamp_min(1e-4) / rate).log().abs().argmin())])
+        below = int((rates < rate).cummin(0).values.sum())
         low, high = float(means[below]), float(means[below + 1])
     return (low + high) / 2
 

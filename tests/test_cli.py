@@ -68,7 +68,7 @@ def test_bad_input_is_one_line_and_code_2(args: tuple[str, ...], said: str, tmp_
 
 
 def test_dashes_and_underscores_are_the_same_and_lists_are_json() -> None:
-    for room in ("neurons", "backends", "metrics", "sweeps", "tasks", "claims"):
+    for room in ("neurons", "backends", "metrics", "sweeps", "networks", "tasks", "claims"):
         assert all("id" in row for row in rows("list", room, "--json"))
     neurons = {row["id"]: row for row in rows("list", "neurons", "--json")}
     assert set(neurons) == set(rooms.names("neurons"))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from spikebench import task, training
 from spikebench.clock import FakeClock
-from spikebench.networks import Classifier, StepNorm, pooling
+from spikebench.network import Classifier, StepNorm, pooling
 from spikebench.neurons.lif import LIF
 from spikebench.neurons.spsn import SPSN
 from spikebench.rooms import Problem

@@ -16,9 +16,10 @@ COLUMNS = {
     "neurons": ["reset_kind", "stochastic", "causal", "parallel_in_time", "verified", "backends"],
     "metrics": ["unit", "process"],
     "sweeps": ["cases"],
+    "networks": ["T", "B", "SOURCE"],
     "tasks": ["LICENCE"],
 }
-ROOMS = ("neurons", "backends", "metrics", "sweeps", "tasks", "claims")
+ROOMS = ("neurons", "backends", "metrics", "sweeps", "networks", "tasks", "claims")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -41,6 +41,8 @@ def run(
     device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32, float64, bfloat16 or float16.")] = None,
     rate: Annotated[float | None, typer.Option(help="Output spike rate that the input aims at.")] = None,
+    workload: o.Workload = None,
+    network: o.Network = None,
     metric: o.MetricOption = None,
     samples: o.Samples = 20,
     repeats: Annotated[int, typer.Option(help="Fresh processes per case.")] = 1,
@@ -58,6 +60,7 @@ def run(
     from spikebench import runner
 
     given = {k: v for k, v in {"device": device, "dtype": dtype, "rate": rate}.items() if v is not None}
+    given |= o.what(workload, network)
     cases = _cases(sweep, subject, T, B, N, mode, **given)
     settings = o.settings(metric, samples, timeout, budget, memory_limit, threads, isolation, repeats=repeats)
     where = out or Path("results") / environment.machine() / f"{sweep or 'run'}.jsonl"
@@ -164,6 +167,8 @@ def compare(
     device: o.Device = "cpu",
     dtype: o.Dtype = "float32",
     rate: o.Rate = 0.3,
+    workload: o.Workload = None,
+    network: o.Network = None,
     metric: Annotated[str, typer.Option(help="Metric to compare; less is better.")] = "latency",
     samples: o.Samples = 20,
     timeout: o.Timeout = "300s",
@@ -176,7 +181,8 @@ def compare(
     """Weigh subjects against the first one, live, in randomised pairs of fresh processes."""
     if len(subjects) < 2:
         raise Problem(f"one subject is no comparison: {subjects[0]}; name a baseline first, then the others")
-    cases = o.points(subjects[:1], T, B, N, mode, device=device, dtype=dtype, rate=rate)
+    what = o.what(workload, network)
+    cases = o.points(subjects[:1], T, B, N, mode, device=device, dtype=dtype, rate=rate, **what)
     for text in subjects:
         parse_subject(text)
     settings = o.settings([metric], samples, timeout, None, memory_limit, threads, isolation)

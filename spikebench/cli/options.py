@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from spikebench import units
-from spikebench.case import Case, grid
+from spikebench.case import Case, grid, parse_network
 from spikebench.rooms import Problem
 
 Sizes = Annotated[str | None, typer.Option(help="Sizes, with commas: 128,1024.")]
@@ -17,6 +17,8 @@ ModeOption = Annotated[str | None, typer.Option("--mode", help="inference, forwa
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 Dtype = Annotated[str, typer.Option(help="float32, float64, bfloat16 or float16.")]
 Rate = Annotated[float, typer.Option(help="Output spike rate that the input aims at.")]
+Workload = Annotated[str | None, typer.Option(help="layer, projection or network (implied by --network).")]
+Network = Annotated[str | None, typer.Option(help="A named network, also with other sizes: shd[layers=2].")]
 Samples = Annotated[int, typer.Option(help="Samples per process (5 when one takes over 0.2 s).")]
 MetricOption = Annotated[list[str] | None, typer.Option("--metric", help="Metric to sample; repeat for several.")]
 Timeout = Annotated[str, typer.Option(help="Longest time of one process: 60s, 5m.")]
@@ -66,15 +68,24 @@ def size(text: str | None) -> int | None:
 def points(
     subjects: Sequence[str], t: str | None, b: str | None, n: str | None, mode: str | None, **fixed: Any
 ) -> list[Case]:
-    """The grid of cases that the options name."""
+    """The grid of cases that the options name; a network is published with a T and a B of its own."""
+    named = fixed.get("network") or ("projection" if fixed.get("workload") == "projection" else None)
+    published = parse_network(named).facts if named else {"T": 128, "B": 32}
     return grid(
         subjects,
-        T=sizes("T", t, (128,)),
-        B=sizes("B", b, (32,)),
+        T=sizes("T", t, (published["T"],)),
+        B=sizes("B", b, (published["B"],)),
         N=sizes("N", n, (512,)),
         mode=(mode or "train").split(","),
         **fixed,
     )
+
+
+def what(workload: str | None, network: str | None) -> dict[str, Any]:
+    """The fields of a case that say what is measured, as far as they were given."""
+    if network is not None and workload is None:
+        workload = "projection" if parse_network(network).name == "projection" else "network"
+    return {k: v for k, v in (("workload", workload), ("network", network)) if v is not None}
 
 
 def settings(

@@ -67,7 +67,7 @@ def _cells(r: Record) -> list[str]:
     case = r.case
     return [
         str(case["subject"]).replace("[", r"\["),
-        str(case["mode"]),
+        " ".join(str(case[k]) for k in ("mode", "network") if case.get(k)).replace("[", r"\["),
         *(str(case[k]) for k in "TBN"),
         units.show(time, "s"),
         f"{spread:.0%}" if samples else "—",
@@ -94,7 +94,8 @@ def comparison_table(rows: "list[Comparison]") -> None:
         names = [s.replace("[", r"\[") for s in (row.subject, row.baseline)]
         sizes = [str(case.T), str(case.B), str(case.N)]
         times = [units.show(v, "s") for v in row.medians]
-        made.add_row(*names, case.mode, *sizes, *times, text.replace("[", r"\["), row.verdict or row.status)
+        mode = f"{case.mode} {case.network or ''}".rstrip().replace("[", r"\[")
+        made.add_row(*names, mode, *sizes, *times, text.replace("[", r"\["), row.verdict or row.status)
     stdout().print(made)
 
 

@@ -11,6 +11,7 @@ from spikebench.subject import definition
 
 unit = "1"
 process = "timing"
+layer_only = True
 
 
 def sample(running: Running) -> list[float]:

@@ -11,6 +11,7 @@ from spikebench.workload import spikes_of
 
 unit = "1"
 process = "timing"
+layer_only = True
 
 
 def sample(running: Running) -> list[float]:

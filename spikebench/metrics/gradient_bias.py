@@ -12,6 +12,7 @@ from spikebench.subject import definition_of
 
 unit = "1"
 process = "timing"
+layer_only = True
 
 STEPS, SERIES, POINTS = 4, 8, 64
 

@@ -1,7 +1,15 @@
-"""The networks that claims are about: stacks of Linear and neuron with a readout over time."""
+"""What a network is: Linear and neuron in turns and a readout over time, with a place for any neuron.
 
+A named network is a file in `networks/` with module constants, literals, because they are also read without importing
+torch: SOURCE, NEURON (the published subject), the published T, B, LAYERS, and of WIDTH, CHANNELS, CLASSES those that it
+has (without WIDTH and CHANNELS they are the N of the case), OPTIMIZER (without one nothing is learned); and
+`build(make_neuron, channels, width, layers, classes)` and `data(steps, batch, channels, generator)`. The network has its
+neurons in `neurons`, and gives logits [B, classes], or spikes where it has no classes.
+"""
+
+import importlib
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -9,8 +17,25 @@ from torch import Tensor, nn
 from spikebench.neuron import StochasticNeuron
 
 MakeNeuron = Callable[[int], nn.Module]
-Readout = Literal["mean", "leaky"]
+Readout = Literal["mean", "leaky", "max"]
 Weights = Literal["torch", "kaiming"]
+
+
+class Named(Protocol):
+    """The module of a named network."""
+
+    def build(self, make_neuron: MakeNeuron, channels: int, width: int, layers: int, classes: int) -> nn.Module:
+        """The untrained network."""
+        ...
+
+    def data(self, steps: int, batch: int, channels: int, generator: torch.Generator) -> Tensor:
+        """An input [T, B, channels] with the statistics of the data that the network is published with."""
+        ...
+
+
+def load(name: str) -> Named:
+    """The named network with this id."""
+    return cast(Named, importlib.import_module(f"spikebench.networks.{name}"))
 
 
 class Classifier(nn.Module):
@@ -23,7 +48,8 @@ class Classifier(nn.Module):
     batch_norm: over all steps and samples of a batch, so that in training mode (only there) the current at a step
     depends on later steps of the batch: the future leaks, even through causal neurons.
     readout: "mean" is the mean of the spikes over time; "leaky" is the readout of the SPSN authors, the mean over time
-    of a membrane with synapse that leaks by `readout_decay` per step and is never reset.
+    of a membrane with synapse that leaks by `readout_decay` per step and is never reset; "max" is that of the EXODUS
+    authors, for each class the largest over time of a linear map of the spikes.
     weights: "torch" is PyTorch's initialisation; "kaiming" the SPSN authors', uniform within √(3/fan-in), no bias.
     """
 
@@ -46,6 +72,7 @@ class Classifier(nn.Module):
         self.neurons = nn.ModuleList(make_neuron(n) for n in hidden)
         self.readout = nn.Linear(sizes[-1], classes)
         self.leak = readout_decay if readout == "leaky" else None
+        self.largest = readout == "max"
         self.spike_rates: list[float] = []
         if weights == "kaiming":
             self.apply(_kaiming)
@@ -60,9 +87,29 @@ class Classifier(nn.Module):
                 rates.append((x if mask is None else x[mask]).detach().mean())
         if not self.training:
             self.spike_rates = [float(rate) for rate in rates]
+        if self.largest:
+            score = self.readout(x)  # [T, B, classes]
+            return (score if mask is None else score.masked_fill(~mask[..., None], -torch.inf)).amax(0)
         weight = pooling(x.shape[0], self.leak, mask, x)
         pooled = (weight[..., None] * x).sum(0)  # [B, N]
         return nn.functional.linear(pooled, self.readout.weight) + weight.sum(0)[:, None] * self.readout.bias
+
+
+class Layers(nn.Module):
+    """Linear + neuron, `hidden` one after the other, and nothing behind them: [T, B, channels] → spikes [T, B, N]."""
+
+    def __init__(self, channels: int, hidden: Sequence[int], make_neuron: MakeNeuron) -> None:
+        super().__init__()
+        sizes = [channels, *hidden]
+        self.linears = nn.ModuleList(nn.Linear(*pair) for pair in zip(sizes, hidden, strict=False))
+        self.neurons = nn.ModuleList(make_neuron(n) for n in hidden)
+        number_sites(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for linear, neuron in zip(self.linears, self.neurons, strict=True):
+            out = neuron(linear(x))
+            x = out[0] if isinstance(out, tuple) else out
+        return x
 
 
 class StepNorm(nn.BatchNorm1d):
@@ -104,6 +151,16 @@ def number_sites(model: nn.Module) -> None:
     neurons = (module for module in model.modules() if isinstance(module, StochasticNeuron))
     for site, neuron in enumerate(neurons):
         neuron.site = site
+
+
+def events(density: float, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Counts of independent events, `density` on average."""
+    return torch.poisson(torch.full(shape, density, device=generator.device), generator)
+
+
+def normal(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Standard normal."""
+    return torch.randn(shape, generator=generator, device=generator.device)
 
 
 def _kaiming(module: nn.Module) -> None:

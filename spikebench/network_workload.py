@@ -1,0 +1,117 @@
+"""A network case made concrete: the named network with the case's neuron, an input like its data, and a launcher."""
+
+from collections.abc import Callable
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from spikebench.case import Case, parse_network
+from spikebench.network import Classifier, Layers
+from spikebench.network import load as load_network
+from spikebench.neuron import StochasticNeuron
+from spikebench.subject import definition_of, load
+from spikebench.workload import Workload, mean_for, noise, require, spikes_of
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamax": torch.optim.Adamax,
+    "adamw": torch.optim.AdamW,
+}
+
+
+def build(case: Case) -> Workload:
+    """A named network on an input like its data, its biases moved until every layer fires at the case's rate.
+
+    Raises Refused with the reason when the backend cannot run the case.
+    """
+    require(case)
+    named, dtype = parse_network(case.network or ""), cast(torch.dtype, getattr(torch, case.dtype))
+    made, sizes = load_network(named.name), {"width": case.N, "channels": case.N, "classes": 0} | named.sizes
+    torch.manual_seed(case.seed)
+    module = made.build(lambda n: load(case.parsed, n, case.T, dtype, case.device), **sizes).to(case.device, dtype)
+    generator = torch.Generator(case.device).manual_seed(1_000_003 * case.seed)
+    x = made.data(case.T, case.B, sizes["channels"], generator).to(dtype)
+    if isinstance(module, Layers | Classifier):
+        _settle(module, x, case)
+    module.train(case.mode != "inference")
+    if sizes["classes"]:
+        g = torch.randint(sizes["classes"], (case.B,), generator=generator, device=case.device)
+    else:
+        g = noise(case, case.T, stream=1)
+    return Workload(case, module, x, g, _launcher(case, module, x, g, named.facts.get("OPTIMIZER")))
+
+
+def _settle(module: Layers | Classifier, x: Tensor, case: Case, longest: int = 2048, most: int = 2**21) -> None:
+    """Moves the biases, layer by layer, until each fires at the case's rate; dead layers would say nothing.
+
+    Found with the definition on one batch item and at most `longest` steps, so that every backend gets the same biases.
+    A foreign module is taken as it is, with the whole input.
+    """
+    own = [definition_of(neuron) for neuron in module.neurons]
+    fixed = case.parsed.foreign or any(neuron is None or neuron.fixed_length for neuron in own)
+    x = x if case.parsed.foreign else x[: None if fixed else longest, :1]
+    for linear, bound, neuron in zip(module.linears, module.neurons, own, strict=True):
+        with torch.no_grad():
+            current = linear(x)
+            tried = 1 if neuron is None else min(15, max(1, most // current.numel()))
+            drawn = (
+                {"uniforms": neuron.draw(current).repeat(1, tried, 1)} if isinstance(neuron, StochasticNeuron) else {}
+            )
+            shift = mean_for(case.rate, neuron or bound, current.repeat(1, tried, 1), tried, drawn, within=1e-3)
+            cast(nn.Linear, linear).bias.add_(shift)
+            one = {k: v[:, :1] for k, v in drawn.items()}
+            x = spikes_of((neuron or bound)(current + shift, **one)).to(x.dtype)
+
+
+def layer_rates(work: Workload) -> list[float]:
+    """Spikes per neuron and step of each layer of a network, from one more forward pass."""
+    rates: list[float] = []
+
+    def keep(_: nn.Module, __: object, out: Tensor | tuple[Tensor, ...]) -> None:
+        rates.append(float(spikes_of(out).float().mean()))
+
+    hooks = [neuron.register_forward_hook(keep) for neuron in cast(nn.ModuleList, work.module.neurons)]
+    with torch.no_grad():
+        work.module(work.x)
+    for hook in hooks:
+        hook.remove()
+    return rates
+
+
+def _launcher(case: Case, module: nn.Module, x: Tensor, g: Tensor, optimizer: str | None) -> Callable[[], Tensor]:
+    """The mode's work as one call; `train` is forward, loss, backward and optimiser step.
+
+    The step has the rate 0: all its work is done, and every launch finds the same weights. Without classes the loss is
+    the sum of the spikes, weighted by g for a projection, and nothing is learned.
+    """
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    step = None if optimizer is None else OPTIMIZERS[optimizer](parameters, lr=0.0)
+
+    def inference() -> Tensor:
+        with torch.no_grad():
+            return module(x)
+
+    def forward() -> Tensor:
+        return module(x)
+
+    def learn() -> Tensor:
+        logits = module(x)
+        loss = nn.functional.cross_entropy(logits, g)
+        for p in parameters:
+            p.grad = None
+        loss.backward()
+        if step is not None:
+            step.step()
+        return logits.detach()
+
+    def spread() -> Tensor:
+        spikes = module(x)
+        for p in parameters:
+            p.grad = None
+        spikes.backward(g)
+        return spikes.detach()
+
+    if not g.is_floating_point():
+        return {"inference": inference, "forward": forward, "train": learn}[case.mode]
+    return {"inference": inference, "forward": forward, "train": spread}[case.mode]
