@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 from numba.extending import overload
+from numpy.polynomial import Chebyshev, Polynomial
 
 # 1.5·2^(mantissa bits): adding it rounds to an integer and leaves that integer in the low bits
 MAGIC32, MAGIC64 = np.float32(1.5 * 2.0**23), 1.5 * 2.0**52
@@ -14,7 +15,9 @@ LN2_HIGH32, LN2_LOW32 = np.float32(0.693359375), np.float32(-2.12194440e-4)
 LN2_HIGH64, LN2_LOW64 = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 MOST32, MOST64 = np.float32(87.0), 708.0
 ONE32, TWO32 = np.float32(1.0), np.float32(2.0)
-A2, A3, A4, A5, A6, A7 = (np.float32(1 / math.factorial(k)) for k in range(2, 8))
+# e^r for |r| ≤ ln(2)/2 within 2e-9
+_SPAN = [-math.log(2) / 2, math.log(2) / 2]
+A0, A1, A2, A3, A4, A5, A6 = Chebyshev.interpolate(np.exp, 6, _SPAN).convert(kind=Polynomial).coef.astype(np.float32)
 B3, B4, B5, B6, B7, B8, B9, B10, B11, B12, B13 = (1 / math.factorial(k) for k in range(3, 14))
 ROOT_HALF32, ROOT_HALF64 = np.int32(0x3F3504F3), 0x3FE6A09E667F3BCD  # bits of sqrt(1/2)
 C3, C5, C7, C9 = (np.float32(1 / k) for k in (3, 5, 7, 9))
@@ -24,8 +27,8 @@ D3, D5, D7, D9, D11, D13, D15, D17, D19, D21 = (1 / k for k in range(3, 22, 2))
 _contracted = njit(error_model="numpy", fastmath={"contract"})
 
 
-def exp_minus(y: Any) -> Any:
-    """e^−y for y ≥ 0; no smaller than e^−87 or e^−708. In compiled code only, as `log` below."""
+def exp(y: Any) -> Any:
+    """e^y between e^±87 or e^±708. In compiled code only, as `log` below."""
     raise NotImplementedError
 
 
@@ -35,10 +38,9 @@ def log(y: Any) -> Any:
 
 
 @_contracted
-def sigmoid(y: Any, one: Any, zero: Any) -> Any:
-    """1/(1 + e^−y); `one` and `zero` have the type of y, so that it is kept."""
-    e = exp_minus(abs(y))
-    return (one if y >= zero else e) / (one + e)
+def sigmoid(y: Any, one: Any) -> Any:
+    """1/(1 + e^−y); `one` has the type of y, so that it is kept."""
+    return one / (one + exp(-y))
 
 
 @_contracted
@@ -47,22 +49,24 @@ def logit(y: Any, one: Any) -> Any:
     return log(y / (one - y))
 
 
-@overload(exp_minus, jit_options={"error_model": "numpy", "fastmath": {"contract"}})
-def _exp_minus(y: Any) -> Any:
+@overload(exp, jit_options={"error_model": "numpy", "fastmath": {"contract"}})
+def _exp(y: Any) -> Any:
     def single(y: Any) -> Any:
         y = MOST32 if y > MOST32 else y
-        shifted = MAGIC32 - y * LOG2E32
+        y = -MOST32 if y < -MOST32 else y
+        shifted = MAGIC32 + y * LOG2E32
         n = shifted - MAGIC32
-        r = (-y - n * LN2_HIGH32) - n * LN2_LOW32
-        p = ONE32 + r * (ONE32 + r * (A2 + r * (A3 + r * (A4 + r * (A5 + r * (A6 + r * A7))))))
+        r = (y - n * LN2_HIGH32) - n * LN2_LOW32
+        p = A0 + r * (A1 + r * (A2 + r * (A3 + r * (A4 + r * (A5 + r * A6)))))
         exponent = np.int32(np.float32(shifted).view(np.int32) << 23)
         return np.int32(np.float32(p).view(np.int32) + exponent).view(np.float32)
 
     def double(y: Any) -> Any:
         y = MOST64 if y > MOST64 else y
-        shifted = MAGIC64 - y * LOG2E64
+        y = -MOST64 if y < -MOST64 else y
+        shifted = MAGIC64 + y * LOG2E64
         n = shifted - MAGIC64
-        r = (-y - n * LN2_HIGH64) - n * LN2_LOW64
+        r = (y - n * LN2_HIGH64) - n * LN2_LOW64
         tail = B7 + r * (B8 + r * (B9 + r * (B10 + r * (B11 + r * (B12 + r * B13)))))
         p = 1.0 + r * (1.0 + r * (0.5 + r * (B3 + r * (B4 + r * (B5 + r * (B6 + r * tail))))))
         exponent = np.int64(np.float64(shifted).view(np.int64) << 52)

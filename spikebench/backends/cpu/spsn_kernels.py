@@ -42,7 +42,7 @@ def _sample(v: Array, uniform: Array, s: Array, slope: Array, c: Array) -> None:
     """Spikes, and the slope of the sigmoid-Bernoulli estimators."""
     gain, authors, one, zero = c[GAIN], c[AUTHORS], c[ONE], c[ZERO]
     for m in range(v.size):
-        p = sigmoid(gain * v[m], one, zero)
+        p = sigmoid(gain * v[m], one)
         s[m] = one if uniform[m] < p else zero
         slope[m] = p * (one - p) * (p if authors > zero else one)
 
@@ -50,10 +50,10 @@ def _sample(v: Array, uniform: Array, s: Array, slope: Array, c: Array) -> None:
 @compiled
 def _relax(v: Array, uniform: Array, slope: Array, c: Array) -> None:
     """The slope of the relaxed sample of Gumbel-softmax."""
-    gain, tau, least, one, zero = c[GAIN], c[TAU], c[LEAST], c[ONE], c[ZERO]
+    gain, tau, least, one = c[GAIN], c[TAU], c[LEAST], c[ONE]
     for m in range(v.size):
         r = uniform[m]
-        y = sigmoid((gain * v[m] - logit(least if r < least else r, one)) / tau, one, zero)
+        y = sigmoid((gain * v[m] - logit(least if r < least else r, one)) / tau, one)
         slope[m] = y * (one - y) * (gain / tau)
 
 

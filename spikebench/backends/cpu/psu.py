@@ -1,0 +1,70 @@
+"""PSU as one fused pass over time, both filters, the probability and the spike; and one back."""
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from spikebench.backend import Refused
+from spikebench.backends.cpu import psu_kernels as kernels
+from spikebench.backends.cpu.surrogates import shape
+from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows
+from spikebench.neurons.psu import PSU
+
+if TYPE_CHECKING:
+    from spikebench.case import Case
+
+BLOCK, AGAIN = 8192, 2048  # series, forward and backward: what is computed again stays in the second-level cache
+
+
+def refuses(case: "Case") -> str | None:
+    """float32 and float64 on a CPU, in the form of recurrences only."""
+    return _not_scan(case.options["form"]) or refuse(case.device, case.dtype)
+
+
+def run(neuron: PSU, x: Tensor, seed: int | None = None) -> Tensor:
+    """Spikes, shape of x [T, ...]."""
+    accept(x)
+    if reason := _not_scan(neuron.form):
+        raise Refused(reason)
+    kind, c = _constants(neuron, x.dtype)
+    if torch.is_grad_enabled() and x.requires_grad:
+        return _Fused.apply(x, c, kind)  # pyright: ignore[reportReturnType] # untyped in torch
+    return _forward(x, c, keep=False)[0]
+
+
+def _not_scan(form: str) -> str | None:
+    return None if form == "scan" else f"the cpu backend computes form=scan; form={form} is a product of matrices"
+
+
+def _constants(neuron: PSU, dtype: torch.dtype) -> tuple[int, Tensor]:
+    kind, k, inner = shape(neuron.surrogate, neuron.slope)
+    c = torch.zeros(kernels.CONSTANTS, dtype=torch.float64)
+    c[kernels.DECAY], c[kernels.REST], c[kernels.THRESHOLD] = neuron.decay, 1 - neuron.decay, float(neuron.threshold)
+    c[kernels.SLOPE], c[kernels.INNER], c[kernels.ONE] = k, inner, 1.0
+    return kind, c.to(dtype)[None]
+
+
+def _forward(x: Tensor, c: Tensor, keep: bool) -> tuple[Tensor, Tensor]:
+    """Spikes like x, and the states every STRIDE steps [2K, M], empty if not kept."""
+    spikes, flat = torch.empty(x.shape, dtype=x.dtype), rows(x)
+    marks = flat.new_empty(2 * -(-flat.shape[0] // kernels.STRIDE) if keep else 0, flat.shape[1])
+    launch(kernels.forward, [flat, rows(spikes), marks, c], most=BLOCK)
+    return spikes, marks
+
+
+class _Fused(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, c: Tensor, kind: int) -> Tensor:
+        spikes, marks = _forward(x, c, keep=True)
+        ctx.save_for_backward(x, marks, c)
+        ctx.kind = kind
+        return spikes
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride] # torch leaves the arguments open
+        refuse_second_order()
+        x, marks, c = ctx.saved_tensors
+        gx = torch.empty(grad.shape, dtype=grad.dtype)
+        launch(kernels.backward, [rows(grad), rows(gx), rows(x), marks, c], ctx.kind, most=AGAIN)
+        return gx, None, None

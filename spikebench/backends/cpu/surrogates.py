@@ -1,0 +1,40 @@
+"""Surrogate derivatives in compiled loops: where the kind is a constant, one branch is left."""
+
+import math
+from typing import Any, get_args
+
+import numpy as np
+
+from spikebench.backends.cpu.elementary import exp
+from spikebench.backends.cpu.primitives import compiled
+from spikebench.surrogate import Surrogate
+
+KINDS: tuple[Any, ...] = get_args(Surrogate)
+ATAN, FAST_SIGMOID, SIGMOID, TRIANGLE, EXPONENTIAL = range(5)
+
+Scalar = np.floating
+
+
+@compiled
+def derivative(u: Scalar, kind: int, threshold: Scalar, k: Scalar, inner: Scalar, one: Scalar, zero: Scalar) -> Scalar:
+    """The surrogate derivative at membrane u, from the kind and the two numbers of `shape`."""
+    away = abs(u - threshold)
+    if kind == ATAN:
+        z = inner * away
+        return k / (one + z * z)
+    if kind == FAST_SIGMOID:
+        z = k * away + one
+        return one / (z * z)
+    if kind == SIGMOID:
+        e = exp(-k * away)
+        return k * e / ((one + e) * (one + e))
+    if kind == TRIANGLE:
+        z = one - k * away
+        return k * (zero if z < zero else z)
+    return k * exp(-k * away)
+
+
+def shape(surrogate: Surrogate, k: float) -> tuple[int, float, float]:
+    """Kind, k and inner of a surrogate with slope k, for `derivative`."""
+    kind = KINDS.index(surrogate)
+    return kind, k / 2 if kind == ATAN else k, math.pi / 2 * k
