@@ -2,7 +2,9 @@
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, cast
 
 import torch
@@ -10,9 +12,10 @@ from torch import Tensor, nn
 
 from spikebench import rooms
 from spikebench.case import Case, Subject, parse_subject, with_changes
+from spikebench.foreign import Adapted
 from spikebench.gate import Probe, compare, gate
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
-from spikebench.subject import definition, definition_of, load
+from spikebench.subject import definition, definition_of, find_way, load
 from spikebench.workload import build, calibrate, spikes_of
 
 T, B, N = 24, 3, 8
@@ -37,17 +40,37 @@ class Specimen:
 
     subject: Subject
     like: str | None = None
+    fixed: dict[str, int] = field(default_factory=dict)  # sizes that an instance holds to
 
-    def make(self, dtype: torch.dtype = torch.float64, steps: int = T, n: int = N) -> nn.Module:
+    @property
+    def T(self) -> int:
+        return self.fixed.get("T", T)
+
+    @property
+    def N(self) -> int:
+        return self.fixed.get("n", N)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What is checked in: somebody's module was perhaps never meant for float64."""
+        return torch.float32 if self.subject.foreign else torch.float64
+
+    def make(self, dtype: torch.dtype | None = None, steps: int | None = None, n: int | None = None) -> nn.Module:
         torch.manual_seed(0)
-        return load(self.subject, n, steps, dtype, "cpu")
+        return load(self.subject, n or self.N, steps or self.T, dtype or self.dtype, "cpu")
 
     def input(
-        self, steps: int = T, b: int = B, n: int = N, dtype: torch.dtype = torch.float64, seed: int = 1
+        self,
+        steps: int | None = None,
+        b: int = B,
+        n: int | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int = 1,
     ) -> Tensor:
         """Currents that make most neurons fire now and then."""
         generator = torch.Generator().manual_seed(seed)
-        return (0.7 * torch.randn(steps, b, n, generator=generator, dtype=torch.float64) + 0.4).to(dtype)
+        drawn = torch.randn(steps or self.T, b, n or self.N, generator=generator, dtype=torch.float64)
+        return (0.7 * drawn + 0.4).to(dtype or self.dtype)
 
     def spikes(self, module: nn.Module, x: Tensor, call: int = 0) -> Tensor:
         """Spikes on the noise of a call number; foreign modules get torch's generator at a fixed seed."""
@@ -57,20 +80,29 @@ class Specimen:
         torch.manual_seed(call)
         return spikes_of(module(x))
 
-    @property
+    @cached_property
     def facts(self) -> dict[str, Any]:
         """What is declared; a foreign module that declares nothing is held to causal and deterministic."""
-        held: dict[str, Any] = {"causal": True, "stochastic": False, "coupled": False}
-        return held if self.subject.foreign else held | rooms.facts(self.subject.name).attributes
+        held: dict[str, Any] = {"causal": True, "stochastic": False}
+        if not self.subject.foreign:
+            return held | {"coupled": False} | rooms.facts(self.subject.name).attributes
+        made = self.make()
+        module = made.module if isinstance(made, Adapted) else made
+        declared = {k: getattr(module, k, None) for k in ("causal", "stochastic", "coupled")}
+        return held | {k: v for k, v in declared.items() if isinstance(v, bool)}
 
 
-def checks(subject: str, like: str | None = None) -> list[Check]:
+def checks(subject: str, like: str | None = None, fixed: dict[str, int] | None = None) -> list[Check]:
     """Every check of a subject, in order; a check that cannot be done on it says so and passes.
 
+    How a foreign module is to be called is found out, unless its subject says it. `fixed` sizes are kept to.
     Raises Problem if the subject cannot be built, Refused if its backend cannot run.
     """
-    specimen = Specimen(parse_subject(subject), like)
+    specimen = Specimen(parse_subject(subject), like, fixed or {})
     specimen.make()
+    if specimen.subject.foreign and not specimen.subject.how and fixed is None:
+        with suppress(rooms.Problem):  # then it is called as usual, and what comes of that is found below
+            specimen.subject = specimen.subject.called(vars(find_way(specimen.subject, N, (T,))[0].way))
     return [_one(name, check, specimen) for name, check in CHECKS.items()]
 
 
@@ -84,11 +116,14 @@ def _one(name: str, check: Callable[[Specimen], str], specimen: Specimen) -> Che
 
 
 def _shape(s: Specimen) -> str:
-    for steps, b, n in ((T, B, N), (1, 1, 1), (7, 1, 5)):
+    sizes = [(s.T, B, s.N), (s.T, 1, s.N)] if s.fixed else [(T, B, N), (1, 1, 1), (7, 1, 5)]
+    for steps, b, n in sizes:
         out = s.spikes(s.make(steps=steps, n=n), s.input(steps, b, n))
         if tuple(out.shape) != (steps, b, n):
             raise Finding(f"spikes {list(out.shape)} for input {[steps, b, n]}")
-    return "[T, B, N] in, [T, B, N] out, also at T = B = N = 1"
+    called = ", ".join(f"{k}={v}" for k, v in s.subject.how.items()) if s.subject.foreign else ""
+    also = f"at T = {s.T} and N = {s.N}" if s.fixed else "also at T = B = N = 1"
+    return f"[T, B, N] in, [T, B, N] out, {also}{called and f'; called with {called}'}"
 
 
 def _dtype(s: Specimen) -> str:
@@ -125,7 +160,7 @@ def first_leak(s: Specimen) -> tuple[int, int] | None:
     module, x = s.make().eval(), s.input()
     with torch.no_grad():
         before = s.spikes(module, x)
-        for at in (1, T // 3, T - 1):
+        for at in (1, s.T // 3, s.T - 1):
             for size in (50.0, -50.0, 3.0):
                 other = x.clone()
                 other[at] += size
@@ -146,8 +181,8 @@ def _state(s: Specimen) -> str:
     if not isinstance(neuron, SteppedNeuron) or isinstance(neuron, StochasticNeuron):
         return "no state leaks between calls"
     with torch.no_grad():
-        head, state = cast(tuple[Tensor, Any], neuron(x[: T // 2], None, True))
-        tail, _ = cast(tuple[Tensor, Any], neuron(x[T // 2 :], state, True))
+        head, state = cast(tuple[Tensor, Any], neuron(x[: s.T // 2], None, True))
+        tail, _ = cast(tuple[Tensor, Any], neuron(x[s.T // 2 :], state, True))
         whole = spikes_of(neuron(x))
     if not torch.equal(torch.cat([head, tail]), whole):
         raise Finding("two halves with the state carried over differ from the whole")
@@ -168,9 +203,9 @@ def _gradient(s: Specimen) -> str:
     if not bool((whole != 0).any()):
         raise Finding("the gradient is zero everywhere")
     early = g.clone()
-    early[T // 2 :] = 0
+    early[s.T // 2 :] = 0
     (part,) = torch.autograd.grad(out, x, early)
-    if s.facts["causal"] and bool((part[T // 2 :] != 0).any()):
+    if s.facts["causal"] and bool((part[s.T // 2 :] != 0).any()):
         raise Finding("the gradient of early spikes reaches later inputs")
     return f"finite, not zero{_smooth(s)}"
 
@@ -226,13 +261,13 @@ def against(subject: Subject, like: str) -> Probe:
 
 def _edges(s: Specimen) -> str:
     found: list[str] = []
-    for name, x in {"silence": torch.zeros(T, B, N), "saturation": torch.full((T, B, N), 1e3)}.items():
-        out = s.spikes(s.make(), x.double())
+    for name, value in {"silence": 0.0, "saturation": 1e3}.items():
+        out = s.spikes(s.make(), torch.full_like(s.input(), value))
         if not bool(out.isfinite().all()):
             raise Finding(f"{name} gives spikes that are not finite")
         found.append(f"rate {float(out.mean()):.3g} in {name}")
-    for name, value in {"NaN": float("nan"), "infinity": float("inf")}.items():
-        found.append(_poisoned(s, name, value))
+    for name, bad in {"NaN": float("nan"), "infinity": float("inf")}.items():
+        found.append(_poisoned(s, name, bad))
     return "; ".join(found)
 
 
@@ -241,7 +276,7 @@ def _poisoned(s: Specimen, name: str, value: float) -> str:
     module, x = s.make().eval(), s.input()
     with torch.no_grad():
         clean = s.spikes(module, x)
-        x[T // 2, 0, 0] = value
+        x[s.T // 2, 0, 0] = value
         try:
             out = s.spikes(module, x)
         except (ValueError, rooms.Problem) as error:
@@ -249,10 +284,10 @@ def _poisoned(s: Specimen, name: str, value: float) -> str:
     touched = (out != clean).flatten(1)
     others = touched.clone()
     others[:, 0] = False
-    if bool(others.any()) and not s.facts["coupled"]:
+    if bool(others.any()) and not s.facts.get("coupled", True):
         raise Finding(f"a {name} in one series changes another")
-    if bool(touched[: T // 2].any()) and s.facts["causal"]:
-        raise Finding(f"a {name} at t = {T // 2} changes earlier spikes")
+    if bool(touched[: s.T // 2].any()) and s.facts["causal"]:
+        raise Finding(f"a {name} at t = {s.T // 2} changes earlier spikes")
     return f"{name} stays in its series"
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from spikebench import __version__
+from spikebench.rooms import Problem
 
 LIBRARIES = ("torch", "triton", "numba", "numpy", "snntorch", "spikingjelly", "norse", "sinabs")
 
@@ -59,6 +60,20 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def of(python: str) -> dict[str, Any]:
+    """Python and library versions of another interpreter, in which spikebench must be installed too; else Problem."""
+    code = "import json; from spikebench.environment import platform, versions as v; print(json.dumps([platform.python_version(), v()]))"
+    try:
+        done = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Problem(f"cannot run {python}: {error}; --python takes BACKEND=/path/to/python") from error
+    if done.returncode:
+        why = (done.stderr.strip() or "it printed nothing").splitlines()[-1]
+        raise Problem(f"{python} cannot import spikebench: {why}; install spikebench there too")
+    version, found = json.loads(done.stdout.splitlines()[-1])
+    return {"python": version, "versions": found}
 
 
 def commit(folder: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from spikebench.case import Case
 from spikebench.neuron import Neuron, StochasticNeuron
 from spikebench.probes import Look, aim, looks
 from spikebench.reference import Expected, Selection, relative_error
-from spikebench.subject import definition_of
+from spikebench.subject import definition_of, mistaken
 from spikebench.workload import Workload, build, calibrate, spikes_of
 
 DIFFERING = 0.1
@@ -81,6 +81,8 @@ def _without_definition(workload: Workload, bias: float) -> GateResult:
     if spikes.shape != workload.x.shape:
         reason = f"spikes {list(spikes.shape)} for input {list(workload.x.shape)}"
         return GateResult("failed", reason, bias, 0.0)
+    if wrong := mistaken(workload.case.parsed):
+        return GateResult("failed", wrong, bias, 0.0)
     return GateResult("none", "a foreign subject has no definition", bias, float(spikes.double().sum()))
 
 

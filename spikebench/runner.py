@@ -2,6 +2,7 @@
 
 import math
 import secrets
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -31,7 +32,7 @@ class Settings:
     repeats: int = 1
     threads: int = field(default_factory=environment.threads)
     fork: bool = True
-
+    python: dict[str, str] = field(default_factory=dict)  # backend, or foreign file or package → interpreter
     def __post_init__(self) -> None:
         self.metrics = tuple(rooms.find("metrics", m) for m in self.metrics)
         if self.samples < 1 or self.repeats < 1:
@@ -48,26 +49,35 @@ class Session:
         self.settings = settings
         self.run_id = f"{int(clock.wall())}-{secrets.token_hex(3)}"
         self.environment = environment.gather() | {"threads": settings.threads, "placement": "OMP_PROC_BIND=true"}
-        self._forking = Workers(settings.threads, fork=settings.fork)
-        self._spawning = Workers(settings.threads, fork=False)
+        self._workers: dict[tuple[str, bool], Workers] = {}
+        self._interpreters = {p: environment.of(p) for p in set(settings.python.values())}
         self._gates: dict[str, Outcome] = {}
 
     def __enter__(self) -> "Session":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._forking.close()
-        self._spawning.close()
+        for workers in self._workers.values():
+            workers.close()
 
-    def _ask(self, case: Case, job: dict[str, Any], watch: Callable[[str], None] | None = None) -> Outcome:
-        workers = self._spawning if case.device == "cuda" else self._forking
+    def _python(self, case: dict[str, Any]) -> str:
+        """The interpreter that a case runs in: that of its backend, or of the file or package of a foreign subject."""
+        names = (case["backend"], case["neuron"], case["neuron"].rpartition(":")[0])
+        return next((self.settings.python[n] for n in names if n in self.settings.python), sys.executable)
+
+    def ask(self, case: Case, job: dict[str, Any], watch: Callable[[str], None] | None = None) -> Outcome:
+        """A job about a case, in a fresh process of the interpreter that the case runs in."""
+        python, fork = self._python(case.to_json()), self.settings.fork and case.device != "cuda"
+        if (python, fork) not in self._workers:
+            self._workers[python, fork] = Workers(self.settings.threads, fork=fork, python=python)
+        workers = self._workers[python, fork]
         limits = {"case": case.to_json(), "memory_limit": self.settings.memory_limit}
         return workers.ask(job | limits, self.settings.timeout, watch)
 
     def gate(self, case: Case) -> Outcome:
         """The gate's outcome for a case, in a process of its own, once per session."""
         if case.case_id not in self._gates:
-            self._gates[case.case_id] = self._ask(case, {"kind": "gate"})
+            self._gates[case.case_id] = self.ask(case, {"kind": "gate"})
         return self._gates[case.case_id]
 
     def measure(self, case: Case, repeat: int = 0, metrics: tuple[str, ...] | None = None) -> Record:
@@ -78,9 +88,8 @@ class Session:
         head["gate"] = found if found is None else {k: v for k, v in found.items() if k != "bias"} | _stands_in(case)
         if gated.status != "ok":
             reason = f"gate: {gated.reason}"
-            return _finite(
-                Record(**head, status=cast(Status, gated.status), reason=reason, environment=self._facts(None))
-            )
+            facts = self._facts(None, case)
+            return _finite(Record(**head, status=cast(Status, gated.status), reason=reason, environment=facts))
         before = _busy()
         outcomes = [self._process(case, p, names, found) for p, names in self._processes(metrics)]
         foreign = _busy() - before - sum(o.cpu_seconds or 0.0 for o in outcomes)
@@ -92,7 +101,7 @@ class Session:
         flags += ["contended"] if wall and foreign / wall > 0.2 else []
         flags += ["bimodal"] if _bimodal(measurements) else []
         status, reason = _summary(bad, measurements)
-        facts = self._facts(foreign / wall if wall else None)
+        facts = self._facts(foreign / wall if wall else None, case)
         made = Record(**head, status=status, reason=reason, measurements=measurements, environment=facts, flags=flags)
         return _finite(made)
 
@@ -102,10 +111,10 @@ class Session:
         head: dict[str, Any] = {"run": self.run_id, "case_id": case.case_id, "case": case.to_json()}
         head["gate"] = gated.result.get("gate")
         job = {"kind": "train", "data_root": str(data_root) if data_root else None}
-        outcome = self._ask(case, job, watch) if gated.status == "ok" else gated
+        outcome = self.ask(case, job, watch) if gated.status == "ok" else gated
         measurements = [Measurement(**m) for m in outcome.result.get("measurements", [])]
         flags = ["ungated"] if (head["gate"] or {}).get("status") == "none" else []
-        facts = self._facts(None)
+        facts = self._facts(None, case)
         status, reason = cast(Status, outcome.status), outcome.reason
         made = Record(**head, status=status, reason=reason, measurements=measurements, environment=facts, flags=flags)
         return _finite(made)
@@ -122,12 +131,13 @@ class Session:
         spikes = found.get("spikes") if found.get("status") == "passed" else None
         plan = {"samples": self.settings.samples, "fewest": min(5, self.settings.samples)}
         job = {"kind": "measure", "process": process, "metrics": names, "plan": plan}
-        return self._ask(case, job | {"bias": found.get("bias"), "spikes": spikes})
+        return self.ask(case, job | {"bias": found.get("bias"), "spikes": spikes})
 
-    def _facts(self, others: float | None) -> dict[str, Any]:
+    def _facts(self, others: float | None, case: Case) -> dict[str, Any]:
+        other = self._interpreters.get(self._python(case.to_json()), {})
         now = {"time": clock.wall(), "other_cpu": others, "isolation": "fork" if self.settings.fork else "spawn"}
         allocator = {"timing": "glibc, freed memory kept", "memory": "glibc, freed memory returned"}
-        return self.environment | environment.load() | now | {"allocator": allocator}
+        return self.environment | other | environment.load() | now | {"allocator": allocator}
 
 
 def _stands_in(case: Case) -> dict[str, Any]:

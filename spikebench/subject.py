@@ -3,14 +3,19 @@
 import importlib
 import importlib.util
 import inspect
+import pickle
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import nn
 
 from spikebench.backend import Bound
-from spikebench.case import Subject, foreign_file, parse_subject
+from spikebench.case import PICKLED, Subject, foreign_file, parse_subject
+from spikebench.detect import FAILURES, Detective, Found
+from spikebench.foreign import Adapted, Way, contained, make
 from spikebench.neuron import Neuron
 from spikebench.rooms import Problem
 
@@ -20,7 +25,7 @@ def definition(subject: Subject, n: int, T: int) -> Neuron:
     module = importlib.import_module(f"spikebench.neurons.{subject.name}")
     flat = subject.name.replace("_", "")
     found = next(c for name, c in vars(module).items() if name.lower() == flat and inspect.isclass(c))
-    return cast(Neuron, _construct(found, subject, n, T))
+    return cast(Neuron, make(found, subject.options, subject.name, n, T).module)
 
 
 def load(subject: Subject, n: int, T: int, dtype: torch.dtype, device: str) -> nn.Module:
@@ -29,10 +34,9 @@ def load(subject: Subject, n: int, T: int, dtype: torch.dtype, device: str) -> n
     Raises Problem if it cannot be built, Refused if its backend cannot be loaded. A foreign subject's code is executed.
     """
     if subject.foreign:
-        made = _construct(_foreign(subject), subject, n, T)
-        if not isinstance(made, nn.Module):
-            raise Problem(f"{subject.name} gives a {type(made).__name__}, not a torch.nn.Module")
-        return made.to(device, dtype)
+        with contained():
+            made = make(_foreign(subject), subject.options, subject.name, n, T).module.to(device, dtype)
+        return made if isinstance(made, Neuron) else Adapted(made, Way(**subject.all_how))
     neuron = definition(subject, n, T).rounded(dtype).to(device)
     return Bound(neuron, subject.backend, subject.name, subject.how)
 
@@ -47,20 +51,56 @@ def definition_of(module: nn.Module) -> Neuron | None:
     return module.neuron if isinstance(module, Bound) else module if isinstance(module, Neuron) else None
 
 
+def find_way(
+    subject: Subject, n: int, lengths: Sequence[int], shortest: int = 12
+) -> tuple[Found, str, dict[str, int]]:
+    """How a foreign module is to be called, how it was made, and the sizes that an instance holds to.
+
+    Raises Problem if no way gives spikes of the input's shape. The module is called, on small inputs.
+    """
+    with contained():
+        source = _foreign(subject)
+    fixed, error = isinstance(source, nn.Module), None
+    sizes = [(n, steps) for steps in (shortest, *lengths)] if fixed else [(5, shortest)]
+    for width, steps in sizes:
+
+        def fresh(width: int = width, steps: int = steps) -> nn.Module:
+            torch.manual_seed(0)
+            again = _foreign(subject) if fixed else source
+            return make(again, subject.options, subject.name, width, steps).module
+
+        try:
+            with contained():
+                made = make(source, subject.options, subject.name, width, steps).how
+                found = Detective(fresh, steps, width, subject.how).find()
+            return found, made, {"n": n, "T": 24 if steps == shortest else steps} if fixed else {}
+        except Problem as problem:
+            error = error or problem
+    raise Problem(f"{subject.name}: {error}")
+
+
+def mistaken(subject: Subject) -> str | None:
+    """Why a foreign subject is not called as it wants to be, as far as that shows; None if nothing does."""
+    if subject.foreign and not subject.name.rpartition(":")[0].endswith(PICKLED):
+        try:
+            found = find_way(Subject(subject.name, subject.options), 5, (), shortest=5)[0]
+        except (Problem, *FAILURES):
+            return None
+        mine = Way(**subject.all_how)
+        if (found.way.adapter, found.way.layout) != (mine.adapter, mine.layout):
+            return f"{found.notes[0]}; write {subject.called(vars(found.way))}"
+    return None
+
+
 def _foreign(subject: Subject) -> Any:
     where, _, name = subject.name.rpartition(":")
     path = foreign_file(subject)
+    if path is not None and not path.exists():
+        raise Problem(f"no file {where}; name a Python file, or a package as package.module:{name}")
     try:
-        if path is None:
-            module = importlib.import_module(where)
-        else:
-            if not path.exists():
-                raise Problem(f"no file {where}; name a Python file, or a package as package.module:{name}")
-            spec = importlib.util.spec_from_file_location(f"foreign_{path.stem}", path)
-            assert spec is not None and spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[spec.name] = module
-            spec.loader.exec_module(module)
+        if path is not None and path.suffix == PICKLED:
+            return pickle.loads(path.read_bytes())  # written by `sb.profile` of this user, from an object in memory
+        module = importlib.import_module(where) if path is None else _executed(path)
     except ModuleNotFoundError as error:
         raise Problem(f"cannot import {where}: no module {error.name}") from error
     except SyntaxError as error:
@@ -71,16 +111,13 @@ def _foreign(subject: Subject) -> Any:
     return getattr(module, name)
 
 
-def _construct(factory: Any, subject: Subject, n: int, T: int) -> object:
-    """Call a class or factory with the subject's options and, where it asks for them, n and T."""
-    parameters = inspect.signature(factory).parameters
-    given = dict(subject.options)
-    for names, value in ((("n", "N", "num_neurons", "size", "features"), n), (("T", "steps", "seq_len"), T)):
-        for name in names:
-            if name in parameters and name not in given:
-                given[name] = value
-                break
-    try:
-        return factory(**given)
-    except (TypeError, ValueError) as error:
-        raise Problem(f"cannot make {subject.name} with {given}: {error}") from error
+def _executed(path: Path) -> Any:
+    """The module of a file, executed, with its folder in the path as Python does for a script."""
+    spec = importlib.util.spec_from_file_location(f"foreign_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    if str(path.resolve().parent) not in sys.path:
+        sys.path.append(str(path.resolve().parent))
+    spec.loader.exec_module(module)
+    return module

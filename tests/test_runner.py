@@ -210,7 +210,7 @@ def test_a_bimodal_process_is_flagged() -> None:
 
 def test_a_timed_out_gate_is_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
     session = runner.Session(LATENCY)
-    monkeypatch.setattr(session, "_ask", lambda *_: Outcome("timeout", "no result after 1 s"))
+    monkeypatch.setattr(session, "ask", lambda *_: Outcome("timeout", "no result after 1 s"))
     record = session.measure(CASES[0])
     session.__exit__()
     assert (record.status, record.reason, record.measurements) == ("timeout", "gate: no result after 1 s", [])

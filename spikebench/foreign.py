@@ -1,0 +1,158 @@
+"""Somebody's module as a neuron of the protocol: how it is made, how it is called and reset; given, or found out."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from spikebench.rooms import Problem
+
+WIDTH_NAMES = ("n", "N", "num_neurons", "n_neurons", "neurons", "size", "features", "num_features", "hidden_size")
+LENGTH_NAMES = ("T", "steps", "num_steps", "n_steps", "time_steps", "timesteps", "seq_len", "length")
+BATCH_NAMES = ("b", "B", "batch", "batch_size", "bsz", "bs")
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a module is called: axes "TB" or "BT"; the whole sequence or one step at a time; where its state is.
+
+    `state`: "hidden" in the module, or "carried": what a step gives beyond the spikes goes into the next step.
+    `reset` names the method called before each sequence; `output` is the place of the spikes among what comes out.
+    """
+
+    layout: Literal["TB", "BT"] = "TB"
+    adapter: Literal["sequence", "step"] = "sequence"
+    state: Literal["hidden", "carried"] = "hidden"
+    reset: str | None = None
+    output: int = 0
+
+
+class Adapted(nn.Module):
+    """A module called its way: [T, B, N] → spikes [T, B, N]. It gets a view in its layout, not a copy."""
+
+    def __init__(self, module: nn.Module, way: Way) -> None:
+        super().__init__()
+        self.module, self.way = module, way
+        positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        wanted = [p for p in inspect.signature(module.forward).parameters.values() if p.kind in positional]
+        self._more = sum(p.default is p.empty for p in wanted[1:])  # a state that must be given, None at first
+
+    def forward(self, x: Tensor) -> Tensor:
+        way, grad = self.way, torch.is_grad_enabled()
+        first = restart(self.module, way.reset, x) if way.reset else ()
+        state = first if way.state == "carried" else ()
+        if way.adapter == "step":
+            out = self._loop(x, state)
+        else:
+            out = self.call(x.transpose(0, 1) if way.layout == "BT" else x, state)[way.output]
+            out = out.transpose(0, 1) if way.layout == "BT" else out
+        torch.set_grad_enabled(grad)  # what the module switched stays with it
+        return out
+
+    def call(self, x: Tensor, state: tuple[Any, ...] = ()) -> tuple[Any, ...]:
+        """One call of the module, and everything that it gives."""
+        return outputs(self.module(x, *state, *(None,) * (self._more - len(state))))
+
+    def _loop(self, x: Tensor, state: tuple[Any, ...]) -> Tensor:
+        spikes: list[Tensor] = []
+        place, carried = self.way.output, self.way.state == "carried"
+        for x_t in x.unbind(0):
+            out = self.call(x_t, state)
+            state = out[:place] + out[place + 1 :] if carried else ()
+            spikes.append(out[place])
+        return torch.stack(spikes)
+
+
+def outputs(out: Any) -> tuple[Any, ...]:
+    """What a module gives, as a tuple."""
+    return tuple(out.values()) if isinstance(out, Mapping) else tuple(out) if isinstance(out, tuple | list) else (out,)
+
+
+def restart(module: nn.Module, name: str, x: Tensor) -> tuple[Any, ...]:
+    """Call the reset on the module, or on the parts that have it; what it gives, for a state that is carried."""
+    owners = [module] if hasattr(module, name) else [m for m in module.modules() if callable(getattr(m, name, None))]
+    if not owners:
+        raise Problem(f"no method {name} on {type(module).__name__} or its parts; name another with reset=")
+    got = [getattr(owner, name)(**_sizes_for(getattr(owner, name), x)) for owner in owners][-1]
+    return () if got is None else tuple(got) if isinstance(got, tuple | list) else (got,)
+
+
+def _sizes_for(method: Callable[..., Any], x: Tensor) -> dict[str, Any]:
+    """Arguments of a reset that have no default: the batch size, the number of neurons, device, dtype, an input."""
+    known: dict[str, Any] = dict.fromkeys(BATCH_NAMES, x.shape[1]) | dict.fromkeys(WIDTH_NAMES, x.shape[2])
+    known |= {"device": x.device, "dtype": x.dtype, "x": x[0], "input": x[0], "shape": x[0].shape}
+    wanted = [p for p in inspect.signature(method).parameters.values() if p.default is p.empty and _named(p)]
+    if unknown := [p.name for p in wanted if p.name not in known]:
+        raise Problem(f"{method.__name__} wants {', '.join(unknown)}, which spikebench cannot give")
+    return {p.name: known[p.name] for p in wanted}
+
+
+def _named(p: inspect.Parameter) -> bool:
+    return p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A module and how it was made: what its constructor was given, and which of that stands for N and T."""
+
+    module: nn.Module
+    how: str
+
+
+def make(factory: Any, options: dict[str, Any], name: str, n: int, T: int) -> Made:
+    """The module of a class, a factory or an instance; sizes go to the arguments that are named like them.
+
+    A single argument without a default whose name says nothing is taken to be the number of neurons.
+    """
+    if isinstance(factory, nn.Module):
+        if options:
+            raise Problem(f"{name} is a module already; its options {', '.join(options)} cannot be set any more")
+        return Made(factory, "an instance, as it is")
+    try:
+        parameters = {k: p for k, p in inspect.signature(factory).parameters.items() if _named(p)}
+    except ValueError:
+        parameters = {}
+    given, sizes = dict(options), {}
+    for names, value in ((WIDTH_NAMES, n), (LENGTH_NAMES, T)):
+        if wanted := next((k for k in names if k in parameters and k not in given), None):
+            sizes[wanted] = value
+    missing = [k for k, p in parameters.items() if p.default is p.empty and k not in given | sizes]
+    if len(missing) == 1 and n not in sizes.values():
+        sizes[missing[0]] = n
+        missing = []
+    if missing:
+        example = ", ".join(f'"{k}": …' for k in missing)
+        raise Problem(
+            f"{name} wants {', '.join(missing)}, which is no size that spikebench knows: --init '{{{example}}}'"
+        )
+    try:
+        made = factory(**given, **sizes)
+    except (TypeError, ValueError) as error:
+        raise Problem(f"cannot make {name} with {given | sizes}: {error}") from error
+    if not isinstance(made, nn.Module):
+        raise Problem(f"{name} gives a {type(made).__name__}, not a torch.nn.Module")
+    called = ", ".join([f"{k}={'N' if k in WIDTH_NAMES or v == n else 'T'}" for k, v in sizes.items()])
+    called = ", ".join(filter(None, [called, *(f"{k}={v!r}" for k, v in given.items())]))
+    return Made(made, f"{getattr(factory, '__name__', name)}({called})")
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """What foreign code switches globally while it is loaded is switched back: gradients, threads, default type."""
+    threads, grad, dtype = torch.get_num_threads(), torch.is_grad_enabled(), torch.get_default_dtype()
+    inference, anomaly = torch.are_deterministic_algorithms_enabled(), torch.is_anomaly_enabled()
+    state = torch.get_rng_state()
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)
+        torch.set_grad_enabled(grad)
+        torch.set_default_dtype(dtype)
+        torch.use_deterministic_algorithms(inference)
+        torch.autograd.set_detect_anomaly(anomaly)
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)

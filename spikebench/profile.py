@@ -1,0 +1,246 @@
+"""A new neuron on the scales: how it is called, what it computes, and its time over T against named baselines."""
+
+import random
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+from torch import nn
+
+from spikebench import clock, store, verdict
+from spikebench.case import PICKLED, Case, Subject, parse_options, parse_subject, with_changes, written
+from spikebench.compare import Comparison, judge
+from spikebench.record import Record
+from spikebench.rooms import Problem
+from spikebench.runner import Session, Settings
+
+AGAINST = {"cpu": ("lif@cpu", "lif@eager"), "cuda": ("lif@triton", "lif@eager")}
+LENGTHS, MODES = (128, 512, 2048), ("train", "inference")
+FIRST, LATER = ("latency", "copy", "spike_rate", "peak_memory"), ("latency",)
+SETTINGS = Settings(metrics=FIRST, samples=7, timeout=60.0, budget=120.0)
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass
+class Profile:
+    """What is known of a subject: how it is called, its checks, records, and comparisons with baselines.
+
+    `status` is ok, or why nothing was measured: refused, wrong, timeout, failed or oom, with the reason.
+    """
+
+    subject: str
+    status: str = "ok"
+    reason: str | None = None
+    way: dict[str, Any] = field(default_factory=dict)
+    checks: list[dict[str, Any]] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+    cases: list[Case] = field(default_factory=list)
+    pairs: int = 5
+    settings: Settings = field(default_factory=lambda: replace(SETTINGS))
+    out: Path | None = None
+    kept: Any = None  # what must live as long as this: the folder of a subject handed over from memory
+
+    def table(self) -> Any:
+        """A tidy pandas frame, one row per sample; see `spikebench.store.frame`."""
+        return store.frame(self.records)
+
+    def compare(self, *baselines: str, progress: Progress | None = None) -> "Profile":
+        """The same profile with more baselines, measured live in pairs with the subject."""
+        if self.status != "ok":
+            raise Problem(f"{verdict.short(self.subject)} was not measured: {self.status}: {self.reason}")
+        with Session(self.settings) as session:
+            records, rows = _pairs(session, self, [str(parse_subject(b)) for b in baselines], progress)
+        return replace(self, records=[*self.records, *records], comparisons=[*self.comparisons, *rows])
+
+    def verdict(self) -> str:
+        """One page of Markdown: what it costs, where it wins and from which T on, what is wrong with it."""
+        return verdict.page(self)
+
+    def report(self, path: str | Path) -> Path:
+        """Write the verdict to a Markdown file; the path of it."""
+        where = Path(path)
+        where.parent.mkdir(parents=True, exist_ok=True)
+        where.write_text(self.verdict())
+        return where
+
+    def to_json(self) -> dict[str, Any]:
+        """What `profile --json` prints."""
+        return {
+            **{k: getattr(self, k) for k in ("subject", "status", "reason", "way", "checks")},
+            "comparisons": [c.to_json() for c in self.comparisons],
+            "growth": [vars(e) for e in verdict.exponents(self.records)],
+            "crossovers": [vars(c) for c in verdict.crossovers(self.comparisons)],
+            "records": [r.to_json() for r in self.records],
+        }
+
+
+def profile(
+    subject: Any,
+    T: int | Sequence[int] = LENGTHS,
+    B: int = 16,
+    N: int = 128,
+    against: Sequence[str] | None = None,
+    mode: str | Sequence[str] = MODES,
+    layout: str | None = None,
+    init: dict[str, Any] | None = None,
+    adapter: str | None = None,
+    reset: str | None = None,
+    like: str | None = None,
+    pairs: int = 5,
+    settings: Settings | None = None,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+    **fields: Any,
+) -> Profile:
+    """Weigh a neuron that spikebench has never seen: a class, factory(n) → module, module, or a subject's text.
+
+    It runs in worker processes only. How it is made and called is found out where `init` (arguments of its constructor),
+    `layout` (TB, BT), `adapter` (sequence, step) and `reset` (a method) do not say it. It must be causal, deterministic,
+    keep the shape and leak no state, or nothing is timed. `like` gates it against a neuron of ours. `settings.budget`
+    bounds the sweep in seconds: pairs are left out before lengths are. `fields` are those of a Case: device, dtype, rate.
+    Raises Problem if the subject cannot be built.
+    """
+    text, kept = _named(subject)
+    named = _given(text, init, {"layout": layout, "adapter": adapter, "reset": reset})
+    lengths = [T] if isinstance(T, int) else sorted(set(T))
+    modes = [mode] if isinstance(mode, str) else list(mode)
+    chosen = settings or replace(SETTINGS)
+    baselines = [str(parse_subject(b)) for b in against or AGAINST[fields.get("device", "cpu")]]
+    made = Profile(str(named), pairs=pairs, settings=chosen, kept=kept, out=Path(out) if out is not None else None)
+    cases = [Case(str(named), T=t, B=B, N=N, mode=m, **fields) for t in lengths for m in modes]
+    tell = progress or _silent
+    with Session(chosen) as session:
+        tell("how it is called", 0, 0)
+        if not (named.foreign and not _ask_way(session, made, cases[0], lengths)):
+            tell("what it computes", 0, 0)
+            _ask_checks(session, made, cases[0], like)
+        if made.status == "ok":
+            made.cases = [with_changes(c, subject=made.subject) for c in cases]
+            made.records, made.comparisons = _pairs(session, made, baselines, tell)
+    return made
+
+
+def _silent(what: str, done: int, of: int) -> None:
+    """Nobody is told."""
+
+
+def _given(text: str, init: dict[str, Any] | None, how: dict[str, Any]) -> Subject:
+    """The subject with constructor arguments and what is said of how it is called."""
+    named = parse_subject(text)
+    options = named.options | (init or {})
+    if parse_options(written(options)) != options:
+        raise Problem(f"init {init}: only numbers, true, false, null and plain words can be written into a subject")
+    said = {k: v for k, v in how.items() if v is not None}
+    if said and not named.foreign:
+        raise Problem(f"{named} is a neuron of ours; {', '.join(said)} is for modules of others")
+    made = replace(named, options=options, how=named.how | said)
+    checked = parse_subject(str(made))
+    return replace(checked, how=made.how) if named.foreign else checked  # what is as usual may be said, too
+
+
+def _named(subject: Any) -> tuple[str, Any]:
+    """The text of a subject, and what must be kept for it: an object in memory is pickled into a folder."""
+    if isinstance(subject, str):
+        return subject, None
+    module, name = getattr(subject, "__module__", "__main__"), getattr(subject, "__qualname__", "")
+    home = sys.modules.get(module)
+    path = getattr(home, "__file__", None)
+    if module != "__main__" and path and getattr(home, name, None) is subject:
+        return (f"{module}:{name}" if getattr(home, "__package__", "") else f"{path}:{name}"), None
+    if not (isinstance(subject, nn.Module) or callable(subject)):
+        raise Problem(
+            f"{subject!r} is no subject; give a class, a factory(n), a module, or text like paper.py:MyNeuron"
+        )
+    folder = tempfile.TemporaryDirectory(prefix="spikebench-")
+    label = getattr(subject, "__name__", type(subject).__name__).replace("<lambda>", "factory")
+    source = sys.modules.get(type(subject).__module__)
+    if isinstance(subject, nn.Module) and source is not None and _own_code(source):
+        cloudpickle.register_pickle_by_value(source)
+    where = Path(folder.name) / f"{label}{PICKLED}"
+    where.write_bytes(cloudpickle.dumps(subject))
+    return f"{where}:{label}", folder
+
+
+def _own_code(module: Any) -> bool:
+    """Whether a module is code that a worker may not be able to import: not installed, not the script itself."""
+    path = getattr(module, "__file__", None)
+    return module.__name__ != "__main__" and path is not None and "site-packages" not in path
+
+
+def _ask_way(session: Session, made: Profile, case: Case, lengths: list[int]) -> bool:
+    """Find out how the subject is called and write that into its text; False if that failed."""
+    job = {"kind": "way", "subject": made.subject, "how": parse_subject(made.subject).how}
+    outcome = session.ask(case, job | {"n": case.N, "lengths": lengths})
+    if outcome.result.get("problem"):
+        raise Problem(str(outcome.reason))
+    if outcome.status != "ok":
+        made.status, made.reason = outcome.status, f"{outcome.reason}, while finding out how it is called"
+        return False
+    made.way = outcome.result
+    made.subject = made.way["subject"]
+    return True
+
+
+def _ask_checks(session: Session, made: Profile, case: Case, like: str | None) -> None:
+    """Check what the subject computes; a finding that makes its times worthless makes the profile wrong."""
+    job = {"kind": "check", "subject": made.subject, "like": like, "fixed": made.way.get("fixed", {})}
+    outcome = session.ask(case, job)
+    if outcome.result.get("problem"):
+        raise Problem(str(outcome.reason))
+    if outcome.status != "ok":
+        made.status, made.reason = outcome.status, f"{outcome.reason}, while checking what it computes"
+        return
+    made.checks = outcome.result["checks"]
+    bad = [c for c in made.checks if not c["passed"] and c["check"] in verdict.REFUSING]
+    if bad:
+        made.status, made.reason = "wrong", "; ".join(f"{c['check']}: {c['detail']}" for c in bad)
+
+
+def _pairs(
+    session: Session, made: Profile, baselines: list[str], progress: Progress | None
+) -> tuple[list[Record], list[Comparison]]:
+    """Blocks over all cases, so that a spent budget leaves pairs out and no length; then every ratio."""
+    subjects, found = [made.subject, *(b for b in baselines if b != made.subject)], {}
+    total = made.pairs * len(made.cases) * len(subjects)
+    for done, (block, case) in enumerate(_order(session.settings.budget, made, subjects)):
+        (progress or _silent)(f"{verdict.short(case.subject)} {case.mode} T={case.T}", done, total)
+        earlier = found.setdefault(case.case_id, [])
+        if earlier and earlier[-1].status != "ok":
+            continue
+        earlier.append(session.measure(case, block, LATER if block else session.settings.metrics))
+        if made.out is not None:
+            store.append(made.out, earlier[-1])
+    rows: list[Comparison] = []
+    for base in subjects[1:]:
+        for case in made.cases:
+            other = with_changes(case, subject=base)
+            sides = [found.get(c.case_id, []) for c in (other, case)]
+            if all(sides):
+                rows.append(judge(other, case, *_matched(*sides), "latency", 0.0))
+    return [r for side in found.values() for r in side], rows
+
+
+def _order(budget: float | None, made: Profile, subjects: list[str]) -> Iterator[tuple[int, Case]]:
+    """What is measured, block by block, subjects in random order at each case, until the budget is spent."""
+    start, shuffled = clock.monotonic(), random.Random(made.subject)
+    for block in range(made.pairs):
+        for case in made.cases:
+            order = shuffled.sample(subjects, len(subjects))
+            if budget is not None and block and clock.monotonic() - start > budget:
+                return
+            for subject in order:
+                yield block, with_changes(case, subject=subject)
+
+
+def _matched(base: list[Record], mine: list[Record]) -> tuple[list[Record], list[Record]]:
+    """As many records on both sides, unless one is not ok."""
+    if all(r.status == "ok" for r in [*base, *mine]):
+        count = min(len(base), len(mine))
+        return base[:count], mine[:count]
+    return base, mine

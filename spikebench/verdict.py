@@ -1,0 +1,242 @@
+"""What a profile comes to: growth exponents, crossovers, and a page that says what a neuron costs and where it wins."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spikebench import stats, units
+from spikebench.compare import Comparison
+from spikebench.record import Record
+
+if TYPE_CHECKING:
+    from spikebench.profile import Profile
+
+REFUSING = ("run", "shape", "determinism", "causality", "state", "facts", "definition")
+
+
+@dataclass(frozen=True)
+class Exponent:
+    """The slope of log time against log T between two lengths, with its 95 % interval."""
+
+    subject: str
+    mode: str
+    T: tuple[int, int]
+    value: float
+    low: float
+    high: float
+
+
+def exponents(records: Sequence[Record]) -> list[Exponent]:
+    """How the time of every subject and mode grows between its two longest lengths."""
+    groups: dict[tuple[str, str], dict[int, list[float]]] = {}
+    for r in records:
+        found = r.measurement("latency")
+        if r.status == "ok" and found and found.samples:
+            lengths = groups.setdefault((r.case["subject"], r.case["mode"]), {})
+            lengths.setdefault(r.case["T"], []).append(stats.median(found.samples))
+    made: list[Exponent] = []
+    for (subject, mode), lengths in groups.items():
+        if len(lengths) > 1:
+            short, long = sorted(lengths)[-2:]
+            ratio, step = stats.unpaired_ratio(lengths[long], lengths[short]), math.log(long / short)
+            slopes = [math.log(v) / step if v > 0 else -math.inf for v in (ratio.estimate, ratio.low, ratio.high)]
+            made.append(Exponent(subject, mode, (short, long), *slopes))
+    return made
+
+
+@dataclass(frozen=True)
+class Crossover:
+    """From which T on (or up to which) a subject beats a baseline in a mode: estimate, and 95 % interval where it has one."""
+
+    baseline: str
+    mode: str
+    text: str
+    T: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+def crossovers(rows: Iterable[Comparison]) -> list[Crossover]:
+    """One per baseline and mode that was compared at least at one length."""
+    groups: dict[tuple[str, str], list[Comparison]] = {}
+    for row in rows:
+        if row.ratio is not None:
+            groups.setdefault((row.baseline, row.case.mode), []).append(row)
+    return [_crossover(b, m, sorted(found, key=lambda r: r.case.T)) for (b, m), found in groups.items()]
+
+
+def _crossover(baseline: str, mode: str, rows: list[Comparison]) -> Crossover:
+    verdicts = {row.verdict for row in rows}
+    if len(verdicts) == 1 and verdicts <= {"faster", "slower", "same"}:
+        word = {"same": "as fast"}.get(str(rows[0].verdict), rows[0].verdict)
+        return Crossover(baseline, mode, f"{word} at every T measured")
+    ratios = [row.ratio for row in rows if row.ratio is not None]
+    lengths = [row.case.T for row in rows]
+    middle, low, high = ([math.log(max(v, 1e-9)) for v in side] for side in zip(*map(_ends, ratios), strict=True))
+    rising = middle[-1] > middle[0]
+    T = _root(lengths, middle)
+    if T is None:
+        return Crossover(baseline, mode, "not told apart at every T measured, and no crossover between them")
+    ends = [_root(lengths, high if rising else low), _root(lengths, low if rising else high)]
+    interval = f"[{_at(ends[0], f'below {lengths[0]}')}, {_at(ends[1], f'above {lengths[-1]}')}]"
+    word = "from" if rising else "up to"
+    return Crossover(baseline, mode, f"faster {word} T ≈ {_at(T, '')} {interval}", T, ends[0], ends[1])
+
+
+def _ends(ratio: stats.Ratio) -> tuple[float, float, float]:
+    return ratio.estimate, ratio.low, ratio.high
+
+
+def _root(lengths: list[int], logs: list[float]) -> float | None:
+    """Where the last change of sign lies, straight between two lengths on logarithmic axes."""
+    for k in range(len(logs) - 1, 0, -1):
+        if (logs[k] > 0) != (logs[k - 1] > 0):
+            share = logs[k - 1] / (logs[k - 1] - logs[k])
+            return float(lengths[k - 1] * (lengths[k] / lengths[k - 1]) ** share)
+    return None
+
+
+def _at(T: float | None, otherwise: str) -> str:
+    return otherwise if T is None else f"{float(f'{T:.2g}'):g}"
+
+
+def short(subject: str) -> str:
+    """A subject as people say it: without the folders of its file, and without `@eager` if it is foreign."""
+    name, at, backend = subject.partition("@")
+    if ":" not in name:
+        return subject
+    head, bracket, options = name.partition("[")
+    path, _, member = head.rpartition(":")
+    shown = member if path.endswith(".pickle") else f"{Path(path).name}:{member}"
+    return shown + bracket + options + (at + backend if backend != "eager" else "")
+
+
+def page(profile: "Profile") -> str:
+    """The one-page verdict in Markdown."""
+    parts = [f"# {short(profile.subject)}", headline(profile), _called(profile), _checks(profile)]
+    if profile.comparisons:
+        parts += [_times(profile), _growth(profile), _memory(profile)]
+    parts.append(_rests_on(profile))
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def headline(profile: "Profile") -> str:
+    """The verdict in a few sentences."""
+    if profile.status != "ok":
+        return f"**Not measured: {profile.status}.** {profile.reason}"
+    sentences = [f"**{_cost(profile)}**"] if profile.records else []
+    for c in crossovers(profile.comparisons):
+        sentences.append(f"Against {c.baseline} in {c.mode}: {c.text}.")
+    if failed := [c["check"] for c in profile.checks if not c["passed"]]:
+        sentences.append(f"What is wrong with it: {', '.join(failed)} (below).")
+    return " ".join(sentences)
+
+
+def _cost(profile: "Profile") -> str:
+    mine = [r for r in profile.records if r.case["subject"] == profile.subject and r.status == "ok"]
+    if not mine:
+        return "No case could be measured."
+    last = max(mine, key=lambda r: (r.case["T"], r.case["mode"] == "train"))
+    same = [r for r in mine if r.case_id == last.case_id]
+    time = stats.median([stats.median(_samples(r, "latency")) for r in same])
+    case = last.case
+    step = {"train": "A training step", "inference": "An inference", "forward": "A forward pass"}[case["mode"]]
+    spikes = stats.median([v for r in same for v in _samples(r, "spike_rate")])
+    memory = stats.median([v for r in same for v in _samples(r, "peak_memory")])
+    return (
+        f"{step} at T={case['T']}, B={case['B']}, N={case['N']} takes {units.show(time, 's')} and "
+        f"{units.show(memory, 'B')} at its peak, at {units.show(spikes, '1')} spikes per neuron and step."
+    )
+
+
+def _called(profile: "Profile") -> str:
+    if not profile.way:
+        return ""
+    lines = [f"- made as `{profile.way['made']}`", *(f"- {note}" for note in profile.way["notes"])]
+    return "\n".join(["## How it is called", "", *lines, f"- as a subject elsewhere: `{profile.subject}`"])
+
+
+def _checks(profile: "Profile") -> str:
+    if not profile.checks:
+        return ""
+    rows = [(c["check"], "passed" if c["passed"] else "**failed**", c["detail"]) for c in profile.checks]
+    return "## What it computes\n\n" + table(("check", "", "found"), rows)
+
+
+def _times(profile: "Profile") -> str:
+    rows = [time_row(c) for c in profile.comparisons]
+    return "## Time\n\n" + table(TIME_COLUMNS, rows)
+
+
+TIME_COLUMNS = ("mode", "T", "baseline", "its time", "time", "speed-up", "verdict")
+
+
+def time_row(c: Comparison) -> tuple[str, ...]:
+    """A comparison as text, in the order of TIME_COLUMNS."""
+    ratio = units.ratio(c.ratio.estimate, c.ratio.low, c.ratio.high, c.ratio.n) if c.ratio else "—"
+    times = [units.show(v, "s") for v in c.medians]
+    return (c.case.mode, str(c.case.T), c.baseline, *times, ratio, c.verdict or f"{c.status}: {c.reason}")
+
+
+def growth_rows(profile: "Profile") -> list[tuple[str, ...]]:
+    """Exponents as text."""
+    return [
+        (short(e.subject), e.mode, f"{e.T[0]}…{e.T[1]}", f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]")
+        for e in exponents(profile.records)
+    ]
+
+
+GROWTH_COLUMNS = ("subject", "mode", "between T", "time grows as T to the power")
+
+
+def _growth(profile: "Profile") -> str:
+    return "## Growth\n\n" + table(GROWTH_COLUMNS, growth_rows(profile))
+
+
+def _memory(profile: "Profile") -> str:
+    seen: dict[tuple[Any, ...], tuple[str, ...]] = {}
+    for r in profile.records:
+        rate, memory = _samples(r, "spike_rate"), _samples(r, "peak_memory")
+        if rate and memory:
+            found = r.measurement("spike_rate")
+            active = found.detail.get("active", math.nan) if found else math.nan
+            cells = (units.show(memory[0], "B"), units.show(rate[0], "1"), f"{1 - active:.1%}")
+            seen[r.case_id,] = (short(r.case["subject"]), r.case["mode"], str(r.case["T"]), *cells)
+    return "## Memory and spikes\n\n" + table(("subject", "mode", "T", "peak", "rate", "sparsity"), list(seen.values()))
+
+
+def _rests_on(profile: "Profile") -> str:
+    lines: list[str] = []
+    ok = [r for r in profile.records if r.status == "ok"]
+    if ok:
+        e, flags = ok[0].environment, sorted({f for r in ok for f in r.flags})
+        versions = ", ".join(f"{k} {v}" for k, v in e["versions"].items())
+        lines.append(f"- {e['cpu']}, {e['threads']} threads; Python {e['python']}; {versions}")
+        pairs = max((c.ratio.n for c in profile.comparisons if c.ratio), default=0)
+        lines.append(
+            f"- up to {pairs} pairs of fresh processes in random order; ratios of process medians, 95 % intervals"
+        )
+        lines.append(f"- flags: {', '.join(flags) or 'none'}")
+        if "ungated" in flags:
+            lines.append(
+                "- ungated: no definition was compared with it, so these figures support no claim (`--like ID`)"
+            )
+    others = {
+        f"- {short(r.case['subject'])} T={r.case['T']} {r.case['mode']}: {r.status}: {r.reason}"
+        for r in profile.records
+        if r.status != "ok"
+    }
+    return "\n".join(["## What it rests on", "", *lines, *sorted(others)]) if lines or others else ""
+
+
+def _samples(r: Record, metric: str) -> list[float]:
+    found = r.measurement(metric)
+    return found.samples if found else []
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    cells = [[v.replace("|", "\\|") for v in row] for row in [columns, *rows]]
+    return "\n".join(["| " + " | ".join(row) + " |" for row in [cells[0], ["---"] * len(columns), *cells[1:]]])
