@@ -18,6 +18,7 @@ COLUMNS = {
     "sweeps": ["cases"],
     "networks": ["T", "B", "SOURCE"],
     "tasks": ["LICENCE"],
+    "claims": ["claimed", "device", "read", "known"],
 }
 ROOMS = ("neurons", "backends", "metrics", "sweeps", "networks", "tasks", "claims")
 
@@ -39,7 +40,7 @@ def list_room(
     """List what there is in a room, with its facts."""
     if room not in ROOMS:
         raise Problem(f"no room {room!r}; there are {', '.join(ROOMS)}")
-    rows = [_sweep_row(name) for name in sweeps.SWEEPS] if room == "sweeps" else rooms.describe(room)
+    rows = _rows(room)
     if as_json:
         stdout().print_json(json.dumps(rows))
         return
@@ -51,6 +52,15 @@ def list_room(
             stdout().print("| " + " | ".join(line) + " |", markup=False, soft_wrap=True)
     else:
         plain_table(shown, columns)
+
+
+def _rows(room: str) -> list[dict[str, Any]]:
+    if room == "claims":
+        from spikebench import claim
+
+        titles = {row["id"]: row["title"] for row in rooms.describe(room)}
+        return [{"id": name, **c.facts(), "title": titles[name]} for name, c in claim.every()]
+    return [_sweep_row(name) for name in sweeps.SWEEPS] if room == "sweeps" else rooms.describe(room)
 
 
 def _cell(value: Any) -> str:

@@ -18,7 +18,7 @@ def sample(running: Running) -> list[float]:
     """One cosine over all inputs [T, B, N], for the same input and the same incoming gradient.
 
     The exact gradient is that of the subject that the neuron's file declares as `exact`, or else as `twin`. The detail
-    holds the ratio of the norms.
+    holds the ratio of the norms, the largest difference over the largest gradient, and whether the spikes are equal.
     """
     work = running.workload
     case = work.case
@@ -28,12 +28,19 @@ def sample(running: Running) -> list[float]:
         raise Unavailable(f"{case.parsed.name} declares no neuron whose gradient is the exact one")
     subject = parse_subject(str(declared).format(**case.options))
     exact = definition(subject, case.N, case.T).rounded(work.x.dtype).to(work.x.device)
-    mine, theirs = (_gradient(module, work.x, work.g) for module in (work.module, exact))
-    running.detail |= {"exact": str(subject), "norm_ratio": float(mine.norm() / theirs.norm())}
+    (mine, fired), (theirs, reference) = (_gradient(module, work.x, work.g) for module in (work.module, exact))
+    running.detail |= {
+        "exact": str(subject),
+        "norm_ratio": float(mine.norm() / theirs.norm()),
+        "difference": float((mine - theirs).abs().max() / theirs.abs().max()),
+        "equal_spikes": torch.equal(fired, reference),
+    }
     return [float((mine * theirs).sum() / (mine.norm() * theirs.norm()))]
 
 
-def _gradient(module: torch.nn.Module, x: Tensor, g: Tensor) -> Tensor:
+def _gradient(module: torch.nn.Module, x: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+    """The input gradient, and the spikes."""
     value = x.detach().clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(spikes_of(module(value)), value, g)
-    return gradient.double()
+    spikes = spikes_of(module(value))
+    (gradient,) = torch.autograd.grad(spikes, value, g)
+    return gradient.double(), spikes.detach()

@@ -37,6 +37,8 @@ class Exodus(SteppedNeuron):
         " volume={17}, year={2023}, doi={10.3389/fnins.2023.1110444}}"
     )
     reset_kind: ClassVar[Reset] = "soft"
+    # by autograd through the loop; the same spikes with max_spikes=1, the same surrogate with width=0.5 and threshold=1
+    exact: ClassVar[str | None] = "lif[decay={decay},threshold={threshold},surrogate={surrogate}]"
     _through_reset: ClassVar[bool] = True
 
     def __init__(

@@ -1,0 +1,179 @@
+"""A claim: what a paper says, and the cases that decide it. It is data; `finding.py` judges it, and it never measures."""
+
+import importlib
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from spikebench import rooms
+from spikebench.case import Case, Mode, parse_subject, with_changes
+
+KERNELS = {"cpu": "cpu", "cuda": "triton"}
+Read = Literal["primary", "secondary", "code"]
+
+
+@dataclass(frozen=True)
+class Number:
+    """A published ratio as printed ("10x", "3-4x"); `exact` is what it was rounded from, where that is known."""
+
+    text: str
+    exact: float | None = None
+
+    @property
+    def value(self) -> float:
+        """The number; of a range its lower end."""
+        return self.exact if self.exact is not None else float(self._digits)
+
+    @property
+    def least(self) -> float:
+        """The number rounded down to the precision it is printed with: what an interval's lower end must reach."""
+        scale = 10.0 ** len(self._digits.partition(".")[2])
+        return math.floor(self.value * scale + 1e-9) / scale
+
+    @property
+    def _digits(self) -> str:
+        found = re.search(r"\d[\d,]*(?:\.\d+)?", self.text)
+        if found is None:
+            raise rooms.Problem(f"no number in {self.text!r}; write a published ratio as printed, like 3.5x")
+        return found[0].replace(",", "")
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """Subjects weighed in blocks at one case; its own subject does not matter. `@fused` means our kernels on its device.
+
+    The ratio is baseline ÷ candidate, or candidate ÷ baseline where `more` is better; above 1 the candidate wins.
+    `fair` is the pair with a fused sequential kernel as its baseline. `rungs` lead from the baseline to the candidate
+    in steps, each a factor of its own. `patient` subjects, which are slow, take part in the first `few` blocks only.
+    With `backward` the backward pass alone counts: time to train less time of the forward pass, in the same block.
+    `scaled`: the published sizes or data are out of reach. `differs`: what else is not as published.
+    """
+
+    case: Case
+    baseline: str
+    candidate: str
+    fair: tuple[str, str] | None = None
+    rungs: tuple[str, ...] = ()
+    blocks: int = 5
+    patient: tuple[str, ...] = ()
+    few: int = 3
+    metric: str = "latency"
+    more: bool = False
+    backward: bool = False
+    claimed: Number | None = None
+    scaled: bool = False
+    differs: str = ""
+
+    def __post_init__(self) -> None:
+        def named(subject: str) -> str:
+            return str(parse_subject(subject.replace("@fused", f"@{KERNELS[self.case.device]}")))
+
+        for part in ("baseline", "candidate"):
+            object.__setattr__(self, part, named(getattr(self, part)))
+        for part in ("fair", "rungs", "patient"):
+            value = getattr(self, part)
+            object.__setattr__(self, part, None if value is None else tuple(map(named, value)))
+
+    @property
+    def subjects(self) -> list[str]:
+        """Every subject once."""
+        return list(dict.fromkeys([self.baseline, *self.rungs, self.candidate, *(self.fair or ())]))
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        return ("forward", "train") if self.backward else (self.case.mode,)
+
+    def cases(self, block: int = 0, subjects: list[str] | None = None) -> list[Case]:
+        """What one block measures; the blocks of a training are its seeds."""
+        seed = block if self.case.workload == "training" else self.case.seed
+        named = self.subjects if subjects is None else subjects
+        return [with_changes(self.case, subject=s, mode=m, seed=seed) for s in named for m in self.modes]
+
+    def stages(self) -> list[tuple[list[str], int]]:
+        """Which subjects are wanted in how many blocks: all in the first few, then those that are not patient."""
+        if not self.patient:
+            return [(self.subjects, self.blocks)]
+        rest = [s for s in self.subjects if s not in self.patient]
+        return [(self.subjects, self.few), (rest, self.blocks)]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """An exact statement: a number in `detail` of a metric is at most, or at least, so much, in every one of the cases.
+
+    `given` names what else the detail must hold as true for the number to mean anything.
+    """
+
+    measured: tuple[Case, ...]
+    metric: str
+    detail: str
+    at_most: float | None = None
+    at_least: float | None = None
+    given: str | None = None
+    scaled: bool = False
+    differs: str = ""
+
+    def cases(self, block: int = 0) -> list[Case]:
+        return list(self.measured)
+
+    def holds(self, value: float) -> bool:
+        """Whether one number is as stated."""
+        return (self.at_most is None or value <= self.at_most) and (self.at_least is None or value >= self.at_least)
+
+
+Question = Weighing | Statement
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a paper says, word for word where it was read, and what decides it, most important first.
+
+    `known`: whether the published setting is known well enough to fail in it. `device` is the kind it was timed on.
+    `scaled` is what a CPU can do, `full` what takes a GPU; a claim with neither says in `absent` what is missing.
+    `budget` in seconds bounds the scaled run: no block is begun after it, but each question gets two. `value` orders claims.
+    """
+
+    paper: str
+    sentence: str
+    where: str
+    read: Read
+    claimed: Number | None
+    setting: str
+    known: bool
+    hardware: str
+    timed: str
+    scaled: tuple[Question, ...] = ()
+    full: tuple[Question, ...] = ()
+    figure: str = ""
+    doubt: str = ""
+    device: Literal["cpu", "cuda", "any"] = "cuda"
+    absent: str = ""
+    budget: float = 60.0
+    value: int = 0
+
+    @property
+    def text(self) -> str:
+        """The published figure as printed, or that it is a statement."""
+        return self.claimed.text if self.claimed else "exact"
+
+    def facts(self) -> dict[str, Any]:
+        """What was read, as JSON."""
+        names = "device read known absent paper sentence where setting hardware timed figure doubt".split()
+        return {"claimed": self.text, **{k: getattr(self, k) for k in names}}
+
+    def questions(self, full: bool) -> tuple[Question, ...]:
+        """What a run asks; a claim that needs no GPU has one list for both."""
+        return self.full if full and self.full else self.scaled
+
+
+def load(name: str) -> Claim:
+    """The claim with an id."""
+    return cast(Claim, importlib.import_module(f"spikebench.claims.{rooms.find('claims', name)}").CLAIM)
+
+
+def every() -> Iterator[tuple[str, Claim]]:
+    """All claims with their ids, the most valuable first."""
+    found = [(name, load(name)) for name in rooms.names("claims")]
+    yield from sorted(found, key=lambda pair: (-pair[1].value, pair[0]))

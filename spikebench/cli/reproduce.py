@@ -1,0 +1,191 @@
+"""The command that weighs published claims: it measures what they ask for, and shows the verdicts."""
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spikebench import claim as claims
+from spikebench import clock, environment, finding, rooms, store
+from spikebench.case import Case
+from spikebench.claim import Claim, Question, Weighing
+from spikebench.cli import options as o
+from spikebench.cli.tables import stderr_progress, stdout, table
+from spikebench.finding import Finding, Table
+from spikebench.pages import page
+from spikebench.record import Record
+from spikebench.rooms import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from spikebench.runner import Session, Settings
+
+    Tell = Callable[[str, Case], None]
+
+ALWAYS = 2  # blocks that every question gets, whatever the budget: fewer have no interval
+Named = list[tuple[str, Claim]]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    app.command()(reproduce)
+
+
+def reproduce(
+    claim: Annotated[
+        list[str] | None, typer.Argument(help="Claims; all of them without. `list claims` shows them.")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="The published sizes, on a GPU.")] = False,
+    from_: Annotated[list[str] | None, typer.Option("--from", help="Judge recorded results; measure nothing.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if a claim is smaller or contradicted.")] = False,
+    samples: o.Samples = 10,
+    timeout: o.Timeout = "300s",
+    threads: o.Threads = None,
+    data_root: Annotated[Path | None, typer.Option(help="Folder that holds the data of tasks.")] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON Lines file to append the records to.")] = None,
+    resume: Annotated[bool, typer.Option(help="Leave out what the file already has.")] = False,
+    folder: Annotated[Path, typer.Option("-o", "--folder", help="Folder for pages and figures.")] = Path("out/claims"),
+    as_json: o.Json = False,
+) -> None:
+    """Weigh what papers claim: the paper's baseline and the fair one, an interval, a verdict."""
+    named, files = _split(claim or [], from_)
+    if files is not None:
+        records = store.load(files)
+    else:
+        settings = o.settings(["latency"], samples, timeout, None, None, threads, "fork")
+        where = out or Path("results") / environment.machine() / "claims.jsonl"
+        records = _measured(named, full, settings, where, resume, data_root)
+    findings = [f for name, c in named for f in _judged(name, c, records)]
+    if as_json:
+        stdout().print_json(json.dumps([f.to_json() for f in findings]))
+    else:
+        findings_table(findings)
+        _write(findings, dict(named), folder)
+    if strict and any(f.verdict in finding.FAILED for f in findings):
+        raise typer.Exit(1)
+
+
+def _split(given: list[str], files: list[str] | None) -> tuple[Named, list[str] | None]:
+    """The claims that are named, or all; with --from, further files that a shell's * put among them."""
+    more = [g for g in given if files is not None and (g.endswith(".jsonl") or Path(g).exists())]
+    ids = [rooms.find("claims", g) for g in given if g not in more]
+    chosen = [(name, c) for name, c in claims.every() if not ids or name in ids]
+    return chosen, None if files is None else files + more
+
+
+def _judged(name: str, c: Claim, records: Sequence[Record]) -> list[Finding]:
+    """One finding per machine that has something to say, or the one that says why there is nothing."""
+    machines = dict.fromkeys(str(r.environment.get("machine")) for r in records)
+    mine = [[r for r in records if str(r.environment.get("machine")) == m] for m in machines] or [[]]
+    found = [finding.judge(name, c, part) for part in mine]
+    return [f for f in found if f.measured is not None] or found[:1]
+
+
+def _measured(
+    named: Named, full: bool, settings: "Settings", where: Path, resume: bool, data_root: Path | None
+) -> list[Record]:
+    """Measure what the claims ask for, claim by claim; records are appended as they come, and returned with the resumed."""
+    from spikebench.runner import Session
+
+    with Session(settings) as session:
+        records = _recorded(where, session) if resume else []
+        campaign = Campaign(session, where, records, data_root)
+        jobs = [(c, q, b, s) for _, c in named for q, b, s in _plan(c.questions(full))]
+        with stderr_progress(len(jobs)) as progress:
+            current, start = None, 0.0
+            for k, (c, question, block, subjects) in enumerate(jobs):
+                if c is not current:
+                    current, start = c, clock.monotonic()
+                if full or block < ALWAYS or clock.monotonic() - start < c.budget:
+                    campaign.block(question, block, subjects, lambda w, case, k=k: progress(w, case, k, len(jobs)))
+    return records
+
+
+def _recorded(where: Path, session: "Session") -> list[Record]:
+    """What the file has from this machine, these versions and this commit."""
+    mine = environment.fingerprint(session.environment)
+    found: list[Record] = []
+    with suppress(Problem):
+        found += (r for r in store.read(where) if environment.fingerprint(r.environment) == mine)
+    return found
+
+
+def _plan(questions: Sequence[Question]) -> Iterator[tuple[Question, int, list[str]]]:
+    """Every block of every question, first blocks first."""
+    wanted = [
+        (block, index, question, subjects)
+        for index, question in enumerate(questions)
+        for subjects, first, last in _stages(question)
+        for block in range(first, last)
+    ]
+    for block, _, question, subjects in sorted(wanted, key=lambda w: w[:2]):
+        yield question, block, subjects
+
+
+def _stages(question: Question) -> Iterator[tuple[list[str], int, int]]:
+    done = 0
+    for subjects, count in question.stages() if isinstance(question, Weighing) else [([], 1)]:
+        yield subjects, done, count
+        done = count
+
+
+class Campaign:
+    """What has been measured, and the measuring of one block more."""
+
+    def __init__(self, session: "Session", where: Path, records: list[Record], data_root: Path | None) -> None:
+        self.session, self.where, self.records, self.data_root = session, where, records, data_root
+        self.table = Table(records)
+
+    def block(self, question: Question, block: int, subjects: list[str], tell: "Tell") -> None:
+        """Measure a block, in random order, unless it is there; cases that went wrong before are left out."""
+        cases = question.cases(block, subjects) if isinstance(question, Weighing) else question.cases()
+        cases = [c for c in cases if not self.table.problem([c])]
+        if not cases or len(self.table.blocks(cases)) > block:
+            return
+        repeat = 1 + max((r for c in cases for run, r in self.table.of(c) if run == self.session.run_id), default=-1)
+        random.Random(f"{cases[0].case_id} {repeat}").shuffle(cases)
+        for case in cases:
+            tell("start", case)
+            record = self._one(case, repeat, question.metric, first=block == 0)
+            if record.status != "refused":
+                store.append(self.where, record)
+            self.records.append(record)
+            self.table.add(record)
+
+    def _one(self, case: Case, repeat: int, metric: str, first: bool) -> Record:
+        if case.workload == "training":
+            return self.session.train(case, self.data_root)
+        metrics = (metric, "spike_rate") if first and metric == "latency" else (metric,)
+        return self.session.measure(case, repeat, metrics)
+
+
+def findings_table(findings: list[Finding]) -> None:
+    """One row per claim and machine: the figure, the fair one, the verdict; then the reasons."""
+    made = table("claim", "claimed", "measured", "fair", "verdict", right=("claimed", "measured", "fair"))
+    for f in findings:
+        note = " (other setting)" if f.setting == "other" else ""
+        cells = [f.claim, f.claimed, f.shown, f.fair.shown if f.fair else "—", f.verdict + note]
+        made.add_row(*(c.replace("[", r"\[") for c in cells))
+    stdout().print(made)
+    for f in findings:
+        if f.reason:
+            stdout().print(f"{f.claim}: {f.reason}", markup=False)
+
+
+def _write(findings: list[Finding], named: dict[str, Claim], folder: Path) -> None:
+    """A page per claim, and the figures that their records allow."""
+    from spikebench.plots import draw
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for f in findings:
+        (folder / f"{f.claim}.md").write_text(page(f, named[f.claim]))
+        if any(r.factors for r in f.results):
+            with suppress(Problem):
+                for path in draw("waterfall", store.frame(f.records), folder / f.claim):
+                    stdout().print(f"figure {path}", markup=False)
+    stdout().print(f"{len(findings)} pages in {folder}", markup=False)
