@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, cast
 
 from spikebench import rooms
@@ -89,7 +90,7 @@ class Weighing:
         """What one block measures; the blocks of a training are its seeds."""
         seed = block if self.case.workload == "training" else self.case.seed
         named = self.subjects if subjects is None else subjects
-        return [with_changes(self.case, subject=s, mode=m, seed=seed) for s in named for m in self.modes]
+        return [_varied(self.case, s, m, seed) for s in named for m in self.modes]
 
     def stages(self) -> list[tuple[list[str], int]]:
         """Which subjects are wanted in how many blocks: all in the first few, then those that are not patient."""
@@ -97,6 +98,11 @@ class Weighing:
             return [(self.subjects, self.blocks)]
         rest = [s for s in self.subjects if s not in self.patient]
         return [(self.subjects, self.few), (rest, self.blocks)]
+
+
+@lru_cache(maxsize=4096)
+def _varied(case: Case, subject: str, mode: Mode, seed: int) -> Case:
+    return with_changes(case, subject=subject, mode=mode, seed=seed)  # checked against the rooms, which takes a while
 
 
 @dataclass(frozen=True)

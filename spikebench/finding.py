@@ -1,6 +1,6 @@
 """A finding: what a table of records says about a claim. Nothing is measured here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -26,12 +26,12 @@ class Table:
             self.add(record)
 
     def add(self, record: Record) -> None:
-        point, key = _place(record.case, record.run, record.repeat)
+        point, key = _place(record.case.get, record.run, record.repeat)
         self._rows.setdefault(point, {})[key] = record
 
     def of(self, case: Case) -> dict[Key, Record]:
         """The records of a case by block; a training's whatever its seed."""
-        return self._rows.get(_place(case.to_json(), "", 0)[0], {})
+        return self._rows.get(_place(lambda name: getattr(case, name), "", 0)[0], {})
 
     def blocks(self, cases: Sequence[Case]) -> list[Key]:
         """The blocks that hold every one of these cases, whatever their status."""
@@ -49,11 +49,11 @@ class Table:
         return next((f"{r.case['subject']}: {r.status}: {r.reason}" for r in bad), None)
 
 
-def _place(case: dict[str, Any], run: str, repeat: int) -> tuple[tuple[Any, ...], Key]:
-    point = tuple(case.get(name) for name in _POINT)
-    return (
-        (point, ("seed", case["seed"])) if case["workload"] == "training" else ((*point, case["seed"]), (run, repeat))
-    )
+def _place(field: Callable[[str], Any], run: str, repeat: int) -> tuple[tuple[Any, ...], Key]:
+    """The case, in which the seed of a training does not count, and the block."""
+    point = tuple(field(name) for name in _POINT)
+    seed = field("seed")
+    return (point, ("seed", seed)) if field("workload") == "training" else ((*point, seed), (run, repeat))
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def judge(name: str, claim: Claim, records: Sequence[Record]) -> Finding:
 
 
 def _problem(question: Question, table: Table) -> str | None:
-    return table.problem(c for block in range(20) for c in question.cases(block))
+    return table.problem(question.cases())
 
 
 def weigh(w: Weighing, table: Table) -> Result:

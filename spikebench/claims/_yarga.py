@@ -25,7 +25,9 @@ def shd(device: str, mode: Mode = "train") -> Weighing:
         baseline=INDEXED,
         candidate="spsn@fft",
         fair=(FUSED, "spsn@fused"),
-        rungs=RUNGS,
+        rungs=RUNGS if mode == "train" else (INDEXED, EAGER, FUSED, "spsn@fused"),
+        patient=(COMPILED,) if mode == "train" else (),  # compiled in each process anew
+        few=2,
         blocks=4,
         scaled=device == "cpu",
         differs="events drawn like SHD's, without the loading of data",
