@@ -21,14 +21,13 @@ DIFFERS = "events drawn like SHD's; training step less forward pass, so that the
 
 def backward(neuron: str, device: str, claimed: dict[str, Number]) -> Iterator[Weighing]:
     """The backward pass of each network, against BPTT through a loop of the same neuron."""
-    fused = "triton" if device == "cuda" else "eager"
     batch = 128 if device == "cuda" else 16
     for network, number in claimed.items():
         yield Weighing(
             Case("lif", T=250, B=batch, workload="network", network=network, device=device),
             baseline=f"{BPTT}@eager",
-            candidate=f"{neuron}[decay=0.99999,width=1.0]@{fused}",
-            fair=(f"{BPTT}@fused", f"{neuron}[decay=0.99999,width=1.0]@{fused}"),
+            candidate=f"{neuron}[decay=0.99999,width=1.0]@fused",
+            fair=(f"{BPTT}@fused", f"{neuron}[decay=0.99999,width=1.0]@fused"),
             backward=True,
             claimed=number,
             scaled=device == "cpu",

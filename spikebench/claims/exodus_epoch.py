@@ -5,12 +5,12 @@ from spikebench.claim import Claim, Number, Weighing
 from spikebench.claims import _bauer
 
 
-def _at(device: str, batch: int, fused: str) -> Weighing:
+def _at(device: str, batch: int) -> Weighing:
     return Weighing(
         Case("lif", T=250, B=batch, workload="network", network="ssc", device=device),
         baseline=f"{_bauer.BPTT}@eager",
-        candidate=f"exodus[decay=0.99999,width=1.0]@{fused}",
-        fair=(f"{_bauer.BPTT}@fused", f"exodus[decay=0.99999,width=1.0]@{fused}"),
+        candidate="exodus[decay=0.99999,width=1.0]@fused",
+        fair=(f"{_bauer.BPTT}@fused", "exodus[decay=0.99999,width=1.0]@fused"),
         scaled=device == "cpu",
         differs="events drawn like SHD's; a training step without the loading of data",
     )
@@ -26,8 +26,8 @@ CLAIM = Claim(
     known=True,
     hardware=_bauer.HARDWARE,
     timed="an epoch of training",
-    scaled=(_at("cpu", 16, "eager"),),
-    full=(_at("cuda", 128, "triton"),),
+    scaled=(_at("cpu", 16),),
+    full=(_at("cuda", 128),),
     budget=30.0,
     value=55,
 )

@@ -24,10 +24,11 @@ BESIDE = ("spsn", "fft")
 
 
 def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
-    """One figure per workload, network, mode, device, B and N where two steps or more were measured in the same blocks."""
+    """One figure per network, mode, device, B and N where two steps or more were measured in the same blocks."""
     times = frame[(frame["metric"] == "latency") & frame["value"].notna() & (frame["status"] == "ok")]
-    for key, part in times.groupby(["workload", "mode", "device", "B", "N"]):
-        workload, mode, device, b, n = key
+    named = times.assign(network=times["network"].fillna(""))
+    for key, part in named.groupby(["network", "mode", "device", "B", "N"]):
+        network, mode, device, b, n = key  # network: empty for a layer
         lengths = [int(t) for t in sorted(part["T"].unique()) if len(_medians(part[part["T"] == t])) > 2]
         if lengths:
             shown = part[part["T"].isin(lengths)]
@@ -35,8 +36,12 @@ def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
                 "Time of one launch from step to step; each factor is the mean ratio of process medians in the same "
                 "blocks, with its 95 % interval. Dashed: spsn@fft, as its authors compute it."
             )
-            name = f"waterfall-{mode}-B{b}-N{n}-{device}" + ("" if workload == "layer" else f"-{workload}")
-            yield name, _figure(shown, lengths, f"{mode}, B = {b}, N = {n}, {device}"), style.caption(shown, what)
+            name = f"waterfall-{mode}-B{b}-N{n}-{device}" + (f"-{network}" if network else "")
+            yield (
+                name,
+                _figure(shown, lengths, f"{network or 'layer'}, {mode}, B = {b}, N = {n}, {device}"),
+                style.caption(shown, what),
+            )
 
 
 def _figure(times: Frame, lengths: list[int], title: str) -> "Figure":
