@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spikebench.case import Case
 from spikebench.neuron import Neuron, StochasticNeuron
-from spikebench.probes import Look, aim, looks
+from spikebench.probes import TIES, Look, aim, looks
 from spikebench.reference import Expected, Selection, relative_error
 from spikebench.subject import definition_of, mistaken
 from spikebench.workload import Workload, build, calibrate, spikes_of
@@ -72,7 +72,9 @@ def gate(case: Case) -> GateResult:
         probes.append(_look(look))
     failed = next((p for p in probes if not p.passed), None)
     reason = failed and f"{failed.name}: {failed.reason}"
-    return GateResult("failed" if failed else "passed", reason, bias, probes[0].spikes, probes)
+    if not failed and not any(p.spikes for p in probes if p.name != TIES):
+        reason = f"vacuous: no input made {case.parsed.name} spike, so nothing was compared; change its options"
+    return GateResult("failed" if reason else "passed", reason, bias, probes[0].spikes, probes)
 
 
 def _without_definition(workload: Workload, bias: float) -> GateResult:

@@ -14,6 +14,7 @@ from spikebench.workload import Workload, build, calibrate
 RATES = (0.05, 0.3)
 STEPS = 512
 SERIES = 128  # at least; a case may have a single one
+TIES = "exact ties"
 EXACT_STEPS = 16  # halving a membrane in eighths for longer would need more bits than float32 has
 EXACT = {"decay": 0.5, "synapse_decay": 0.5, "threshold": 1.0}
 
@@ -38,7 +39,7 @@ def looks(case: Case, neuron: Neuron) -> Iterator[Look]:
     yield Look(f"rate {rate}", build(short, calibrate(short)), aimed=True)
     tied = None if neuron.stochastic else _ties(with_changes(short, T=steps if fixed else min(steps, EXACT_STEPS)))
     if tied is not None:
-        yield Look("exact ties", tied, exact=True)
+        yield Look(TIES, tied, exact=True)
 
 
 def _ties(case: Case) -> Workload | None:

@@ -33,6 +33,7 @@ class Settings:
     threads: int = field(default_factory=environment.threads)
     fork: bool = True
     python: dict[str, str] = field(default_factory=dict)  # backend, or foreign file or package → interpreter
+
     def __post_init__(self) -> None:
         self.metrics = tuple(rooms.find("metrics", m) for m in self.metrics)
         if self.samples < 1 or self.repeats < 1:
@@ -98,6 +99,7 @@ class Session:
         measurements = [Measurement(**m) for o in outcomes for m in o.result.get("measurements", [])]
         flags = sorted({f for o in outcomes for f in o.result.get("flags", [])})
         flags += ["ungated"] if found and found["status"] == "none" else []
+        flags += ["off_rate"] if found and case.workload == "layer" and _off_rate(case, found["spikes"]) else []
         flags += ["contended"] if wall and foreign / wall > 0.2 else []
         flags += ["bimodal"] if _bimodal(measurements) else []
         status, reason = _summary(bad, measurements)
@@ -105,12 +107,22 @@ class Session:
         made = Record(**head, status=status, reason=reason, measurements=measurements, environment=facts, flags=flags)
         return _finite(made)
 
-    def train(self, case: Case, data_root: Path | None, watch: Callable[[str], None] | None = None) -> Record:
-        """One seed of a training in a fresh process, after the gate has seen its neuron as a layer."""
+    def train(
+        self,
+        case: Case,
+        data_root: Path | None,
+        watch: Callable[[str], None] | None = None,
+        checkpoints: Path | None = None,
+    ) -> Record:
+        """One seed of a training in a fresh process, after the gate has seen its neuron as a layer.
+
+        Its state is kept in the folder `checkpoints` after every epoch, and taken up from there.
+        """
         gated = self.gate(case.gated)
         head: dict[str, Any] = {"run": self.run_id, "case_id": case.case_id, "case": case.to_json()}
         head["gate"] = gated.result.get("gate")
-        job = {"kind": "train", "data_root": str(data_root) if data_root else None}
+        paths = {"data_root": data_root, "checkpoints": checkpoints}
+        job = {"kind": "train"} | {k: str(v) if v else None for k, v in paths.items()}
         outcome = self.ask(case, job, watch) if gated.status == "ok" else gated
         measurements = [Measurement(**m) for m in outcome.result.get("measurements", [])]
         flags = ["ungated"] if (head["gate"] or {}).get("status") == "none" else []
@@ -136,13 +148,22 @@ class Session:
     def _facts(self, others: float | None, case: Case) -> dict[str, Any]:
         other = self._interpreters.get(self._python(case.to_json()), {})
         now = {"time": clock.wall(), "other_cpu": others, "isolation": "fork" if self.settings.fork else "spawn"}
-        allocator = {"timing": "glibc, freed memory kept", "memory": "glibc, freed memory returned"}
+        allocator = {
+            "timing": "glibc, freed memory kept, huge pages",
+            "memory": "glibc, freed memory returned, small pages",
+        }
         return self.environment | other | environment.load() | now | {"allocator": allocator}
 
 
 def _stands_in(case: Case) -> dict[str, Any]:
     """What the gate saw where it was not the case itself: the neuron alone, as a layer."""
     return {} if case.workload == "layer" else {"layer": case.gated.case_id}
+
+
+def _off_rate(case: Case, spikes: float) -> bool:
+    """Whether the gate counted far fewer or far more spikes than the case aims at."""
+    rate = spikes / (case.T * case.B * case.N)
+    return case.mode != "stream" and not case.rate / 3 <= rate <= 3 * case.rate
 
 
 def _process_of(metric: str) -> str:

@@ -15,6 +15,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,7 +38,7 @@ from spikebench.subject import find_way, load
 from spikebench.training import Epoch, Recipe, Run, train
 from spikebench.workload import build
 
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_THP_DISABLE = 1, 41
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 
 
@@ -155,9 +156,10 @@ def keep_memory() -> None:
 
 
 def return_memory() -> None:
-    """Let malloc return every freed tensor at once, so that a high-water mark means what it says. glibc only."""
+    """Let malloc return every freed tensor at once, in small pages, so that a high-water mark means what it says. glibc only."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
+        libc.prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
         libc.mallopt(M_MMAP_THRESHOLD, 64 * 2**10)
 
 
@@ -200,20 +202,26 @@ def _train(job: dict[str, Any]) -> dict[str, Any]:
     def make(n: int) -> torch.nn.Module:
         return load(case.parsed, n, dataset.steps, getattr(torch, case.dtype), case.device)
 
-    done = None
-    for done in train(dataset, make, recipe, [case.seed], case.device):
+    done, checkpoints = None, Path(job["checkpoints"]) if job.get("checkpoints") else None
+    many = recipe.epochs if recipe.seconds is None else f"{recipe.seconds:g}s"
+    for done in train(dataset, make, recipe, [case.seed], case.device, checkpoints=checkpoints):
         if isinstance(done, Epoch):
-            sys.stdout.write(f"epoch {done.number}/{recipe.epochs} loss {done.loss:.4g} {done.seconds:.2f} s\n")
+            sys.stdout.write(f"epoch {done.number}/{many} loss {done.loss:.4g} {done.seconds:.2f} s\n")
             sys.stdout.flush()
     if not isinstance(done, Run):
         raise RuntimeError("training gave no result")
     sizes = {"steps": dataset.steps, "channels": dataset.channels, "classes": dataset.classes}
     detail = {"recipe": vars(recipe), "task": sizes | dataset.options, "losses": done.losses}
+    counted = {"correct": done.correct, "total": done.total}
+    counted |= {"majority": int(dataset.test.labels.bincount().max()) / done.total}  # share of the most frequent class
     samples = [
-        Measurement("accuracy", "1", samples=[done.accuracy], detail={"correct": done.correct, "total": done.total}),
+        Measurement("accuracy", "1", samples=[done.accuracy], detail=counted),
         Measurement("epoch_time", "s", samples=list(done.seconds), detail=detail),
         Measurement("spike_rate", "1", samples=list(done.spike_rates), detail={"samples": "one per hidden layer"}),
     ]
+    if done.curve:
+        note = {"samples": "test accuracy after each epoch, for the report only", "seconds": done.seconds}
+        samples.append(Measurement("accuracy_curve", "1", samples=list(done.curve), detail=note))
     return {"measurements": [vars(m) for m in samples]}
 
 
@@ -226,7 +234,7 @@ def _check(job: dict[str, Any]) -> dict[str, Any]:
 def _way(job: dict[str, Any]) -> dict[str, Any]:
     """How a foreign module is to be called, found out by calling it."""
     torch.set_num_threads(job["threads"])
-    subject = parse_subject(job["subject"])
+    subject = replace(parse_subject(job["subject"]), how=job["how"])  # also what is as usual may be fixed
     found, made, fixed = find_way(subject, job["n"], job["lengths"])
     called = subject.called(vars(found.way))
     return {"subject": str(called), "made": made, "notes": found.notes, "way": vars(found.way), "fixed": fixed}

@@ -14,6 +14,9 @@ from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
 from spikebench.subject import definition, definition_of, load
 
 
+REACH, FAR = 16.0, 1024.0  # means of the input that are tried
+
+
 @dataclass
 class Workload:
     """What is run: `launch()` does the mode's work once and returns the spikes [T, B, N], of a network its output.
@@ -80,8 +83,9 @@ def calibrate(case: Case, longest: int = 2048) -> float:
     """The mean input at which the definition's output rate comes nearest to the case's, once its memory has filled.
 
     The rate is that of the second half of at most `longest` steps. Many means are tried side by side, as batch items on
-    the same noise, and the bracket is narrowed to the two about the wanted rate. Where no mean drives the rate to both
-    sides of the wanted one, it is that of the first few whose rate is nearest by ratio: silence would test nothing.
+    the same noise, and the bracket is narrowed to the two about the wanted rate. It begins at ±16, and far wider where
+    the rate is still too low and rising there. Where no mean drives the rate to both sides of the wanted one, it is that
+    of the first few whose rate is nearest by ratio: silence would test nothing.
     """
     require(case)
     torch.manual_seed(case.seed)
@@ -93,20 +97,30 @@ def calibrate(case: Case, longest: int = 2048) -> float:
 
 
 def mean_for(
-    rate: float, neuron: nn.Module, spread: Tensor, tried: int, drawn: dict[str, Tensor], within: float = 1e-4
+    rate: float,
+    neuron: nn.Module,
+    spread: Tensor,
+    tried: int,
+    drawn: dict[str, Tensor],
+    within: float = 1e-4,
+    reach: float = REACH,
 ) -> float:
     """The mean to add to `spread` [T, tried·B, N], the same noise `tried` times, for this output rate; see `calibrate`."""
-    steps, low, high = len(spread), -16.0, 16.0
+    steps, low, high = len(spread), -reach, reach
     while high - low > within:
         means = torch.linspace(low, high, tried + 2)
         shift = means[1:-1].to(spread).repeat_interleave(spread.shape[1] // tried)[:, None]  # [tried·B, 1]
         with torch.no_grad():
             spikes = spikes_of(neuron(spread + shift, **drawn))[steps // 2 :]
         rates = spikes.float().mean((0, 2)).view(tried, -1).mean(1).cpu()
-        if tried > 1 and high - low == 32 and not rates[0] < rate <= rates[-1]:
+        if tried > 1 and high - low == 2 * reach and not rates[0] < rate <= rates[-1]:
+            if reach < FAR and rates[-1] < rate and rates[-1] == rates.max():
+                return mean_for(rate, neuron, spread, tried, drawn, within, FAR)
             return float(means[1 + int((rates.clamp_min(1e-4) / rate).log().abs().argmin())])
         below = int((rates < rate).cummin(0).values.sum())
         low, high = float(means[below]), float(means[below + 1])
+    if high == reach < FAR:
+        return mean_for(rate, neuron, spread, tried, drawn, within, FAR)
     return (low + high) / 2
 
 

@@ -264,3 +264,17 @@ def test_the_subject_of_a_cheat_reads_like_any(cheats: None) -> None:
     assert str(parse_subject("spsn@noise[what=site]")) == "spsn@noise[what=site]"
     with pytest.raises(rooms.Problem, match="there are call, seed, high-seed"):
         parse_subject("spsn@noise[what=nothing]")
+
+
+def test_a_neuron_that_never_fires_is_not_proven() -> None:
+    result = gate.gate(Case("lif[threshold=1e9]", T=16, B=2, N=8))
+    assert result.status == "failed" and "vacuous" in (result.reason or "")
+
+
+@pytest.mark.parametrize("neuron", ["psu[decay=0.95]", "psu[decay=0.99]"])
+def test_an_input_far_from_zero_is_found(neuron: str) -> None:
+    """PSU's stand-in reset takes threshold·decay/(1 − decay)/2 away, whatever the input: it fires beyond that only."""
+    case = Case(neuron, T=512, B=4, N=64)
+    bias = calibrate(case)
+    spikes = build(case, bias).launch()[256:]
+    assert bias > 16 and float(spikes.mean()) == pytest.approx(case.rate, rel=1)
