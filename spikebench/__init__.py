@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spikebench.api import compare as compare
+    from spikebench.api import profile as profile
     from spikebench.api import run as run
     from spikebench.case import Case as Case
     from spikebench.case import grid as grid
@@ -31,6 +32,7 @@ _HOMES = {
     "neuron": "subject",
     "run": "api",
     "compare": "api",
+    "profile": "api",
 }
 __all__ = [  # pyright: ignore[reportUnsupportedDunderAll]  # the names are loaded by __getattr__
     *_HOMES,

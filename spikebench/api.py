@@ -8,6 +8,8 @@ from spikebench import runner
 from spikebench.case import Case
 from spikebench.compare import Comparison
 from spikebench.compare import compare as in_pairs
+from spikebench.pairs import Pairs
+from spikebench.profile import profile as profile
 from spikebench.record import Record
 
 
@@ -21,7 +23,12 @@ def run(cases: Iterable[Case], out: str | Path | None = None, resume: bool = Fal
     return list(runner.run(list(cases), runner.Settings(**settings), where, resume))
 
 
-def compare(*subjects: str, blocks: int = 10, out: str | Path | None = None, **fields: Any) -> list[Comparison]:
-    """Weigh subjects in live pairs; the first one is the baseline. `fields` are those of a Case: T, B, N, mode …"""
+def compare(
+    *subjects: str, blocks: int | str = "5-20", out: str | Path | None = None, **fields: Any
+) -> list[Comparison]:
+    """Weigh subjects in live pairs; the first one is the baseline. `fields` are those of a Case: T, B, N, mode …
+
+    `blocks` is 10 for exactly ten pairs, or "5-20" for as many as it takes (`spikebench.pairs` has the rule).
+    """
     case = Case(subject=subjects[0], **fields)
-    return list(in_pairs(subjects, case, blocks, out=Path(out) if out is not None else None))
+    return list(in_pairs(subjects, case, Pairs.of(blocks), out=Path(out) if out is not None else None))

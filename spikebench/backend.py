@@ -2,9 +2,11 @@
 
 import importlib
 import importlib.util
+from importlib import metadata
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
 
 from spikebench import rooms
@@ -42,6 +44,27 @@ def refusal(case: "Case") -> str | None:
     except Refused as error:
         return str(error)
     return found.refuses(case) if hasattr(found, "refuses") else None
+
+
+def beyond(case: "Case", library: str, version: str, **can: tuple[Any, ...]) -> str | None:
+    """Why another library's neuron cannot stand for a case: its version, or the first option with a value it has not.
+
+    `can` maps options of the neuron, or `dtype`, to the values that the library has.
+    """
+    found = metadata.version(library)
+    if not f"{found}.".startswith(f"{version}."):
+        return f"this adapter was written for {library} {version}, and {found} is installed"
+    for name, values in can.items():
+        value = case.dtype if name == "dtype" else case.options[name]
+        if value not in values:
+            return f"{library} {found} has no {name}={value}; it has {', '.join(map(str, values))}"
+    return None
+
+
+def neighbour(threshold: float, dtype: Any, up: bool) -> float:
+    """The next number of `dtype` above or below: `u > next below` is `u ≥ threshold`, `u ≥ next above` is `u > threshold`."""
+    end = torch.tensor(float("inf") if up else float("-inf"), dtype=dtype)
+    return float(torch.nextafter(torch.tensor(threshold, dtype=dtype), end))
 
 
 class Bound(nn.Module):

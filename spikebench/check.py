@@ -265,7 +265,7 @@ def _edges(s: Specimen) -> str:
         out = s.spikes(s.make(), torch.full_like(s.input(), value))
         if not bool(out.isfinite().all()):
             raise Finding(f"{name} gives spikes that are not finite")
-        found.append(f"rate {float(out.mean()):.3g} in {name}")
+        found.append(f"rate {float(out.detach().mean()):.3g} in {name}")
     for name, bad in {"NaN": float("nan"), "infinity": float("inf")}.items():
         found.append(_poisoned(s, name, bad))
     return "; ".join(found)

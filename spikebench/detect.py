@@ -87,7 +87,13 @@ class Detective:
         for way, (along_time, along_batch) in zip(works, mixes, strict=True):
             if along_time and along_batch:
                 return Found(way, ["takes whole sequences; steps and batch items both mix, so time first is a guess"])
-        if works and "adapter" not in self.fixed and not self._takes_state() and not self._leaks(works[0]):
+        if (
+            works
+            and reset is None
+            and "adapter" not in self.fixed
+            and not self._takes_state()
+            and not self._leaks(works[0])
+        ):
             return Found(works[0], [MEMORYLESS])
         if self.fixed.get("adapter", "step") == "step" and (step := self._step(base, troubles)):
             if self._mixes(step)[0] or "adapter" in self.fixed or not works:

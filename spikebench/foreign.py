@@ -83,7 +83,7 @@ def restart(module: nn.Module, name: str, x: Tensor) -> tuple[Any, ...]:
 
 def _sizes_for(method: Callable[..., Any], x: Tensor) -> dict[str, Any]:
     """Arguments of a reset that have no default: the batch size, the number of neurons, device, dtype, an input."""
-    known: dict[str, Any] = dict.fromkeys(BATCH_NAMES, x.shape[1]) | dict.fromkeys(WIDTH_NAMES, x.shape[2])
+    known: dict[str, Any] = {name: x.shape[1] for name in BATCH_NAMES} | {name: x.shape[2] for name in WIDTH_NAMES}
     known |= {"device": x.device, "dtype": x.dtype, "x": x[0], "input": x[0], "shape": x[0].shape}
     wanted = [p for p in inspect.signature(method).parameters.values() if p.default is p.empty and _named(p)]
     if unknown := [p.name for p in wanted if p.name not in known]:

@@ -12,16 +12,16 @@ import cloudpickle
 from torch import nn
 
 from spikebench import clock, store, verdict
-from spikebench.case import PICKLED, Case, Subject, parse_options, parse_subject, with_changes, written
+from spikebench.case import PICKLED, Case, Subject, grid, parse_options, parse_subject, with_changes, written
 from spikebench.compare import Comparison, judge
 from spikebench.record import Record
 from spikebench.rooms import Problem
 from spikebench.runner import Session, Settings
 
 AGAINST = {"cpu": ("lif@cpu", "lif@eager"), "cuda": ("lif@triton", "lif@eager")}
-LENGTHS, MODES = (128, 512, 2048), ("train", "inference")
+LENGTHS, MODES = (100, 300, 1000), ("train", "inference")
 FIRST, LATER = ("latency", "copy", "spike_rate", "peak_memory"), ("latency",)
-SETTINGS = Settings(metrics=FIRST, samples=7, timeout=60.0, budget=120.0)
+SETTINGS = Settings(metrics=FIRST, samples=3, timeout=60.0, budget=130.0)
 
 Progress = Callable[[str, int, int], None]
 
@@ -44,6 +44,7 @@ class Profile:
     pairs: int = 5
     settings: Settings = field(default_factory=lambda: replace(SETTINGS))
     out: Path | None = None
+    started: float = field(default_factory=clock.monotonic)
     kept: Any = None  # what must live as long as this: the folder of a subject handed over from memory
 
     def table(self) -> Any:
@@ -55,7 +56,8 @@ class Profile:
         if self.status != "ok":
             raise Problem(f"{verdict.short(self.subject)} was not measured: {self.status}: {self.reason}")
         with Session(self.settings) as session:
-            records, rows = _pairs(session, self, [str(parse_subject(b)) for b in baselines], progress)
+            more = replace(self, started=clock.monotonic())
+            records, rows = _pairs(session, more, [str(parse_subject(b)) for b in baselines], progress)
         return replace(self, records=[*self.records, *records], comparisons=[*self.comparisons, *rows])
 
     def verdict(self) -> str:
@@ -103,7 +105,7 @@ def profile(
     It runs in worker processes only. How it is made and called is found out where `init` (arguments of its constructor),
     `layout` (TB, BT), `adapter` (sequence, step) and `reset` (a method) do not say it. It must be causal, deterministic,
     keep the shape and leak no state, or nothing is timed. `like` gates it against a neuron of ours. `settings.budget`
-    bounds the sweep in seconds: pairs are left out before lengths are. `fields` are those of a Case: device, dtype, rate.
+    bounds the whole in seconds: pairs are left out before lengths are. `fields` are those of a Case: device, dtype, rate.
     Raises Problem if the subject cannot be built.
     """
     text, kept = _named(subject)
@@ -113,11 +115,11 @@ def profile(
     chosen = settings or replace(SETTINGS)
     baselines = [str(parse_subject(b)) for b in against or AGAINST[fields.get("device", "cpu")]]
     made = Profile(str(named), pairs=pairs, settings=chosen, kept=kept, out=Path(out) if out is not None else None)
-    cases = [Case(str(named), T=t, B=B, N=N, mode=m, **fields) for t in lengths for m in modes]
+    cases = [c for t in lengths for c in grid([str(named)], T=[t], B=[B], N=[N], mode=modes, **fields)]
     tell = progress or _silent
     with Session(chosen) as session:
         tell("how it is called", 0, 0)
-        if not (named.foreign and not _ask_way(session, made, cases[0], lengths)):
+        if not (named.foreign and not _ask_way(session, made, named, cases[0], lengths)):
             tell("what it computes", 0, 0)
             _ask_checks(session, made, cases[0], like)
         if made.status == "ok":
@@ -173,10 +175,10 @@ def _own_code(module: Any) -> bool:
     return module.__name__ != "__main__" and path is not None and "site-packages" not in path
 
 
-def _ask_way(session: Session, made: Profile, case: Case, lengths: list[int]) -> bool:
+def _ask_way(session: Session, made: Profile, named: Subject, case: Case, lengths: list[int]) -> bool:
     """Find out how the subject is called and write that into its text; False if that failed."""
-    job = {"kind": "way", "subject": made.subject, "how": parse_subject(made.subject).how}
-    outcome = session.ask(case, job | {"n": case.N, "lengths": lengths})
+    job = {"kind": "way", "subject": made.subject, "how": named.how, "n": case.N, "lengths": lengths}
+    outcome = session.ask(case, job)
     if outcome.result.get("problem"):
         raise Problem(str(outcome.reason))
     if outcome.status != "ok":
@@ -228,11 +230,11 @@ def _pairs(
 
 def _order(budget: float | None, made: Profile, subjects: list[str]) -> Iterator[tuple[int, Case]]:
     """What is measured, block by block, subjects in random order at each case, until the budget is spent."""
-    start, shuffled = clock.monotonic(), random.Random(made.subject)
+    shuffled = random.Random(made.subject)
     for block in range(made.pairs):
         for case in made.cases:
             order = shuffled.sample(subjects, len(subjects))
-            if budget is not None and block and clock.monotonic() - start > budget:
+            if budget is not None and block and clock.monotonic() - made.started > budget:
                 return
             for subject in order:
                 yield block, with_changes(case, subject=subject)

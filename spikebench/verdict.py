@@ -182,10 +182,12 @@ def time_row(c: Comparison) -> tuple[str, ...]:
 
 def growth_rows(profile: "Profile") -> list[tuple[str, ...]]:
     """Exponents as text."""
-    return [
-        (short(e.subject), e.mode, f"{e.T[0]}…{e.T[1]}", f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]")
-        for e in exponents(profile.records)
-    ]
+    return [(short(e.subject), e.mode, f"{e.T[0]}…{e.T[1]}", _power(e)) for e in exponents(profile.records)]
+
+
+def _power(e: Exponent) -> str:
+    interval = f"[{e.low:.2f}, {e.high:.2f}]" if math.isfinite(e.high) else "(one process each)"
+    return f"{e.value:.2f} {interval}"
 
 
 GROWTH_COLUMNS = ("subject", "mode", "between T", "time grows as T to the power")

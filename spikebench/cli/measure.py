@@ -4,7 +4,7 @@ import json
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -51,6 +51,7 @@ def run(
     memory_limit: o.MemoryLimit = None,
     threads: o.Threads = None,
     isolation: o.Isolation = "fork",
+    python: o.Python = None,
     out: Annotated[Path | None, typer.Option(help="JSON Lines file to append to.")] = None,
     resume: Annotated[bool, typer.Option(help="Leave out what the file already has.")] = False,
     retry: Annotated[bool, typer.Option(help="With --resume: redo what is not ok.")] = False,
@@ -62,7 +63,8 @@ def run(
     given = {k: v for k, v in {"device": device, "dtype": dtype, "rate": rate}.items() if v is not None}
     given |= o.what(workload, network)
     cases = _cases(sweep, subject, T, B, N, mode, **given)
-    settings = o.settings(metric, samples, timeout, budget, memory_limit, threads, isolation, repeats=repeats)
+    more: dict[str, Any] = {"repeats": repeats, "python": o.interpreters(python)}
+    settings = o.settings(metric, samples, timeout, budget, memory_limit, threads, isolation, **more)
     where = out or Path("results") / environment.machine() / f"{sweep or 'run'}.jsonl"
     records: list[Record] = []
     with stderr_progress(len(cases) * repeats) as progress:
@@ -175,6 +177,7 @@ def compare(
     memory_limit: o.MemoryLimit = None,
     threads: o.Threads = None,
     isolation: o.Isolation = "fork",
+    python: o.Python = None,
     out: Annotated[Path | None, typer.Option(help="JSON Lines file to append the records to.")] = None,
     as_json: o.Json = False,
 ) -> None:
@@ -185,7 +188,8 @@ def compare(
     cases = o.points(subjects[:1], T, B, N, mode, device=device, dtype=dtype, rate=rate, **what)
     for text in subjects:
         parse_subject(text)
-    settings = o.settings([metric], samples, timeout, None, memory_limit, threads, isolation)
+    more: dict[str, Any] = {"python": o.interpreters(python)}
+    settings = o.settings([metric], samples, timeout, None, memory_limit, threads, isolation, **more)
     _report(_pairs([(subjects, case) for case in cases], pairs, settings, metric, out), as_json)
 
 

@@ -26,6 +26,10 @@ Budget = Annotated[str | None, typer.Option(help="Longest time of the whole comm
 MemoryLimit = Annotated[str | None, typer.Option("--memory-limit", help="Memory a subject may take: 4GB.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads of every worker (default: the cores there are).")]
 Isolation = Annotated[str, typer.Option(help="fork (from a warm server) or spawn (start each process anew).")]
+Python = Annotated[
+    list[str] | None,
+    typer.Option(help="BACKEND=/path/to/python: the interpreter that has this library; repeat for several."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
 
 
@@ -37,6 +41,15 @@ def sizes(name: str, text: str | None, default: Sequence[int]) -> list[int]:
         return [int(part) for part in text.split(",") if part.strip()]
     except ValueError:
         raise Problem(f"-{name} {text!r} is not a list of whole numbers; write -{name} 128,1024") from None
+
+
+def interpreters(given: list[str] | None) -> dict[str, str]:
+    """Interpreters by backend, or by the file or package of a foreign subject, from "snntorch=/path/to/python"."""
+    pairs = [text.partition("=") for text in given or []]
+    for name, equals, path in pairs:
+        if not (name and equals and path):
+            raise Problem(f"--python {name!r} is not BACKEND=/path/to/python")
+    return {name: path for name, _, path in pairs}
 
 
 def seconds(option: str, text: str | None) -> float | None:

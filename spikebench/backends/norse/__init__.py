@@ -1,0 +1,1 @@
+"""Norse 1.1: its cells, lifted over time."""

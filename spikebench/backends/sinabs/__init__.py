@@ -1,0 +1,1 @@
+"""Sinabs 3.1: its layers, batch first."""

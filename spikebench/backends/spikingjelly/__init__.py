@@ -1,0 +1,1 @@
+"""SpikingJelly 2.0: its neurons in multi-step mode."""

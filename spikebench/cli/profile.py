@@ -1,0 +1,130 @@
+"""The command that profiles a neuron spikebench has never seen."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from spikebench.cli import options as o
+from spikebench.cli.tables import plain_table, stdout
+from spikebench.rooms import Problem
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command()(profile)
+
+
+def profile(
+    subject: Annotated[str, typer.Argument(help="path.py:Class, package.module:Class, an installed neuron, or ours.")],
+    against: Annotated[str | None, typer.Option(help="Baselines, with commas (default: lif@cpu,lif@eager).")] = None,
+    T: o.T = None,
+    B: Annotated[int, typer.Option("-B", help="Batch items.")] = 16,
+    N: Annotated[int, typer.Option("-N", help="Neurons.")] = 128,
+    mode: o.ModeOption = None,
+    layout: Annotated[str | None, typer.Option(help="TB (time first) or BT; found out when not given.")] = None,
+    init: Annotated[str | None, typer.Option(help="Constructor arguments as JSON: '{\"tau\": 2.0}'.")] = None,
+    adapter: Annotated[str | None, typer.Option(help="sequence or step (one call per step); found out.")] = None,
+    reset: Annotated[str | None, typer.Option(help="Method called before each sequence, or none; found out.")] = None,
+    like: Annotated[str | None, typer.Option(help="Gate it against the definition of this neuron.")] = None,
+    pairs: Annotated[int, typer.Option(help="Most pairs of fresh processes at each length.")] = 5,
+    device: o.Device = "cpu",
+    dtype: o.Dtype = "float32",
+    rate: o.Rate = 0.3,
+    metric: o.MetricOption = None,
+    samples: o.Samples = 3,
+    budget: Annotated[str, typer.Option(help="Time of the whole; when it is spent, pairs are left out.")] = "130s",
+    timeout: o.Timeout = "60s",
+    memory_limit: o.MemoryLimit = None,
+    threads: o.Threads = None,
+    python: o.Python = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the records and the verdict.")] = None,
+    as_json: o.Json = False,
+) -> None:
+    """Weigh a new neuron: how it is called, what it computes, time, memory and spikes over T, where it wins.
+
+    THE FILE OR PACKAGE IS EXECUTED, in worker processes of this user, with nothing but time and memory limits: profile
+    only code that you would run yourself. What it prints is captured; a crash or a hang becomes a status.
+    A subject without a definition to compare with is flagged `ungated` and can win no claim; see --like.
+    """
+    from spikebench import verdict
+    from spikebench.profile import FIRST, LENGTHS, MODES
+    from spikebench.profile import profile as weigh
+
+    settings = o.settings(
+        metric or list(FIRST), samples, timeout, budget, memory_limit, threads, "fork", python=o.interpreters(python)
+    )
+    if out is not None and out.is_file():
+        raise Problem(f"-o {out} is a file; name a folder for the records and the verdict")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+        made = weigh(
+            subject,
+            T=o.sizes("T", T, LENGTHS),
+            B=B,
+            N=N,
+            against=against.split(",") if against else None,
+            mode=(mode or ",".join(MODES)).split(","),
+            layout=layout and layout.upper(),
+            init=_object(init),
+            adapter=adapter,
+            reset=reset,
+            like=like,
+            pairs=pairs,
+            settings=settings,
+            out=out and out / "records.jsonl",
+            progress=lambda what, done, of: bar.update(task, completed=done, total=of or None, description=what),
+            device=device,
+            dtype=dtype,
+            rate=rate,
+        )
+    where = made.report(out / "verdict.md") if out is not None else None
+    if as_json:
+        stdout().print_json(json.dumps(made.to_json()))
+    else:
+        _show(made, verdict)
+        if where is not None:
+            stdout().print(
+                f"\nverdict in {where}, {len(made.records)} records in {where.parent / 'records.jsonl'}", markup=False
+            )
+    if made.status != "ok" or not all(c["passed"] for c in made.checks):
+        print(f"spikebench: {made.status}: {made.reason or 'checks failed'}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _object(text: str | None) -> dict[str, Any] | None:
+    """Constructor arguments from JSON."""
+    try:
+        found = json.loads(text) if text is not None else None
+    except ValueError:
+        found = text
+    if found is not None and not isinstance(found, dict):
+        raise Problem(f"--init {text!r} is not a JSON object; write --init '{{\"tau\": 2.0}}'")
+    return found
+
+
+def _show(made: Any, verdict: Any) -> None:
+    """The verdict as tables on a terminal."""
+    say = stdout()
+    say.print(verdict.short(made.subject), style="bold", markup=False)
+    for note in [f"made as {made.way['made']}", *made.way["notes"]] if made.way else []:
+        say.print(f"  {note}", markup=False)
+    if made.checks:
+        marks = {True: "passed", False: "FAILED"}
+        say.print()
+        plain_table([c | {"": marks[c["passed"]]} for c in made.checks], ["check", "", "detail"])
+    if made.comparisons:
+        _table(verdict.TIME_COLUMNS, [verdict.time_row(c) for c in made.comparisons])
+        _table(verdict.GROWTH_COLUMNS, verdict.growth_rows(made))
+    say.print()
+    say.print(verdict.headline(made).replace("**", ""), markup=False)
+
+
+def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    stdout().print()
+    plain_table([dict(zip(columns, row, strict=True)) for row in rows], list(columns))
