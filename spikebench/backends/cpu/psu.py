@@ -14,7 +14,7 @@ from spikebench.neurons.psu import PSU
 if TYPE_CHECKING:
     from spikebench.case import Case
 
-BLOCK, AGAIN = 8192, 2048  # series, forward and backward: what is computed again stays in the second-level cache
+BLOCK = 8192  # series
 
 
 def refuses(case: "Case") -> str | None:
@@ -66,5 +66,5 @@ class _Fused(torch.autograd.Function):
         refuse_second_order()
         x, marks, c = ctx.saved_tensors
         gx = torch.empty(grad.shape, dtype=grad.dtype)
-        launch(kernels.backward, [rows(grad), rows(gx), rows(x), marks, c], ctx.kind, most=AGAIN)
+        launch(kernels.backward, [rows(grad), rows(gx), rows(x), marks, c], ctx.kind, most=BLOCK)
         return gx, None, None
