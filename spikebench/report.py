@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import math
+import re
 import shlex
 import tempfile
 from collections import Counter, defaultdict
@@ -219,7 +220,10 @@ def _figures(records: Sequence[Record]) -> tuple[list[dict[str, str]], list[str]
                     left_out.append(f"no room for the figure {path.stem}: spikebench plot {kind} FILES draws it")
                     continue
                 room -= len(image)
-                drawn.append({"kind": kind, "caption": path.with_suffix(".txt").read_text(), "image": image})
+                size = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', path.read_bytes())
+                wide = "wide" if size and float(size[1]) > 2 * float(size[2]) else ""
+                caption = path.with_suffix(".txt").read_text()
+                drawn.append({"kind": kind, "caption": caption, "image": image, "look": wide})
     return drawn, left_out
 
 

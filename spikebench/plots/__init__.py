@@ -1,6 +1,7 @@
 """Figures from a tidy frame: one file per kind, each with `figures(frame)` that yields (name, figure, caption)."""
 
 import importlib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NOT_A_KIND = ("style",)
+NAMED = ("subject", "neuron", "backend", "network", "task", "machine")
 
 
 def kinds() -> list[str]:
@@ -18,9 +20,18 @@ def kinds() -> list[str]:
     return [k for k in rooms.names("plots") if k not in NOT_A_KIND]
 
 
+def _plain(name: object) -> object:
+    """A name that matplotlib takes as it is: no formula, no control characters, and not hidden from the legend."""
+    if not isinstance(name, str):
+        return name
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name).replace("$", r"\$")
+    return "\N{ZERO WIDTH SPACE}" + shown if shown.startswith("_") else shown
+
+
 def draw(kind: str, frame: "pd.DataFrame", folder: Path, formats: tuple[str, ...] = ("png", "svg")) -> list[Path]:
     """Draw every figure of a kind into `folder`, with its caption beside it as text; returns the paths.
 
+    Names in the frame are drawn as they are: a dollar sign begins no formula, and a slash no folder.
     Raises Problem for an unknown kind, or when the frame holds nothing that this kind can show.
     """
     if rooms.canonical(kind) not in kinds():
@@ -29,14 +40,16 @@ def draw(kind: str, frame: "pd.DataFrame", folder: Path, formats: tuple[str, ...
     from spikebench.plots import style
 
     paths: list[Path] = []
+    plain = frame.assign(**{c: frame[c].map(_plain) for c in NAMED if c in frame})
     with style.applied():
-        for name, figure, caption in module.figures(frame):
+        for title, figure, caption in module.figures(plain):
+            name = re.sub(r"[^\w.+=-]+", "-", title)
             folder.mkdir(parents=True, exist_ok=True)
             for ending in formats:
                 path = folder / f"{name}.{ending}"
                 figure.savefig(path, metadata=style.metadata(ending))
                 paths.append(path)
-            (folder / f"{name}.txt").write_text(caption + "\n")
+            (folder / f"{name}.txt").write_text(caption.replace(r"\$", "$") + "\n")
             style.close(figure)
     if not paths:
         raise Problem(f"nothing to draw as {kind}: no recorded case has status ok and the samples it needs")

@@ -16,6 +16,7 @@ Frame = Any  # a pandas frame or column; its stubs give every selection a union 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKS = {"eager": "o", "indexed": "s", "compiled": "D", "cpu": "^", "triton": "v", "fft": "P", "scan": "X"}
 DASHES: dict[str, Any] = {"eager": (0, (5, 2)), "indexed": (0, (1, 1.5)), "compiled": (0, (6, 1.5, 1, 1.5))}
+LONGEST_NAME = 60
 FIRST = ("lif", "spsn", "psu", "ipsu", "rpsu", "spike_sampler", "exodus")
 
 
@@ -94,13 +95,16 @@ def log_axes(axes: "Axes", x: str, y: str, marks: Any) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     values = sorted({int(v) for v in marks})
-    axes.set_xticks(values, [f"{v:,}" for v in values])
+    apart = [v for k, v in enumerate(values) if not k or v > 1.15 * values[k - 1]]
+    axes.set_xticks(apart, [f"{v:,}" for v in apart])
     axes.set_xticks([], minor=True)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
 
 
 def legend(axes: "Axes", title: str) -> None:
-    """A legend beside the axes, where it hides no line."""
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), title=title, alignment="left")
+    """A legend beside the axes, where it hides no line; a long name is cut."""
+    handles, names = axes.get_legend_handles_labels()
+    if handles:
+        short = [n if len(n) <= LONGEST_NAME else n[: LONGEST_NAME - 1] + "…" for n in names]
+        axes.legend(handles, short, loc="upper left", bbox_to_anchor=(1.0, 1.0), title=title, alignment="left")
