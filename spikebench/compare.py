@@ -1,13 +1,15 @@
 """Live comparison in pairs: blocks of one fresh process per subject in random order, ratios of process medians."""
 
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from spikebench import stats, store
 from spikebench.case import Case, with_changes
+from spikebench.pairs import Pairs
 from spikebench.record import Record
 from spikebench.runner import Session, Settings
 
@@ -16,32 +18,39 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Comparison:
-    """One subject against the baseline in one case; `ratio` is None when a side is not ok."""
+    """One subject against the baseline in one case; `ratio` is None when a side is not ok.
+
+    `q` is the false discovery rate among the cases compared together, `over_cases` their geometric mean.
+    """
 
     subject: str
     baseline: str
     case: Case
     metric: str
     ratio: stats.Ratio | None
-    verdict: str | None
+    verdict: stats.Verdict | None
     status: str
     reason: str | None
     medians: tuple[float, float]  # of the process medians: baseline, subject
+    q: float | None = None
+    over_cases: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The row that `compare --json` prints."""
         r = self.ratio
         numbers = {"ratio": r and r.estimate, "low": r and r.low, "high": r and r.high, "n": r.n if r else 0}
         names = {"subject": self.subject, "baseline": self.baseline, "case": self.case.to_json()}
-        return {**names, "metric": self.metric, **numbers, "verdict": self.verdict, "status": self.status} | {
-            "reason": self.reason
-        }
+        median = dict(zip(("median", "median_low", "median_high"), (r and r.median) or (None, None, None), strict=True))
+        many = {"p": r and r.p, "q": self.q, "over_cases": self.over_cases}
+        said = {"verdict": self.verdict, "status": self.status, "reason": self.reason}
+        finite = {k: v if v is None or math.isfinite(v) else None for k, v in numbers.items()}
+        return {**names, "metric": self.metric, **finite, **said, **median, **many}
 
 
 def compare(
     subjects: Sequence[str],
     case: Case,
-    pairs: int = 10,
+    pairs: Pairs | int | str = "5-20",
     settings: Settings | None = None,
     out: Path | None = None,
     metric: str = "latency",
@@ -50,48 +59,64 @@ def compare(
     keep: list[Record] | None = None,
     floors: dict[str, float] | None = None,
 ) -> Iterator[Comparison]:
-    """Weigh every subject against the first in `pairs` blocks at one case (its own subject does not matter).
+    """Weigh every subject against the first in blocks at one case (its own subject does not matter).
 
-    A subject named twice gives an A/A row. `floors` maps case ids to their A/A noise floors. Records are appended to `out` and added to `keep`. The order within a block is random, seeded
-    by the case.
+    A subject leaves the blocks when `pairs` has decided it. A subject named twice gives an A/A row. `floors` maps case
+    ids to their A/A noise floors. Records are appended to `out` and added to `keep`. The order within a block is random,
+    seeded by the case.
     """
     if session is None:
         with Session(settings or Settings()) as own:
             yield from compare(subjects, case, pairs, None, out, metric, own, progress, keep, floors)
         return
-    cases = [with_changes(case, subject=s) for s in subjects]
+    plan, cases = Pairs.of(pairs), [with_changes(case, subject=s) for s in subjects]
     records: list[list[Record]] = [[] for _ in cases]
-    order = random.Random(case.case_id)
-    for block in range(pairs):
-        indices = list(range(len(cases)))
+    bands = [max((floors or {}).get(c.case_id, 0.0) for c in (cases[0], other)) for other in cases]
+    order, open_ = random.Random(case.case_id), list(range(1, len(cases)))
+    for block in range(plan.last):
+        indices = [0, *open_]
         order.shuffle(indices)
         for i in indices:
-            if records[i] and records[i][-1].status != "ok":
-                continue
             metrics = (metric,) if block else (metric, "spike_rate")
             records[i].append(session.measure(cases[i], block, metrics))
             if out is not None:
                 store.append(out, records[i][-1])
+        open_ = [i for i in open_ if not _over(plan, records[0], records[i], metric, bands[i])]
         if progress:
-            progress(block + 1, pairs)
+            progress(block + 1 if open_ else plan.last, plan.last)
+        if not open_:
+            break
     if keep is not None:
         keep += [r for side in records for r in side]
     for i in range(1, len(cases)):
-        floor = max((floors or {}).get(c.case_id, 0.0) for c in (cases[0], cases[i]))
-        yield judge(cases[0], cases[i], records[0], records[i], metric, floor)
+        yield judge(cases[0], cases[i], records[0], records[i], metric, bands[i], plan)
+
+
+def _over(plan: Pairs, base: list[Record], other: list[Record], metric: str, floor: float) -> bool:
+    """Whether a subject needs no further block: a side is not ok, or the verdict stands."""
+    if any(r.status != "ok" for r in (base[-1], other[-1])):
+        return True
+    return plan.decided([_median(r, metric) for r in base], [_median(r, metric) for r in other], floor)
 
 
 def judge(
-    base: Case, other: Case, base_records: list[Record], records: list[Record], metric: str, floor: float
+    base: Case,
+    other: Case,
+    base_records: list[Record],
+    records: list[Record],
+    metric: str,
+    floor: float,
+    pairs: Pairs | None = None,
 ) -> Comparison:
-    """The comparison of two lists of records, paired by block."""
+    """The comparison of two lists of records, paired by block; without `pairs`, their number was fixed."""
     names = (other.subject, base.subject, other, metric)
+    base_records = base_records[: len(records)]
     bad = next((r for r in [*base_records, *records] if r.status != "ok"), None)
     medians = [[_median(r, metric) for r in side] for side in (base_records, records)]
     if bad is not None:
         reason = f"{bad.case['subject']}: {bad.reason}"
         return Comparison(*names, None, None, bad.status, reason, (stats.median(medians[0]), stats.median(medians[1])))
-    ratio = stats.paired_ratio(medians[0], medians[1])
+    ratio = (pairs or Pairs(len(records), len(records))).ratio(medians[0], medians[1])
     ungated = any("ungated" in r.flags for r in records)
     verdict = stats.verdict(ratio, floor)
     return Comparison(
@@ -102,6 +127,22 @@ def judge(
         "ungated" if ungated else None,
         (stats.median(medians[0]), stats.median(medians[1])),
     )
+
+
+def together(rows: Sequence[Comparison]) -> list[Comparison]:
+    """Rows that were compared together: each with its q and its subject's mean over cases; weak verdicts fall.
+
+    Only with several cases is there anything to correct or to average.
+    """
+    found = [i for i, row in enumerate(rows) if row.ratio is not None]
+    q = dict(zip(found, stats.false_discovery([r.p for row in rows if (r := row.ratio)]), strict=True))
+    made: list[Comparison] = []
+    for i, row in enumerate(rows):
+        alike = [r.ratio and r.ratio.estimate for r in rows if (r.subject, r.baseline) == (row.subject, row.baseline)]
+        mean = stats.over_cases(alike) if len(alike) > 1 else None
+        verdict = stats.confirmed(row.verdict, q[i]) if i in q else row.verdict
+        made.append(replace(row, verdict=verdict, q=q.get(i), over_cases=mean))
+    return made
 
 
 def _median(record: Record, metric: str) -> float:

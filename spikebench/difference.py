@@ -16,7 +16,8 @@ def rows(
 ) -> list[dict[str, Any]]:
     """One row per case that both sides have, as `compare --json` prints; ratio > 1: the new side is better.
 
-    The interval is Welch's on the logs of process medians. Raises Problem naming what differs between the machines of
+    The interval is Welch's on the logs of process medians; q is the false discovery rate over the cases, and
+    `over_cases` their geometric mean, with the number of cases that one side did not complete. Raises Problem naming what differs between the machines of
     the two sides, unless `anyway`; then the reason of every row says it.
     """
     differs = _differs(base, new)
@@ -30,7 +31,12 @@ def rows(
         )
     cases = {r.case_id: r.case for r in [*base, *new]}
     note = "; ".join(differs) or None
-    return [_row(cases[c], sides[0][c], sides[1][c], metric, floors.get(c, 0.0), note) for c in shared]
+    found = [_row(cases[c], sides[0][c], sides[1][c], metric, floors.get(c, 0.0), note) for c in shared]
+    alone = len({r.case_id for r in [*base, *new]}) - len(shared)
+    mean = stats.over_cases([*(row["ratio"] for row in found), *[None] * alone])
+    for row, q in zip(found, stats.false_discovery([row["p"] for row in found]), strict=True):
+        row |= {"q": q, "verdict": stats.confirmed(row["verdict"], q), "over_cases": mean if len(found) > 1 else None}
+    return found
 
 
 def _row(
@@ -40,7 +46,7 @@ def _row(
     numbers = {"ratio": ratio.estimate, "low": ratio.low, "high": ratio.high, "n": ratio.n}
     names = {"subject": case["subject"], "baseline": case["subject"], "case": case, "metric": metric}
     interval = {k: v if math.isfinite(v) else None for k, v in numbers.items()}
-    return {**names, **interval, "verdict": stats.verdict(ratio, floor), "status": "ok", "reason": note}
+    return {**names, **interval, "verdict": stats.verdict(ratio, floor), "status": "ok", "reason": note, "p": ratio.p}
 
 
 def _medians(records: list[Record], metric: str) -> dict[str, list[float]]:

@@ -51,6 +51,7 @@ def rows(*args: str, cwd: Path = HERE) -> list[dict[str, Any]]:
         (("run",), "nothing to run"),
         (("run", "--subject", "lif", "--device", "cuda", "-T", "4"), "no CUDA device"),
         (("compare", "lif"), "one subject is no comparison"),
+        (("compare", "lif", "lif", "--pairs", "few"), "'few' is not a number of pairs; write 10 or 5-20"),
         (("list", "cellar"), "no room 'cellar'; there are neurons"),
         (("show", "nothing.jsonl"), "no results at nothing.jsonl"),
         (("plot", "pie", "nothing.jsonl"), "no results at nothing.jsonl"),
@@ -119,7 +120,8 @@ def test_compare_prints_a_row_per_subject(measured: Path) -> None:
     sizes = ("-T", "8", "-B", "2", "-N", "8", "--samples", "3", "--pairs", "3")
     (row,) = rows("compare", "lif@eager", "lif@indexed", *sizes, "--json", cwd=measured)
     wanted = {"subject", "baseline", "case", "metric", "ratio", "low", "high", "n", "verdict", "status", "reason"}
-    assert set(row) == wanted
+    assert set(row) >= wanted
+    assert row["median_low"] <= row["median"] <= row["median_high"]
     assert row["low"] <= row["ratio"] <= row["high"]
     assert (row["n"], row["status"], row["baseline"]) == (3, "ok", "lif@eager")
 

@@ -66,6 +66,7 @@ class FakeSession:
 
     statuses: ClassVar[dict[int, Status]] = {}
     measured: ClassVar[list[tuple[str, int, int]]] = []
+    seconds: ClassVar[dict[tuple[str, int], float]] = {}
     now = 0.0
 
     def __init__(self, settings: runner.Settings) -> None:
@@ -80,7 +81,8 @@ class FakeSession:
     def measure(self, case: Case, repeat: int = 0, metrics: Any = None) -> Record:
         type(self).now += 1.0
         type(self).measured.append((case.subject, case.T, repeat))
-        samples = metric.Measurement("latency", "s", samples=[float(case.T)])
+        seconds = self.seconds.get((case.subject, repeat), float(case.T))
+        samples = metric.Measurement("latency", "s", samples=[seconds])
         status = self.statuses.get(case.T, "ok")
         found = [] if status != "ok" else [samples]
         return Record(
@@ -99,6 +101,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeSession]:
     class Fresh(FakeSession):
         statuses: ClassVar[dict[int, Status]] = {}
         measured: ClassVar[list[tuple[str, int, int]]] = []
+        seconds: ClassVar[dict[tuple[str, int], float]] = {}
         now = 0.0
 
     monkeypatch.setattr(runner, "Session", Fresh)
@@ -160,6 +163,17 @@ def test_pairs_hold_every_subject_once_in_random_order(fake: type[FakeSession]) 
     assert 3 <= sum(b[0] == "lif@eager" for b in blocks) <= 17
     assert row.ratio is not None
     assert (row.ratio.estimate, row.ratio.n, row.verdict) == (1.0, 20, "same")
+
+
+def test_pairs_end_when_the_verdict_is_clear_and_a_decided_subject_leaves_the_blocks(fake: type[FakeSession]) -> None:
+    times = {("lif@eager", k): 1.0 + 0.1 * (k % 3) for k in range(20)}
+    fake.seconds = times | {("lif@cpu", k): 0.1 * times["lif@eager", k] for k in range(20)}
+    fake.seconds |= {("lif@indexed", k): 1.0 + 0.1 * ((k + 1) % 3) for k in range(20)}
+    session: Any = fake(LATENCY)
+    rows = list(compare(["lif@eager", "lif@cpu", "lif@indexed"], CASES[0], session=session))
+    assert [(r.verdict, r.ratio and r.ratio.n) for r in rows] == [("faster", 5), ("inconclusive", 20)]
+    subjects = [s for s, _, _ in fake.measured]
+    assert [subjects.count(s) for s in ("lif@eager", "lif@cpu", "lif@indexed")] == [20, 5, 20]
 
 
 def test_a_side_that_is_not_ok_gives_a_row_without_a_ratio(fake: type[FakeSession]) -> None:

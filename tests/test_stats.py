@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from spikebench import difference, noise, stats
+from spikebench.pairs import Pairs
 from spikebench.record import Measurement, Record
 from spikebench.rooms import Problem
 
@@ -42,6 +43,89 @@ def test_ten_percent_more_work_is_seen() -> None:
         a, b = processes(generator, 10, 1.0, 0.02), processes(generator, 10, 1.1, 0.02)
         seen += stats.verdict(stats.paired_ratio(list(a), list(b))) == "slower"
     assert seen / DRAWS > 0.95
+
+
+def sequential(generator: np.random.Generator, spread: float, true: float) -> tuple[stats.Verdict, int]:
+    """The verdict on a candidate that is `true` times as fast, and the pairs it took."""
+    rule = Pairs()
+    a, b = processes(generator, rule.last, true, spread).tolist(), processes(generator, rule.last, 1.0, spread).tolist()
+    n = next(n for n in rule.looks if rule.decided(a[:n], b[:n]))
+    return stats.verdict(rule.ratio(a[:n], b[:n])), n
+
+
+@pytest.mark.parametrize("spread", [0.01, 0.02, 0.03, 0.05, 0.1])
+@pytest.mark.parametrize("true", [1.0, 1.021])
+def test_at_most_5_percent_of_sequential_verdicts_are_false(
+    spread: float, true: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stats, "bootstrap_median", lambda *_: (1.0, 1.0, 1.0))  # no verdict depends on it
+    generator = np.random.default_rng(7)
+    found = [sequential(generator, spread, true)[0] for _ in range(1000)]
+    false = found.count("slower") + found.count("faster" if true == 1 else "same")
+    assert false / len(found) <= 0.05
+
+
+def test_looking_three_times_at_the_level_of_one_look_would_cry_wolf() -> None:
+    generator, false, rule = np.random.default_rng(8), 0, Pairs()
+    for _ in range(1000):
+        a, b = (processes(generator, 20, 1.0, 0.1).tolist() for _ in range(2))
+        false += any(stats.paired_ratio(a[:n], b[:n]).p < 0.05 for n in rule.looks)
+    assert false / 1000 > 0.08
+
+
+def test_clear_cases_end_after_five_pairs_and_close_ones_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stats, "bootstrap_median", lambda *_: (1.0, 1.0, 1.0))
+    generator = np.random.default_rng(9)
+    clear = [sequential(generator, 0.01, 1.5) for _ in range(100)]
+    close = [sequential(generator, 0.02, 1 / 1.05) for _ in range(100)]
+    assert {n for _, n in clear} == {5}
+    assert sum(v == "slower" for v, _ in close) >= 90
+    assert max(n for _, n in close) == 20
+
+
+def test_pairs_are_read_from_text() -> None:
+    assert (Pairs.of("10").looks, Pairs.of(3).looks, Pairs.of("5-20").looks) == ((10,), (3,), (5, 10, 20))
+    assert Pairs.of("4-10").looks == (4, 8, 10)
+    for text in ("few", "20-5", "0", "5-"):
+        with pytest.raises(Problem, match="not a number of pairs; write 10 or 5-20"):
+            Pairs.of(text)
+
+
+def test_bootstrap_interval_of_the_median_covers() -> None:
+    generator, hits = np.random.default_rng(10), 0
+    for _ in range(DRAWS):
+        _, low, high = stats.bootstrap_median(generator.standard_exponential(20).tolist(), draws=300)
+        hits += low <= math.log(2) <= high
+    assert 0.90 <= hits / DRAWS <= 0.99
+
+
+def test_false_discovery_of_many_cases() -> None:
+    from scipy.stats import false_discovery_control
+
+    p = np.random.default_rng(11).random(50).tolist()
+    assert stats.false_discovery(p) == pytest.approx(list(false_discovery_control(p)))
+    assert [stats.confirmed(v, 0.06) for v in ("faster", "slower", "same", None)] == [
+        "inconclusive",
+        "inconclusive",
+        "same",
+        None,
+    ]
+    assert stats.confirmed("faster", 0.05) == "faster"
+
+
+def test_the_mean_over_cases_is_geometric_and_counts_what_it_leaves_out() -> None:
+    found = stats.over_cases([2.0, 8.0, None, 4.0])
+    assert (found["ratio"], found["cases"], found["left_out"]) == (pytest.approx(4.0), 3, 1)
+    low, high = found["low"], found["high"]
+    assert low is not None and high is not None and low < 4 < high and low * high == pytest.approx(16)
+    assert stats.over_cases([3.0]) == {
+        "ratio": pytest.approx(3.0),
+        "low": None,
+        "high": None,
+        "cases": 1,
+        "left_out": 0,
+    }
+    assert stats.over_cases([None])["ratio"] is None
 
 
 @pytest.mark.parametrize(
@@ -116,6 +200,18 @@ def test_diff_judges_cases_that_both_have() -> None:
     assert row["verdict"] == "slower"
     assert row["ratio"] == pytest.approx(1 / 1.3)
     assert row["low"] < 1 / 1.3 < row["high"]
+
+
+def test_diff_corrects_for_many_cases_and_gives_their_mean() -> None:
+    generator = np.random.default_rng(12)
+    base = [record(f"c{c}", s, k) for c in range(60) for k, s in enumerate(processes(generator, 3, 1.0, 0.05))]
+    new = [record(f"c{c}", s, k) for c in range(60) for k, s in enumerate(processes(generator, 3, 1.0, 0.05))]
+    rows = difference.rows([*base, record("lost", 1.0)], new, "latency", {})
+    assert sum(r["p"] < 0.05 for r in rows) >= 1
+    assert {r["verdict"] for r in rows} <= {"same", "inconclusive"}
+    mean = rows[0]["over_cases"]
+    assert (mean["cases"], mean["left_out"]) == (60, 1)
+    assert mean["low"] < 1 < mean["high"]
 
 
 def test_diff_refuses_other_machines_by_name_unless_told() -> None:

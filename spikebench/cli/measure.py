@@ -161,7 +161,7 @@ def _all(cases: list[Case], axis: str) -> str:
 
 def compare(
     subjects: Annotated[list[str], typer.Argument(help="The first one is the baseline.")],
-    pairs: Annotated[int, typer.Option(help="Blocks of one fresh process per subject.")] = 10,
+    pairs: o.Pairs = "5-20",
     T: o.T = None,
     B: o.B = None,
     N: o.N = None,
@@ -195,7 +195,7 @@ def compare(
 
 def aa(
     subject: Annotated[list[str] | None, typer.Option("--subject", help="Subject; repeat for several.")] = None,
-    pairs: Annotated[int, typer.Option(help="Pairs of fresh processes.")] = 10,
+    pairs: o.Pairs = "10",
     T: o.T = None,
     B: o.B = None,
     N: o.N = None,
@@ -223,23 +223,25 @@ def _floor_file() -> Path:
 
 
 def _pairs(
-    jobs: "Sequence[tuple[Sequence[str], Case]]", pairs: int, settings: "Settings", metric: str, out: Path | None
+    jobs: "Sequence[tuple[Sequence[str], Case]]", pairs: str, settings: "Settings", metric: str, out: Path | None
 ) -> "list[Comparison]":
-    """Live pairs of each job's subjects at its case, with one progress bar."""
+    """Live pairs of each job's subjects at its case, with one progress bar; verdicts as those of many cases."""
     from spikebench.compare import compare as in_pairs
+    from spikebench.compare import together
+    from spikebench.pairs import Pairs
     from spikebench.runner import Session
 
     rows: list[Comparison] = []
-    floors = noise.recorded(_floor_file(), metric)
-    with stderr_progress(len(jobs) * pairs) as progress, Session(settings) as session:
+    plan, floors = Pairs.of(pairs), noise.recorded(_floor_file(), metric)
+    with stderr_progress(len(jobs) * plan.last) as progress, Session(settings) as session:
         for k, (subjects, case) in enumerate(jobs):
 
             def tick(done: int, total: int, k: int = k, case: Case = case) -> None:
                 progress("pairs", case, k * total + done, len(jobs) * total)
 
-            found = in_pairs(subjects, case, pairs, settings, out, metric, session, tick, floors=floors)
+            found = in_pairs(subjects, case, plan, settings, out, metric, session, tick, floors=floors)
             rows += list(found)
-    return rows
+    return together(rows)
 
 
 def _report(rows: "list[Comparison]", as_json: bool) -> None:

@@ -85,8 +85,8 @@ def _samples(r: Record, metric: str) -> list[float]:
 
 
 def comparison_table(rows: "list[Comparison]") -> None:
-    """One row per comparison: process medians, ratio with its interval, verdict."""
-    numbers = ("T", "B", "N", "baseline", "time", "speed-up")
+    """One row per comparison: process medians, ratio with its interval, bootstrapped median beside it, verdict."""
+    numbers = ("T", "B", "N", "baseline", "time", "speed-up", "median")
     made = table("subject", "against", "mode", *numbers, "verdict", right=numbers)
     for row in rows:
         r, case = row.ratio, row.case
@@ -95,8 +95,26 @@ def comparison_table(rows: "list[Comparison]") -> None:
         sizes = [str(case.T), str(case.B), str(case.N)]
         times = [units.show(v, "s") for v in row.medians]
         mode = f"{case.mode} {case.network or ''}".rstrip().replace("[", r"\[")
-        made.add_row(*names, mode, *sizes, *times, text.replace("[", r"\["), row.verdict or row.status)
+        cells = [text, _interval(*r.median) if r and r.median else "—"]
+        made.add_row(*names, mode, *sizes, *times, *(c.replace("[", r"\[") for c in cells), row.verdict or row.status)
     stdout().print(made)
+    _means({f"{row.subject} against {row.baseline}": row.over_cases for row in rows})
+
+
+def _interval(value: float | None, low: float | None, high: float | None) -> str:
+    """A ratio with its interval."""
+    ends = f"[{units.digits(low)}, {units.digits(high)}]" if low and high else "[no interval]"
+    return f"{units.digits(value)}x {ends}" if value else "—"
+
+
+def _means(found: "dict[str, dict[str, Any] | None]") -> None:
+    """A line per geometric mean over cases, with the count of the cases that it leaves out."""
+    for name, mean in found.items():
+        if mean:
+            text = f"{_interval(mean['ratio'], mean['low'], mean['high'])} over {mean['cases']} cases"
+            stdout().print(
+                f"{name}: geometric mean {text}, {mean['left_out']} not completed on both sides", markup=False
+            )
 
 
 def difference_table(rows: list[dict[str, Any]]) -> None:
@@ -104,12 +122,11 @@ def difference_table(rows: list[dict[str, Any]]) -> None:
     numbers = ("T", "B", "N", "ratio")
     made = table("subject", "mode", *numbers, "verdict", "", right=numbers)
     for row in rows:
-        low, high = row["low"], row["high"]
-        interval = f"[{units.digits(low)}, {units.digits(high)}]" if low and high else "[no interval]"
-        text = f"{units.digits(row['ratio'])}x {interval}, n={row['n']}"
+        text = f"{_interval(row['ratio'], row['low'], row['high'])}, n={row['n']}"
         cells = [str(row["subject"]), str(row["case"]["mode"]), *(str(row["case"][k]) for k in "TBN"), text]
         made.add_row(*(c.replace("[", r"\[") for c in cells), row["verdict"], row["reason"] or "")
     stdout().print(made)
+    _means({"all": rows[0]["over_cases"]})
 
 
 def plain_table(rows: list[dict[str, Any]], columns: list[str]) -> None:

@@ -1,0 +1,67 @@
+"""How many pairs a live comparison takes, fixed before the first: a few to screen, more where the verdict is open."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from spikebench import stats
+from spikebench.rooms import Problem
+
+ERROR = 0.05
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """`first` pairs, then twice as many, and again, up to `last`; after each of these looks a clear verdict ends it.
+
+    The error of 5 % is spent in equal parts: with k looks every look takes an interval of level 1 − 0.05/k, so that by
+    Bonferroni's inequality all k hold the true ratio at once with at least 95 %, whatever the looks have in common and
+    whichever ends the comparison. A verdict can be false only where its interval misses: faster or slower without a
+    difference, same with one beyond the band. For one look this is the ordinary 95 % t interval.
+    """
+
+    first: int = 5
+    last: int = 20
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.first <= self.last:
+            raise Problem(f"{self.first}-{self.last} is not a number of pairs; write 10 or 5-20")
+
+    @staticmethod
+    def of(given: "Pairs | int | str") -> "Pairs":
+        """Pairs from 10, "10" (exactly ten) or "5-20"."""
+        if isinstance(given, Pairs):
+            return given
+        first, dash, last = str(given).partition("-")
+        try:
+            return Pairs(int(first), int(last if dash else first))
+        except ValueError:
+            raise Problem(f"{given!r} is not a number of pairs; write 10 or 5-20") from None
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """The numbers of pairs after which the verdict is looked at."""
+        found = [self.first]
+        while found[-1] < self.last:
+            found.append(min(2 * found[-1], self.last))
+        return tuple(found)
+
+    def ratio(self, baseline: Sequence[float], candidate: Sequence[float]) -> stats.Ratio:
+        """The ratio of paired times at the level of one look; p is Bonferroni's over the looks."""
+        looks = len(self.looks)
+        level = 1 - ERROR / looks
+        found = stats.paired_ratio(baseline, candidate, level)
+        each = [a / b for a, b in zip(baseline, candidate, strict=True)]
+        middle = stats.bootstrap_median(each, level) if len(each) > 1 else None
+        return replace(found, p=min(1.0, looks * found.p), median=middle)
+
+    def decided(self, baseline: Sequence[float], candidate: Sequence[float], floor: float = 0.0) -> bool:
+        """Whether this many pairs are enough: the last look, or one with a clear verdict."""
+        if len(candidate) >= self.last:
+            return True
+        times = [*baseline, *candidate]
+        return (
+            len(candidate) in self.looks
+            and all(0 < t < math.inf for t in times)
+            and stats.verdict(self.ratio(baseline, candidate), floor) != "inconclusive"
+        )
