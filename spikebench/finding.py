@@ -1,5 +1,6 @@
 """A finding: what a table of records says about a claim. Nothing is measured here."""
 
+import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -7,6 +8,7 @@ from typing import Any, Literal
 from spikebench import stats, units
 from spikebench.case import Case
 from spikebench.claim import Claim, Number, Question, Statement, Weighing
+from spikebench.growth import growth_rows
 from spikebench.record import Record
 
 Verdict = Literal["reproduced", "smaller", "contradicted", "inconclusive", "not testable here"]
@@ -39,9 +41,10 @@ class Table:
         return [key for key in shared[0] if all(key in rows for rows in shared)] if shared else []
 
     def values(self, case: Case, metric: str) -> dict[Key, float]:
-        """The median of a metric in each block that has it."""
+        """The median of a metric in each block that has it; of spike rates, one per layer, the mean."""
+        typical = statistics.fmean if metric == "spike_rate" else stats.median
         found = {key: r.measurement(metric) for key, r in self.of(case).items() if r.status == "ok"}
-        return {key: stats.median(m.samples) for key, m in found.items() if m and m.samples}
+        return {key: typical(m.samples) for key, m in found.items() if m and m.samples}
 
     def problem(self, cases: Iterable[Case]) -> str | None:
         """Why the first case that went wrong did."""
@@ -122,7 +125,13 @@ class Finding:
         """The row that `reproduce --json` prints."""
         names = ("claim", "claimed", "measured", "low", "high", "n", "verdict", "setting", "reason", "machine")
         fair = self.fair.to_json() if self.fair else {}
-        return {k: getattr(self, k) for k in names} | {"fair": fair, "points": [r.to_json() for r in self.results]}
+        more = {"points": [r.to_json() for r in self.results], "growth": self.growth}
+        return {k: getattr(self, k) for k in names} | {"fair": fair} | more
+
+    @property
+    def growth(self) -> list[dict[str, Any]]:
+        """The fit t = a·T + b·T² of each subject that was measured as a layer at more than one length."""
+        return growth_rows([r for r in self.records if r.case["workload"] == "layer"])
 
     @property
     def shown(self) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from spikebench import units
 from spikebench.claim import Claim
 from spikebench.finding import Finding, Result
-from spikebench.growth import growth_rows
 
 READ = {"primary": "read in the paper or its abstract", "code": "read in the authors' code or result files"}
 READ |= {"secondary": "read in another paper or a summary, not in the paper itself"}
@@ -75,8 +74,7 @@ def _factors(r: Result) -> Iterator[str]:
 
 
 def _growth(f: Finding) -> Iterator[str]:
-    rows = growth_rows([r for r in f.records if r.case["workload"] == "layer"])
-    if not rows:
+    if not (rows := f.growth):
         return
     yield "## Growth: t = a·T + b·T²"
     yield ""

@@ -27,7 +27,6 @@ def shd(device: str, mode: Mode = "train") -> Weighing:
         fair=(FUSED, "spsn@fused"),
         rungs=RUNGS if mode == "train" else (INDEXED, EAGER, FUSED, "spsn@fused"),
         patient=(COMPILED,) if mode == "train" else (),  # compiled in each process anew
-        few=2,
         blocks=4,
         scaled=device == "cpu",
         differs="events drawn like SHD's, without the loading of data",

@@ -12,7 +12,6 @@ def _at(N: int, device: str) -> Weighing:
         fair=("lif@compiled", "lif@fused"),
         rungs=("lif@indexed", "lif@eager", "lif@compiled", "lif@fused") if N <= 512 else (),
         patient=("lif@indexed",) if N <= 512 else (),
-        few=2,
         blocks=4,
         scaled=device == "cpu",
         differs="our LIF and our kernel in place of SpikingJelly's two",

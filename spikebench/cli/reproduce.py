@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markdown import Markdown
 
 from spikebench import claim as claims
 from spikebench import clock, environment, finding, rooms, store
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     Tell = Callable[[str, Case], None]
 
-ALWAYS = 2  # blocks that every question gets, whatever the budget: fewer have no interval
+ALWAYS = 3  # blocks that every question gets, whatever the budget: the interval of fewer says nothing
 Named = list[tuple[str, Claim]]
 
 
@@ -64,6 +65,8 @@ def reproduce(
     if as_json:
         stdout().print_json(json.dumps([f.to_json() for f in findings]))
     else:
+        if len(findings) == 1:
+            stdout().print(Markdown(page(findings[0], named[0][1])))
         findings_table(findings)
         _write(findings, dict(named), folder)
     if strict and any(f.verdict in finding.FAILED for f in findings):
