@@ -98,7 +98,7 @@ def _measured(
     with Session(settings) as session:
         records = _recorded(where, session) if resume else []
         campaign = Campaign(session, where, records, data_root)
-        jobs = [(c, q, b, s) for _, c in named for q, b, s in _plan(c.questions(full))]
+        jobs = [(c, q, b, s) for _, c in named for q, b, s in plan(c.questions(full))]
         with stderr_progress(len(jobs)) as progress:
             current, start = None, 0.0
             for k, (c, question, block, subjects) in enumerate(jobs):
@@ -118,7 +118,7 @@ def _recorded(where: Path, session: "Session") -> list[Record]:
     return found
 
 
-def _plan(questions: Sequence[Question]) -> Iterator[tuple[Question, int, list[str]]]:
+def plan(questions: Sequence[Question]) -> Iterator[tuple[Question, int, list[str]]]:
     """Every block of every question, first blocks first."""
     wanted = [
         (block, index, question, subjects)
