@@ -99,12 +99,25 @@ COLUMNS = "run case_id repeat subject neuron backend workload mode T B N dtype d
 def frame(records: Iterable[Record]) -> "pd.DataFrame":
     """Tidy pandas frame: one row per sample, and one row with value NaN for a record or metric without samples.
 
-    Columns: those of the case, machine, status, reason, flags, gate, metric, unit, metric_status, sample, value (SI).
+    Columns: those of the case, machine, status, reason, flags, gate, metric, unit, metric_status, sample, value (SI),
+    time (of measuring, in s since 1970).
     """
     import pandas as pd
 
     rows = [row for record in records for row in _rows(record)]
-    extra = ["machine", "status", "reason", "flags", "gate", "metric", "unit", "metric_status", "sample", "value"]
+    extra = [
+        "machine",
+        "status",
+        "reason",
+        "flags",
+        "gate",
+        "metric",
+        "unit",
+        "metric_status",
+        "sample",
+        "value",
+        "time",
+    ]
     return pd.DataFrame(rows, columns=pd.Index([*COLUMNS, *extra]))
 
 
@@ -116,6 +129,7 @@ def table(patterns: Iterable[str | Path] | str | Path) -> "pd.DataFrame":
 def _rows(record: Record) -> Iterator[dict[str, Any]]:
     head: dict[str, Any] = {k: record.case.get(k) for k in COLUMNS}
     head |= {"run": record.run, "case_id": record.case_id, "repeat": record.repeat}
+    head |= {"time": record.environment.get("time")}
     head |= {"machine": record.environment.get("machine"), "status": record.status, "reason": record.reason}
     head |= {"flags": " ".join(record.flags), "gate": (record.gate or {}).get("status")}
     empty = {"metric": None, "unit": None, "metric_status": None, "sample": 0, "value": float("nan")}

@@ -18,12 +18,12 @@ def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
     times = frame[(frame["metric"] == "latency") & frame["value"].notna()]
     for (mode, b, n), part in times.groupby(["mode", "B", "N"]):
         if part["T"].nunique() > 1:
-            gaps = frame[(frame["mode"] == mode) & (frame["B"] == b) & (frame["N"] == n) & (frame["status"] != "ok")]
+            everything = frame[(frame["mode"] == mode) & (frame["B"] == b) & (frame["N"] == n)]
             caption = style.caption(part, "Wall-clock time of one launch; bands hold 90 % of the samples.")
-            yield f"scaling-{mode}-B{b}-N{n}", _figure(part, gaps, f"{mode}, B = {b}, N = {n}"), caption
+            yield f"scaling-{mode}-B{b}-N{n}", _figure(part, everything, f"{mode}, B = {b}, N = {n}"), caption
 
 
-def _figure(times: Frame, gaps: Frame, title: str) -> "Figure":
+def _figure(times: Frame, everything: Frame, title: str) -> "Figure":
     figure, axes = plt.subplots()
     for subject, part in times.groupby("subject", sort=False):
         stats = part.groupby("T")["value"].quantile([0.05, 0.5, 0.95]).unstack()
@@ -34,11 +34,7 @@ def _figure(times: Frame, gaps: Frame, title: str) -> "Figure":
     style.log_axes(axes, "time steps T", "time of one launch (s)", times["T"])
     axes.set_title(title, loc="left")
     style.legend(axes, "subject, T to the power of")
-    if len(gaps):
-        reasons = gaps.drop_duplicates(["subject", "T"]).apply(
-            lambda r: f"{r['subject']} T={r['T']}: {r['status']}", axis=1
-        )
-        axes.text(1, -0.16, "not drawn: " + ", ".join(reasons[:4]), transform=axes.transAxes, ha="right", fontsize=7)
+    style.gaps(axes, everything[everything["workload"] != "training"], "latency")
     return figure
 
 

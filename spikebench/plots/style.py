@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
@@ -17,6 +18,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKS = {"eager": "o", "indexed": "s", "compiled": "D", "cpu": "^", "triton": "v", "fft": "P", "scan": "X"}
 DASHES: dict[str, Any] = {"eager": (0, (5, 2)), "indexed": (0, (1, 1.5)), "compiled": (0, (6, 1.5, 1, 1.5))}
 LONGEST_NAME = 60
+NOT_MEASURED, MOST_GAPS = "not measured", 6
 FIRST = ("lif", "spsn", "psu", "ipsu", "rpsu", "spike_sampler", "exodus")
 
 
@@ -79,10 +81,23 @@ def line(subject: str) -> dict[str, Any]:
 def caption(frame: Frame, what: str) -> str:
     """What is shown, on which machine, with which sizes and how many processes and samples."""
     machines = ", ".join(str(m) for m in sorted(frame["machine"].dropna().unique()))
-    sizes = "; ".join(f"{k} = {_range(frame[k].dropna().unique())}" for k in "TBN")
+    sized = frame[frame["workload"] != "training"]
+    sizes = (
+        "; ".join(f"{k} = {_range(sized[k].dropna().unique())}" for k in "TBN") if len(sized) else "Sizes as the data"
+    )
     modes = ", ".join(sorted(map(str, frame["mode"].dropna().unique())))
     processes = frame.groupby("subject")[["run", "case_id", "repeat"]].apply(lambda f: len(f.drop_duplicates())).sum()
-    return f"{what} Machine: {machines}. {sizes}. Mode: {modes}. {processes} processes, {len(frame)} samples."
+    about = f"Machine: {machines}. {sizes}. Mode: {modes}. {processes} processes, {len(frame)} samples."
+    return f"{what} {about}{_days(frame)}"
+
+
+def _days(frame: Frame) -> str:
+    """When it was measured, not when it was drawn: the same data give the same caption."""
+    times = frame["time"].dropna() if "time" in frame else []
+    if not len(times):
+        return ""
+    first, last = (f"{datetime.fromtimestamp(float(t), UTC):%Y-%m-%d}" for t in (min(times), max(times)))
+    return f" Measured {first}." if first == last else f" Measured {first} to {last}."
 
 
 def _range(values: Any) -> str:
@@ -100,6 +115,40 @@ def log_axes(axes: "Axes", x: str, y: str, marks: Any) -> None:
     axes.set_xticks([], minor=True)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
+
+
+def gaps(axes: "Axes", everything: Frame, metric: str) -> None:
+    """Say what is not drawn and why: a cross on the upper edge where a case failed, and every reason below the axes.
+
+    `everything` holds all rows of the cases that belong into the figure, whatever came of them.
+    """
+    drawn = everything[(everything["metric"] == metric) & everything["value"].notna()]
+    have = set(zip(drawn["subject"], drawn["T"], strict=True))
+    missing: dict[tuple[str, str], list[int]] = {}
+    for subject, part in everything.groupby("subject", sort=False):
+        for T in sorted(everything["T"].unique()):
+            if (subject, T) not in have:
+                missing.setdefault((str(subject), _why(part[part["T"] == T], metric)), []).append(int(T))
+    for (subject, why), lengths in missing.items():
+        if why != NOT_MEASURED:
+            look = {"color": line(subject)["color"], "transform": axes.get_xaxis_transform(), "clip_on": False}
+            axes.plot(lengths, [1.0] * len(lengths), marker="x", linestyle="none", **look)
+    lines = [f"{s} at T = {', '.join(f'{t:,}' for t in lengths)}: {why}" for (s, why), lengths in missing.items()]
+    if lines:
+        more = [f"and {len(lines) - MOST_GAPS} more"] if len(lines) > MOST_GAPS else []
+        text = "Not drawn:\n" + "\n".join([*lines[:MOST_GAPS], *more])
+        axes.annotate(text, (0, 0), (0, -38), "axes fraction", "offset points", fontsize=7, va="top", color="#444444")
+
+
+def _why(rows: Frame, metric: str) -> str:
+    """Why a case has no value: its status, or that of the metric, with what the reason begins with."""
+    failed = rows[(rows["status"] != "ok") | ((rows["metric"] == metric) & (rows["metric_status"] != "ok"))]
+    if not len(failed):
+        return NOT_MEASURED
+    row = failed.iloc[0]
+    status = row["status"] if row["status"] != "ok" else row["metric_status"]
+    reason = str(row["reason"] or "").split("\n")[0]
+    return f"{status}" + (f" ({reason[:60]}{'…' if len(reason) > 60 else ''})" if reason else "")
 
 
 def legend(axes: "Axes", title: str) -> None:
