@@ -1,0 +1,40 @@
+"""Energy of one launch against T, one line per subject, where the machine has a counter of it."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+
+from spikebench import units
+from spikebench.plots import style
+from spikebench.plots.style import Frame
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
+    """One figure per workload, mode, device, B and N with energy; what is unavailable is said, and never drawn as 0."""
+    layers = frame[frame["workload"] != "training"]
+    for (workload, mode, device, b, n), part in layers.groupby(["workload", "mode", "device", "B", "N"]):
+        energy = part[(part["metric"] == "energy") & part["value"].gt(0)]
+        if len(energy):
+            asked = part[part["metric"].eq("energy") | part["status"].ne("ok")]
+            what = "Energy of one launch as the machine's own counter gives it; bands hold 90 % of the samples."
+            name = f"energy-{mode}-B{b}-N{n}-{device}" + ("" if workload == "layer" else f"-{workload}")
+            yield name, _figure(energy, asked, f"{mode}, B = {b}, N = {n}, {device}"), style.caption(energy, what)
+
+
+def _figure(energy: Frame, asked: Frame, title: str) -> "Figure":
+    figure, axes = plt.subplots()
+    for subject, part in energy.groupby("subject", sort=False):
+        stats = part.groupby("T")["value"].quantile([0.05, 0.5, 0.95]).unstack()
+        look = style.line(str(subject))
+        axes.plot(stats.index, stats[0.5], label=str(subject), **look)
+        axes.fill_between(stats.index, stats[0.05], stats[0.95], color=look["color"], alpha=0.15, lw=0)
+    style.log_axes(axes, "time steps T", "energy of one launch", energy["T"])
+    axes.yaxis.set_major_formatter(lambda v, _: units.show(v, "J"))
+    axes.set_title(title, loc="left")
+    style.legend(axes, "subject")
+    style.gaps(axes, asked, "energy")
+    return figure
