@@ -112,6 +112,13 @@ class Layers(nn.Module):
         return x
 
 
+class OnePass(nn.Module):
+    """In a neuron's place, the least that one could cost: a single element-wise pass (a ReLU). It has no spikes."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.relu()
+
+
 class StepNorm(nn.BatchNorm1d):
     """BatchNorm of x [T, B, N] over all steps of all samples that are not padding; padding becomes zero."""
 

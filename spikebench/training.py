@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -13,48 +14,78 @@ from spikebench import task as tasks
 from spikebench.clock import Clock, CpuClock
 from spikebench.network import Classifier, MakeNeuron, Readout, Weights
 from spikebench.neuron import StochasticNeuron
+from spikebench.p_spikessm import Norm, PSpikeSSM
 from spikebench.rooms import Problem
 from spikebench.task import Dataset, Samples
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained. "one-cycle" raises the rate to `lr` and lowers it to nearly 0 over all epochs."""
+    """What is trained and how. "one-cycle" raises the rate to `lr` and lowers it to nearly 0 over all epochs.
 
+    `seconds`: as many epochs as begin within this training time, instead of `epochs`. `curve`: the test split is used
+    after every epoch, for the report only. `state`, `ssm`, `norm` and `prenorm` are those of network p_spikessm, whose
+    blocks are as wide as `hidden` says.
+    """
+
+    network: Literal["classifier", "p_spikessm"] = "classifier"
     hidden: tuple[int, ...] = (128,)
     batch_norm: bool = True
     readout: Readout = "mean"
     weights: Weights = "torch"
+    state: int = 16
+    ssm: Literal["s4d", "dplr"] = "dplr"
+    norm: Norm = "batch"
+    prenorm: bool = True
     epochs: int = 20
     batch: int = 32
     optimizer: Literal["adamw", "adamax"] = "adamw"
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
     lr: float = 6e-3
     weight_decay: float = 0.01  # adamw only
+    seconds: float | None = None
+    curve: bool = False
 
     @classmethod
     def of(cls, task: str, **changes: Any) -> "Recipe":
-        """The task's own recipe with changes; Problem for a field that does not exist."""
+        """The task's own recipe with changes; hidden=128x64 is (128, 64). Problem for what is no recipe."""
         if unknown := changes.keys() - (known := {field.name for field in fields(cls)}):
             raise Problem(f"no field {', '.join(unknown)} in a recipe; there are {', '.join(sorted(known))}")
-        return cls(**{**tasks.recipe(task), **changes})
+        made = {**tasks.recipe(task), **changes}
+        if isinstance(made.get("hidden"), int | str):
+            made["hidden"] = _sizes(str(made["hidden"]))
+        if made.get("seconds") is not None and made.get("schedule", "one-cycle") != "constant":
+            raise Problem("a recipe with seconds needs schedule=constant: how many epochs there will be is not known")
+        return cls(**made)
+
+    def over(self, epochs: "list[Epoch]") -> bool:
+        """Whether these epochs are all."""
+        return len(epochs) >= self.epochs if self.seconds is None else sum(e.seconds for e in epochs) >= self.seconds
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    if not all(part.isdecimal() and int(part) for part in text.split("x")):
+        raise Problem(f"hidden={text} is not a list of sizes; write hidden=128 or hidden=128x64")
+    return tuple(int(part) for part in text.split("x"))
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """Progress: epoch `number` of a seed (from 1) is done, with this mean training loss."""
+    """Progress: epoch `number` of a seed (from 1) is done, with this mean training loss; with a curve, the accuracy."""
 
     seed: int
     number: int
     seconds: float
     loss: float
+    accuracy: float | None = None
 
 
 @dataclass(frozen=True)
 class Run:
     """One trained seed: correct test samples out of all after the last epoch, spikes per step of each layer on them.
 
-    `seconds` has one sample per epoch (batches made, forward, backward, optimiser step; without the test).
+    `seconds` has one sample per epoch (batches made, forward, backward, optimiser step; without the test); `curve` has
+    the accuracy after each, where the recipe asks for it.
     """
 
     seed: int
@@ -63,6 +94,7 @@ class Run:
     seconds: tuple[float, ...]
     losses: tuple[float, ...]
     spike_rates: tuple[float, ...]
+    curve: tuple[float, ...] = ()
 
     @property
     def accuracy(self) -> float:
@@ -77,12 +109,13 @@ def train(
     seeds: Iterable[int],
     device: str = "cpu",
     clock: Clock | None = None,
+    checkpoints: Path | None = None,
 ) -> Iterator[Epoch | Run]:
     """Trains one network per seed; gives an Epoch after every epoch and a Run after every seed.
 
-    The test split is used once per seed, after the last epoch, and selects nothing. A seed fixes weights, order,
-    augmentation and noise, whatever the caller does with torch's generators in between. RuntimeError if the loss is
-    not finite.
+    The test split selects nothing. A seed fixes weights, order, augmentation and noise, whatever the caller does with
+    torch's generators in between. With `checkpoints`, a folder, a seed's state is kept there after every epoch and
+    taken up again, with the same result as without a break. RuntimeError if the loss is not finite.
     """
     clock = clock or CpuClock()
     for seed in seeds:
@@ -90,21 +123,35 @@ def train(
             network = build(dataset, make_neuron, recipe).to(device)
         seed_noise(network, seed)
         step = _Step(network, recipe, -(-len(dataset.train.labels) // recipe.batch), device)
-        epochs: list[Epoch] = []
-        for number in range(1, recipe.epochs + 1):
+        path = None if checkpoints is None else checkpoints / f"{seed}.pt"
+        epochs = step.restore(path) if path is not None and path.exists() else []
+        while not recipe.over(epochs):
+            number = len(epochs) + 1
             with _seeded(seed, number, device):
                 start = clock.now()
                 loss = _epoch(step, dataset.train, recipe.batch)
-                epochs.append(Epoch(seed, number, clock.now() - start, loss))
+                seconds = clock.now() - start
+                correct = evaluate(network, dataset.test, recipe.batch, device)[0] if recipe.curve else None
+            accuracy = None if correct is None else correct / len(dataset.test.labels)
+            epochs.append(Epoch(seed, number, seconds, loss, accuracy))
+            if path is not None:
+                step.save(path, epochs)
             yield epochs[-1]
-        with _seeded(seed, recipe.epochs + 1, device):
+        with _seeded(seed, len(epochs) + 1, device):
             correct, rates = evaluate(network, dataset.test, recipe.batch, device)
-        seconds, losses = zip(*((epoch.seconds, epoch.loss) for epoch in epochs), strict=True)
-        yield Run(seed, correct, len(dataset.test.labels), seconds, losses, rates)
+        seconds, losses = tuple(e.seconds for e in epochs), tuple(e.loss for e in epochs)
+        curve = tuple(e.accuracy for e in epochs if e.accuracy is not None)
+        yield Run(seed, correct, len(dataset.test.labels), seconds, losses, rates, curve)
 
 
-def build(dataset: Dataset, make_neuron: MakeNeuron, recipe: Recipe) -> Classifier:
+def build(dataset: Dataset, make_neuron: MakeNeuron, recipe: Recipe) -> Classifier | PSpikeSSM:
     """The untrained network of a recipe; its weights come from torch's generator."""
+    if recipe.network == "p_spikessm":
+        if len(set(recipe.hidden)) > 1:
+            raise Problem(f"hidden={recipe.hidden}: the blocks of p_spikessm have one width; write hidden=128x128")
+        sizes = dataset.channels, recipe.hidden[0], len(recipe.hidden), dataset.classes
+        how = {"state": recipe.state, "ssm": recipe.ssm, "norm": recipe.norm, "prenorm": recipe.prenorm}
+        return PSpikeSSM(*sizes, make_neuron, **how)
     return Classifier(
         dataset.channels,
         recipe.hidden,
@@ -118,12 +165,13 @@ def build(dataset: Dataset, make_neuron: MakeNeuron, recipe: Recipe) -> Classifi
 
 def seed_noise(network: nn.Module, seed: int) -> None:
     """Gives every stochastic neuron of a network this seed and starts its calls anew."""
-    for module in network.modules():
-        if isinstance(module, StochasticNeuron):
-            module.seed, module.calls = seed, 0
+    for neuron in _stochastic(network):
+        neuron.seed, neuron.calls = seed, 0
 
 
-def evaluate(network: Classifier, samples: Samples, batch: int, device: str = "cpu") -> tuple[int, tuple[float, ...]]:
+def evaluate(
+    network: Classifier | PSpikeSSM, samples: Samples, batch: int, device: str = "cpu"
+) -> tuple[int, tuple[float, ...]]:
     """Correctly classified samples, and the mean spikes per neuron and step of each layer."""
     network.eval()
     correct, steps, spikes = 0, 0.0, torch.zeros(len(network.neurons))
@@ -141,7 +189,7 @@ def evaluate(network: Classifier, samples: Samples, batch: int, device: str = "c
 class _Step:
     """One optimiser step on a batch, with the schedule."""
 
-    def __init__(self, network: Classifier, recipe: Recipe, batches: int, device: str) -> None:
+    def __init__(self, network: Classifier | PSpikeSSM, recipe: Recipe, batches: int, device: str) -> None:
         self.network, self.device = network, device
         if recipe.optimizer == "adamw":
             self.optimizer = torch.optim.AdamW(network.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
@@ -162,6 +210,31 @@ class _Step:
         if self.schedule is not None:
             self.schedule.step()
         return loss.detach()
+
+    def save(self, path: Path, epochs: list[Epoch]) -> None:
+        """Keep everything that the next epoch starts from; the file is whole or it is the one before."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        parts = {"network": self.network, "optimizer": self.optimizer, "schedule": self.schedule}
+        states = {k: part.state_dict() for k, part in parts.items() if part is not None}
+        kept = {"epochs": [asdict(e) for e in epochs], "calls": [n.calls for n in _stochastic(self.network)]}
+        partial = path.with_suffix(".part")
+        torch.save(states | kept, partial)
+        partial.replace(path)
+
+    def restore(self, path: Path) -> list[Epoch]:
+        """Go on where `save` was called; gives the epochs that are done."""
+        kept = torch.load(path, map_location=self.device, weights_only=True)
+        self.network.load_state_dict(kept["network"])
+        self.optimizer.load_state_dict(kept["optimizer"])
+        if self.schedule is not None:
+            self.schedule.load_state_dict(kept["schedule"])
+        for neuron, calls in zip(_stochastic(self.network), kept["calls"], strict=True):
+            neuron.calls = calls
+        return [Epoch(**e) for e in kept["epochs"]]
+
+
+def _stochastic(network: nn.Module) -> list[StochasticNeuron]:
+    return [module for module in network.modules() if isinstance(module, StochasticNeuron)]
 
 
 def _epoch(step: _Step, samples: Samples, batch: int) -> float:

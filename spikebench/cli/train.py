@@ -1,7 +1,9 @@
-"""The command that trains on real data."""
+"""The command that trains."""
 
 import json
 import re
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +20,8 @@ from spikebench.rooms import Problem
 if TYPE_CHECKING:
     from spikebench.runner import Session
 
-_EPOCH = re.compile(r"epoch (\d+)/(\d+) loss (\S+)")
+_EPOCH = re.compile(r"epoch (\d+)/(\S+) loss (\S+)")
+CEILING = "spikebench.network:OnePass"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,6 +35,15 @@ def train(
     seeds: Annotated[int, typer.Option(help="How many seeds, each in a fresh process.")] = 5,
     epochs: Annotated[int | None, typer.Option(help="Epochs, instead of the task's own number.")] = None,
     recipe: Annotated[list[str] | None, typer.Option(help="Change to the task's recipe: lr=0.001.")] = None,
+    equal_time: Annotated[
+        str | None, typer.Option(help="Train each neuron for this long, 60s or 5m, and test after every epoch.")
+    ] = None,
+    ceiling: Annotated[
+        bool, typer.Option("--ceiling", help="Also train with a single element-wise pass in the neuron's place.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on after the last finished epoch; leave out what the file has.")
+    ] = False,
     data_root: Annotated[Path | None, typer.Option(help="Folder that holds the data.")] = None,
     device: o.Device = "cpu",
     timeout: o.Timeout = "1h",
@@ -39,22 +51,24 @@ def train(
     out: Annotated[Path | None, typer.Option(help="JSON Lines file to append to.")] = None,
     as_json: o.Json = False,
 ) -> None:
-    """Train a network of each neuron on real data: accuracy, time per epoch, spike rates."""
+    """Train a network of each neuron on a task: accuracy, time per epoch, spike rates."""
     from spikebench.runner import Session, Settings
 
     changes = dict(_pair(text) for text in recipe or [])
     changes |= {} if epochs is None else {"epochs": epochs}
+    if (budget := o.seconds("--equal-time", equal_time)) is not None:
+        changes |= {"seconds": budget, "schedule": "constant", "curve": True}
     if seeds < 1:
         raise Problem(f"--seeds {seeds}: give at least 1")
     cases = [
         Case(s, 0, 0, 0, workload="training", task=task, network=written(changes), device=device, seed=k)
-        for s in neuron
+        for s in [*neuron, *([CEILING] if ceiling else [])]
         for k in range(seeds)
     ]
     where = out or Path("results") / environment.machine() / "train.jsonl"
     settings = Settings(timeout=o.seconds("--timeout", timeout), threads=threads or environment.threads())
     with Session(settings) as session:
-        records = train_all(session, cases, data_root, where)
+        records = train_all(session, cases, data_root, where, resume)
     if as_json:
         stdout().print_json(json.dumps([r.to_json() for r in records]))
     else:
@@ -64,22 +78,48 @@ def train(
         raise Problem(f"nothing could be trained: {records[0].reason}")
 
 
-def train_all(session: "Session", cases: list[Case], data_root: Path | None, where: Path) -> list[Record]:
-    """Train every case in a fresh process, with progress; records are appended to `where` unless refused."""
+def train_all(
+    session: "Session", cases: list[Case], data_root: Path | None, where: Path, resume: bool = False
+) -> list[Record]:
+    """Train every case in a fresh process, with progress; records are appended to `where` unless refused.
+
+    The state after each epoch is kept in a folder beside `where` until the record is written. `resume` takes it up, and
+    gives the records that `where` has from this machine, these versions and this commit; else both start anew.
+    """
     records: list[Record] = []
+    here = environment.fingerprint(session.environment)
+    done = _finished(where, here) if resume else {}
     with stderr_progress(len(cases)) as progress:
         for k, case in enumerate(cases):
             progress("start", case, k, len(cases))
+            kept = where.with_suffix(".checkpoints") / f"{case.case_id}-{here}"
+            if case.case_id in done:
+                records.append(done[case.case_id])
+                continue
+            if not resume:
+                shutil.rmtree(kept, ignore_errors=True)
 
             def watch(log: str, case: Case = case, k: int = k) -> None:
                 if found := _EPOCH.findall(log):
                     number, of, loss = found[-1]
                     progress(f"seed {case.seed}, epoch {number} of {of}, loss {loss}", case, k, len(cases))
 
-            records.append(session.train(case, data_root, watch))
+            records.append(session.train(case, data_root, watch, kept))
             if records[-1].status != "refused":
                 store.append(where, records[-1])
+            if records[-1].status == "ok":
+                shutil.rmtree(kept, ignore_errors=True)
+    with suppress(OSError):
+        where.with_suffix(".checkpoints").rmdir()
     return records
+
+
+def _finished(where: Path, here: str) -> dict[str, Record]:
+    """The records in a file that are ok and from here, by case."""
+    with suppress(Problem):
+        same = (r for r in store.read(where) if r.status == "ok" and environment.fingerprint(r.environment) == here)
+        return {r.case_id: r for r in same}
+    return {}
 
 
 def _pair(text: str) -> tuple[str, object]:
@@ -97,22 +137,34 @@ def training_report(records: list[Record]) -> None:
 
 
 def training_table(records: list[Record]) -> Table:
-    """One row per subject and task: mean accuracy with its 95 % t interval over seeds, time per epoch, spike rates."""
-    numbers = ("seeds", "accuracy", "epoch", "rate per layer")
-    made = table("subject", "task", *numbers, right=numbers)
+    """One row per subject and task: mean accuracy with its 95 % t interval over seeds, time per epoch, spike rates.
+
+    Beside a ceiling, also the speed-up of an epoch over the first subject's, and the share of the ceiling's that it is.
+    """
     groups: dict[tuple[str, str], list[Record]] = {}
     for r in records:
         if r.status == "ok":
             groups.setdefault((r.case["subject"], f"{r.case['task']}{r.case['network'] or ''}"), []).append(r)
+    ceilings = {task: _epoch_time(g) for (subject, task), g in groups.items() if subject.startswith(CEILING)}
+    numbers = ("seeds", "epochs", "accuracy", "epoch", *(("speed-up", "of ceiling") if ceilings else ()))
+    made = table("subject", "task", *numbers, "rate per layer", right=(*numbers, "rate per layer"))
     for (subject, task), group in groups.items():
         accuracy = [m.samples[0] for r in group if (m := r.measurement("accuracy"))]
-        epochs = [stats.median(m.samples) for r in group if (m := r.measurement("epoch_time"))]
+        epochs = [len(m.samples) for r in group if (m := r.measurement("epoch_time"))]
         rates = [m.samples for r in group if (m := r.measurement("spike_rate"))]
         means = [units.show(sum(layer) / len(layer), "1") for layer in zip(*rates, strict=True)]
         low, high = stats.mean_interval(accuracy)
-        mean = sum(accuracy) / len(accuracy)
+        mean, time = sum(accuracy) / len(accuracy), _epoch_time(group)
         text = f"{mean:.1%}" + (f" [{max(0.0, low):.1%}, {min(1.0, high):.1%}]" if len(accuracy) > 1 else "")
-        names = [v.replace("[", r"\[") for v in (subject, task)]
-        cells = [str(len(group)), text.replace("[", r"\["), units.show(stats.median(epochs), "s"), " ".join(means)]
-        made.add_row(*names, *cells)
+        many = f"{min(epochs)}-{max(epochs)}" if min(epochs) < max(epochs) else str(epochs[0])
+        cells = [str(len(group)), many, text, units.show(time, "s")]
+        if ceilings:
+            first = next(_epoch_time(g) for (_, t), g in groups.items() if t == task)
+            cells += [f"{first / time:.2f}x", f"{ceilings[task] / time:.0%}" if task in ceilings else "—"]
+        made.add_row(*(cell.replace("[", r"\[") for cell in (subject, task, *cells)), " ".join(means))
     return made
+
+
+def _epoch_time(group: list[Record]) -> float:
+    """The median over seeds of the median epoch, in s."""
+    return stats.median([stats.median(m.samples) for r in group if (m := r.measurement("epoch_time"))])
