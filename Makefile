@@ -2,12 +2,13 @@
 PYTHON ?= python3
 PIP_ARGS ?=
 PYTEST_ARGS ?=
+GPU_ARGS ?=
 VENV_PYTHON := .venv/bin/python
 STATE := .venv/state
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help bench test check figures clean FORCE
+.PHONY: help bench test check gpu figures clean FORCE
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +26,10 @@ check: $(STATE)/check ## check format, lint, types and imports between rooms
 	$(VENV_PYTHON) -m basedpyright --pythonpath $(VENV_PYTHON)
 	$(VENV_PYTHON) -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-cache
 
+# from the source tree, with the Python there is: nothing is installed and nothing fetched
+gpu: ## measure on a GPU in at most 10 minutes: make gpu GPU_ARGS="--commit HASH --out FOLDER"
+	PYTHONPATH=. $(PYTHON) -m spikebench gpu $(GPU_ARGS)
+
 figures: $(STATE)/bench ## draw the README's figures and tables from the committed records
 	$(VENV_PYTHON) -m spikebench plot speedup results/amd-epyc-2c/quick.jsonl -o docs/figures
 	$(VENV_PYTHON) -m spikebench plot scaling results/amd-epyc-2c/quick.jsonl -o docs/figures
@@ -37,8 +42,8 @@ clean: ## remove the virtual environment and caches; measurements stay
 # state/whole: the environment is whole and was made in this folder. It is away while pip works, so that an interrupted
 # install is redone from nothing; mv keeps its time, so that what is installed stays newer.
 EXTRAS_bench := cpu,tasks
-EXTRAS_test := cpu,tasks,asv,test
-EXTRAS_check := cpu,tasks,asv,test,dev
+EXTRAS_test := cpu,triton,tasks,asv,test
+EXTRAS_check := cpu,triton,tasks,asv,test,dev
 
 $(STATE)/bench $(STATE)/test $(STATE)/check: pyproject.toml constraints.txt $(STATE)/whole
 	@mv $(STATE)/whole $(STATE)/unfinished

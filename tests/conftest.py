@@ -9,12 +9,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     # with "=": pytest looks for tests in a path that stands alone before it knows this option
     text = "--data-root=PATH: folder with one folder per data set; without it those tests skip"
     parser.addoption("--data-root", metavar="PATH", help=text)
+    text = "--triton=PATH: folder with another version of triton, which must compile the kernels too"
+    parser.addoption("--triton", metavar="PATH", help=text)
+    parser.addoption("--mutants", action="store_true", help="spoil every neuron in one place after the other")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    root = config.getoption("--data-root")
-    if root is not None and not Path(root).is_dir():
-        raise pytest.UsageError(f"--data-root {root}: no such folder")
+    for option in ("--data-root", "--triton"):
+        root = config.getoption(option)
+        if root is not None and not Path(root).is_dir():
+            raise pytest.UsageError(f"{option} {root}: no such folder")
 
 
 @pytest.fixture(scope="session")

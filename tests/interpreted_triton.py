@@ -23,7 +23,7 @@ PASSES = [(torch.float64, 0), (torch.float64, 4), (torch.float32, 4)]
 LEARN = {"learn_decay": True, "learn_threshold": True}
 
 
-def current(dtype: torch.dtype, mean: float, size: tuple[int, int, int] = (14, 3, 7)) -> tuple[Tensor, Tensor]:
+def current(dtype: torch.dtype, mean: float, size: tuple[int, int, int] = (10, 3, 7)) -> tuple[Tensor, Tensor]:
     """Input with its mean, and a gradient for the spikes."""
     generator = torch.Generator().manual_seed(11)
     x, g = (torch.randn(size, generator=generator, dtype=torch.float64) for _ in range(2))
@@ -103,9 +103,9 @@ def test_half_precision_is_computed_in_float32(run: Callable[..., Tensor], neuro
     assert 0 < float(s.float().std())
 
 
-@pytest.mark.parametrize("how", [{}, {"chunk": 16}])
+@pytest.mark.parametrize("how", [{}, {"chunk": 4}])
 def test_lif_on_many_series_and_a_gradient_that_is_not_contiguous(how: dict[str, Any]) -> None:
-    x, _ = current(torch.float64, 0.2, (40, 2, 64))
+    x, _ = current(torch.float64, 0.2, (10, 2, 64))
     (a,) = torch.autograd.grad(lif.run(LIF(), x, **how).sum(), x)
     (b,) = torch.autograd.grad(LIF()(x).sum(), x)
     assert torch.allclose(a, b, rtol=0, atol=1e-12)
@@ -198,7 +198,7 @@ def test_spike_sampler_is_the_definition(state: int, dtype: torch.dtype) -> None
     with torch.no_grad():
         neuron.gain.mul_(0.3)
         neuron.bias.add_(0.4)
-    x, g = current(dtype, mean=0.0, size=(14, 2, 7))
+    x, g = current(dtype, mean=0.0, size=(9, 2, 7))
     agree(spike_sampler.run, neuron, x, g, block=4)
 
 

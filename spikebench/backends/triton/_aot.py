@@ -11,8 +11,10 @@ from typing import Any
 import torch
 import triton
 from torch import Tensor, nn
+from triton._C.libtriton import ir
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
+from triton.compiler.compiler import make_backend
 
 from spikebench.backends.triton import _launch
 
@@ -31,7 +33,6 @@ class Binary:
     spills: int
     shared: int
     copies: tuple[int, ...]
-    ttir: str
 
 
 def launches(
@@ -73,7 +74,18 @@ def compiled(launch: _launch.Launch, capability: int) -> Binary:
     kernel = launch.kernel
     name = f"{kernel.fn.__module__.rpartition('.')[2]}.{kernel.__name__}"
     shared = made.metadata.shared
-    return Binary(name, capability, launch, registers, spills, shared, tuple(sorted(copies)), made.asm["ttir"])
+    return Binary(name, capability, launch, registers, spills, shared, tuple(sorted(copies)))
+
+
+def lowered(launch: _launch.Launch, capability: int) -> str:
+    """One launch's kernel in triton's own language of instructions, before anything is optimised; fast."""
+    target, context = GPUTarget("cuda", capability, 32), ir.context()
+    backend = make_backend(target)
+    ir.load_dialects(context)
+    backend.load_dialects(context)
+    options = backend.parse_options({"num_warps": launch.warps})
+    functions, modules = backend.get_codegen_implementation(options), backend.get_module_map()
+    return str(specialised(launch).make_ir(target, options, functions, modules, context))
 
 
 def _kind(parameter: Any, value: Any) -> str:

@@ -107,6 +107,8 @@ def fitted(count: int, itemsize: int, loads: int, how: dict[str, Any], rows: int
     replace what is found.
     """
     each = min(16 // itemsize, 16 // rows)  # series per thread
+    if itemsize == 8 and rows > 1:
+        each = 1  # two would spill registers
     while each > max(1, 4 // itemsize) and count < 128 * 32 * each:
         each //= 2
     warps = 4 if count >= 1 << 18 else 1

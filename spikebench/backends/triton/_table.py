@@ -10,7 +10,7 @@ import triton
 from spikebench.backends.triton import _aot, _launch
 
 README = Path(__file__).with_name("README.md")
-BEGIN, END = "<!-- kernels -->\n", "<!-- end of kernels -->\n"
+BEGIN, END = f"<!-- kernels of triton {triton.__version__} -->\n", "<!-- end of kernels -->\n"
 CAPABILITIES = (90, 80)
 STEPS, NEURONS = 1000, 512
 CHUNK = {"lif": 256, "spsn": 256, "psu": 256, "exodus": 256, "slayer": 256}
@@ -32,6 +32,15 @@ def listed(neuron: str) -> list[tuple[int, _launch.Launch]]:
         for each in _aot.launches(run, made, (STEPS, batch, NEURONS), torch.float32, **how):
             absent = tuple(name for name, value in each.arguments.items() if value is None)
             found.setdefault((each.kernel, absent), (batch * NEURONS, each))
+    return list(found.values())
+
+
+def once() -> list[tuple[int, _launch.Launch]]:
+    """Number of series and launch of every kernel, each in the first of its variants."""
+    found: dict[Any, tuple[int, _launch.Launch]] = {}
+    for neuron in NEURON_IDS:
+        for series, launch in listed(neuron):
+            found.setdefault(launch.kernel, (series, launch))
     return list(found.values())
 
 
@@ -83,8 +92,14 @@ def text() -> str:
     return "".join(dict.fromkeys(lines))
 
 
+def written() -> str | None:
+    """The table of this version of triton as it stands in README.md, or None."""
+    _, found, rest = README.read_text().partition(BEGIN)
+    return rest.partition(END)[0] if found else None
+
+
 def write() -> None:
-    """Put the table into README.md in place of the one that is there."""
-    before, rest = README.read_text().split(BEGIN)
-    after = rest.split(END)[1]
-    README.write_text(before + BEGIN + text() + END + after)
+    """Put the table into README.md, in place of the one of this version of triton if there is one."""
+    before, found, rest = README.read_text().partition(BEGIN)
+    after = rest.partition(END)[2] if found else ""
+    README.write_text(before.rstrip("\n") + "\n\n" + BEGIN + text() + END + after)

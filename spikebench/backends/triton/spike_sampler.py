@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from spikebench.case import Case
 
 MOST_STATE = 512
+# per element and mode: tensors as wide as the input, and tensors of float32 at least, that are read or written
+MOVES = {"inference": (2, 0), "forward": (2, 1), "train": (6, 3)}
 NAMES = ("decay_real", "decay_imag", "weight_real", "weight_imag", "direct", "gain", "bias")
 
 
