@@ -40,7 +40,7 @@ def _backend(name: str) -> dict[str, Any]:
     if library and find_spec(library) is None:
         extra = {"cpu": "spikebench[cpu]", "triton": "spikebench[triton]"}.get(name, library)
         return _verdict(f"{library} is not installed", f"pip install {extra}")
-    if name == "triton" and environment.gpu() is None:
+    if name in ("triton", "cudagraph") and environment.gpu() is None:
         return _verdict("no NVIDIA GPU", "run on a machine with an NVIDIA GPU")
     if name == "compiled" and not (shutil.which("g++") or shutil.which("clang++")):
         return _verdict("torch.compile needs a C++ compiler on the CPU", "install g++")

@@ -1,0 +1,64 @@
+"""Our Triton kernels on a GPU pass the gate: neurons, options, precisions, chunks, sizes."""
+
+import pytest
+import torch
+
+from spikebench import gate
+from spikebench.case import Case
+from spikebench.subject import neuron
+
+SUBJECTS = [
+    "lif@triton",
+    "lif[reset=none,surrogate=triangle,learn_decay=true,learn_threshold=true]@triton",
+    "lif[reset=hard,synapse_decay=0.7,input_scale=1-decay,learn_decay=true,surrogate=sigmoid]@triton",
+    "lif[reset=hard,detach_reset=true,strict=true,surrogate=fast_sigmoid]@triton",
+    "lif[reset_delay=true,learn_decay=true,learn_threshold=true]@triton",
+    "lif@triton[chunk=32]",
+    "spsn@triton",
+    "spsn[mode=gs,tau=0.7]@triton",
+    "spsn[estimator=straight-through]@triton",
+    "spsn@triton[chunk=32]",
+    "psu@triton",
+    "psu[decay=0.7,threshold=0.4]@triton[chunk=32]",
+    "exodus@triton",
+    "exodus[synapse_decay=0.7,learn_decay=true,norm_input=true,v_min=-0.1,threshold=0.2]@triton",
+    "exodus[max_spikes=2,synapse_decay=0.7]@triton[chunk=32]",
+    "slayer[synapse_decay=0.7]@triton",
+    "spike_sampler[state=4]@triton",
+    "spike_sampler[state=64]@triton",
+]
+
+
+def passes(case: Case) -> None:
+    result = gate.gate(case)
+    assert result.status == "passed", result.reason
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_kernels_are_their_definition(subject: str, dtype: str) -> None:
+    passes(Case(subject, T=130, B=3, N=67, dtype=dtype, device="cuda"))
+
+
+@pytest.mark.parametrize("subject", ["lif@triton", "spsn@triton", "psu@triton", "exodus@triton"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision(subject: str, dtype: str) -> None:
+    passes(Case(subject, T=128, B=4, N=64, dtype=dtype, device="cuda"))
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (37, 1, 3), (2048, 1, 512), (128, 64, 1024), (64, 512, 512)])
+@pytest.mark.parametrize("subject", ["lif@triton", "spsn@triton"])
+def test_every_kernel_shape(subject: str, sizes: tuple[int, int, int]) -> None:
+    passes(Case(subject, *sizes, device="cuda"))
+
+
+def test_more_than_two_billion_numbers() -> None:
+    """The last series are those of an input that holds them alone."""
+    steps, series = 4200, 524_288
+    if torch.cuda.mem_get_info()[0] < 20 * 2**30:
+        pytest.skip("needs 20 GiB of free GPU memory")
+    x = torch.randn(steps, 1, series, device="cuda", dtype=torch.bfloat16)
+    lif = neuron("lif@triton[spikes=uint8]", device="cuda", dtype=torch.bfloat16)
+    with torch.no_grad():
+        last = x[:, :, -1000:].contiguous()
+        assert torch.equal(lif(x)[:, :, -1000:], lif(last))
