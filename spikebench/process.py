@@ -52,6 +52,10 @@ class Workers:
         self._stop()
         self._folder.cleanup()
 
+    def prepare(self) -> None:
+        """Start the process that takes the next job, so that it has loaded what it needs when the job comes."""
+        self._start()
+
     def ask(
         self, job: dict[str, Any], timeout: float | None = None, watch: Callable[[str], None] | None = None
     ) -> Outcome:

@@ -1,0 +1,280 @@
+"""A few minutes on a GPU that is somebody else's, spent in order of value: gates, sweeps against the floor, energy."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, cast
+
+from spikebench import clock, environment, rooms
+from spikebench.case import Case, grid
+from spikebench.process import Outcome, Workers
+from spikebench.record import Record, Status
+from spikebench.runner import Session, Settings
+
+ELSEWHERE = ("cpu", "snntorch", "spikingjelly", "norse", "sinabs")  # backends that a GPU says nothing about
+COMPILED = ("lif@compiled",)  # torch.compile takes most of a minute for each
+FUSED = tuple(f"{n}@triton" for n in ("lif", "spsn", "psu", "exodus", "spike_sampler"))
+PATIENT = {"lif@indexed": 2048, "lif@cudagraph": 4096, "lif@eager": 16384}  # launches by the thousand: up to this T
+FEW = 3  # samples of those
+METRICS = ("latency", "copy", "compile_time", "spike_rate")
+JOBS = 6  # gates at once: a gate is no timing
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Cases that belong together. Without metrics they only pass the gate; `share`: of what is left of the budget."""
+
+    name: str
+    cases: tuple[Case, ...]
+    metrics: tuple[str, ...] = ()
+    share: float = 1.0
+
+
+def stages(device: str = "cuda", tiny: bool = False) -> list[Stage]:
+    """What there is to do, most valuable first; `tiny`: the same in miniature, to see that it works."""
+    energy = ("energy",) if "energy" in rooms.names("metrics") else ()
+    scale = {"T": 16, "N": 8, "longest": 32, "widest": 64} if tiny else {"T": 1024, "N": 512}
+    return [
+        Stage("gates", tuple(every(device, tiny)), share=0.3),
+        Stage("sweeps", tuple(sweeps(device, **scale)), METRICS, share=0.6),
+        *([Stage("energy", tuple(named(device, tiny)), ("energy", "latency", "spike_rate"), 0.5)] if energy else []),
+        Stage("memory", tuple(c for c in named(device, tiny) if c.mode == "train"), ("peak_memory",), share=0.5),
+    ]
+
+
+def every(device: str, tiny: bool) -> Iterator[Case]:
+    """Every neuron on every backend a GPU runs: ours first, then in other precisions, then what its kernels stand for."""
+    sizes: dict[str, Any] = {"T": [16 if tiny else 128], "B": [4], "N": [8 if tiny else 64], "device": device}
+    pairs = [(n, b) for n in rooms.names("neurons") for b in rooms.backends(n) if b not in ELSEWHERE]
+    subjects = [f"{n}@{b}" for n, b in pairs if b != "compiled" or f"{n}@{b}" in COMPILED]
+    ours = [s for s in subjects if s.endswith("@triton")]
+    yield from grid(ours, **sizes)
+    for dtype in ("float64", "bfloat16"):
+        yield from grid(ours, dtype=dtype, **sizes)
+    yield from grid(ours, mode=["inference"], **sizes)
+    yield from grid(sorted((s for s in subjects if s not in ours), key=lambda s: s in COMPILED), **sizes)
+
+
+def sweeps(device: str, T: int, N: int, longest: int = 16384, widest: int = 262144) -> Iterator[Case]:
+    """Around T steps and B = 32: the length from 128, the number of series from 512; fused kernels and what they replace."""
+    rivals = ("lif@eager", "lif@cudagraph", "lif@indexed", "spsn@fft", "spsn@scan")
+    lengths = [t for t in (128, 512, 4096, 16384) if t <= longest] or [longest]
+    batches = [m // N for m in (512, 4096, 65536, 262144) if N <= m <= widest] or [widest // N]
+    yield from grid((*FUSED, *rivals), T=[T], B=[32], N=[N], device=device)
+    yield from grid(FUSED, T=[T], B=[32], N=[N], mode=["inference"], device=device)
+    for subjects in (FUSED, rivals):
+        found = grid(subjects, T=[T], B=batches, N=[N], device=device)
+        found += grid(subjects, T=lengths, B=[32], N=[N], device=device)
+        yield from (c for c in found if _within(c))
+
+
+def _within(case: Case) -> bool:
+    """Whether a case ends in reasonable time and memory: loops have a longest T, and eager graphs a largest size."""
+    small = case.T * case.B * case.N <= 2**27 or case.parsed.backend == "triton"
+    return small and case.T <= PATIENT.get(case.subject, case.T)
+
+
+def named(device: str, tiny: bool) -> list[Case]:
+    """The eight cases of energy and peak memory."""
+    sizes: dict[str, Any] = {"T": [16 if tiny else 1024], "B": [4 if tiny else 128], "N": [8 if tiny else 512]}
+    cases = grid(("lif@triton", "spsn@triton", "psu@triton", "lif@eager", "spsn@fft"), device=device, **sizes)
+    return cases + grid(("lif@triton", "spsn@triton", "lif@eager"), mode=["inference"], device=device, **sizes)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Seconds that may be spent, counted from when it is made."""
+
+    seconds: float
+    start: float
+
+    @staticmethod
+    def of(seconds: float) -> "Budget":
+        return Budget(seconds, clock.monotonic())
+
+    @property
+    def left(self) -> float:
+        return self.seconds - (clock.monotonic() - self.start)
+
+    def part(self, share: float) -> "Budget":
+        """A share of what is left, counted from now."""
+        return Budget.of(self.left * share)
+
+
+class Borrowed(Session):
+    """A session that loses no time on a borrowed machine: the next process starts while one measures, gates run side by side.
+
+    Every process is started anew, none is forked. `commit` is that of the source tree, which may have no history there.
+    """
+
+    def __init__(self, settings: Settings, budget: Budget, commit: str | None = None) -> None:
+        super().__init__(settings)
+        self.budget = budget
+        if commit:
+            self.environment |= {"commit": commit, "dirty": None}
+        self._ready = Ready()
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__(*_)
+        self._ready.close()
+
+    def ask(self, case: Case, job: dict[str, Any], watch: Callable[[str], None] | None = None) -> Outcome:
+        """A job about a case, in a process that was started before; it may take what is left of the budget."""
+        if self.budget.left <= 0:
+            return Outcome("skipped", f"the budget of {self.budget.seconds:g} s was spent")
+        workers = self._ready.take()
+        try:
+            return workers.ask(self._job(case, job), self._timeout(), watch)
+        finally:
+            workers.close()
+
+    def _job(self, case: Case, job: dict[str, Any]) -> dict[str, Any]:
+        return job | {"case": case.to_json(), "memory_limit": self.settings.memory_limit}
+
+    def _timeout(self) -> float:
+        return max(1.0, min(self.settings.timeout or self.budget.left, self.budget.left))
+
+    def gates(self, cases: Iterable[Case], budget: Budget) -> Iterator[tuple[Case, Outcome]]:
+        """The gates of cases, several at once, as they come in order; what the budget does not reach is left out."""
+        wanted = {c.case_id: c for c in (case.gated for case in cases) if c.case_id not in self._gates}
+        parts = Cores.parts(JOBS)
+
+        def one(case: Case) -> Outcome | None:
+            if budget.left <= 0:
+                return None
+            with Workers(parts.count, fork=False) as workers:
+                return workers.ask(self._job(case, {"kind": "gate"}), min(self._timeout(), max(1.0, budget.left)))
+
+        with ThreadPoolExecutor(len(parts.free), initializer=parts.take) as pool:
+            for case, outcome in zip(wanted.values(), pool.map(one, wanted.values()), strict=True):
+                if outcome is not None:
+                    self._gates[case.case_id] = outcome
+                    yield case, outcome
+
+    def gate_record(self, case: Case, outcome: Outcome) -> Record:
+        """The record of a gate that nothing was timed after."""
+        found = outcome.result.get("gate")
+        gate = found and {k: v for k, v in found.items() if k != "bias"}
+        head: dict[str, Any] = {"run": self.run_id, "case_id": case.case_id, "case": case.to_json(), "gate": gate}
+        status, facts = cast(Status, outcome.status), self.environment | {"time": clock.wall(), "isolation": "spawn"}
+        return Record(**head, status=status, reason=outcome.reason, environment=facts)
+
+
+@dataclass(frozen=True)
+class Cores:
+    """The cores of this machine in equal parts, one for each of several threads and the processes they start.
+
+    Processes that place their threads would all take the same cores otherwise.
+    """
+
+    free: deque[set[int]]
+    count: int
+
+    @staticmethod
+    def parts(most: int) -> "Cores":
+        there = sorted(os.sched_getaffinity(0))
+        count = max(1, len(there) // most)
+        return Cores(deque(set(there[i : i + count]) for i in range(0, len(there) - count + 1, count)), count)
+
+    def take(self) -> None:
+        """Keep the calling thread, and what it starts, to a part of its own."""
+        os.sched_setaffinity(0, self.free[0])
+        self.free.rotate(-1)
+
+
+class Ready:
+    """Fresh processes that wait for a job: while one measures on half of the cores, the next one starts on the others.
+
+    A process dies with the thread that started it, so the threads live as long as this does.
+    """
+
+    def __init__(self) -> None:
+        parts = Cores.parts(2)
+        self.threads = parts.count
+        self._pools = deque(ThreadPoolExecutor(1, initializer=parts.take) for _ in parts.free)
+        self._next = self._begin()
+
+    def _begin(self) -> Future[Workers]:
+        self._pools.rotate()
+        return self._pools[0].submit(self._start)
+
+    def _start(self) -> Workers:
+        workers = Workers(self.threads, fork=False)
+        workers.prepare()
+        return workers
+
+    def take(self) -> Workers:
+        """A process that has started; the one after it begins to."""
+        ready = self._next.result()
+        self._next = self._begin()
+        return ready
+
+    def close(self) -> None:
+        """Stop the process that waits."""
+        self._next.result().close()
+        for pool in self._pools:
+            pool.shutdown()
+
+
+def measured(session: Borrowed, stage: Stage, keep: Callable[[Record], None]) -> None:
+    """Measure a stage's cases as far as its share of the budget goes; every record is kept as it comes.
+
+    The gates come first, side by side, for a few cases at a time, so that nothing else runs while one is timed.
+    """
+    budget, cases = session.budget.part(stage.share), list(stage.cases)
+    while cases and budget.left > 0:
+        group, cases = (cases[: 2 * JOBS], cases[2 * JOBS :]) if stage.metrics else (cases, [])
+        for case, outcome in session.gates(group, budget):
+            if not stage.metrics:
+                keep(session.gate_record(case, outcome))
+        for case in group if stage.metrics else ():
+            if budget.left > 0:
+                session.settings.samples = FEW if case.subject in PATIENT else 20
+                keep(session.measure(case, metrics=stage.metrics))
+
+
+def floor(record: Record) -> float | None:
+    """Seconds that the bytes a fused kernel must move would take at the copy bandwidth of the same process, or None."""
+    copied, moved = record.measurement("copy"), moves(record.case)
+    if copied is None or not copied.samples or moved is None:
+        return None
+    width = {"float64": 8, "float32": 4}.get(record.case["dtype"], 2)
+    elements = record.case["T"] * record.case["B"] * record.case["N"]
+    return middle(copied.samples) * moved(width) * elements / copied.detail["bytes_moved"]
+
+
+def moves(case: dict[str, Any]) -> Callable[[int], float] | None:
+    """Bytes per element that the fused kernel of a case's neuron must move, by the width of its input; None: not declared."""
+    path = rooms.backend_file("triton", case["neuron"]) if ":" not in case["neuron"] else None
+    declared = rooms.module_literals(path).get("MOVES", {}).get(case["mode"]) if path else None
+    if declared is None:
+        return None
+    narrow, wide = declared
+    return lambda width: narrow * width + wide * max(4, width)
+
+
+def middle(samples: Sequence[float]) -> float:
+    """The median."""
+    return sorted(samples)[len(samples) // 2]
+
+
+def summary(records: Iterable[Record]) -> dict[str, Any]:
+    """What came of it: how many records of each status, what is not ok and why, times and their distance to the floor."""
+    found = list(records)
+    rows = []
+    for r in found:
+        timed, least = r.measurement("latency"), floor(r)
+        if timed and timed.samples:
+            row = {k: r.case[k] for k in ("subject", "mode", "T", "B", "N", "dtype")}
+            fraction = least / middle(timed.samples) if least else None
+            rows.append(row | {"seconds": middle(timed.samples), "floor_seconds": least, "floor_share": fraction})
+    states = [r.status for r in found]
+    bad = [{"subject": r.case["subject"], "case": r.case_id, "status": r.status, "reason": r.reason} for r in found]
+    return {
+        "machine": environment.machine(),
+        "records": {s: states.count(s) for s in dict.fromkeys(states)},
+        "not_ok": [b for b in bad if b["status"] != "ok"],
+        "times": rows,
+    }
