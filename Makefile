@@ -33,6 +33,8 @@ gpu: ## measure on a GPU in at most 10 minutes: make gpu GPU_ARGS="--commit HASH
 figures: $(STATE)/bench ## draw the README's figures and tables from the committed records
 	$(VENV_PYTHON) -m spikebench plot speedup results/amd-epyc-2c/quick.jsonl -o docs/figures
 	$(VENV_PYTHON) -m spikebench plot scaling results/amd-epyc-2c/quick.jsonl -o docs/figures
+	$(VENV_PYTHON) -m spikebench plot frontier results/amd-epyc-2c/quick.jsonl -o docs/figures
+	$(VENV_PYTHON) -m spikebench plot pareto results/amd-epyc-2c/quick.jsonl -o docs/figures
 	$(VENV_PYTHON) -m spikebench list neurons --markdown > docs/neurons.md
 
 clean: ## remove the virtual environment and caches; measurements stay

@@ -111,11 +111,12 @@ def plot(
     kind: Annotated[str, typer.Argument(help="The kind of figure; a file in spikebench/plots.")],
     files: Annotated[list[str], typer.Argument(help="Result files, folders or glob patterns.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the figures.")] = Path("out"),
+    formats: Annotated[str, typer.Option(help="Of png, svg and pdf, with commas.")] = "png,svg",
 ) -> None:
-    """Draw a figure from recorded results, as PNG and SVG."""
+    """Draw a figure from recorded results, with its caption beside it."""
     from spikebench.plots import draw
 
-    for path in draw(kind, store.frame(_load(files)), out):
+    for path in draw(kind, store.frame(_load(files)), out, tuple(formats.split(","))):
         stdout().print(str(path), markup=False)
 
 

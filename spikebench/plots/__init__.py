@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NOT_A_KIND = ("style",)
+FORMATS = ("png", "svg", "pdf")
 NAMED = ("subject", "neuron", "backend", "network", "task", "machine")
 
 
@@ -36,6 +37,8 @@ def draw(kind: str, frame: "pd.DataFrame", folder: Path, formats: tuple[str, ...
     """
     if rooms.canonical(kind) not in kinds():
         raise Problem(f"no figure {kind!r}; there are {', '.join(kinds())}")
+    if unknown := [f for f in formats if f not in FORMATS]:
+        raise Problem(f"no format {', '.join(unknown)}; there are {', '.join(FORMATS)}")
     module = importlib.import_module(f"spikebench.plots.{rooms.canonical(kind)}")
     from spikebench.plots import style
 

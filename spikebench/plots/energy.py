@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 
-from spikebench import units
 from spikebench.plots import style
 from spikebench.plots.style import Frame
 
@@ -33,7 +32,7 @@ def _figure(energy: Frame, asked: Frame, title: str) -> "Figure":
         axes.plot(stats.index, stats[0.5], label=str(subject), **look)
         axes.fill_between(stats.index, stats[0.05], stats[0.95], color=look["color"], alpha=0.15, lw=0)
     style.log_axes(axes, "time steps T", "energy of one launch", energy["T"])
-    axes.yaxis.set_major_formatter(lambda v, _: units.show(v, "J"))
+    style.unit_axis(axes.yaxis, "J")
     axes.set_title(title, loc="left")
     style.legend(axes, "subject")
     style.gaps(axes, asked, "energy")

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 
-from spikebench import units
 from spikebench.plots import style
 from spikebench.plots.style import Frame
 
@@ -35,7 +34,7 @@ def _figure(memory: Frame, everything: Frame, title: str) -> "Figure":
         axes.plot(points.index, points, label=str(subject), **style.line(str(subject)))
     style.log_axes(axes, "time steps T", "peak memory", memory["T"])
     axes.set_yscale("log", base=2)
-    axes.yaxis.set_major_formatter(lambda v, _: units.show(v, "B"))
+    style.unit_axis(axes.yaxis, "B")
     axes.set_title(title, loc="left")
     style.legend(axes, "subject")
     measured = everything[everything["metric"].eq("peak_memory") | everything["status"].ne("ok")]

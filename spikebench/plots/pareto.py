@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 
-from spikebench import units
 from spikebench.plots import style
 from spikebench.plots.style import Frame
 
@@ -51,8 +50,7 @@ def _figure(runs: Frame, title: str) -> "Figure":
     axes.step(times, best, where="post", color="#888888", lw=1, zorder=0)
     axes.set_xscale("log")
     axes.set_xlabel("time per epoch")
-    axes.xaxis.set_major_formatter(lambda v, _: units.show(v, "s"))
-    axes.xaxis.set_minor_formatter(lambda v, _: units.show(v, "s"))
+    style.unit_axis(axes.xaxis, "s")
     axes.tick_params(axis="x", which="both", labelrotation=30)
     axes.set_ylabel("accuracy")
     axes.set_title(title, loc="left")

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 
-from spikebench import units
 from spikebench.plots import style
 from spikebench.plots.style import Frame
 
@@ -45,7 +44,7 @@ def _figure(points: Frame, title: str) -> "Figure":
     axes.set_xlim(left=0)
     axes.set_xlabel("spikes per neuron and step")
     axes.set_ylabel("time of one launch")
-    axes.yaxis.set_major_formatter(lambda v, _: units.show(v, "s"))
+    style.unit_axis(axes.yaxis, "s")
     axes.set_title(title, loc="left")
     style.legend(axes, "subject")
     return figure

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib
 
+from spikebench import units
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -38,6 +40,7 @@ def applied() -> Iterator[None]:
         "grid.linewidth": 0.6,
         "axes.axisbelow": True,
         "font.size": 10,
+        "font.family": "DejaVu Sans",  # matplotlib brings it along
         "legend.frameon": False,
         "legend.fontsize": 9,
         "svg.hashsalt": "spikebench",
@@ -48,7 +51,7 @@ def applied() -> Iterator[None]:
 
 def metadata(ending: str) -> dict[str, Any]:
     """File metadata without a date, so that the same data gives the same bytes."""
-    return {"Date": None} if ending == "svg" else {}
+    return {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending, {})
 
 
 def close(figure: "Figure") -> None:
@@ -83,7 +86,7 @@ def caption(frame: Frame, what: str) -> str:
     machines = ", ".join(str(m) for m in sorted(frame["machine"].dropna().unique()))
     sized = frame[frame["workload"] != "training"]
     sizes = (
-        "; ".join(f"{k} = {_range(sized[k].dropna().unique())}" for k in "TBN") if len(sized) else "Sizes as the data"
+        "; ".join(f"{k} = {_range(sized[k].dropna().unique())}" for k in "TBN") if len(sized) else "Sizes are those of the data"
     )
     modes = ", ".join(sorted(map(str, frame["mode"].dropna().unique())))
     processes = frame.groupby("subject")[["run", "case_id", "repeat"]].apply(lambda f: len(f.drop_duplicates())).sum()
@@ -115,6 +118,17 @@ def log_axes(axes: "Axes", x: str, y: str, marks: Any) -> None:
     axes.set_xticks([], minor=True)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
+
+
+def unit_axis(axis: Any, unit: str) -> None:
+    """Marks with their unit; those between the decades only where less than a decade is shown."""
+
+    def between(value: float, _: int) -> str:
+        low, high = sorted(axis.get_view_interval())
+        return units.show(value, unit) if low > 0 and high / low < 10 else ""
+
+    axis.set_major_formatter(lambda v, _: units.show(v, unit))
+    axis.set_minor_formatter(between)
 
 
 def gaps(axes: "Axes", everything: Frame, metric: str) -> None:
