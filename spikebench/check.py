@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from spikebench import rooms
 from spikebench.case import Case, Subject, parse_subject, with_changes
+from spikebench.detect import FAILURES
 from spikebench.foreign import Adapted
 from spikebench.gate import Probe, compare, gate
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
@@ -111,7 +112,7 @@ def _one(name: str, check: Callable[[Specimen], str], specimen: Specimen) -> Che
         return Check(name, True, check(specimen))
     except Finding as finding:
         return Check(name, False, str(finding))
-    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, NotImplementedError) as error:
+    except FAILURES as error:
         return Check(name, False, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
 
 

@@ -16,7 +16,7 @@ from spikebench.rooms import Problem
 RESETS = ("reset", "reset_state", "reset_states", "reset_mem", "reset_net", "init_state", "init_states", "init_hidden")
 MEMORYLESS = "takes whole sequences; it shows no memory of earlier steps"
 B = 3
-FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError, NotImplementedError)
+FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError, AssertionError)
 
 
 @dataclass
@@ -99,7 +99,9 @@ class Detective:
             if self._mixes(step)[0] or "adapter" in self.fixed or not works:
                 where = "its state goes from call to call" if step.state == "carried" else "it keeps its state itself"
                 return Found(step, [f"takes one step per call; {where}"])
-        return Found(works[0], [MEMORYLESS]) if works else None
+        if works and not self._leaks(replace(works[0], reset=None)):
+            return Found(works[0], [MEMORYLESS])
+        return None  # what remembers calls but no steps is called by steps, and that failed
 
     def _try(self, way: Way, troubles: list[str]) -> Way | None:
         """The way with the place of the spikes, if a call works."""
@@ -124,6 +126,8 @@ class Detective:
         given = x[0] if way.adapter == "step" else x.transpose(0, 1) if way.layout == "BT" else x
         with torch.no_grad():
             several = Adapted(module, way).call(given, state if way.state == "carried" else ())
+        if way.state == "carried" and len(several) < 2:
+            raise Problem("gives nothing beyond the spikes that could be carried to the next step")
         fits = [k for k, v in enumerate(several) if isinstance(v, Tensor) and v.shape == given.shape]
         if not fits:
             kinds = ", ".join(str(list(v.shape)) if isinstance(v, Tensor) else type(v).__name__ for v in several)
@@ -167,18 +171,27 @@ class Detective:
             return Found(found.way, [*found.notes, f"every call starts anew{called}"])
         for name in there:
             way = replace(found.way, reset=name)
-            try:
-                if not self._leaks(way):
-                    note = f"it keeps state from call to call: {name}() is called before each sequence"
-                    return Found(way, [*found.notes, note])
-            except FAILURES:
-                continue
+            if not self._leaks(way):
+                note = f"it keeps state from call to call: {name}() is called before each sequence"
+                return Found(way, [*found.notes, note])
         tried = f"; {', '.join(there)} did not clear it" if there else f"; it has none of {', '.join(RESETS[:4])} …"
         return Found(found.way, [*found.notes, f"it keeps state from call to call, and no reset was found{tried}"])
 
+    def works(self, way: Way) -> bool:
+        """Whether two calls in a row work."""
+        module, x = self.fresh(), next(self.inputs())
+        try:
+            return all(self.call(module, way, x).shape == x.shape for _ in range(2))
+        except (Problem, *FAILURES):
+            return False
+
     def _leaks(self, way: Way) -> bool:
+        """Whether a call changes what the next one gives, be it an error."""
         module = self.fresh()
-        return any(not torch.equal(self.call(module, way, x), self.call(module, way, x)) for x in self.inputs())
+        try:
+            return any(not torch.equal(self.call(module, way, x), self.call(module, way, x)) for x in self.inputs())
+        except FAILURES:
+            return True
 
 
 def _seed() -> None:

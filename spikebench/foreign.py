@@ -11,7 +11,10 @@ from torch import Tensor, nn
 
 from spikebench.rooms import Problem
 
-WIDTH_NAMES = ("n", "N", "num_neurons", "n_neurons", "neurons", "size", "features", "num_features", "hidden_size")
+WIDTH_NAMES = (
+    *("n", "N", "num_neurons", "n_neurons", "neurons", "size", "features", "num_features", "hidden_size", "input_size"),
+    *("in_features", "out_features", "channels", "num_channels", "units", "dim", "width"),
+)
 LENGTH_NAMES = ("T", "steps", "num_steps", "n_steps", "time_steps", "timesteps", "seq_len", "length")
 BATCH_NAMES = ("b", "B", "batch", "batch_size", "bsz", "bs")
 
@@ -83,7 +86,8 @@ def restart(module: nn.Module, name: str, x: Tensor) -> tuple[Any, ...]:
 
 def _sizes_for(method: Callable[..., Any], x: Tensor) -> dict[str, Any]:
     """Arguments of a reset that have no default: the batch size, the number of neurons, device, dtype, an input."""
-    known: dict[str, Any] = {name: x.shape[1] for name in BATCH_NAMES} | {name: x.shape[2] for name in WIDTH_NAMES}
+    known: dict[str, Any] = {}
+    known.update(dict.fromkeys(BATCH_NAMES, x.shape[1]), **dict.fromkeys(WIDTH_NAMES, x.shape[2]))
     known |= {"device": x.device, "dtype": x.dtype, "x": x[0], "input": x[0], "shape": x[0].shape}
     wanted = [p for p in inspect.signature(method).parameters.values() if p.default is p.empty and _named(p)]
     if unknown := [p.name for p in wanted if p.name not in known]:
@@ -118,8 +122,9 @@ def make(factory: Any, options: dict[str, Any], name: str, n: int, T: int) -> Ma
         parameters = {}
     given, sizes = dict(options), {}
     for names, value in ((WIDTH_NAMES, n), (LENGTH_NAMES, T)):
-        if wanted := next((k for k in names if k in parameters and k not in given), None):
-            sizes[wanted] = value
+        named = [k for k in names if k in parameters and k not in given]
+        needed = [k for k in named if parameters[k].default is parameters[k].empty]
+        sizes |= dict.fromkeys(needed or named[:1], value)
     missing = [k for k, p in parameters.items() if p.default is p.empty and k not in given | sizes]
     if len(missing) == 1 and n not in sizes.values():
         sizes[missing[0]] = n
@@ -131,7 +136,7 @@ def make(factory: Any, options: dict[str, Any], name: str, n: int, T: int) -> Ma
         )
     try:
         made = factory(**given, **sizes)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AssertionError) as error:
         raise Problem(f"cannot make {name} with {given | sizes}: {error}") from error
     if not isinstance(made, nn.Module):
         raise Problem(f"{name} gives a {type(made).__name__}, not a torch.nn.Module")

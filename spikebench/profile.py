@@ -4,6 +4,7 @@ import random
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import cloudpickle
 from torch import nn
 
-from spikebench import clock, store, verdict
+from spikebench import clock, report, store, verdict
 from spikebench.case import PICKLED, Case, Subject, grid, parse_options, parse_subject, with_changes, written
 from spikebench.compare import Comparison, judge
 from spikebench.record import Record
@@ -65,8 +66,12 @@ class Profile:
         return verdict.page(self)
 
     def report(self, path: str | Path) -> Path:
-        """Write the verdict to a Markdown file; the path of it."""
+        """Write the verdict to a Markdown file, or a whole report, with the verdict first, to an HTML file; its path."""
         where = Path(path)
+        if where.suffix != ".md":
+            title = f"Profile of {verdict.short(self.subject)}"
+            baseline = self.comparisons[0].baseline if self.comparisons else None
+            return report.write(self.records, where, title, self.verdict(), baseline=baseline)
         where.parent.mkdir(parents=True, exist_ok=True)
         where.write_text(self.verdict())
         return where
@@ -96,6 +101,7 @@ def profile(
     like: str | None = None,
     pairs: int = 5,
     settings: Settings | None = None,
+    session: Session | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
     **fields: Any,
@@ -105,19 +111,19 @@ def profile(
     It runs in worker processes only. How it is made and called is found out where `init` (arguments of its constructor),
     `layout` (TB, BT), `adapter` (sequence, step) and `reset` (a method) do not say it. It must be causal, deterministic,
     keep the shape and leak no state, or nothing is timed. `like` gates it against a neuron of ours. `settings.budget`
-    bounds the whole in seconds: pairs are left out before lengths are. `fields` are those of a Case: device, dtype, rate.
+    bounds the whole in seconds: pairs are left out before lengths are. A `session` brings its own. `fields` are those of a Case: device, dtype, rate.
     Raises Problem if the subject cannot be built.
     """
     text, kept = _named(subject)
     named = _given(text, init, {"layout": layout, "adapter": adapter, "reset": reset})
     lengths = [T] if isinstance(T, int) else sorted(set(T))
     modes = [mode] if isinstance(mode, str) else list(mode)
-    chosen = settings or replace(SETTINGS)
+    chosen = session.settings if session else settings or replace(SETTINGS)
     baselines = [str(parse_subject(b)) for b in against or AGAINST[fields.get("device", "cpu")]]
     made = Profile(str(named), pairs=pairs, settings=chosen, kept=kept, out=Path(out) if out is not None else None)
     cases = [c for t in lengths for c in grid([str(named)], T=[t], B=[B], N=[N], mode=modes, **fields)]
     tell = progress or _silent
-    with Session(chosen) as session:
+    with nullcontext(session) if session else Session(chosen) as session:
         tell("how it is called", 0, 0)
         if not (named.foreign and not _ask_way(session, made, named, cases[0], lengths)):
             tell("what it computes", 0, 0)

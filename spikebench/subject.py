@@ -51,29 +51,27 @@ def definition_of(module: nn.Module) -> Neuron | None:
     return module.neuron if isinstance(module, Bound) else module if isinstance(module, Neuron) else None
 
 
-def find_way(
-    subject: Subject, n: int, lengths: Sequence[int], shortest: int = 12
-) -> tuple[Found, str, dict[str, int]]:
-    """How a foreign module is to be called, how it was made, and the sizes that an instance holds to.
+def find_way(subject: Subject, n: int, lengths: Sequence[int], shortest: int = 12) -> tuple[Found, str, dict[str, int]]:
+    """How a foreign module is to be called, how it was made, and the sizes that it holds to, if it does.
 
     Raises Problem if no way gives spikes of the input's shape. The module is called, on small inputs.
     """
     with contained():
         source = _foreign(subject)
     fixed, error = isinstance(source, nn.Module), None
-    sizes = [(n, steps) for steps in (shortest, *lengths)] if fixed else [(5, shortest)]
-    for width, steps in sizes:
+    for steps in (shortest, *lengths) if fixed else (shortest,):
 
-        def fresh(width: int = width, steps: int = steps) -> nn.Module:
+        def fresh(width: int = n, steps: int = steps) -> nn.Module:
             torch.manual_seed(0)
             again = _foreign(subject) if fixed else source
             return make(again, subject.options, subject.name, width, steps).module
 
         try:
             with contained():
-                made = make(source, subject.options, subject.name, width, steps).how
-                found = Detective(fresh, steps, width, subject.how).find()
-            return found, made, {"n": n, "T": 24 if steps == shortest else steps} if fixed else {}
+                made = make(source, subject.options, subject.name, n, steps).how
+                found = Detective(fresh, steps, n, subject.how).find()
+                free = not fixed and Detective(lambda: fresh(n + 1), steps, n + 1, {}).works(found.way)
+            return found, made, {} if free else {"n": n, "T": 24 if steps == shortest else steps}
         except Problem as problem:
             error = error or problem
     raise Problem(f"{subject.name}: {error}")

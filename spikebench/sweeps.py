@@ -11,6 +11,9 @@ LIF = ("lif@eager", "lif@indexed", "lif@compiled", "lif@cpu")
 SPSN = ("spsn@eager", "spsn@fft", "spsn@scan", "spsn@cpu")
 TWINS = {"psu": ("decay",), "para_lif": ("mem_decay", "syn_decay"), "prf_lif": ("decay",), "newton_lif": ("decay",)}
 TWINS |= {"spsn": ("mem_decay", "syn_decay")}
+LIBRARIES = ("snntorch", "spikingjelly", "norse", "sinabs")
+COMMON = {"reset": "hard", "detach_reset": "true", "surrogate": "fast_sigmoid", "slope": "1.0"}
+QUADRATIC = {"indexed": 1000, "sinabs": 1000}  # longest T trained with loops over x[t]
 PATIENT = {"lif@indexed": 2000, "spsn@indexed": 2000}  # longest T of subjects whose time grows as T²
 
 
@@ -76,6 +79,19 @@ def agreement() -> list[Case]:
     return [case for cases in grids for case in cases]
 
 
+def libraries() -> list[Case]:
+    """One LIF, the same in every library and on all our backends, T from 100 to 10,000 at B = 16, N = 128.
+
+    The one that all of them can be set to: hard reset, detached, spike at u ≥ θ, fast sigmoid of slope 1.
+    """
+    options = ",".join(f"{k}={v}" for k, v in COMMON.items())
+    backends = ("cpu", "compiled", "eager", *LIBRARIES, "indexed")
+    found = grid([f"lif[{options}]@{b}" for b in backends], T=[100, 1000, 10000], B=[16], N=[128], mode=["train"])
+    found = [c for c in found if c.T <= QUADRATIC.get(c.parsed.backend, c.T)]
+    forward = grid([f"lif[{options}]@{b}" for b in backends], T=[100, 1000, 10000], B=[16], N=[128], mode=["forward"])
+    return found + forward
+
+
 def regression() -> list[Case]:
     """About 40 cases that asv tracks over commits: one axis at a time for the backends that are ours."""
     ours = ("lif@eager", "lif@cpu", "spsn@eager", "spsn@cpu")
@@ -116,7 +132,7 @@ def companion(name: str) -> Companion | None:
 
 
 SWEEPS: dict[str, Callable[[], list[Case]]] = {
-    f.__name__: f for f in (smoke, quick, length, growth, batch, width, agreement, regression)
+    f.__name__: f for f in (smoke, quick, length, growth, batch, width, agreement, libraries, regression)
 }
 
 

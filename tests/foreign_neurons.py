@@ -1,6 +1,7 @@
 """Ten neurons of others, in ten styles, as `spikebench profile` meets them. Nothing here imports spikebench."""
 
-# ruff: noqa: ANN, T201, RUF012
+# ruff: noqa: ANN001, ANN201, ANN204, ANN205, T201
+# pyright: reportIncompatibleMethodOverride=false
 # written as people write them: without annotations, and not quiet
 
 import time

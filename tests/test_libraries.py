@@ -1,0 +1,117 @@
+"""The LIFs of other libraries: what they cannot be set to is refused with the reason, everything else passes the gate.
+
+Where a library is not installed its tests skip. Each may live in an interpreter of its own: see docs/add-your-library.md.
+"""
+
+import sys
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+
+from spikebench import rooms, sweeps
+from spikebench.backend import Refused
+from spikebench.case import Case
+from spikebench.gate import gate
+from spikebench.rooms import Problem
+from spikebench.runner import Session, Settings
+from spikebench.subject import neuron
+
+LIBRARIES = sweeps.LIBRARIES
+OPTIONS = [
+    {"reset": reset, "detach_reset": detach, "strict": strict, "reset_delay": delay, "input_scale": scale}
+    for reset in ("none", "soft", "hard")
+    for detach in (True, False)
+    for strict in (True, False)
+    for delay in (False, True)
+    if not delay or reset == "soft"
+    for scale in ("one", "1-decay")
+]
+SURROGATES = [("fast_sigmoid", 1.0), ("fast_sigmoid", 5.0), ("atan", 2.0), ("sigmoid", 4.0), ("triangle", 1.0)]
+EXPRESSIBLE = {"snntorch": 30, "spikingjelly": 24, "norse": 12, "sinabs": 16}  # of the cases below
+
+
+def cases(library: str, options: dict[str, Any], **more: Any) -> Case:
+    written = ",".join(f"{k}={v}" for k, v in (options | more).items())
+    return Case(f"lif[{written}]@{library}", T=48, B=3, N=16)
+
+
+def needs(library: str) -> Any:
+    if find_spec(library) is None:
+        pytest.skip(f"{library} is not installed here; it lives in an environment of its own")
+    return __import__(f"spikebench.backends.{library}.lif", fromlist=["refuses"])
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_what_a_library_can_be_set_to_equals_the_definition(library: str) -> None:
+    adapter, passed, reasons = needs(library), 0, set[str]()
+    for options in OPTIONS:
+        for surrogate, slope in SURROGATES if options["strict"] else SURROGATES[:1]:
+            case = cases(library, options, surrogate=surrogate, slope=slope, decay=0.9)
+            if (reason := adapter.refuses(case)) is not None:
+                reasons.add(reason)
+                continue
+            result = gate(case)
+            assert result.status == "passed", f"{case.subject}: {result.reason}"
+            passed += 1
+    assert passed == EXPRESSIBLE[library]
+    assert all(library in reason for reason in reasons)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("decay", [0.5, 0.99, 0.999])
+def test_the_common_lif_passes_at_every_decay(library: str, decay: float) -> None:
+    adapter = needs(library)
+    case = cases(library, sweeps.COMMON, decay=decay)
+    assert adapter.refuses(case) is None
+    assert gate(case).status == "passed"
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_another_version_and_another_type_are_refused(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter = needs(library)
+    monkeypatch.setattr("spikebench.backend.metadata.version", lambda _: "0.1")
+    assert "0.1 is installed" in str(adapter.refuses(cases(library, sweeps.COMMON)))
+
+
+def test_snntorch_without_delay_resets_twice_where_the_definition_does_not() -> None:
+    needs("snntorch")
+    import snntorch  # pyright: ignore[reportMissingImports]
+    import torch
+
+    theirs: Any = snntorch.Leaky(beta=0.9, reset_mechanism="subtract", reset_delay=False)  # pyright: ignore[reportAttributeAccessIssue]
+    x = torch.tensor([3.5, 0.0, 0.0])[:, None, None]
+    membrane, spikes = theirs.reset_mem(), []
+    for x_t in x:
+        s, membrane = theirs(x_t, membrane)
+        spikes.append(float(s))
+    ours = neuron("lif[strict=true]", N=1, T=3)(x).flatten().tolist()
+    assert ours == [1.0, 1.0, 1.0]
+    assert spikes != ours
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_library_that_is_missing_is_refused_by_name(library: str) -> None:
+    if find_spec(library) is not None:
+        pytest.skip(f"{library} is installed here")
+    with pytest.raises(Refused, match=f"backend '{library}' needs {library}, which is not installed"):
+        neuron(f"lif@{library}")
+
+
+def test_a_case_runs_in_the_interpreter_of_its_backend() -> None:
+    case = Case("lif@eager", T=8, B=2, N=8)
+    settings = Settings(metrics=("latency",), samples=1, threads=1, python={"eager": sys.executable})
+    with Session(settings) as session:
+        record = session.measure(case)
+        assert record.status == "ok", record.reason
+        assert record.environment["versions"]["torch"]
+    with pytest.raises(Problem, match="cannot run /nowhere/python"):
+        Session(Settings(python={"eager": "/nowhere/python"}))
+
+
+def test_the_sweep_holds_every_library_and_all_our_backends() -> None:
+    found = sweeps.cases("libraries")
+    subjects = {c.parsed.backend for c in found}
+    assert subjects >= {*LIBRARIES, "eager", "compiled", "cpu"}
+    assert {c.mode for c in found} == {"forward", "train"}
+    assert all(b in rooms.backends("lif") for b in LIBRARIES)
