@@ -30,6 +30,7 @@ RECIPE = {
 TOKENS = (*"0123456789", "[MIN", "[MAX", "[MED", "[SM", "]")
 _MIN, _MAX, _MED, _SM, _END = range(10, 15)
 _NESTED = 0.25
+TRIES = 200_000  # expressions of another length in a row before we give up
 
 
 def load(
@@ -88,7 +89,7 @@ def _draw(
     drawn: random.Random, seen: set[tuple[int, ...]], shortest: int, longest: int, depth: int, arguments: int
 ) -> tuple[tuple[int, ...], int]:
     """A new expression of the wanted length, and its value. Problem if there are hardly any."""
-    for _ in range(200_000):
+    for _ in range(TRIES):
         tokens: list[int] = []
         value = _expression(drawn, tokens, depth - 1, arguments, longest)
         if value is not None and shortest <= len(tokens) <= longest and (made := tuple(tokens)) not in seen:
