@@ -47,7 +47,7 @@ class Weighing:
 
     The ratio is baseline ÷ candidate, or candidate ÷ baseline where `more` is better; above 1 the candidate wins.
     `fair` is the pair with a fused sequential kernel as its baseline. `rungs` lead from the baseline to the candidate
-    in steps, each a factor of its own. `patient` subjects, which are slow, take part in the first `few` blocks only.
+    in steps, each a factor of its own. `beside`: further subjects of its blocks, for another claim to use. `patient` subjects, which are slow, take part in the first `few` blocks only.
     With `backward` the backward pass alone counts: time to train less time of the forward pass, in the same block.
     `scaled`: the published sizes or data are out of reach. `differs`: what else is not as published.
     """
@@ -57,6 +57,7 @@ class Weighing:
     candidate: str
     fair: tuple[str, str] | None = None
     rungs: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     blocks: int = 5
     patient: tuple[str, ...] = ()
     few: int = 3
@@ -73,14 +74,14 @@ class Weighing:
 
         for part in ("baseline", "candidate"):
             object.__setattr__(self, part, named(getattr(self, part)))
-        for part in ("fair", "rungs", "patient"):
+        for part in ("fair", "rungs", "beside", "patient"):
             value = getattr(self, part)
             object.__setattr__(self, part, None if value is None else tuple(map(named, value)))
 
     @property
     def subjects(self) -> list[str]:
         """Every subject once."""
-        return list(dict.fromkeys([self.baseline, *self.rungs, self.candidate, *(self.fair or ())]))
+        return list(dict.fromkeys([self.baseline, *self.rungs, self.candidate, *(self.fair or ()), *self.beside]))
 
     @property
     def modes(self) -> tuple[Mode, ...]:

@@ -20,14 +20,16 @@ DIFFERS = "events drawn like SHD's; training step less forward pass, so that the
 
 
 def backward(neuron: str, device: str, claimed: dict[str, Number]) -> Iterator[Weighing]:
-    """The backward pass of each network, against BPTT through a loop of the same neuron."""
+    """The backward pass of each network, on a CPU of the first, against BPTT through a loop of the same neuron."""
     batch = 128 if device == "cuda" else 16
-    for network, number in claimed.items():
+    for network, number in claimed.items() if device == "cuda" else list(claimed.items())[:1]:
         yield Weighing(
             Case("lif", T=250, B=batch, workload="network", network=network, device=device),
             baseline=f"{BPTT}@eager",
             candidate=f"{neuron}[decay=0.99999,width=1.0]@fused",
             fair=(f"{BPTT}@fused", f"{neuron}[decay=0.99999,width=1.0]@fused"),
+            beside=tuple(f"{n}[decay=0.99999,width=1.0]@fused" for n in ("exodus", "slayer")),
+            blocks=3,
             backward=True,
             claimed=number,
             scaled=device == "cpu",

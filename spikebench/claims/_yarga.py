@@ -25,7 +25,7 @@ def shd(device: str, mode: Mode = "train") -> Weighing:
         baseline=INDEXED,
         candidate="spsn@fft",
         fair=(FUSED, "spsn@fused"),
-        rungs=RUNGS if mode == "train" else (INDEXED, EAGER, FUSED, "spsn@fused"),
+        rungs=RUNGS if mode == "train" else (),
         patient=(COMPILED,) if mode == "train" else (),  # compiled in each process anew
         blocks=4,
         scaled=device == "cpu",

@@ -11,6 +11,7 @@ def _at(device: str, batch: int) -> Weighing:
         baseline=f"{_bauer.BPTT}@eager",
         candidate="exodus[decay=0.99999,width=1.0]@fused",
         fair=(f"{_bauer.BPTT}@fused", "exodus[decay=0.99999,width=1.0]@fused"),
+        blocks=3,
         scaled=device == "cpu",
         differs="events drawn like SHD's; a training step without the loading of data",
     )

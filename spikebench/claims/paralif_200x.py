@@ -12,7 +12,7 @@ def _at(device: str, B: int) -> Weighing:
         candidate="para_lif@eager",
         fair=(_yarga.FUSED, "para_lif@eager"),
         rungs=(_yarga.INDEXED, _yarga.EAGER, _yarga.FUSED, "para_lif@eager"),
-        blocks=4,
+        blocks=3,
         scaled=device == "cpu",
         differs="one layer of 128; ParaLIF as an associative scan, theirs is an FFT",
     )

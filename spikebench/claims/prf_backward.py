@@ -11,7 +11,7 @@ def _at(device: str) -> Weighing:
         baseline=f"{_huang.LIF}@indexed",
         candidate=_huang.DECOUPLED,
         fair=(f"{_huang.LIF}@fused", _huang.DECOUPLED),
-        rungs=tuple(f"{_huang.LIF}@{how}" for how in ("indexed", "eager", "compiled", "fused")),
+        rungs=tuple(f"{_huang.LIF}@{how}" for how in ("indexed", "eager", "fused")),
         blocks=4,
         backward=True,
         differs="the neuron without its linear layer; whether their loop indexes x[t] was not read",

@@ -10,7 +10,7 @@ def _at(device: str, T: int, B: int) -> Weighing:
         baseline="lif[decay=0.5]@eager",
         candidate="psu[form=dense]@eager",
         fair=("lif[decay=0.5]@fused", "psu@fused"),
-        blocks=4,
+        blocks=3,
         scaled=device == "cpu",
         differs="the SHD network of other authors, events drawn like SHD's",
     )

@@ -14,6 +14,7 @@ def _at(T: int, device: str) -> Weighing:
         candidate="spsn@fft",
         fair=(_yarga.FUSED, "spsn@fused"),
         rungs=_yarga.RUNGS,
+        beside=("para_lif@eager",) if T == 1000 and device == "cpu" else (),
         blocks=3,
         scaled=device == "cpu",
         differs="one layer with B = 4, N = 128, sizes of our choice: the abstract gives the number of steps alone",

@@ -1,6 +1,7 @@
 """The command that weighs published claims: it measures what they ask for, and shows the verdicts."""
 
 import json
+import math
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     Tell = Callable[[str, Case], None]
 
-ALWAYS = 3  # blocks that every question gets, whatever the budget: the interval of fewer says nothing
+FEWEST, USUAL = 2, 3  # blocks of a question whatever the time; and within the budget of the run, whatever the claim's
 Named = list[tuple[str, Claim]]
 
 
@@ -45,6 +46,9 @@ def reproduce(
     from_: Annotated[list[str] | None, typer.Option("--from", help="Judge recorded results; measure nothing.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if a claim is smaller or contradicted.")] = False,
     samples: o.Samples = 10,
+    budget: Annotated[
+        str, typer.Option(help="After it no question gets more than two blocks; not with --full.")
+    ] = "17m",
     timeout: o.Timeout = "300s",
     threads: o.Threads = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder that holds the data of tasks.")] = None,
@@ -58,7 +62,7 @@ def reproduce(
     if files is not None:
         records = store.load(files)
     else:
-        settings = o.settings(["latency"], samples, timeout, None, None, threads, "fork")
+        settings = o.settings(["latency"], samples, timeout, budget, None, threads, "fork")
         where = out or Path("results") / environment.machine() / "claims.jsonl"
         records = _measured(named, full, settings, where, resume, data_root)
     findings = [f for name, c in named for f in _judged(name, c, records)]
@@ -100,11 +104,14 @@ def _measured(
         campaign = Campaign(session, where, records, data_root)
         jobs = [(c, q, b, s) for _, c in named for q, b, s in plan(c.questions(full))]
         with stderr_progress(len(jobs)) as progress:
-            current, start = None, 0.0
+            begun = start = clock.monotonic()
+            current = None
             for k, (c, question, block, subjects) in enumerate(jobs):
                 if c is not current:
                     current, start = c, clock.monotonic()
-                if full or block < ALWAYS or clock.monotonic() - start < c.budget:
+                now = clock.monotonic()
+                early = now - begun < (settings.budget or math.inf) and (block < USUAL or now - start < c.budget)
+                if full or block < FEWEST or early:
                     campaign.block(question, block, subjects, lambda w, case, k=k: progress(w, case, k, len(jobs)))
     return records
 
