@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from spikebench.backend import Refused
 from spikebench.backends.cpu import exodus_kernels as kernels
 from spikebench.backends.cpu.surrogates import shape
-from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows
+from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows, size
 from spikebench.neurons.exodus import Exodus
 
 if TYPE_CHECKING:
@@ -23,6 +23,12 @@ BLOCK = 8192  # series
 def refuses(case: "Case") -> str | None:
     """float32 and float64 on a CPU, backward in sequence only."""
     return _not_sequential(case.options["backward"]) or refuse(case.device, case.dtype)
+
+
+def moves(case: "Case") -> int:
+    """Bytes: x and spikes; for a graph the membranes too; in training also g, the membranes again and x's gradient."""
+    scaled = case.options["learn_decay"] and case.options["norm_input"]  # the decay's gradient needs x once more
+    return size(case) * {"inference": 2, "forward": 3, "train": 7 if scaled else 6}[case.mode]
 
 
 def run(neuron: Exodus, x: Tensor, seed: int | None = None) -> Tensor:

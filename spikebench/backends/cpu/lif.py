@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from spikebench.backends.cpu import lif_kernels as kernels
 from spikebench.backends.cpu.surrogates import shape
-from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows
+from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows, size
 from spikebench.neurons.lif import LIF
 
 if TYPE_CHECKING:
@@ -22,6 +22,16 @@ BLOCK = {"save": 8192, "recompute": 2048}  # series; the membranes of 32 steps s
 def refuses(case: "Case") -> str | None:
     """float32 and float64 on a CPU only."""
     return refuse(case.device, case.dtype)
+
+
+def moves(case: "Case") -> int:
+    """Bytes: x and spikes; for a graph what the plan keeps; in training g, x's gradient and what was kept, or x again."""
+    again = case.parsed.all_how["plan"] == "recompute"
+    marks = 2 * -(-case.T // kernels.STRIDE) * size(case) // case.T
+    graph = marks if again else size(case)
+    scaled = case.options["learn_decay"] and case.options["input_scale"] == "1-decay"  # its gradient needs x once more
+    back = 3 * size(case) + (marks if again else size(case) if scaled else 0)
+    return 2 * size(case) + {"inference": 0, "forward": graph, "train": graph + back}[case.mode]
 
 
 def run(neuron: LIF, x: Tensor, seed: int | None = None, *, plan: Literal["save", "recompute"] = "save") -> Tensor:

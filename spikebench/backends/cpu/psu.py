@@ -8,7 +8,7 @@ from torch import Tensor
 from spikebench.backend import Refused
 from spikebench.backends.cpu import psu_kernels as kernels
 from spikebench.backends.cpu.surrogates import shape
-from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows
+from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows, size
 from spikebench.neurons.psu import PSU
 
 if TYPE_CHECKING:
@@ -20,6 +20,15 @@ BLOCK = 8192  # series
 def refuses(case: "Case") -> str | None:
     """float32 and float64 on a CPU, in the form of recurrences only."""
     return _not_scan(case.options["form"]) or refuse(case.device, case.dtype)
+
+
+def moves(case: "Case") -> int:
+    """Bytes: x and spikes; for a graph the checkpoints; in training also x and the checkpoints again, g, x's gradient."""
+    marks = 2 * -(-case.T // kernels.STRIDE) * size(case) // case.T
+    return (
+        size(case) * {"inference": 2, "forward": 2, "train": 5}[case.mode]
+        + marks * {"inference": 0, "forward": 1, "train": 2}[case.mode]
+    )
 
 
 def run(neuron: PSU, x: Tensor, seed: int | None = None) -> Tensor:

@@ -16,6 +16,11 @@ def refuses(case: "Case") -> str | None:
     return exodus.refuses(case)
 
 
+def moves(case: "Case") -> int:
+    """Bytes, as of exodus."""
+    return exodus.moves(case)
+
+
 def run(neuron: SLAYER, x: Tensor, seed: int | None = None) -> Tensor:
     """Spikes, shape of x [T, ...]."""
     return exodus.fused(neuron, x, through_reset=False)

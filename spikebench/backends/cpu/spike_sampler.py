@@ -7,7 +7,7 @@ from torch import Tensor
 
 from spikebench.backend import Refused
 from spikebench.backends.cpu import spike_sampler_kernels as kernels
-from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows
+from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows, size
 from spikebench.neurons.spike_sampler import SpikeSampler
 from spikebench.philox import MASK
 
@@ -20,6 +20,13 @@ BLOCK = 1024  # series
 def refuses(case: "Case") -> str | None:
     """float32 and float64 on a CPU, a diagonal state only."""
     return _not_diagonal(case.options["ssm"]) or refuse(case.device, case.dtype)
+
+
+def moves(case: "Case") -> int:
+    """Bytes: x and spikes; for a graph y too; in training also g, y and x again, x's gradient and the totals by series."""
+    totals = (2 * case.options["state"] + 3) * 8 * case.B * case.N
+    train = 7 * size(case) + totals
+    return {"inference": 2 * size(case), "forward": 3 * size(case), "train": train}[case.mode]
 
 
 def run(neuron: SpikeSampler, x: Tensor, seed: int | None = None) -> Tensor:

@@ -40,10 +40,10 @@ def _filter(pair: Array, xy: Array) -> None:
         ar, ai, wr, wi = pair[m], pair[m + W], pair[m + 2 * W], pair[m + 3 * W]
         hr, hi = pair[m + 4 * W], pair[m + 5 * W]
         for k in range(STEPS):
-            real = ar * hr - ai * hi + xy[m + k * W]
+            real = xy[m + k * W] + ar * hr - ai * hi
             hi = ar * hi + ai * hr
             hr = real
-            xy[m + (STEPS + k) * W] += wr * hr - wi * hi
+            xy[m + (STEPS + k) * W] = xy[m + (STEPS + k) * W] + wr * hr - wi * hi  # two fused multiply-adds
         pair[m + 4 * W], pair[m + 5 * W] = hr, hi
 
 
@@ -56,10 +56,10 @@ def _learn(pair: Array, xy: Array) -> None:
         sum_kr, sum_ki = pair[m + 8 * W], pair[m + 9 * W]
         for k in range(STEPS):
             dy = xy[m + (STEPS + k) * W]
-            real = ar * kr - ai * ki + hr
-            ki = ar * ki + ai * kr + hi
+            real = hr + ar * kr - ai * ki
+            ki = hi + ar * ki + ai * kr
             kr = real
-            real = ar * hr - ai * hi + xy[m + k * W]
+            real = xy[m + k * W] + ar * hr - ai * hi
             hi = ar * hi + ai * hr
             hr = real
             sum_hr += dy * hr

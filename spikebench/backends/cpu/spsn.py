@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from spikebench.backends.cpu import spsn_kernels as kernels
-from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows
+from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows, size
 from spikebench.neurons.spsn import SPSN
 from spikebench.philox import MASK
 
@@ -19,6 +19,11 @@ BLOCK = 8192  # series
 def refuses(case: "Case") -> str | None:
     """float32 and float64 on a CPU only."""
     return refuse(case.device, case.dtype)
+
+
+def moves(case: "Case") -> int:
+    """Bytes: x and spikes; for a graph their slopes too; in training also g, the slopes again and x's gradient."""
+    return size(case) * {"inference": 2, "forward": 3, "train": 6}[case.mode]
 
 
 def run(neuron: SPSN, x: Tensor, seed: int | None = None) -> Tensor:

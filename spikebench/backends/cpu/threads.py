@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,6 +17,9 @@ from numba import cfunc, types
 from torch import Tensor
 
 from spikebench.backend import Refused
+
+if TYPE_CHECKING:
+    from spikebench.case import Case
 
 LINE = 16  # series: a cache line of float32, so that no two threads write to the same one
 
@@ -42,6 +45,11 @@ def launch(task: Task, arrays: Sequence[Tensor], *numbers: int, most: int) -> No
 def rows(x: Tensor) -> Tensor:
     """x [T, ...] as [T, M]; copied if it is not contiguous."""
     return x.detach().contiguous().view(x.shape[0], math.prod(x.shape[1:]))
+
+
+def size(case: "Case") -> int:
+    """Bytes of one row of a case's series times its steps: of its input, its spikes, a gradient."""
+    return case.T * case.B * case.N * (8 if case.dtype == "float64" else 4)
 
 
 def refuse(device: str, dtype: str) -> str | None:

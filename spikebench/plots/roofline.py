@@ -1,0 +1,42 @@
+"""Share of the copy bandwidth against T, one line per subject; 1 is the floor that the bytes themselves set."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+
+from spikebench.plots import style
+from spikebench.plots.style import Frame
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WHAT = (
+    "Bytes that the algorithm must move, over time and copy bandwidth in the same process; bands hold 90 % of samples."
+)
+
+
+def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
+    """One figure per mode, B and N that has the metric `bandwidth`. Bands: 5th to 95th percentile of samples."""
+    shares = frame[(frame["metric"] == "bandwidth") & frame["value"].notna()]
+    for (mode, b, n), part in shares.groupby(["mode", "B", "N"]):
+        everything = frame[(frame["mode"] == mode) & (frame["B"] == b) & (frame["N"] == n)]
+        figure = _figure(part, everything, f"{mode}, B = {b}, N = {n}")
+        yield f"roofline-{mode}-B{b}-N{n}", figure, style.caption(part, WHAT)
+
+
+def _figure(shares: Frame, everything: Frame, title: str) -> "Figure":
+    figure, axes = plt.subplots()
+    for subject, part in shares.groupby("subject", sort=False):
+        stats = part.groupby("T")["value"].quantile([0.05, 0.5, 0.95]).unstack()
+        look = style.line(str(subject))
+        axes.plot(stats.index, stats[0.5], label=str(subject), **look)
+        axes.fill_between(stats.index, stats[0.05], stats[0.95], color=look["color"], alpha=0.15, lw=0)
+    axes.axhline(1, color="#666666", lw=1)
+    axes.annotate("copy", (1, 1), xycoords=("axes fraction", "data"), ha="right", va="bottom", color="#666666")
+    style.log_axes(axes, "time steps T", "share of the copy bandwidth", shares["T"])
+    style.unit_axis(axes.yaxis, "1")
+    axes.set_title(title, loc="left")
+    style.legend(axes, "subject")
+    style.gaps(axes, everything, "bandwidth")
+    return figure
