@@ -50,17 +50,18 @@ def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
 
 def records_table(records: list[Record]) -> None:
     """One row per record: medians with their spread, the distance to the copy floor, spikes, memory, status."""
-    numbers = ("T", "B", "N", "time", "spread", "x copy", "memory", "rate", "compile")
+    floor = ("fraction of floor",) if any(_samples(r, "bandwidth") for r in records) else ()
+    numbers = ("T", "B", "N", "time", "spread", "x copy", *floor, "memory", "rate", "compile")
     made = table("subject", "mode", *numbers, "status", right=numbers)
     for r in records:
-        made.add_row(*_cells(r))
+        made.add_row(*_cells(r, bool(floor)))
     stdout().print(made)
     reasons = {f"{r.case['subject']} T={r.case['T']}: {r.status}: {r.reason}" for r in records if r.status != "ok"}
     for reason in sorted(reasons):
         stdout().print(reason, markup=False)
 
 
-def _cells(r: Record) -> list[str]:
+def _cells(r: Record, floor: bool) -> list[str]:
     samples = _samples(r, "latency")
     time, copy = stats.median(samples), stats.median(_samples(r, "copy"))
     spread = (max(samples) - min(samples)) / time if samples else float("nan")
@@ -72,6 +73,7 @@ def _cells(r: Record) -> list[str]:
         units.show(time, "s"),
         f"{spread:.0%}" if samples else "—",
         units.show(time / copy, "1"),
+        *([units.show(stats.median(_samples(r, "bandwidth")), "1")] if floor else []),
         units.show(stats.median(_samples(r, "peak_memory")), "B"),
         units.show(stats.median(_samples(r, "spike_rate")), "1"),
         units.show(stats.median(_samples(r, "compile_time")), "s"),
