@@ -99,7 +99,7 @@ class SpikeSampler(StochasticNeuron):
 
     def fire(self, q: Tensor, uniforms: Tensor) -> Tensor:
         """Spikes from the score q and uniforms, both [T, B, N]."""
-        return sampled(q, uniforms)
+        return _Window.apply(q, uniforms)  # pyright: ignore[reportReturnType]  # apply is untyped
 
     def _complex(self, name: str) -> Tensor:
         """A complex parameter from its real ones, in float32 at least."""
@@ -108,11 +108,6 @@ class SpikeSampler(StochasticNeuron):
 
     def _step(self) -> Tensor:
         return nn.functional.softplus(_single(self.dt))
-
-
-def sampled(q: Tensor, uniforms: Tensor) -> Tensor:
-    """Spikes [uniforms < q]; backward straight through the clamped probability, g·[0 ≤ q ≤ 1]."""
-    return _Window.apply(q, uniforms)  # pyright: ignore[reportReturnType]  # apply is untyped
 
 
 class _Window(torch.autograd.Function):
