@@ -1,7 +1,7 @@
 """Accuracy against training time on real data, one point per subject; nothing lies above and left of the front."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 
@@ -40,8 +40,10 @@ def _figure(runs: Frame, title: str) -> "Figure":
     figure, axes = plt.subplots()
     means = runs.groupby("subject", sort=False)[["epoch_time", "accuracy"]].mean()
     for subject, mean in means.iterrows():
-        mine, look = runs[runs["subject"] == subject], style.line(str(subject)) | {"linestyle": "none"}
-        axes.plot(mine["epoch_time"], mine["accuracy"], **(look | {"markersize": 4, "alpha": 0.45}))
+        mine = runs[runs["subject"] == subject]
+        look: dict[str, Any] = style.line(str(subject)) | {"linestyle": "none"}
+        small, large = {**look, "markersize": 4, "alpha": 0.45}, {**look, "markersize": 10}
+        axes.plot(mine["epoch_time"], mine["accuracy"], **small)
         axes.plot(
             mean["epoch_time"], mean["accuracy"], label=f"{subject}, n={len(mine)}", **(look | {"markersize": 10})
         )

@@ -1,0 +1,119 @@
+"""Records for other tools: CSV and Parquet, Bencher Metric Format, JSON for github-action-benchmark."""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from spikebench import stats, store
+from spikebench.record import Record
+from spikebench.rooms import Problem
+
+LESS_IS_BETTER = ("s", "B", "J")
+NANOSECONDS = 1e9  # in which Bencher has its measure `latency`
+USUAL = {"workload": "layer", "dtype": "float32", "device": "cpu", "rate": 0.3, "network": None, "task": None}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One metric of one case: the median of its processes with the least and the most of them.
+
+    Of a single process, which has no spread, these are the 5th and the 95th percentile of the samples.
+    """
+
+    name: str
+    metric: str
+    unit: str
+    value: float
+    low: float
+    high: float
+    processes: int
+
+
+def write(records: Iterable[Record], to: str, path: Path) -> int:
+    """Write records as `csv`, `parquet`, `bencher` or `github`; how many rows or figures. Raises Problem."""
+    if to not in FORMATS:
+        raise Problem(f"no format {to!r}; there are {', '.join(FORMATS)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return FORMATS[to](list(records), path)
+    except OSError as error:
+        raise Problem(f"cannot write {path}: {error.strerror}; name another file with -o") from error
+
+
+def _csv(records: list[Record], path: Path) -> int:
+    table = store.frame(records)
+    table.to_csv(path, index=False)
+    return len(table)
+
+
+def _parquet(records: list[Record], path: Path) -> int:
+    if find_spec("pyarrow") is None:
+        raise Problem("Parquet needs pyarrow: pip install 'spikebench[parquet]'; or --to csv")
+    table = store.frame(records)
+    table.to_parquet(path, index=False, engine="pyarrow")
+    return len(table)
+
+
+def _bencher(records: list[Record], path: Path) -> int:
+    found: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
+    for f in figures(records):
+        scale = NANOSECONDS if f.metric == "latency" else 1.0
+        values = {"value": f.value * scale, "lower_value": f.low * scale, "upper_value": f.high * scale}
+        found[f.name][f.metric] = values
+    return _json(found, path)
+
+
+def _github(records: list[Record], path: Path) -> int:
+    return _json([_entry(f) for f in figures(records) if f.unit in LESS_IS_BETTER], path)
+
+
+def _entry(f: Figure) -> dict[str, Any]:
+    what = f"{f.low:.6g} to {f.high:.6g}"
+    about = {"name": f"{f.name} {f.metric}", "unit": f.unit, "value": f.value, "range": what}
+    return about | {"extra": f"{f.processes} process{'es' if f.processes > 1 else ''}"}
+
+
+def _json(data: Any, path: Path) -> int:
+    if not data:
+        raise Problem("no record here is ok and holds samples: there is nothing to export")
+    path.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n")
+    return len(data)
+
+
+FORMATS = {"csv": _csv, "parquet": _parquet, "bencher": _bencher, "github": _github}
+
+
+def figures(records: Iterable[Record]) -> Iterator[Figure]:
+    """The figures of the records that are ok; the seeds of a training are its processes. Machines are kept apart."""
+    sides: dict[tuple[str, str, str], list[list[float]]] = defaultdict(list)
+    kept = [r for r in records if r.status == "ok"]
+    several = len({r.environment.get("machine") for r in kept}) > 1
+    for r in kept:
+        name = label(r.case) + (f" on {r.environment.get('machine')}" if several else "")
+        for m in r.measurements:
+            if samples := [v for v in m.samples if math.isfinite(v)]:
+                sides[name, m.metric, m.unit].append(samples)
+    for key, processes in sides.items():
+        middle = [stats.median(p) for p in processes]
+        ends = (min(middle), max(middle)) if len(middle) > 1 else _percentiles(processes[0])
+        yield Figure(*key, stats.median(middle), *ends, len(processes))
+
+
+def _percentiles(samples: list[float]) -> tuple[float, float]:
+    from numpy import quantile
+
+    low, high = quantile(samples, [0.05, 0.95])
+    return float(low), float(high)
+
+
+def label(case: dict[str, Any]) -> str:
+    """A case in words, the same for the same case: what is as usual is left out."""
+    if case.get("workload") == "training":
+        return " ".join(str(case[k]) for k in ("subject", "task", "network") if case.get(k))
+    unusual = [f"{k}={case[k]}" for k, usual in USUAL.items() if case.get(k, usual) != usual]
+    return " ".join([str(case.get("subject")), str(case.get("mode")), *(f"{k}={case.get(k)}" for k in "TBN"), *unusual])
