@@ -44,9 +44,7 @@ def _figure(runs: Frame, title: str) -> "Figure":
         look: dict[str, Any] = style.line(str(subject)) | {"linestyle": "none"}
         small, large = {**look, "markersize": 4, "alpha": 0.45}, {**look, "markersize": 10}
         axes.plot(mine["epoch_time"], mine["accuracy"], **small)
-        axes.plot(
-            mean["epoch_time"], mean["accuracy"], label=f"{subject}, n={len(mine)}", **(look | {"markersize": 10})
-        )
+        axes.plot(mean["epoch_time"], mean["accuracy"], label=f"{subject}, n={len(mine)}", **large)
     best = means.sort_values("epoch_time")["accuracy"].cummax().drop_duplicates()
     times = means.loc[best.index, "epoch_time"]
     axes.step(times, best, where="post", color="#888888", lw=1, zorder=0)
