@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -17,6 +18,7 @@ from spikebench.network import OnePass
 from spikebench.neurons.lif import LIF
 from spikebench.neurons.spsn import SPSN
 from spikebench.p_spikessm import GeluSampler, PSpikeSSM
+from spikebench.plots import draw, learning, style
 from spikebench.record import Measurement, Record
 from spikebench.rooms import Problem
 from spikebench.runner import Session, Settings
@@ -157,6 +159,18 @@ def test_the_report_shows_speed_up_and_share_of_the_ceiling() -> None:
     assert [row[7] for row in rows] == ["25%", "75%", "100%"]
     assert rows[1][4] == r"90.0% \[90.0%, 90.0%]" and rows[1][8] == "0.100 0.200"
     assert len(cells(found[:2])[0]) == 7, "without a ceiling there is nothing to compare with"
+
+
+def test_the_curve_is_drawn_over_the_seconds_of_training(tmp_path: Path) -> None:
+    found = [record("lif@cpu", k, 0.6, 2.0) for k in range(2)]
+    for r in found:
+        r.measurements.append(Measurement("accuracy_curve", "1", samples=[0.3, 0.5, 0.6]))
+    [path] = draw("learning", store.frame(found), tmp_path, ("svg",))
+    assert path.name == "learning-shd.svg" and "of training" in (tmp_path / "learning-shd.txt").read_text()
+    with style.applied():
+        [(_, figure, _)] = learning.figures(store.frame(found))
+    lines = [np.asarray(line.get_xydata()).tolist() for line in figure.axes[0].lines]
+    assert lines == [[[2.0, 0.3], [4.0, 0.5], [6.0, 0.6]]] * 2
 
 
 class Told(Session):

@@ -1,0 +1,38 @@
+"""Test accuracy against seconds of training, one line per subject, from `train --equal-time`."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+
+from spikebench.plots import style
+from spikebench.plots.style import Frame
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
+    """One figure per task with a curve; a line per seed."""
+    curves = frame[(frame["metric"] == "accuracy_curve") & frame["value"].notna()]
+    for task, part in curves.groupby("task"):
+        epochs = frame[(frame["metric"] == "epoch_time") & (frame["task"] == task)]
+        what = "Test accuracy after each epoch against seconds of training; the test split selected nothing."
+        yield f"learning-{str(task).partition('[')[0]}", _figure(part, epochs, str(task)), style.caption(part, what)
+
+
+def _figure(curves: Frame, epochs: Frame, title: str) -> "Figure":
+    figure, axes = plt.subplots()
+    for subject, part in curves.groupby("subject", sort=False):
+        look: dict[str, Any] = style.line(str(subject)) | {"marker": ""}
+        for number, (key, seed) in enumerate(part.groupby(["run", "case_id"])):
+            mine = epochs[(epochs["run"] == key[0]) & (epochs["case_id"] == key[1])]
+            seconds = mine.sort_values("sample")["value"].cumsum().to_numpy()
+            accuracy = seed.sort_values("sample")["value"].to_numpy()
+            axes.plot(seconds[: len(accuracy)], accuracy, label=None if number else str(subject), **look)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("seconds of training")
+    axes.set_ylabel("test accuracy")
+    axes.set_title(title, loc="left")
+    style.legend(axes, "subject; a line per seed")
+    return figure
