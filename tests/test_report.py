@@ -165,7 +165,11 @@ def test_fits_the_window_in_both_colours(opened: browser.Page, width: int, dark:
 
 def test_committed_records_give_claims_growth_and_verdicts(tab: browser.Page, tmp_path: Path) -> None:
     tab.said.clear()
-    tab.open(report.write(store.load(RESULTS), tmp_path / "report.html").as_uri())
+    tab.open(
+        report.write(
+            store.load([RESULTS / f"{n}.jsonl" for n in ("quick", "pairs", "growth")]), tmp_path / "report.html"
+        ).as_uri()
+    )
     assert tab.said == []
     assert "33.4x [31.1, 35.9], n=15" in tab.js("document.querySelector('#verdicts').parentNode.textContent")
     assert tab.js("document.querySelectorAll('figure img').length") > 2
