@@ -8,12 +8,27 @@ import torch
 from torch import Tensor
 
 from spikebench import philox
-from spikebench.backends.triton import _launch, exodus, lif, psu, slayer, spike_sampler, spsn
+from spikebench.backend import Refused
+from spikebench.backends.triton import (
+    _launch,
+    exodus,
+    lif,
+    masked_psn,
+    psn,
+    psu,
+    slayer,
+    sliding_psn,
+    spike_sampler,
+    spsn,
+)
 from spikebench.backends.triton._philox import signed, uniforms
 from spikebench.neurons.exodus import Exodus
 from spikebench.neurons.lif import LIF
+from spikebench.neurons.masked_psn import MaskedPSN
+from spikebench.neurons.psn import PSN
 from spikebench.neurons.psu import PSU
 from spikebench.neurons.slayer import SLAYER
+from spikebench.neurons.sliding_psn import SlidingPSN
 from spikebench.neurons.spike_sampler import SpikeSampler
 from spikebench.neurons.spsn import SPSN
 
@@ -100,7 +115,14 @@ def test_half_precision_is_computed_in_float32(run: Callable[..., Tensor], neuro
     s = run(neuron, x)
     neuron.calls = 0
     assert s.dtype == torch.bfloat16 and torch.equal(s.float(), run(neuron, x.float()))
-    assert 0 < float(s.float().std())
+    assert 0 < float(s.detach().float().std())
+    if not isinstance(neuron, Exodus):
+        neuron.calls = 0
+        with torch.no_grad():
+            as_bytes = run(neuron, x, spikes="uint8")
+        assert as_bytes.dtype == torch.uint8 and torch.equal(as_bytes.to(s.dtype), s)
+        with pytest.raises(Refused, match="no gradient"):
+            run(neuron, x.clone().requires_grad_(), spikes="uint8")
 
 
 @pytest.mark.parametrize("how", [{}, {"chunk": 4}])
@@ -207,6 +229,26 @@ def test_spike_sampler_without_parameters_that_learn() -> None:
     neuron.requires_grad_(False)
     x, g = current(torch.float64, mean=0.2, size=(6, 1, 4))
     agree(spike_sampler.run, neuron, x, g)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("options", [{}, {"surrogate": "triangle", "slope": 0.5}])
+@pytest.mark.parametrize("run, kind", [(psn.run, PSN), (masked_psn.run, MaskedPSN)])
+def test_products_of_matrices_are_the_definition(
+    run: Callable[..., Tensor], kind: Any, options: dict[str, Any], dtype: torch.dtype
+) -> None:
+    torch.manual_seed(3)
+    x, g = current(dtype, mean=1.5)
+    agree(run, kind(T=10, **options), x, g)
+    with torch.no_grad():
+        assert run(kind(T=10).to(dtype), x, spikes="uint8").dtype == torch.uint8
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("k, steps", [(1, 5), (3, 5), (8, 5), (5, 67)])
+def test_sliding_psn_is_the_definition(k: int, steps: int, dtype: torch.dtype) -> None:
+    x, g = current(dtype, mean=0.6, size=(steps, 1, 5))
+    agree(sliding_psn.run, SlidingPSN(k=k), x, g, block=4 if steps < 60 else 8)
 
 
 def test_lif_is_interpreted_here() -> None:

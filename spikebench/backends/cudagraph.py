@@ -35,11 +35,22 @@ def run(neuron: Neuron, x: Tensor, seed: int | None = None) -> Tensor:
     graphs: dict[Any, _Graph] = vars(neuron).setdefault("_graphs", {})
     key = (x.shape, x.dtype, x.device, wanted)
     if key not in graphs:
-        graphs[key] = _Graph(neuron, x, noise, wanted[0], parameters if wanted[1] else [])
+        graphs[key] = _recorded(neuron, x, noise, wanted[0], parameters if wanted[1] else [])
     graph = graphs[key]
     if any(wanted):
         return _Replay.apply(x, noise, graph, *graph.parameters)  # pyright: ignore[reportReturnType]  # untyped in torch
     return graph.forward(x, noise)
+
+
+def _recorded(neuron: Neuron, x: Tensor, noise: Tensor | None, input_learns: bool, parameters: list[Any]) -> "_Graph":
+    """The recording, or Refused: what waits for the GPU or brings numbers from the host cannot be recorded."""
+    try:
+        return _Graph(neuron, x, noise, input_learns, parameters)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        why = str(error).strip().splitlines()[0]
+        raise Refused(f"the definition of {type(neuron).__name__} cannot be recorded: {why}") from error
 
 
 class _Graph:

@@ -4,13 +4,18 @@ import pytest
 import torch
 
 from spikebench import gate, rooms
+from spikebench.backend import Refused
 from spikebench.case import Case
 from spikebench.subject import neuron
 
 
 @pytest.mark.parametrize("name", rooms.names("neurons"))
 def test_graph_is_the_definition(name: str) -> None:
-    result = gate.gate(Case(f"{name}@cudagraph", T=64, B=4, N=32, device="cuda"))
+    try:
+        result = gate.gate(Case(f"{name}@cudagraph", T=64, B=4, N=32, device="cuda"))
+    except Refused as reason:
+        assert name != "lif"
+        pytest.skip(str(reason))
     assert result.status == "passed", result.reason
 
 

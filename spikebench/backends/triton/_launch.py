@@ -80,6 +80,28 @@ def refusal(case: "Case") -> str | None:
     return None
 
 
+def no_bytes(case: "Case") -> str | None:
+    """Why spikes cannot be single bytes in a case, or None."""
+    if case.parsed.all_how["spikes"] == "uint8" and case.mode != "inference":
+        return "uint8 spikes carry no gradient; they go with mode inference"
+    return None
+
+
+def moved(case: "Case", tensors: dict[str, tuple[int, int]]) -> int:
+    """Bytes that a case's kernels must move, from the numbers of tensors in `MOVES`; spikes may be single bytes."""
+    narrow, wide = tensors[case.mode]
+    width = getattr(torch, case.dtype).itemsize
+    less = width - 1 if case.parsed.all_how.get("spikes") == "uint8" else 0
+    return case.T * case.B * case.N * (narrow * width + wide * max(4, width) - less)
+
+
+def dtype_of_spikes(x: Tensor, spikes: str, learns: bool) -> torch.dtype:
+    """The dtype that the option `spikes` asks for; Refused if bytes should carry a gradient."""
+    if spikes == "uint8" and learns:
+        raise Refused("uint8 spikes carry no gradient; run without gradients or with spikes=same")
+    return torch.uint8 if spikes == "uint8" else x.dtype
+
+
 def check(x: Tensor) -> None:
     """Raise Refused where the kernels cannot run an input."""
     if x.device.type != "cuda" and not interpreted() and _recorded.get() is None:

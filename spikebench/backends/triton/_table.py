@@ -14,8 +14,8 @@ BEGIN, END = f"<!-- kernels of triton {triton.__version__} -->\n", "<!-- end of 
 CAPABILITIES = (90, 80)
 STEPS, NEURONS = 1000, 512
 CHUNK = {"lif": 256, "spsn": 256, "psu": 256, "exodus": 256, "slayer": 256}
-ARGUMENTS: dict[str, dict[str, Any]] = {"spike_sampler": {"n": NEURONS}}
-NEURON_IDS = (*CHUNK, "spike_sampler")
+ARGUMENTS: dict[str, dict[str, Any]] = {"spike_sampler": {"n": NEURONS}, "psn": {"T": STEPS}}
+NEURON_IDS = (*CHUNK, "spike_sampler", "psn", "sliding_psn")
 
 
 def listed(neuron: str) -> list[tuple[int, _launch.Launch]]:
@@ -74,7 +74,7 @@ def row(series: int, binaries: list[_aot.Binary]) -> str:
     shape = first.launch.arguments
     copies = "/".join(str(width) for width in first.copies) or "none"
     used = " | ".join(f"{b.registers} | {b.spills} | {b.shared:,}" for b in binaries)
-    size = f"{series:,} | {shape['BLOCK']} | {first.launch.warps} | {shape.get('STAGES', '')} | {copies}"
+    size = f"{series:,} | {shape['BLOCK']:,} | {first.launch.warps} | {shape.get('STAGES', '')} | {copies}"
     return f"| {first.name.removesuffix('_kernel')} | {label(first.launch)} | {size} | {used} |\n"
 
 

@@ -30,6 +30,11 @@ def refuses(case: "Case") -> str | None:
     return _launch.refusal(case)
 
 
+def moves(case: "Case") -> int:
+    """Bytes that must move."""
+    return _launch.moved(case, MOVES)
+
+
 def run(
     neuron: Exodus,
     x: Tensor,

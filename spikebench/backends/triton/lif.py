@@ -8,7 +8,6 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from spikebench.backend import Refused
 from spikebench.backends.triton import _launch
 from spikebench.backends.triton._scan import carry
 from spikebench.backends.triton._surrogate import derivative
@@ -23,9 +22,12 @@ MOVES = {"inference": (2, 0), "forward": (2, 1), "train": (4, 2)}
 
 def refuses(case: "Case") -> str | None:
     """Why the kernels cannot run a case, or None."""
-    if case.parsed.all_how["spikes"] == "uint8" and case.mode != "inference":
-        return "uint8 spikes carry no gradient; they go with mode inference"
-    return _launch.refusal(case)
+    return _launch.no_bytes(case) or _launch.refusal(case)
+
+
+def moves(case: "Case") -> int:
+    """Bytes that must move."""
+    return _launch.moved(case, MOVES)
 
 
 def run(
@@ -46,12 +48,12 @@ def run(
     """
     how = {"chunk": chunk, "block": block, "warps": warps, "stages": stages}
     decay, threshold = neuron.decay, neuron.threshold
-    if torch.is_grad_enabled() and (x.requires_grad or any(p.requires_grad for p in neuron.parameters())):
-        if spikes == "uint8":
-            raise Refused("uint8 spikes carry no gradient; run without gradients or with spikes=same")
+    learns = torch.is_grad_enabled() and (x.requires_grad or any(p.requires_grad for p in neuron.parameters()))
+    dtype = _launch.dtype_of_spikes(x, spikes, learns)
+    if learns:
         return _LIF.apply(x, decay, threshold, neuron, how)  # pyright: ignore[reportReturnType]  # untyped in torch
     flat = _launch.series(x)
-    out = torch.empty_like(flat, dtype=torch.uint8 if spikes == "uint8" else x.dtype)
+    out = torch.empty_like(flat, dtype=dtype)
     _forward(neuron, flat, out, None, how)
     return out.view(x.shape)
 

@@ -1,6 +1,6 @@
 """PSU fused: both filters, the probability and the spike in one pass over time, or as scans over chunks."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import triton
@@ -23,7 +23,12 @@ MOVES = {"inference": (2, 0), "forward": (2, 2), "train": (4, 4)}
 
 def refuses(case: "Case") -> str | None:
     """Why the kernels cannot run a case, or None."""
-    return _not_scan(case.options["form"]) or _launch.refusal(case)
+    return _not_scan(case.options["form"]) or _launch.no_bytes(case) or _launch.refusal(case)
+
+
+def moves(case: "Case") -> int:
+    """Bytes that must move."""
+    return _launch.moved(case, MOVES)
 
 
 def run(
@@ -31,12 +36,13 @@ def run(
     x: Tensor,
     seed: int | None = None,
     *,
+    spikes: Literal["same", "uint8"] = "same",
     chunk: int | None = None,
     block: int = 0,
     warps: int = 0,
     stages: int = 0,
 ) -> Tensor:
-    """Spikes [T, B, N] in the dtype of x.
+    """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted.
 
     chunk: steps per chunk of a scan over chunks, forward and backward; 0: one sequential pass; None: by the number of
     steps and series. block, warps, stages: kernel shape; 0: by the number of series.
@@ -44,10 +50,12 @@ def run(
     if reason := _not_scan(neuron.form):
         raise Refused(reason)
     how = {"chunk": chunk, "block": block, "warps": warps, "stages": stages}
-    if torch.is_grad_enabled() and x.requires_grad:
+    learns = torch.is_grad_enabled() and x.requires_grad
+    dtype = _launch.dtype_of_spikes(x, spikes, learns)
+    if learns:
         return _PSU.apply(x, neuron, how)  # pyright: ignore[reportReturnType]  # untyped in torch
     flat = _launch.series(x)
-    s = torch.empty_like(flat)
+    s = torch.empty_like(flat, dtype=dtype)
     _forward(neuron, flat, s, None, None, how)
     return s.view(x.shape)
 

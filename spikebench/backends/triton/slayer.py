@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor
 
-from spikebench.backends.triton import exodus
+from spikebench.backends.triton import _launch, exodus
 from spikebench.neurons.slayer import SLAYER
 
 if TYPE_CHECKING:
@@ -17,6 +17,11 @@ MOVES = {"inference": (2, 0), "forward": (2, 1), "train": (4, 2)}
 def refuses(case: "Case") -> str | None:
     """Why the kernels cannot run a case, or None."""
     return exodus.refuses(case)
+
+
+def moves(case: "Case") -> int:
+    """Bytes that must move."""
+    return _launch.moved(case, MOVES)
 
 
 def run(

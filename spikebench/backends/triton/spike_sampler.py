@@ -1,6 +1,6 @@
 """SpikeSampler fused, state-space model s4d: filter, probability, Philox and sample in one pass, gradients in two."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import triton
@@ -25,7 +25,13 @@ NAMES = ("decay_real", "decay_imag", "weight_real", "weight_imag", "direct", "ga
 
 def refuses(case: "Case") -> str | None:
     """Why the kernels cannot run a case, or None."""
-    return _not_diagonal(case.options["ssm"], case.options["state"]) or _launch.refusal(case)
+    reason = _not_diagonal(case.options["ssm"], case.options["state"])
+    return reason or _launch.no_bytes(case) or _launch.refusal(case)
+
+
+def moves(case: "Case") -> int:
+    """Bytes that must move."""
+    return _launch.moved(case, MOVES)
 
 
 def run(
@@ -33,11 +39,15 @@ def run(
     x: Tensor,
     seed: int | None = None,
     *,
+    spikes: Literal["same", "uint8"] = "same",
     block: int = 0,
     warps: int = 0,
     stages: int = 0,
 ) -> Tensor:
-    """Spikes [T, B, N] in the dtype of x; block (neurons per program), warps, stages: kernel shape, 0: by the state."""
+    """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted.
+
+    block (neurons per program), warps, stages: kernel shape, 0: by the state.
+    """
     if reason := _not_diagonal(neuron.ssm, 2 * neuron.a_log.numel()):
         raise Refused(reason)
     neuron.seed = neuron.seed if seed is None else seed
@@ -45,9 +55,11 @@ def run(
     filters = (decay.real, decay.imag, weight.real, weight.imag, neuron.d, neuron.gain, neuron.bias)
     filters = tuple(p.contiguous() for p in filters)
     how = {"block": block, "warps": warps, "stages": stages, "call": neuron.next_call()}
-    if torch.is_grad_enabled() and any(p.requires_grad for p in (x, *filters)):
+    learns = torch.is_grad_enabled() and any(p.requires_grad for p in (x, *filters))
+    dtype = _launch.dtype_of_spikes(x, spikes, learns)
+    if learns:
         return _Sampler.apply(x, neuron, how, *filters)  # pyright: ignore[reportReturnType]  # untyped in torch
-    return _forward(neuron, x.contiguous(), None, filters, how)
+    return _forward(neuron, x.contiguous(), None, filters, how, dtype)
 
 
 def _not_diagonal(ssm: str, state: int) -> str | None:
@@ -67,11 +79,16 @@ def _plan(x: Tensor, pairs: int, how: dict[str, int]) -> tuple[tuple[int, int], 
 
 
 def _forward(
-    neuron: SpikeSampler, x: Tensor, q: Tensor | None, filters: tuple[Tensor, ...], how: dict[str, int]
+    neuron: SpikeSampler,
+    x: Tensor,
+    q: Tensor | None,
+    filters: tuple[Tensor, ...],
+    how: dict[str, int],
+    dtype: torch.dtype | None = None,
 ) -> Tensor:
     """Spikes [T, B, N]; the probability before it is clamped into q."""
     _launch.check(x)
-    s = torch.empty_like(x)
+    s = torch.empty_like(x, dtype=dtype)
     grid, warps, sizes = _plan(x, filters[0].shape[0], how)
     noise = {"seed": signed(neuron.seed), "call": how["call"] & MASK, "site": neuron.site & MASK}
     named = dict(zip(NAMES, filters, strict=True))

@@ -1,6 +1,6 @@
 """SPSN fused: two recurrences, the probability, Philox and the sample in one pass; long thin inputs as a scan over chunks."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import triton
@@ -24,7 +24,12 @@ MOVES = {"inference": (2, 0), "forward": (2, 1), "train": (4, 2)}
 
 def refuses(case: "Case") -> str | None:
     """Why the kernels cannot run a case, or None."""
-    return _launch.refusal(case)
+    return _launch.no_bytes(case) or _launch.refusal(case)
+
+
+def moves(case: "Case") -> int:
+    """Bytes that must move."""
+    return _launch.moved(case, MOVES)
 
 
 def run(
@@ -32,23 +37,26 @@ def run(
     x: Tensor,
     seed: int | None = None,
     *,
+    spikes: Literal["same", "uint8"] = "same",
     chunk: int | None = None,
     block: int = 0,
     warps: int = 0,
     stages: int = 0,
 ) -> Tensor:
-    """Spikes [T, B, N] in the dtype of x.
+    """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted.
 
     chunk: steps per chunk of a scan over chunks, forward and backward; 0: one sequential pass; None: by the number of
     steps and series. block, warps, stages: kernel shape; 0: by the number of series.
     """
     how = {"chunk": chunk, "block": block, "warps": warps, "stages": stages}
+    learns = torch.is_grad_enabled() and x.requires_grad
+    dtype = _launch.dtype_of_spikes(x, spikes, learns)
     neuron.seed = neuron.seed if seed is None else seed
     call = neuron.next_call()
-    if torch.is_grad_enabled() and x.requires_grad:
+    if learns:
         return _SPSN.apply(x, neuron, call, how)  # pyright: ignore[reportReturnType]  # untyped in torch
     flat = _launch.series(x)
-    s = torch.empty_like(flat)
+    s = torch.empty_like(flat, dtype=dtype)
     _forward(neuron, call, flat, s, None, how)
     return s.view(x.shape)
 

@@ -1,0 +1,69 @@
+"""The spike and its surrogate derivative, one kernel each: what follows a membrane that a product of matrices made."""
+
+from typing import Any, Literal
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from spikebench.backends.triton import _launch
+from spikebench.backends.triton._surrogate import derivative
+from spikebench.surrogate import Surrogate
+
+BLOCK, WARPS = 1024, 4
+
+
+def spiked(u: Tensor, surrogate: Surrogate, slope: float, spikes: Literal["same", "uint8"]) -> Tensor:
+    """Spikes where u ≥ 0, in the dtype of u or as uint8; the gradient goes through the surrogate."""
+    learns = torch.is_grad_enabled() and u.requires_grad
+    dtype = _launch.dtype_of_spikes(u, spikes, learns)
+    if learns:
+        return _Spike.apply(u, surrogate, slope)  # pyright: ignore[reportReturnType]  # untyped in torch
+    return _forward(u.contiguous(), dtype)
+
+
+def _forward(u: Tensor, dtype: torch.dtype) -> Tensor:
+    _launch.check(u)
+    s = torch.empty_like(u, dtype=dtype)
+    grid = (triton.cdiv(u.numel(), BLOCK),)
+    _launch.launch(forward_kernel, grid, WARPS, u, u=u, s=s, COUNT=u.numel(), BLOCK=BLOCK)
+    return s
+
+
+class _Spike(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, u: Tensor, surrogate: Surrogate, slope: float) -> Tensor:
+        u = u.contiguous()
+        ctx.save_for_backward(u)
+        ctx.kind = {"slope": slope, "SURROGATE": surrogate}
+        return _forward(u, u.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]  # as torch has it
+        (u,) = ctx.saved_tensors
+        g, e = grad.contiguous(), torch.empty_like(u)
+        sizes = {"COUNT": u.numel(), "COMPUTE": _launch.COMPUTE[u.dtype], "BLOCK": BLOCK}
+        grid = (triton.cdiv(u.numel(), BLOCK),)
+        _launch.launch(backward_kernel, grid, WARPS, u, g=g, u=u, e=e, **ctx.kind, **sizes)
+        return e, None, None
+
+
+@triton.jit
+def forward_kernel(u, s, COUNT, BLOCK: tl.constexpr):
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    there = at < COUNT
+    fired = tl.load(u + at, mask=there, other=0) >= 0
+    tl.store(s + at, fired.to(tl.float32).to(s.dtype.element_ty), mask=there)
+
+
+@triton.jit
+def backward_kernel(g, u, e, COUNT, slope: "fp64", SURROGATE: tl.constexpr, COMPUTE: tl.constexpr, BLOCK: tl.constexpr):
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    there = at < COUNT
+    u_t = tl.load(u + at, mask=there, other=0).to(COMPUTE)
+    g_t = tl.load(g + at, mask=there, other=0).to(COMPUTE)
+    k = tl.full([], slope, COMPUTE)
+    tl.store(e + at, (g_t * derivative(u_t, k, SURROGATE)).to(e.dtype.element_ty), mask=there)
