@@ -18,7 +18,7 @@ COMPILED = ("lif@compiled",)  # torch.compile takes most of a minute for each
 FUSED = tuple(f"{n}@triton" for n in ("lif", "spsn", "psu", "exodus", "spike_sampler"))
 PATIENT = {"lif@indexed": 2048, "lif@cudagraph": 4096, "lif@eager": 16384}  # launches by the thousand: up to this T
 FEW = 3  # samples of those
-METRICS = ("latency", "copy", "compile_time", "spike_rate")
+METRICS = ("latency", "bandwidth", "compile_time", "spike_rate")
 JOBS = 6  # gates at once: a gate is no timing
 
 
@@ -35,10 +35,10 @@ class Stage:
 def stages(device: str = "cuda", tiny: bool = False) -> list[Stage]:
     """What there is to do, most valuable first; `tiny`: the same in miniature, to see that it works."""
     energy = ("energy",) if "energy" in rooms.names("metrics") else ()
-    scale = {"T": 16, "N": 8, "longest": 32, "widest": 64} if tiny else {"T": 1024, "N": 512}
+    swept = tuple(sweeps(device, **({"T": 16, "N": 8, "longest": 32, "widest": 64} if tiny else {})))
     return [
         Stage("gates", tuple(every(device, tiny)), share=0.3),
-        Stage("sweeps", tuple(sweeps(device, **scale)), METRICS, share=0.6),
+        Stage("sweeps", swept[4:7] if tiny else swept, METRICS, share=0.6),
         *([Stage("energy", tuple(named(device, tiny)), ("energy", "latency", "spike_rate"), 0.5)] if energy else []),
         Stage("memory", tuple(c for c in named(device, tiny) if c.mode == "train"), ("peak_memory",), share=0.5),
     ]
@@ -47,7 +47,8 @@ def stages(device: str = "cuda", tiny: bool = False) -> list[Stage]:
 def every(device: str, tiny: bool) -> Iterator[Case]:
     """Every neuron on every backend a GPU runs: ours first, then in other precisions, then what its kernels stand for."""
     sizes: dict[str, Any] = {"T": [16 if tiny else 128], "B": [4], "N": [8 if tiny else 64], "device": device}
-    pairs = [(n, b) for n in rooms.names("neurons") for b in rooms.backends(n) if b not in ELSEWHERE]
+    neurons = ["lif", "spsn"] if tiny else rooms.names("neurons")
+    pairs = [(n, b) for n in neurons for b in rooms.backends(n) if b not in ELSEWHERE]
     subjects = [f"{n}@{b}" for n, b in pairs if b != "compiled" or f"{n}@{b}" in COMPILED]
     ours = [s for s in subjects if s.endswith("@triton")]
     yield from grid(ours, **sizes)
@@ -57,14 +58,14 @@ def every(device: str, tiny: bool) -> Iterator[Case]:
     yield from grid(sorted((s for s in subjects if s not in ours), key=lambda s: s in COMPILED), **sizes)
 
 
-def sweeps(device: str, T: int, N: int, longest: int = 16384, widest: int = 262144) -> Iterator[Case]:
+def sweeps(device: str, T: int = 1024, N: int = 512, longest: int = 16384, widest: int = 262144) -> Iterator[Case]:
     """Around T steps and B = 32: the length from 128, the number of series from 512; fused kernels and what they replace."""
     rivals = ("lif@eager", "lif@cudagraph", "lif@indexed", "spsn@fft", "spsn@scan")
     lengths = [t for t in (128, 512, 4096, 16384) if t <= longest] or [longest]
     batches = [m // N for m in (512, 4096, 65536, 262144) if N <= m <= widest] or [widest // N]
     yield from grid((*FUSED, *rivals), T=[T], B=[32], N=[N], device=device)
     yield from grid(FUSED, T=[T], B=[32], N=[N], mode=["inference"], device=device)
-    for subjects in (FUSED, rivals):
+    for subjects in (FUSED[:2], rivals, FUSED[2:]):
         found = grid(subjects, T=[T], B=batches, N=[N], device=device)
         found += grid(subjects, T=lengths, B=[32], N=[N], device=device)
         yield from (c for c in found if _within(c))
@@ -79,6 +80,8 @@ def _within(case: Case) -> bool:
 def named(device: str, tiny: bool) -> list[Case]:
     """The eight cases of energy and peak memory."""
     sizes: dict[str, Any] = {"T": [16 if tiny else 1024], "B": [4 if tiny else 128], "N": [8 if tiny else 512]}
+    if tiny:
+        return grid(("lif@eager", "spsn@fft"), device=device, **sizes)
     cases = grid(("lif@triton", "spsn@triton", "psu@triton", "lif@eager", "spsn@fft"), device=device, **sizes)
     return cases + grid(("lif@triton", "spsn@triton", "lif@eager"), mode=["inference"], device=device, **sizes)
 
@@ -218,41 +221,26 @@ class Ready:
             pool.shutdown()
 
 
-def measured(session: Borrowed, stage: Stage, keep: Callable[[Record], None]) -> None:
-    """Measure a stage's cases as far as its share of the budget goes; every record is kept as it comes.
+def measured(session: Borrowed, stage: Stage, keep: Callable[[Record], None]) -> int:
+    """Measure a stage's cases as far as its share of the budget goes, and say how many were left out.
+
+    Every record is kept as it comes.
 
     The gates come first, side by side, for a few cases at a time, so that nothing else runs while one is timed.
     """
-    budget, cases = session.budget.part(stage.share), list(stage.cases)
+    budget, cases, done = session.budget.part(stage.share), list(stage.cases), 0
     while cases and budget.left > 0:
         group, cases = (cases[: 2 * JOBS], cases[2 * JOBS :]) if stage.metrics else (cases, [])
         for case, outcome in session.gates(group, budget):
             if not stage.metrics:
                 keep(session.gate_record(case, outcome))
+                done += 1
         for case in group if stage.metrics else ():
             if budget.left > 0:
                 session.settings.samples = FEW if case.subject in PATIENT else 20
                 keep(session.measure(case, metrics=stage.metrics))
-
-
-def floor(record: Record) -> float | None:
-    """Seconds that the bytes a fused kernel must move would take at the copy bandwidth of the same process, or None."""
-    copied, moved = record.measurement("copy"), moves(record.case)
-    if copied is None or not copied.samples or moved is None:
-        return None
-    width = {"float64": 8, "float32": 4}.get(record.case["dtype"], 2)
-    elements = record.case["T"] * record.case["B"] * record.case["N"]
-    return middle(copied.samples) * moved(width) * elements / copied.detail["bytes_moved"]
-
-
-def moves(case: dict[str, Any]) -> Callable[[int], float] | None:
-    """Bytes per element that the fused kernel of a case's neuron must move, by the width of its input; None: not declared."""
-    path = rooms.backend_file("triton", case["neuron"]) if ":" not in case["neuron"] else None
-    declared = rooms.module_literals(path).get("MOVES", {}).get(case["mode"]) if path else None
-    if declared is None:
-        return None
-    narrow, wide = declared
-    return lambda width: narrow * width + wide * max(4, width)
+                done += 1
+    return len(stage.cases) - done
 
 
 def middle(samples: Sequence[float]) -> float:
@@ -260,21 +248,23 @@ def middle(samples: Sequence[float]) -> float:
     return sorted(samples)[len(samples) // 2]
 
 
-def summary(records: Iterable[Record]) -> dict[str, Any]:
-    """What came of it: how many records of each status, what is not ok and why, times and their distance to the floor."""
+def summary(records: Iterable[Record], left_out: dict[str, int] | None = None) -> dict[str, Any]:
+    """What came of it: how many records of each status, what is not ok and why, the median of every metric (SI units).
+
+    `left_out` is the number of cases of each stage that the budget did not reach.
+    """
     found = list(records)
     rows = []
     for r in found:
-        timed, least = r.measurement("latency"), floor(r)
-        if timed and timed.samples:
-            row = {k: r.case[k] for k in ("subject", "mode", "T", "B", "N", "dtype")}
-            fraction = least / middle(timed.samples) if least else None
-            rows.append(row | {"seconds": middle(timed.samples), "floor_seconds": least, "floor_share": fraction})
+        found_here = {m.metric: middle(m.samples) for m in r.measurements if m.samples}
+        if found_here:
+            rows.append({k: r.case[k] for k in ("subject", "mode", "T", "B", "N", "dtype")} | found_here)
     states = [r.status for r in found]
     bad = [{"subject": r.case["subject"], "case": r.case_id, "status": r.status, "reason": r.reason} for r in found]
     return {
         "machine": environment.machine(),
         "records": {s: states.count(s) for s in dict.fromkeys(states)},
+        "left_out": left_out or {},
         "not_ok": [b for b in bad if b["status"] != "ok"],
-        "times": rows,
+        "medians": rows,
     }

@@ -41,20 +41,25 @@ def gpu(
     _tests(folder, spent.part(0.3))
     settings = Settings(metrics=("latency",), timeout=o.seconds("--timeout", timeout), fork=False)
     records: list[Record] = []
+    left_out: dict[str, int] = {}
+
+    def sum_up() -> None:
+        made = tour.summary(records, left_out) | {"budget": {"seconds": spent.seconds, "left": spent.left}}
+        (folder / "summary.json").write_text(json.dumps(made, indent=1) + "\n")
 
     def keep(record: Record) -> None:
         records.append(record)
         store.append(folder / "gpu.jsonl", record)
-        made = json.dumps(tour.summary(records) | {"budget": {"seconds": spent.seconds, "left": spent.left}}, indent=1)
-        (folder / "summary.json").write_text(made + "\n")
+        sum_up()
         reason = f" ({record.reason})" if record.reason else ""
         _say(f"{spent.left:4.0f} s left: {record.case['subject']} {record.status}{reason}")
 
     with tour.Borrowed(settings, spent, commit) as session:
         for stage in tour.stages(device, tiny):
             _say(f"{stage.name}: {len(stage.cases)} cases")
-            tour.measured(session, stage, keep)
+            left_out[stage.name] = tour.measured(session, stage, keep)
         _claims(session, folder, tiny)
+    sum_up()
     print(f"{len(records)} records in {folder}")
 
 

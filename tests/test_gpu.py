@@ -1,0 +1,119 @@
+"""The tour of a borrowed GPU: what is asked, in which order, what is kept when time runs out. It runs in miniature here."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spikebench import gpu, rooms, store
+from spikebench.case import Case
+from spikebench.process import Outcome
+from spikebench.record import Measurement, Record
+
+ROOT = Path(__file__).parent.parent
+STAGES = gpu.stages()
+
+
+def stage(name: str) -> gpu.Stage:
+    return next(s for s in STAGES if s.name == name)
+
+
+def test_every_pair_of_ours_is_gated_first() -> None:
+    assert STAGES[0].name == "gates" and not STAGES[0].metrics
+    gated = {c.subject for c in STAGES[0].cases}
+    assert {f"{n}@triton" for n in rooms.names("neurons") if "triton" in rooms.backends(n)} <= gated
+    assert {f"{n}@eager" for n in rooms.names("neurons")} <= gated
+    assert not any(c.parsed.backend in gpu.ELSEWHERE for c in STAGES[0].cases)
+
+
+def test_sweeps_reach_as_far_as_they_should() -> None:
+    cases = stage("sweeps").cases
+    fused = [c for c in cases if c.subject == "lif@triton" and c.mode == "train"]
+    assert {c.T for c in fused if c.B * c.N == 16384} == {128, 512, 1024, 4096, 16384}
+    assert {c.B * c.N for c in fused if c.T == 1024} == {512, 4096, 16384, 65536, 262144}
+    assert max(c.T for c in cases if c.subject == "lif@indexed") == 512 * 2
+    assert len(set(cases)) == len(cases) and all(c.device == "cuda" for c in cases)
+
+
+def test_few_cases_are_named_for_energy() -> None:
+    assert len(gpu.named("cuda", tiny=False)) == 8
+
+
+class Fake(gpu.Borrowed):
+    """A session without processes: every job takes a second of a clock that the test moves."""
+
+    def __init__(self, budget: gpu.Budget) -> None:
+        self.budget, self.asked = budget, list[tuple[str, int]]()
+        self.settings = gpu.Settings()
+
+    def gates(self, cases: Any, budget: gpu.Budget) -> Iterator[tuple[Case, Outcome]]:
+        yield from ((c, Outcome("ok")) for c in cases)
+
+    def gate_record(self, case: Case, outcome: Outcome) -> Record:
+        return Record("r", case.case_id, case.to_json())
+
+    def measure(self, case: Case, repeat: int = 0, metrics: tuple[str, ...] | None = None) -> Record:
+        self.asked.append((case.subject, self.settings.samples))
+        NOW[0] += 1
+        return self.gate_record(case, Outcome("ok"))
+
+
+NOW = [0.0]
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    NOW[0] = 0.0
+    monkeypatch.setattr(gpu.clock, "monotonic", lambda: NOW[0])
+
+
+def test_a_stage_ends_with_its_share_of_the_budget() -> None:
+    session, kept = Fake(gpu.Budget.of(30)), list[Record]()
+    swept = gpu.Stage("some", stage("sweeps").cases, ("latency",), share=0.5)
+    assert gpu.measured(session, swept, kept.append) == len(swept.cases) - 15
+    assert len(kept) == 15 and session.budget.left == 15
+    assert {samples for subject, samples in session.asked if subject in gpu.PATIENT} == {gpu.FEW}
+    assert {samples for subject, samples in session.asked if subject not in gpu.PATIENT} == {20}
+
+
+def test_nothing_is_asked_when_the_budget_is_spent() -> None:
+    session = Fake(gpu.Budget.of(10))
+    NOW[0] = 11
+    gpu.measured(session, stage("sweeps"), lambda record: pytest.fail("measured"))
+    assert gpu.Borrowed.ask(session, Case("lif"), {}).status == "skipped"
+
+
+def test_the_summary_tells_medians_and_what_went_wrong() -> None:
+    case = Case("lif@triton", T=10, B=2, N=5)
+    share = Measurement("bandwidth", "1", samples=[0.5, 0.9, 0.7])
+    found = [
+        Record("r", case.case_id, case.to_json(), measurements=[share]),
+        Record("r", "x", case.to_json(), "oom", "full"),
+    ]
+    said = gpu.summary(found)
+    assert said["records"] == {"ok": 1, "oom": 1}
+    assert [n["reason"] for n in said["not_ok"]] == ["full"] and said["medians"][0]["bandwidth"] == 0.7
+
+
+@pytest.mark.timeout(240)
+def test_the_whole_tour_in_miniature(tmp_path: Path) -> None:
+    """The command that a GPU gets, on the CPU: from the source tree, with records and a summary as they come."""
+    command = [sys.executable, "-m", "spikebench", "gpu", "--device", "cpu", "--tiny", "--budget", "15s"]
+    command += ["--commit", "abc123", "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    records, said = list(store.read(tmp_path / "gpu.jsonl")), json.loads((tmp_path / "summary.json").read_text())
+    assert records and sum(said["records"].values()) == len(records)
+    assert {r.environment["commit"] for r in records} == {"abc123"}
+    assert all(r.status in ("ok", "refused", "skipped", "timeout") for r in records), said["not_ok"]
+    assert len(list(tmp_path.iterdir())) <= 8
+
+
+def test_a_machine_without_a_gpu_says_so() -> None:
+    command = [sys.executable, "-m", "spikebench", "gpu"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "--device cpu --tiny" in done.stderr and "Traceback" not in done.stderr
