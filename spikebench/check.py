@@ -254,10 +254,16 @@ def _definition(s: Specimen) -> str:
 
 
 def against(subject: Subject, like: str) -> Probe:
-    """A foreign subject's spikes and gradients compared with the definition of one of our neurons."""
+    """A foreign subject's spikes and gradients compared with the definition of one of our neurons.
+
+    Gradients of parameters are compared if both have as many.
+    """
     case = Case(str(parse_subject(like)), T=64, B=4, N=32)
     work = build(with_changes(case, subject=str(subject)), calibrate(case))
-    return compare(work, definition(case.parsed, case.N, case.T), like, call=0)
+    reference = definition(case.parsed, case.N, case.T)
+    if len(work.parameters) != len(list(reference.parameters())):
+        work.module.requires_grad_(False)  # what only one of the two learns has nothing to be compared with
+    return compare(work, reference, like, call=0)
 
 
 def _edges(s: Specimen) -> str:

@@ -13,7 +13,7 @@ import cloudpickle
 from torch import nn
 
 from spikebench import clock, report, store, verdict
-from spikebench.case import PICKLED, Case, Subject, grid, parse_options, parse_subject, with_changes, written
+from spikebench.case import PICKLED, Case, Subject, grid, parse_subject, read_value, with_changes
 from spikebench.compare import Comparison, judge
 from spikebench.record import Record
 from spikebench.rooms import Problem
@@ -142,7 +142,7 @@ def _given(text: str, init: dict[str, Any] | None, how: dict[str, Any]) -> Subje
     """The subject with constructor arguments and what is said of how it is called."""
     named = parse_subject(text)
     options = named.options | (init or {})
-    if parse_options(written(options)) != options:
+    if not all(map(_plain, options.values())):
         raise Problem(f"init {init}: only numbers, true, false, null and plain words can be written into a subject")
     said = {k: v for k, v in how.items() if v is not None}
     if said and not named.foreign:
@@ -150,6 +150,13 @@ def _given(text: str, init: dict[str, Any] | None, how: dict[str, Any]) -> Subje
     made = replace(named, options=options, how=named.how | said)
     checked = parse_subject(str(made))
     return replace(checked, how=made.how) if named.foreign else checked  # what is as usual may be said, too
+
+
+def _plain(value: Any) -> bool:
+    """Whether a value is the same after it was written into a subject and read again."""
+    if isinstance(value, str):
+        return read_value(value) == value and not set("[],=@") & set(value)
+    return value is None or isinstance(value, bool | int | float)
 
 
 def _named(subject: Any) -> tuple[str, Any]:

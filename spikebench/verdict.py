@@ -155,7 +155,9 @@ def _called(profile: "Profile") -> str:
     if not profile.way:
         return ""
     lines = [f"- made as `{profile.way['made']}`", *(f"- {note}" for note in profile.way["notes"])]
-    return "\n".join(["## How it is called", "", *lines, f"- as a subject elsewhere: `{profile.subject}`"])
+    if profile.kept is None:
+        lines.append(f"- as a subject elsewhere: `{profile.subject}`")
+    return "\n".join(["## How it is called", "", *lines])
 
 
 def _checks(profile: "Profile") -> str:
