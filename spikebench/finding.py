@@ -155,9 +155,14 @@ def judge(name: str, claim: Claim, records: Sequence[Record]) -> Finding:
         for question in questions:
             if isinstance(question, Statement) and (values := _numbers_of(question, table)):
                 return _stated(name, claim, question, values, machine, mine)
-    problem = next((p for q in (*claim.full, *claim.scaled) if (p := _problem(q, table))), None)
+    asked = (*claim.full, *claim.scaled)
+    problem = next((p for q in asked if any(map(table.of, q.cases())) and (p := _why(q, table))), None)
     reason = claim.absent or problem or f"not measured; `spikebench reproduce {name}` measures it"
     return Finding(name, claim.text, None, None, None, 0, "not testable here", None, reason, machine=machine)
+
+
+def _why(question: Question, table: Table) -> str | None:
+    return weigh(question, table).problem if isinstance(question, Weighing) else _problem(question, table)
 
 
 def _problem(question: Question, table: Table) -> str | None:
@@ -175,15 +180,17 @@ def weigh(w: Weighing, table: Table) -> Result:
     medians = {s: stats.median(list(_sides(w, table, s).values())) for s in w.subjects if _sides(w, table, s)}
     fair = factor(*w.fair) if w.fair else None
     ratio = _ratio(w, table, w.baseline, w.candidate)
-    return Result(w, ratio, fair, tuple(f for f in steps if f), medians, _problem(w, table))
+    problem = _problem(w, table) or ("a backward pass is lost in noise" if w.backward and not ratio else None)
+    return Result(w, ratio, fair, tuple(f for f in steps if f), medians, problem)
 
 
 def _sides(w: Weighing, table: Table, subject: str) -> dict[Key, float]:
-    """A subject's number in each block; with `backward` the difference of its two modes."""
+    """A subject's number in each block; with `backward` the difference of its two modes, none if noise turned one round."""
     parts = [table.values(case, w.metric) for case in w.cases(0, [subject])]
     if w.backward:
         forward, train = parts
-        parts = [{key: train[key] - forward[key] for key in train if key in forward and train[key] > forward[key]}]
+        found = {key: train[key] - forward[key] for key in train if key in forward}
+        return found if all(value > 0 for value in found.values()) else {}  # leaving blocks out would bend the mean
     return parts[0]
 
 

@@ -16,7 +16,7 @@ from spikebench import claim as claims
 from spikebench import finding, rooms, stats, store
 from spikebench.case import Case, with_changes
 from spikebench.claim import Claim, Number, Statement, Weighing
-from spikebench.cli.reproduce import Campaign
+from spikebench.cli.reproduce import Campaign, plan
 from spikebench.finding import judge
 from spikebench.pages import page
 from spikebench.plots import draw
@@ -130,6 +130,8 @@ def test_the_backward_pass_is_the_difference_of_a_block() -> None:
     found = judge("c", claim(w), rows)
     assert found.measured == pytest.approx(20.0)
     assert found.verdict == "reproduced"
+    turned = [replace(r, measurements=[Measurement("latency", "s", samples=[0.9])]) if r.repeat else r for r in rows]
+    assert judge("c", claim(w), turned).reason == "a backward pass is lost in noise"  # not the blocks that suit
 
 
 def test_more_is_better_turns_the_ratio_and_seeds_are_blocks() -> None:
@@ -278,6 +280,25 @@ def test_claims_that_share_a_subject_do_not_mix_their_blocks(tmp_path: Path) -> 
     campaign.block(LAYER, 0, ["lif@eager", "spsn@eager"], lambda *_: None)
     assert [s for s in session.asked if s[0] == "lif@eager"] == [("lif@eager", 0), ("lif@eager", 1)]
     assert ("spsn@eager", 1) in session.asked
+
+
+@pytest.mark.parametrize(
+    ("first", "others"),
+    [
+        ("spsn_shd_10x", ["spsn_shd_epoch"]),
+        ("exodus_backward", ["slayer_backward", "exodus_epoch"]),
+        ("spsn_4000x", ["paralif_200x"]),
+    ],
+)
+def test_claims_about_the_same_blocks_measure_them_once(first: str, others: list[str], tmp_path: Path) -> None:
+    session = FakeSession()
+    campaign = Campaign(cast(Any, session), tmp_path / "out.jsonl", [], None)
+    for question, block, subjects in plan(claims.load(first).scaled):
+        campaign.block(question, block, subjects, lambda *_: None)
+    measured = len(session.asked)
+    for question, block, subjects in (step for name in others for step in plan(claims.load(name).scaled)):
+        campaign.block(question, block, subjects, lambda *_: None)
+    assert 0 < measured == len(session.asked)
 
 
 def call(cwd: Path, *args: str) -> "subprocess.CompletedProcess[str]":
