@@ -5,19 +5,24 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from spikebench import environment, rooms
+from spikebench import energy_counter, environment, rooms
 
 NEEDS = {"cpu": "numba", "triton": "triton", "snntorch": "snntorch", "spikingjelly": "spikingjelly"}
 NEEDS |= {"norse": "norse", "sinabs": "sinabs"}
 
 
 def examine() -> dict[str, Any]:
-    """{"environment": facts, "metrics": {id: verdict}, "backends": {id: verdict}}; a verdict has available, reason, remedy."""
+    """{"environment": facts, "metrics": {id: verdict}, "backends": {id: verdict}, "energy": {device: verdict}}.
+
+    A verdict has available, reason, remedy; one of energy also the counter and how often it is updated, in seconds.
+    """
     facts: dict[str, Any] = environment.gather() | {"threads": environment.threads()}
     shown: dict[str, Any] = {k: v for k, v in facts.items() if k != "versions"}
     shown.update(facts["versions"])
+    devices = ("cpu", *(["cuda"] if environment.gpu() else []))
     return {
         "environment": shown,
+        "energy": {device: energy_counter.examine(device) for device in devices},
         "metrics": {m: _metric(m) for m in rooms.names("metrics")},
         "backends": {b: _backend(b) for b in rooms.names("backends")},
     }
@@ -30,8 +35,13 @@ def _verdict(reason: str | None = None, remedy: str | None = None) -> dict[str, 
 def _metric(name: str) -> dict[str, Any]:
     if name == "peak_memory" and not Path("/proc/self/clear_refs").exists():
         return _verdict("no /proc/self/clear_refs: the high-water mark cannot be reset", "run on Linux")
-    if name == "energy" and environment.gpu() is None:
-        return _verdict("no NVIDIA GPU with an energy counter", "run on a machine with an NVIDIA GPU of Volta or later")
+    if name == "energy":
+        try:
+            energy_counter.find("cuda" if environment.gpu() else "cpu")
+        except energy_counter.NoCounter as error:
+            return _verdict(error.reason, error.remedy)
+    if name in ("kernel_launches", "device_time") and environment.gpu() is None:
+        return _verdict("only a GPU runs kernels", "run on a machine with an NVIDIA GPU")
     return _verdict()
 
 

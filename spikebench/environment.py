@@ -24,6 +24,7 @@ def gather() -> dict[str, Any]:
     """Facts of this machine and this checkout that hold for a whole run; JSON."""
     facts: dict[str, Any] = {
         "machine": machine(),
+        "host": platform.node(),
         "cpu": _cpu_model(),
         "cores": psutil.cpu_count(logical=False) or os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
@@ -108,20 +109,42 @@ def _cpu_model() -> str:
 
 @lru_cache(maxsize=1)
 def gpu() -> dict[str, Any] | None:
-    """Name, UUID, driver and memory of the first NVIDIA GPU, or None."""
+    """Name, UUID, driver and memory of the first NVIDIA GPU that is visible to this process, or None."""
     import pynvml
 
+    handle = gpu_handle()
+    if handle is None:
+        return None
+    return {
+        "name": pynvml.nvmlDeviceGetName(handle),
+        "uuid": pynvml.nvmlDeviceGetUUID(handle),
+        "driver": pynvml.nvmlSystemGetDriverVersion(),
+        "memory_bytes": int(pynvml.nvmlDeviceGetMemoryInfo(handle).total),
+    }
+
+
+@lru_cache(maxsize=1)
+def gpu_handle() -> Any | None:
+    """NVML's handle of the first visible GPU: NVML counts all of them, CUDA those in CUDA_VISIBLE_DEVICES."""
+    import pynvml
+
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
     try:
         pynvml.nvmlInit()
-        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
-        return {
-            "name": pynvml.nvmlDeviceGetName(handle),
-            "uuid": pynvml.nvmlDeviceGetUUID(handle),
-            "driver": pynvml.nvmlSystemGetDriverVersion(),
-            "memory_bytes": int(pynvml.nvmlDeviceGetMemoryInfo(handle).total),
-        }
+        if first.isdigit():
+            return pynvml.nvmlDeviceGetHandleByIndex(int(first))
+        return pynvml.nvmlDeviceGetHandleByUUID(first)
     except pynvml.NVMLError:
         return None
+
+
+def cpu_hertz() -> float | None:
+    """The clock of the fastest core now, or None where the system does not say."""
+    try:
+        found = re.findall(r"cpu MHz\s*:\s*([\d.]+)", Path("/proc/cpuinfo").read_text())
+    except OSError:
+        return None
+    return max(map(float, found)) * 1e6 if found else None
 
 
 def load() -> dict[str, float]:

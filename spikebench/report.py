@@ -256,7 +256,16 @@ def _reasons(records: Sequence[Record]) -> list[dict[str, Any]]:
     return [dict(zip(("what", "status", "reason", "count", "names"), row, strict=True)) for row in rows]
 
 
-LIVE = ("time", "load_1min", "steal_share", "other_cpu")
+LIVE = (
+    "time",
+    "load_1min",
+    "steal_share",
+    "other_cpu",
+    "stolen_cpu",
+    "tries",
+    "lowest_clock_share",
+    "throttle_reasons",
+)
 
 
 def _environments(records: Sequence[Record]) -> tuple[list[dict[str, Any]], list[int]]:

@@ -9,15 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-import psutil
-
-from spikebench import clock, environment, rooms, store
+from spikebench import clock, environment, rooms, stability, store
 from spikebench.case import Case
+from spikebench.monitor import Monitor
 from spikebench.process import Outcome, Workers
 from spikebench.record import Measurement, Record, Status
 
 DEFAULT_METRICS = ("latency", "compile_time", "copy", "spike_rate", "peak_memory")
-MEASURED_APART = "memory"
+TRIES = 3  # of a case that is unsteady, when strict
 
 
 @dataclass
@@ -32,6 +31,7 @@ class Settings:
     repeats: int = 1
     threads: int = field(default_factory=environment.threads)
     fork: bool = True
+    strict: bool = False  # measure what is unsteady again, at most TRIES times in all, and mark what stays so
     python: dict[str, str] = field(default_factory=dict)  # backend, or foreign file or package → interpreter
 
     def __post_init__(self) -> None:
@@ -82,6 +82,16 @@ class Session:
         return self._gates[case.case_id]
 
     def measure(self, case: Case, repeat: int = 0, metrics: tuple[str, ...] | None = None) -> Record:
+        """One case in fresh processes; with `strict` again while it is unsteady, then flagged so."""
+        record, tries = self._measure(case, repeat, metrics), 1
+        while self.settings.strict and stability.unsteady(record) and tries < TRIES:
+            record, tries = self._measure(case, repeat, metrics), tries + 1
+        if not self.settings.strict:
+            return record
+        flags = [*record.flags, *["unsteady"] * stability.unsteady(record)]
+        return replace(record, flags=flags, environment=record.environment | {"tries": tries})
+
+    def _measure(self, case: Case, repeat: int, metrics: tuple[str, ...] | None) -> Record:
         """One case: the gate if it has not been, then a fresh process for time and one for memory."""
         gated = self.gate(case.gated)
         head: dict[str, Any] = {"run": self.run_id, "case_id": case.case_id, "case": case.to_json(), "repeat": repeat}
@@ -89,21 +99,22 @@ class Session:
         head["gate"] = found if found is None else {k: v for k, v in found.items() if k != "bias"} | _stands_in(case)
         if gated.status != "ok":
             reason = f"gate: {gated.reason}"
-            facts = self._facts(None, case)
+            facts = self._facts({}, case)
             return _finite(Record(**head, status=cast(Status, gated.status), reason=reason, environment=facts))
-        before = _busy()
-        outcomes = [self._process(case, p, names, found) for p, names in self._processes(metrics)]
-        foreign = _busy() - before - sum(o.cpu_seconds or 0.0 for o in outcomes)
-        wall = sum(o.wall_seconds for o in outcomes)
+        monitor = Monitor(case.device)
+        watch = monitor.look if case.device == "cuda" else None  # on the CPU, looking would disturb
+        outcomes = [self._process(case, p, names, found, watch) for p, names in self._processes(metrics)]
+        own, wall = sum(o.cpu_seconds or 0.0 for o in outcomes), sum(o.wall_seconds for o in outcomes)
+        around, disturbed = monitor.end(own, wall)
         bad = next((o for o in outcomes if o.status != "ok"), None)
         measurements = [Measurement(**m) for o in outcomes for m in o.result.get("measurements", [])]
         flags = sorted({f for o in outcomes for f in o.result.get("flags", [])})
         flags += ["ungated"] if found and found["status"] == "none" else []
         flags += ["off_rate"] if found and case.workload == "layer" and _off_rate(case, found["spikes"]) else []
-        flags += ["contended"] if wall and foreign / wall > 0.2 else []
+        flags += disturbed
         flags += ["bimodal"] if _bimodal(measurements) else []
         status, reason = _summary(bad, measurements)
-        facts = self._facts(foreign / wall if wall else None, case)
+        facts = self._facts(around, case)
         made = Record(**head, status=status, reason=reason, measurements=measurements, environment=facts, flags=flags)
         return _finite(made)
 
@@ -126,33 +137,40 @@ class Session:
         outcome = self.ask(case, job, watch) if gated.status == "ok" else gated
         measurements = [Measurement(**m) for m in outcome.result.get("measurements", [])]
         flags = ["ungated"] if (head["gate"] or {}).get("status") == "none" else []
-        facts = self._facts(None, case)
+        facts = self._facts({}, case)
         status, reason = cast(Status, outcome.status), outcome.reason
         made = Record(**head, status=status, reason=reason, measurements=measurements, environment=facts, flags=flags)
         return _finite(made)
 
     def _processes(self, metrics: tuple[str, ...] | None) -> list[tuple[str, list[str]]]:
-        wanted = metrics or self.settings.metrics
-        apart = {m for m in wanted if _process_of(m) == MEASURED_APART}
-        timing = [m for m in wanted if m not in apart]
-        timing.sort(key=lambda m: m != "latency")
-        return [(p, names) for p, names in (("timing", timing), ("memory", sorted(apart))) if names]
+        """The metrics of each process, that of time first and in it the latency."""
+        found: dict[str, list[str]] = {"timing": []}
+        for m in sorted(metrics or self.settings.metrics, key=lambda m: m != "latency"):
+            found.setdefault(_process_of(m), []).append(m)
+        return [(p, names) for p, names in found.items() if names]
 
-    def _process(self, case: Case, process: str, names: list[str], gate: dict[str, Any] | None) -> Outcome:
+    def _process(
+        self,
+        case: Case,
+        process: str,
+        names: list[str],
+        gate: dict[str, Any] | None,
+        watch: Callable[[str], None] | None,
+    ) -> Outcome:
         found = gate if gate and case.workload == "layer" else {}
         spikes = found.get("spikes") if found.get("status") == "passed" else None
         plan = {"samples": self.settings.samples, "fewest": min(5, self.settings.samples)}
         job = {"kind": "measure", "process": process, "metrics": names, "plan": plan}
-        return self.ask(case, job | {"bias": found.get("bias"), "spikes": spikes})
+        return self.ask(case, job | {"bias": found.get("bias"), "spikes": spikes}, watch)
 
-    def _facts(self, others: float | None, case: Case) -> dict[str, Any]:
+    def _facts(self, around: dict[str, Any], case: Case) -> dict[str, Any]:
         other = self._interpreters.get(self._python(case.to_json()), {})
-        now = {"time": clock.wall(), "other_cpu": others, "isolation": "fork" if self.settings.fork else "spawn"}
+        now = {"time": clock.wall(), "isolation": "fork" if self.settings.fork else "spawn"}
         allocator = {
             "timing": "glibc, freed memory kept, huge pages",
             "memory": "glibc, freed memory returned, small pages",
         }
-        return self.environment | other | environment.load() | now | {"allocator": allocator}
+        return self.environment | other | environment.load() | now | around | {"allocator": allocator}
 
 
 def _stands_in(case: Case) -> dict[str, Any]:
@@ -169,12 +187,6 @@ def _off_rate(case: Case, spikes: float) -> bool:
 def _process_of(metric: str) -> str:
     path = next(p for d in rooms.folders("metrics") if (p := d / f"{metric}.py").exists())
     return rooms.module_literals(path).get("process", "timing")
-
-
-def _busy() -> float:
-    """CPU seconds that all processes of this machine have used."""
-    times = psutil.cpu_times()
-    return times.user + times.system + getattr(times, "nice", 0.0)
 
 
 def _bimodal(measurements: list[Measurement]) -> bool:

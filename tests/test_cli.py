@@ -80,6 +80,10 @@ def test_dashes_and_underscores_are_the_same_and_lists_are_json() -> None:
 def test_doctor_gives_every_metric_a_verdict_a_reason_and_a_remedy() -> None:
     found: Any = rows("doctor", "--json")
     assert set(found["metrics"]) == set(rooms.names("metrics"))
+    assert {"cpu"} <= set(found["energy"]) <= {"cpu", "cuda"}
+    for counter in found["energy"].values():
+        assert set(counter) == {"available", "reason", "remedy", "counter", "update_period"}
+        assert counter["available"] == (counter["counter"] is not None) == (counter["reason"] is None)
     for verdict in (*found["metrics"].values(), *found["backends"].values()):
         assert set(verdict) == {"available", "reason", "remedy"}
         assert verdict["available"] == (verdict["reason"] is None)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from spikebench import rooms, store, sweeps
+from spikebench import rooms, store, sweeps, units
 from spikebench.cli import options as o
 from spikebench.cli.tables import plain_table, records_table, stdout
 from spikebench.rooms import Problem
@@ -82,11 +82,17 @@ def doctor(as_json: o.Json = False) -> None:
     if as_json:
         stdout().print_json(json.dumps(found))
         return
-    plain_table([{"what": k, "found": v} for k, v in found["environment"].items()], ["what", "found"])
+    counters = {f"energy of {d}": c["reason"] or _counter(c) for d, c in found["energy"].items()}
+    plain_table([{"what": k, "found": v} for k, v in (found["environment"] | counters).items()], ["what", "found"])
     for part in ("metrics", "backends"):
         rows = [{part[:-1]: k, **{f: v or "" for f, v in row.items()}} for k, row in found[part].items()]
         stdout().print()
         plain_table(rows, [part[:-1], "available", "reason", "remedy"])
+
+
+def _counter(found: dict[str, Any]) -> str:
+    period = units.show(found["update_period"], "s")
+    return f"{found['counter']}, updated every {period}"
 
 
 def show(

@@ -11,7 +11,14 @@ import typer
 from spikebench import environment, noise, store, sweeps
 from spikebench.case import Case, parse_subject
 from spikebench.cli import options as o
-from spikebench.cli.tables import comparison_table, difference_table, records_table, stderr_progress, stdout
+from spikebench.cli.tables import (
+    comparison_table,
+    difference_table,
+    records_table,
+    stability_notes,
+    stderr_progress,
+    stdout,
+)
 from spikebench.cli.train import train_all, training_report
 from spikebench.record import Record
 from spikebench.rooms import Problem
@@ -55,6 +62,7 @@ def run(
     out: Annotated[Path | None, typer.Option(help="JSON Lines file to append to.")] = None,
     resume: Annotated[bool, typer.Option(help="Leave out what the file already has.")] = False,
     retry: Annotated[bool, typer.Option(help="With --resume: redo what is not ok.")] = False,
+    strict: o.Strict = False,
     as_json: o.Json = False,
 ) -> None:
     """Measure the cases of a sweep, or of the subjects and sizes given."""
@@ -63,13 +71,14 @@ def run(
     given = {k: v for k, v in {"device": device, "dtype": dtype, "rate": rate}.items() if v is not None}
     given |= o.what(workload, network)
     cases = _cases(sweep, subject, T, B, N, mode, **given)
-    more: dict[str, Any] = {"repeats": repeats, "python": o.interpreters(python)}
+    more: dict[str, Any] = {"repeats": repeats, "strict": strict, "python": o.interpreters(python)}
     settings = o.settings(metric, samples, timeout, budget, memory_limit, threads, isolation, **more)
     where = out or Path("results") / environment.machine() / f"{sweep or 'run'}.jsonl"
     records: list[Record] = []
     with stderr_progress(len(cases) * repeats) as progress:
         for record in runner.run(cases, settings, where, resume, retry, progress):
             records.append(record)
+    stability_notes(records)
     if not as_json:
         records_table(records)
     whole = sweep is not None and not subject and (T, B, N, mode) == (None, None, None, None) and not given

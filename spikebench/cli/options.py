@@ -30,6 +30,7 @@ Python = Annotated[
     list[str] | None,
     typer.Option(help="BACKEND=/path/to/python: the interpreter that has this library; repeat for several."),
 ]
+Strict = Annotated[bool, typer.Option("--strict", help="Measure unsteady cases again, at most twice; mark what stays.")]
 Pairs = Annotated[str, typer.Option(help="Blocks of one fresh process per subject: 10, or 5-20, as many as it takes.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from spikebench import stats, units
+from spikebench import stability, stats, units
 from spikebench.case import Case
 from spikebench.record import Record
 
@@ -84,6 +84,17 @@ def _cells(r: Record, floor: bool) -> list[str]:
 def _samples(r: Record, metric: str) -> list[float]:
     found = r.measurement(metric)
     return found.samples if found else []
+
+
+def stability_notes(records: list[Record]) -> None:
+    """A line on stderr for every kind of instability: the first case that has it, and how many more do."""
+    found: dict[str, list[str]] = {}
+    for r in records:
+        for w in stability.doubts(r):
+            found.setdefault(w.kind, []).append(f"{r.case['subject']} T={r.case['T']}: {w.text}")
+    for kind, texts in found.items():
+        more = f" (and {len(texts) - 1} more cases)" if len(texts) > 1 else ""
+        print(f"spikebench: {kind}: {texts[0]}{more}", file=sys.stderr)
 
 
 def comparison_table(rows: "list[Comparison]") -> None:

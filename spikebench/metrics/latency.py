@@ -4,6 +4,7 @@ import gc
 
 import torch
 
+from spikebench import environment
 from spikebench.metric import Running, warm_up
 
 unit = "s"
@@ -27,10 +28,15 @@ def sample(running: Running) -> list[float]:
 
     count = plan.fewest if typical > plan.slow else plan.samples
     samples: list[float] = []
+    hertz = [environment.cpu_hertz()]
     for _ in range(count):
         gc.collect()
         samples.append(clock.measure(launches) / group)
+    hertz.append(environment.cpu_hertz())
     gc.enable()
     running.medians["latency"] = sorted(samples)[len(samples) // 2]
+    beyond = sorted(getattr(clock, "beyond", [])[-count:] or [0.0])
+    running.medians["beyond"] = beyond[len(beyond) // 2] / group
     running.detail |= {"warmup": warm[:50], "group": group, "clock": clock.name, "threads": torch.get_num_threads()}
+    running.detail |= {"resolution": clock.resolution, "hertz": hertz}
     return samples

@@ -1,0 +1,14 @@
+"""Time that the host spends in operators during one warm launch; near the latency, the host is what is waited for."""
+
+from spikebench.metric import Running
+from spikebench.profiler import profiled
+
+unit = "s"
+process = "profile"
+
+
+def sample(running: Running) -> list[float]:
+    """Seconds under torch.profiler, which slows the host: to be set against device_time, not against the latency."""
+    found = profiled(running)
+    running.detail["operators"] = found["operators"]
+    return [found["host"]]

@@ -1,0 +1,16 @@
+"""Kernels and copies that one warm launch runs on the device: many short ones are bound by their launches."""
+
+from spikebench.metric import Running, Unavailable
+from spikebench.profiler import profiled
+
+unit = "1"
+process = "profile"
+
+
+def sample(running: Running) -> list[float]:
+    """One count, under torch.profiler. The detail has how many calls launched them: a CUDA graph is one."""
+    if running.workload.case.device != "cuda":
+        raise Unavailable("a CPU runs operators, not kernels: host_time counts them")
+    found = profiled(running)
+    running.detail["launches"] = found["launches"]
+    return [found["kernels"]]

@@ -1,0 +1,227 @@
+"""Metrics on counters that are replayed and on networks whose operations can be counted by hand."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from spikebench import energy_counter
+from spikebench.case import Case
+from spikebench.clock import CpuClock, FakeClock
+from spikebench.energy_counter import NoCounter, Nvml, Polling, Rapl, update_period
+from spikebench.metric import Plan, Running, Unavailable, measure
+from spikebench.metrics import device_time, energy, host_time, kernel_launches, spike_rate, synops
+from spikebench.workload import build
+
+CASE = Case("lif@eager", T=4, B=2, N=5)
+
+
+class Work:
+    """A launcher that burns 10 W for half a second over an idle power of 4 W."""
+
+    case = CASE
+
+    def __init__(self) -> None:
+        self.joules = 100.0
+
+    def launch(self) -> None:
+        self.joules += 7.0
+
+
+@pytest.fixture
+def running(monkeypatch: pytest.MonkeyPatch) -> Running:
+    work: Any = Work()
+    clock = Advancing(work)
+    monkeypatch.setattr(energy.time, "sleep", clock.rest)
+    return Running(work, clock, Plan(warmup_seconds=1.0))
+
+
+class Advancing(FakeClock):
+    """A clock that half a second per launch moves on."""
+
+    def __init__(self, work: Work) -> None:
+        super().__init__([0.0])
+        self.work = work
+
+    def rest(self, seconds: float) -> None:
+        self._time += seconds
+        self.work.joules += 4 * seconds
+
+    def measure(self, call: Any) -> float:
+        joules, time = self.work.joules, self._time
+        call()
+        if self._time == time:
+            self._time += (self.work.joules - joules) / 14
+        return self._time - time
+
+
+def test_energy_is_the_counter_over_windows_of_at_least_five_seconds_and_idle_stands_apart(running: Running) -> None:
+    work: Any = running.workload
+    samples = energy.windows(running, Nvml(lambda: int(work.joules * 1e3)))
+    assert samples == pytest.approx([7.0] * 3)
+    detail = running.detail
+    assert min(detail["windows"]) >= 5
+    assert detail["idle_watts"] == pytest.approx(4.0)
+    assert detail["joules_per_neuron_step"] == pytest.approx([7.0 / 40] * 3)
+    assert (detail["counter"], detail["method"]) == ("NVML total energy", "counter")
+
+
+def test_a_counter_that_stands_still_is_unavailable_never_zero(running: Running) -> None:
+    with pytest.raises(Unavailable, match="NVML total energy stood still for 5 s"):
+        energy.windows(running, Nvml(lambda: 5))
+
+
+def test_no_counter_is_unavailable_with_the_reason(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(energy_counter, "POWERCAP", Path("/nowhere"))
+    found = measure("energy", running)
+    assert (found.status, found.samples) == ("unavailable", [])
+    assert found.reason == "no RAPL counter in /sys/class/powercap; run on bare metal with the module intel_rapl_msr"
+
+
+def rapl(root: Path, **zones: tuple[str, int, int]) -> Path:
+    for folder, (name, microjoules, top) in zones.items():
+        zone = root / folder.replace("_", ":", 1).replace("x", "intel-rapl")
+        zone.mkdir(parents=True, exist_ok=True)
+        (zone / "name").write_text(name + "\n")
+        (zone / "energy_uj").write_text(f"{microjoules}\n")
+        (zone / "max_energy_range_uj").write_text(f"{top}\n")
+    return root
+
+
+def test_rapl_adds_packages_and_memory_and_wraps_around(tmp_path: Path) -> None:
+    top = 262_143_328_850
+    rapl(tmp_path, x_0=("package-0", top - 1_000_000, top), x_1=("package-1", 0, top), x_2=("core", 5, top))
+    counter = Rapl(tmp_path)
+    rapl(tmp_path, x_0=("package-0", 2_000_000, top), x_1=("package-1", 500_000, top), x_2=("core", 9_000_000, top))
+    assert counter.joules() == pytest.approx(3.5)
+    assert counter.joules() == pytest.approx(3.5)
+    assert counter.longest == pytest.approx(131, rel=0.01)
+
+
+def test_a_window_in_which_rapl_could_wrap_twice_is_refused(running: Running) -> None:
+    work: Any = running.workload
+    counter = Nvml(lambda: int(work.joules * 1e3))
+    counter.longest = 4.0
+    with pytest.raises(Unavailable, match="longer than the counter takes to wrap around"):
+        energy.windows(running, counter)
+
+
+def test_rapl_that_only_root_may_read_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rapl(tmp_path, x_0=("package-0", 1, 10))
+    real = Path.read_text
+
+    def read(path: Path, *args: Any) -> str:
+        if path.name == "energy_uj":
+            raise PermissionError(13, "Permission denied")
+        return real(path, *args)
+
+    monkeypatch.setattr(Path, "read_text", read)
+    with pytest.raises(NoCounter, match="root only") as caught:
+        Rapl(tmp_path)
+    assert "chmod a+r" in caught.value.remedy
+
+
+def test_polling_integrates_power_and_says_that_it_does() -> None:
+    times, watts = iter([0.0, 1.0, 3.0]), iter([100.0, 200.0, 200.0])
+    counter = Polling(lambda: next(watts), lambda: next(times), every=0)
+    assert counter.joules() == pytest.approx(150.0)
+    assert counter.joules() == pytest.approx(550.0)
+    assert counter.method == "polling"
+
+
+def test_update_period_of_a_counter() -> None:
+    tick = itertools.count()
+    now = 0.0
+
+    def clock() -> float:
+        return now
+
+    class Steps(Nvml):
+        def joules(self) -> float:
+            nonlocal now
+            now = next(tick) * 1e-3
+            return now // 0.02
+
+    assert update_period(Steps(lambda: 0), clock) == pytest.approx(0.02, rel=0.1)
+    assert update_period(Nvml(lambda: 5), lambda: next(tick) * 1e-3, limit=0.5) is None
+
+
+class Net(nn.Module):
+    """Two linear layers; the first has a weight of zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(3, 4, bias=False), nn.Linear(4, 2, bias=False)
+        with torch.no_grad():
+            self.first.weight.fill_(1.0)
+            self.first.weight[0, 0] = 0.0
+            self.second.weight.fill_(0.5)
+
+
+def counted(x: torch.Tensor, hidden: torch.Tensor) -> Running:
+    net = Net()
+
+    def launch() -> torch.Tensor:
+        out = net.second(hidden + 0 * net.first(x))
+        out.sum().backward()
+        return out
+
+    work: Any = type("Work", (), {"case": CASE, "module": net, "launch": staticmethod(launch)})()
+    running = Running(work, FakeClock([1.0]), Plan())
+    running.detail = {}
+    return running
+
+
+def test_synaptic_operations_counted_by_hand() -> None:
+    x = torch.tensor([[[1.0, 0.0, 1.0]], [[0.0, 1.0, 0.0]]])  # [2, 1, 3]: 3 + 4 weights, then 4
+    hidden = torch.tensor([[[1.0, 0.0, 0.0, 1.0]], [[0.0, 0.0, 0.0, 0.5]]])  # not spikes: 6 products
+    running = counted(x, hidden)
+    assert synops.sample(running) == [11.0]
+    detail = running.detail
+    assert (detail["ac"], detail["mac"], detail["dense"]) == (11.0, 6.0, 24.0 + 16.0)
+    models = detail["estimates"]
+    assert {m["label"] for m in models.values()} == {"estimate"}
+    assert models["horowitz_45nm"]["forward_joules"] == pytest.approx(11 * 0.9e-12 + 6 * 4.6e-12)
+    assert models["horowitz_45nm"]["dense_joules"] == pytest.approx(40 * 4.6e-12)
+    step, arriving = 0.00967 + 0.00309 + 2 * 0.00172 + 3 * 0.0301 + 0.00605, 0.5 * 24 + 3 / 8 * 16
+    assert models["sata"]["forward_joules"] == pytest.approx(1e-12 * (12 * step + arriving * (0.0389 + 0.000794)))
+    assert all("joules" not in key for key in detail if key != "estimates")
+    back = 0.0 * 24 + 1.0 * 16  # nothing comes back through 0 · first(x)
+    surrogate = 0.239 + 2 * 0.00967 + 0.00172 + 2 * 0.00605
+    assert models["sata"]["backward_joules"] == pytest.approx(1e-12 * (12 * surrogate + back * (0.239 + 0.0389)))
+
+
+def test_a_neuron_alone_has_no_synapses() -> None:
+    found = measure("synops", Running(build(CASE), CpuClock(), Plan()))
+    assert (found.status, found.reason) == (
+        "unavailable",
+        "a neuron alone has no synapses: take workload projection or network",
+    )
+
+
+def test_spike_rate_over_neurons_and_time() -> None:
+    spikes = torch.zeros(4, 2, 5)
+    spikes[2:, :, 0] = 1.0
+    spikes[:, :, 1] = 1.0
+    running = Running(build(CASE), CpuClock(), Plan(), last_output=spikes)
+    assert spike_rate.sample(running) == pytest.approx([0.3])
+    detail = running.detail
+    assert detail["over_time"] == pytest.approx([0.2, 0.2, 0.4, 0.4])
+    assert (detail["silent_neurons"], detail["saturated_neurons"]) == (pytest.approx(0.6), pytest.approx(0.2))
+    assert detail["sparsity"] == pytest.approx(0.7)
+    assert detail["per_neuron"][-1] == 1.0
+    assert detail["per_neuron"][3] == 0.0
+
+
+def test_host_time_and_operators_come_from_one_profile_and_kernels_need_a_device() -> None:
+    running = Running(build(CASE), CpuClock(), Plan(warmup_seconds=0.1))
+    (seconds,) = host_time.sample(running)
+    assert 0 < seconds < 1
+    assert running.detail["operators"] >= CASE.T
+    assert host_time.sample(running) == [seconds]
+    for metric in (kernel_launches, device_time):
+        with pytest.raises(Unavailable, match="CPU"):
+            metric.sample(running)
