@@ -119,6 +119,9 @@ class Borrowed(Session):
             self.environment |= {"commit": commit, "dirty": None}
         self._ready = Ready()
 
+    def __enter__(self) -> "Borrowed":
+        return self
+
     def __exit__(self, *_: object) -> None:
         super().__exit__(*_)
         self._ready.close()

@@ -11,7 +11,7 @@ import pytest
 
 from spikebench import gpu, rooms, store
 from spikebench.case import Case
-from spikebench.process import Outcome
+from spikebench.process import Outcome, Workers
 from spikebench.record import Measurement, Record
 
 ROOT = Path(__file__).parent.parent
@@ -65,13 +65,13 @@ class Fake(gpu.Borrowed):
 NOW = [0.0]
 
 
-@pytest.fixture(autouse=True)
-def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def moved_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     NOW[0] = 0.0
     monkeypatch.setattr(gpu.clock, "monotonic", lambda: NOW[0])
 
 
-def test_a_stage_ends_with_its_share_of_the_budget() -> None:
+def test_a_stage_ends_with_its_share_of_the_budget(moved_clock: None) -> None:
     session, kept = Fake(gpu.Budget.of(30)), list[Record]()
     swept = gpu.Stage("some", stage("sweeps").cases, ("latency",), share=0.5)
     assert gpu.measured(session, swept, kept.append) == len(swept.cases) - 15
@@ -80,7 +80,7 @@ def test_a_stage_ends_with_its_share_of_the_budget() -> None:
     assert {samples for subject, samples in session.asked if subject not in gpu.PATIENT} == {20}
 
 
-def test_nothing_is_asked_when_the_budget_is_spent() -> None:
+def test_nothing_is_asked_when_the_budget_is_spent(moved_clock: None) -> None:
     session = Fake(gpu.Budget.of(10))
     NOW[0] = 11
     gpu.measured(session, stage("sweeps"), lambda record: pytest.fail("measured"))
@@ -97,6 +97,14 @@ def test_the_summary_tells_medians_and_what_went_wrong() -> None:
     said = gpu.summary(found)
     assert said["records"] == {"ok": 1, "oom": 1}
     assert [n["reason"] for n in said["not_ok"]] == ["full"] and said["medians"][0]["bandwidth"] == 0.7
+
+
+def test_a_process_of_its_own_is_waited_for_to_its_end() -> None:
+    """It says itself how it ended: were the end of its output taken for that, it would be cut off while it works."""
+    with Workers(1, fork=False) as workers:
+        workers.prepare()
+        outcome = workers.ask({"kind": "gate", "case": Case("lif", T=8, B=1, N=4).to_json()}, timeout=100)
+    assert outcome.status == "ok" and outcome.cpu_seconds
 
 
 @pytest.mark.timeout(240)

@@ -72,7 +72,8 @@ def _tests(folder: Path, budget: tour.Budget) -> None:
     if not (TESTS.is_dir() and find_spec("pytest")):
         _say("the tests of the kernels are left out: no tests/gpu here, or pytest is not installed")
         return
-    many = ["-n", "8"] if find_spec("xdist") else []
+    side_by_side = min(8, environment.threads() // 2)
+    many = ["-n", str(side_by_side)] if find_spec("xdist") and side_by_side > 1 else []
     command = [sys.executable, "-m", "pytest", "-q", *many, f"--junitxml={folder / 'tests.xml'}", str(TESTS)]
     with (folder / "tests.log").open("w") as log:
         try:
