@@ -154,10 +154,10 @@ def test_the_report_shows_speed_up_and_share_of_the_ceiling() -> None:
     found = [record("lif@eager", k, 0.8 + k / 10, 6.0) for k in range(2)]
     found += [record("lif@cpu", k, 0.9, 2.0, epochs=5) for k in range(2)] + [record(CEILING, 0, 0.7, 1.5)]
     rows = cells(found)
-    assert [row[2:4] for row in rows] == [["2", "3"], ["2", "5"], ["1", "3"]]
-    assert [row[6] for row in rows] == ["1.00x", "3.00x", "4.00x"]
-    assert [row[7] for row in rows] == ["25%", "75%", "100%"]
-    assert rows[1][4] == r"90.0% \[90.0%, 90.0%]" and rows[1][8] == "0.100 0.200"
+    assert [row[1:3] for row in rows] == [["2", "3"], ["2", "5"], ["1", "3"]]
+    assert [row[5] for row in rows] == ["1.00x", "3.00x", "4.00x"]
+    assert [row[6] for row in rows] == ["25%", "75%", "100%"]
+    assert rows[1][3] == r"90.0% \[90.0%, 90.0%]" and rows[1][7] == "0.100 0.200"
     assert len(cells(found[:2])[0]) == 7, "without a ceiling there is nothing to compare with"
 
 

@@ -147,7 +147,8 @@ def training_table(records: list[Record]) -> Table:
             groups.setdefault((r.case["subject"], f"{r.case['task']}{r.case['network'] or ''}"), []).append(r)
     ceilings = {task: _epoch_time(g) for (subject, task), g in groups.items() if subject.startswith(CEILING)}
     numbers = ("seeds", "epochs", "accuracy", "epoch", *(("speed-up", "of ceiling") if ceilings else ()))
-    made = table("subject", "task", *numbers, "rate per layer", right=(*numbers, "rate per layer"))
+    made = table("subject", *numbers, "rate per layer", "task", right=(*numbers, "rate per layer"))
+    made.columns[-1].no_wrap, made.columns[-1].overflow = False, "fold"  # a recipe may be long
     for (subject, task), group in groups.items():
         accuracy = [m.samples[0] for r in group if (m := r.measurement("accuracy"))]
         epochs = [len(m.samples) for r in group if (m := r.measurement("epoch_time"))]
@@ -161,7 +162,7 @@ def training_table(records: list[Record]) -> Table:
         if ceilings:
             first = next(_epoch_time(g) for (_, t), g in groups.items() if t == task)
             cells += [f"{first / time:.2f}x", f"{ceilings[task] / time:.0%}" if task in ceilings else "—"]
-        made.add_row(*(cell.replace("[", r"\[") for cell in (subject, task, *cells)), " ".join(means))
+        made.add_row(*(cell.replace("[", r"\[") for cell in (subject, *cells, " ".join(means), task)))
     return made
 
 
