@@ -42,6 +42,7 @@ class Profile:
     records: list[Record] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     cases: list[Case] = field(default_factory=list)
+    trace: dict[str, Any] = field(default_factory=dict)
     pairs: int = 5
     settings: Settings = field(default_factory=lambda: replace(SETTINGS))
     out: Path | None = None
@@ -79,7 +80,7 @@ class Profile:
     def to_json(self) -> dict[str, Any]:
         """What `profile --json` prints."""
         return {
-            **{k: getattr(self, k) for k in ("subject", "status", "reason", "way", "checks")},
+            **{k: getattr(self, k) for k in ("subject", "status", "reason", "way", "checks", "trace")},
             "comparisons": [c.to_json() for c in self.comparisons],
             "growth": [vars(e) for e in verdict.exponents(self.records)],
             "crossovers": [vars(c) for c in verdict.crossovers(self.comparisons)],
@@ -103,6 +104,7 @@ def profile(
     settings: Settings | None = None,
     session: Session | None = None,
     out: str | Path | None = None,
+    trace: str | Path | None = None,
     progress: Progress | None = None,
     **fields: Any,
 ) -> Profile:
@@ -131,6 +133,10 @@ def profile(
         if made.status == "ok":
             made.cases = [with_changes(c, subject=made.subject) for c in cases]
             made.records, made.comparisons = _pairs(session, made, baselines, tell)
+            if trace is not None:
+                longest = made.cases[-len(modes)]
+                outcome = session.ask(longest, {"kind": "trace", "trace": str(Path(trace).resolve())})
+                made.trace = outcome.result | {"case": longest.to_json(), "reason": outcome.reason}
     return made
 
 

@@ -118,7 +118,7 @@ def page(profile: "Profile") -> str:
     parts = [f"# {short(profile.subject)}", headline(profile), _called(profile), _checks(profile)]
     if profile.comparisons:
         parts += [_times(profile), _growth(profile), _memory(profile)]
-    parts.append(_rests_on(profile))
+    parts += [_trace(profile), _rests_on(profile)]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -209,6 +209,18 @@ def _memory(profile: "Profile") -> str:
             cells = (units.show(memory[0], "B"), units.show(rate[0], "1"), f"{1 - active:.1%}")
             seen[r.case_id,] = (short(r.case["subject"]), r.case["mode"], str(r.case["T"]), *cells)
     return "## Memory and spikes\n\n" + table(("subject", "mode", "T", "peak", "rate", "sparsity"), list(seen.values()))
+
+
+def _trace(profile: "Profile") -> str:
+    if not profile.trace:
+        return ""
+    case, rows = profile.trace["case"], profile.trace.get("rows", [])
+    head = f"## Where the time goes\n\nOne launch, {case['mode']}, T={case['T']}: "
+    if not rows:
+        return head + str(profile.trace["reason"])
+    cells = [(r["operator"], str(r["calls"]), f"{r['share']:.1%}") for r in rows]
+    said = f"{units.digits(profile.trace['calls_per_step'])} operator calls per step; trace in {profile.trace['file']}.\n\n"
+    return head + said + table(("operator", "calls", "share of the time"), cells)
 
 
 def _rests_on(profile: "Profile") -> str:

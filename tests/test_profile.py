@@ -197,12 +197,14 @@ def test_the_command_writes_a_verdict_and_json_alone(tmp_path: Path) -> None:
     sizes = ("-T", "8,16", "-B", "2", "-N", "8", "--mode", "inference", "--pairs", "1", "--against", "lif@eager")
     sizes += ("--metric", "latency", "--metric", "spike_rate")
     line = (sys.executable, "-m", "spikebench", "profile", f"{NEURONS}:TimeFirst", *sizes)
-    done = call(*line, "--init", '{"tau": 3.0}', "-o", "out", "--json", cwd=tmp_path)
+    done = call(*line, "--init", '{"tau": 3.0}', "-o", "out", "--trace", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert "[tau=3.0]" in found["subject"]
     assert {g["mode"] for g in found["growth"]} == {"inference"}
     assert (tmp_path / "out" / "verdict.md").read_text().startswith("# foreign_neurons.py:TimeFirst[tau=3.0]\n")
+    assert found["trace"]["rows"][0]["calls"] > 0
+    assert json.loads((tmp_path / "out" / "trace.json").read_text())["traceEvents"]
     assert len(sb.table(str(tmp_path / "out" / "records.jsonl"))) > 0
     looks = call(*line[:4], f"{NEURONS}:LooksAhead", *sizes, cwd=tmp_path)
     assert looks.returncode == 1

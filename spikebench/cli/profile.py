@@ -42,6 +42,7 @@ def profile(
     memory_limit: o.MemoryLimit = None,
     threads: o.Threads = None,
     python: o.Python = None,
+    trace: Annotated[bool, typer.Option(help="Also where the time goes: operators, and trace.json in -o DIR.")] = False,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the records and the verdict.")] = None,
     as_json: o.Json = False,
 ) -> None:
@@ -60,6 +61,10 @@ def profile(
     )
     if out is not None and out.is_file():
         raise Problem(f"-o {out} is a file; name a folder for the records and the verdict")
+    if trace and out is None:
+        raise Problem("--trace writes a file; name a folder for it with -o DIR")
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=None)
@@ -78,6 +83,7 @@ def profile(
             pairs=pairs,
             settings=settings,
             out=out and out / "records.jsonl",
+            trace=out / "trace.json" if trace and out else None,
             progress=lambda what, done, of: bar.update(task, completed=done, total=of or None, description=what),
             device=device,
             dtype=dtype,
