@@ -8,7 +8,7 @@ STATE := .venv/state
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help bench test check gpu figures clean FORCE
+.PHONY: help bench test check gpu figures docs clean FORCE
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,9 @@ figures: $(STATE)/bench ## draw the README's figures and tables from the committ
 	$(VENV_PYTHON) -m spikebench plot pareto results/amd-epyc-2c/quick.jsonl -o docs/figures
 	$(VENV_PYTHON) -m spikebench list neurons --markdown > docs/neurons.md
 
+docs: $(STATE)/docs ## build the documentation into site/
+	$(VENV_PYTHON) -m mkdocs build
+
 clean: ## remove the virtual environment and caches; measurements stay
 	rm -rf .venv .asv .benchmarks .hypothesis .pytest_cache .ruff_cache .import_linter_cache build dist site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -44,10 +47,11 @@ clean: ## remove the virtual environment and caches; measurements stay
 # state/whole: the environment is whole and was made in this folder. It is away while pip works, so that an interrupted
 # install is redone from nothing; mv keeps its time, so that what is installed stays newer.
 EXTRAS_bench := cpu,tasks
+EXTRAS_docs := cpu,tasks,docs
 EXTRAS_test := cpu,triton,tasks,asv,test
 EXTRAS_check := cpu,triton,tasks,asv,test,dev
 
-$(STATE)/bench $(STATE)/test $(STATE)/check: pyproject.toml constraints.txt $(STATE)/whole
+$(STATE)/bench $(STATE)/test $(STATE)/check $(STATE)/docs: pyproject.toml constraints.txt $(STATE)/whole
 	@mv $(STATE)/whole $(STATE)/unfinished
 	$(VENV_PYTHON) -m pip install $(PIP_ARGS) -c constraints.txt -e '.[$(EXTRAS_$(@F))]'
 	@# without what it depends on: see the extra `tasks` in pyproject.toml
