@@ -1,0 +1,136 @@
+"""Pages that are made when the site is built: neurons from their files and records, the commands, the names, the notebooks."""
+
+import ast
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import typer
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+import spikebench
+from spikebench import rooms, stats, store, units
+from spikebench.record import Record
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = ("tour", "explained_4000x", "own_neuron", "reading_results")
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that no file in docs/ holds."""
+    from spikebench.cli.app import app
+
+    records = store.load(ROOT / "results" / "amd-epyc-2c" / "quick.jsonl")
+    made = {f"neurons/{name}.md": "\n".join(neuron(name, records)) for name in rooms.names("neurons")}
+    made["cli.md"] = "\n".join(commands(typer.main.get_command(app)))
+    made["api.md"] = "\n".join(names())
+    for name in NOTEBOOKS:
+        book = jupytext.read(ROOT / "notebooks" / f"{name}.py", fmt="py:percent")
+        book.metadata = {}
+        made[f"notebooks/{name}.md"] = jupytext.writes(book, fmt="md")
+    for path, text in made.items():
+        files.append(File.generated(config, path, content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: MkDocsConfig, files: Files) -> str:
+    """The table of neurons gets its heading and its links."""
+    if page.file.src_path != "neurons.md":
+        return markdown
+    rows = markdown.splitlines()
+    ids = [row.split("|")[1].strip() for row in rows]
+    linked = [
+        row.replace(f"| {i} |", f"| [{i}](neurons/{i}.md) |", 1) if i in rooms.names("neurons") else row
+        for i, row in zip(ids, rows, strict=True)
+    ]
+    return "# Neurons\n\nFacts are declared in each neuron's file and checked by the tests.\n\n" + "\n".join(linked)
+
+
+def neuron(name: str, records: list[Record]) -> Iterator[str]:
+    """The page of a neuron: docstring, facts, options, what was measured."""
+    facts = rooms.facts(name)
+    title, _, rest = _docstring(name).partition("\n")
+    yield f"# {name}\n\n{title}\n"
+    yield f"```text\n{inspect.cleandoc(rest)}\n```\n" if rest.strip() else ""
+    yield "## Facts\n\n| | |\n| --- | --- |"
+    for key, value in facts.attributes.items():
+        if key != "reference" and value is not None:
+            yield f"| {key.replace('_', ' ')} | {_cell(value)} |"
+    yield f"| backends | {', '.join(rooms.backends(name))} |\n"
+    yield "## Options\n\n| option | default | choices |\n| --- | --- | --- |"
+    for key, option in facts.options.items():
+        yield f"| `{key}` | `{option.default}` | {', '.join(f'`{c}`' for c in option.choices) or _cell(option.type_name)} |"
+    yield f"\n## Source\n\n```bibtex\n{inspect.cleandoc(str(facts.attributes.get('reference', '')))}\n```\n"
+    yield from _measured(name, records)
+
+
+def _docstring(name: str) -> str:
+    tree = ast.parse(rooms.file("neurons", name).read_text())
+    wanted = name.replace("_", "")
+    found = next((n for n in tree.body if isinstance(n, ast.ClassDef) and n.name.lower() == wanted), tree)
+    return ast.get_docstring(found) or ast.get_docstring(tree) or ""
+
+
+def _cell(value: Any) -> str:
+    shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return shown.replace("|", "\\|").replace("\n", " ")
+
+
+def _measured(name: str, records: list[Record]) -> Iterator[str]:
+    rows = [r for r in records if r.case["neuron"] == name and r.case["workload"] == "layer" and r.case["B"] == 4]
+    if not rows:
+        return
+    yield "## Measured\n\n| subject | mode | T | B | N | time | peak memory |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |"
+    for r in rows:
+        shown = [
+            units.show(stats.median(m.samples), m.unit) if (m := r.measurement(k)) else "—"
+            for k in ("latency", "peak_memory")
+        ]
+        yield (
+            "| "
+            + " | ".join([f"`{r.case['subject']}`", *(str(r.case[k]) for k in ("mode", "T", "B", "N")), *shown])
+            + " |"
+        )
+    where = rows[0].environment
+    yield f"\nOne process a row, medians of its samples; {where['cpu']}, {where['threads']} threads, PyTorch {where['versions']['torch']}.\n"
+
+
+def commands(group: Any) -> Iterator[str]:
+    """The commands with their arguments and options, as typer declares them."""
+    yield "# Command line\n\n`spikebench COMMAND --help` prints the same. Exit codes: 0 finished, 1 a verdict failed, 2 bad usage, 130 interrupted.\n"
+    for name, command in sorted(group.commands.items()):
+        context = command.make_context(name, [], resilient_parsing=True)
+        usage = " ".join(command.collect_usage_pieces(context))
+        yield f"## {name}\n\n    spikebench {name} {usage}\n\n{inspect.cleandoc(command.help or '')}\n"
+        rows = [p for p in command.params if p.name != "help"]
+        if rows:
+            yield "| | | default |\n| --- | --- | --- |"
+        for p in rows:
+            words = p.name.upper() if p.param_type_name == "argument" else ", ".join([*p.opts, *p.secondary_opts])
+            default = "" if p.default in (None, (), False) or callable(p.default) else f"`{p.default}`"
+            yield f"| `{_cell(words)}` | {_cell(getattr(p, 'help', None) or '')} | {_cell(default)} |"
+        yield ""
+
+
+def names() -> Iterator[str]:
+    """The public names of the package."""
+    yield "# Python\n\n    import spikebench as sb\n"
+    for name in spikebench.__all__:
+        found = getattr(spikebench, name)
+        if callable(found):
+            yield f"## sb.{name}\n\n```python\n{name}{_signature(found)}\n```\n\n```text\n{inspect.getdoc(found) or ''}\n```\n"
+
+
+def _signature(found: Any) -> str:
+    try:
+        return str(inspect.signature(found))
+    except ValueError:  # an exception has none
+        return "(message)"
+
+
+if __name__ == "__main__":
+    sys.exit("mkdocs loads this file: make docs")
