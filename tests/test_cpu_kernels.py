@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any, cast
 
 import numpy as np
@@ -16,13 +17,22 @@ from torch import Tensor
 pytest.importorskip("numba")
 from numba import njit
 
-from spikebench import philox
+from spikebench import philox, rooms
 from spikebench.backend import Refused
-from spikebench.backends.cpu import lif, spsn
+from spikebench.backends.cpu import exodus, lif, psu, slayer, spike_sampler, spsn
+from spikebench.backends.cpu.elementary import exp
 from spikebench.backends.cpu.philox import uniforms
-from spikebench.neuron import Neuron
+from spikebench.case import Case
+from spikebench.metric import Unavailable
+from spikebench.metrics.bandwidth import declared
+from spikebench.neuron import Neuron, StochasticNeuron
+from spikebench.neurons.exodus import Exodus
 from spikebench.neurons.lif import LIF
+from spikebench.neurons.psu import PSU
+from spikebench.neurons.slayer import SLAYER
+from spikebench.neurons.spike_sampler import SpikeSampler
 from spikebench.neurons.spsn import SPSN
+from spikebench.workload import build
 
 RELATIVE = 1e-12
 STEPS = st.sampled_from([1, 2, 3, 4, 5, 31, 32, 33, 66])
@@ -52,6 +62,37 @@ SPSN_OPTIONS = st.fixed_dictionaries(
         "tau": st.sampled_from([0.5, 1.0, 3.0]),
     }
 )
+SURROGATES = ["atan", "fast_sigmoid", "sigmoid", "triangle", "exponential"]
+PSU_OPTIONS = st.fixed_dictionaries(
+    {
+        "decay": st.sampled_from(DECAYS),
+        "threshold": st.sampled_from([0.5, 1.0, 2.0]),
+        "surrogate": st.sampled_from(SURROGATES),
+        "slope": st.sampled_from([1.0, 2.0, 10.0]),
+    }
+)
+EXODUS_OPTIONS = st.fixed_dictionaries(
+    {
+        "decay": st.sampled_from(DECAYS),
+        "threshold": st.sampled_from([0.5, 1.0]),
+        "subtract": st.sampled_from([None, 0.5, 2.0]),
+        "v_min": st.sampled_from([None, -1.0, -0.5, 0.25]),
+        "max_spikes": st.sampled_from([None, 1, 3]),
+        "norm_input": st.booleans(),
+        "surrogate": st.sampled_from(SURROGATES),
+        "width": st.sampled_from([0.25, 0.5, 1.0]),
+        "synapse_decay": st.sampled_from([None, 0.0, 0.7, 0.95]),
+        "decay_early": st.booleans(),
+        "learn_decay": st.booleans(),
+    }
+)
+SCALED = "[norm_input=true,learn_decay=true]@cpu"
+MORE = {
+    "lif": ("lif@cpu[plan=recompute]", "lif[input_scale=1-decay,learn_decay=true]@cpu"),
+    "exodus": (f"exodus{SCALED}",),
+    "slayer": (f"slayer{SCALED}",),
+}
+OURS = [n for n in rooms.names("neurons") if "cpu" in rooms.backends(n)]
 
 
 @pytest.fixture(autouse=True)
@@ -122,6 +163,98 @@ def test_spsn_is_the_definition(
     assert far(got, gradients(expected, x, neuron)[0]) < RELATIVE
 
 
+@given(PSU_OPTIONS, STEPS, REST, st.integers(0, 9), st.integers(1, 3))
+@settings(max_examples=40, deadline=None)
+def test_psu_is_the_definition(
+    options: dict[str, Any], steps: int, rest: tuple[int, int], seed: int, count: int
+) -> None:
+    torch.set_num_threads(count)
+    neuron, x = PSU(**options), currents(steps, rest, seed)
+    expected, spikes = cast(Tensor, neuron(x)), psu.run(neuron, x)
+    assert torch.equal(spikes, expected)
+    least = 1e-3 * options["slope"] if options["surrogate"] == "sigmoid" else 0.0
+    assert far(gradients(spikes, x, neuron)[0], gradients(expected, x, neuron)[0], least) < RELATIVE
+
+
+@given(st.sampled_from([Exodus, SLAYER]), EXODUS_OPTIONS, STEPS, REST, st.integers(0, 9), st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_exodus_and_slayer_are_the_definition(
+    made: type[Exodus], options: dict[str, Any], steps: int, rest: tuple[int, int], seed: int, ties: bool
+) -> None:
+    neuron, x = cast(Exodus, made(**options).rounded(torch.float64)), currents(steps, rest, seed, ties)
+    module: Any = exodus if made is Exodus else slayer
+    expected, spikes = cast(Tensor, neuron(x)), module.run(neuron, x)
+    assert torch.equal(spikes, expected)
+    least = 1e-3 * neuron.slope if options["surrogate"] == "sigmoid" else 1e-2  # sums over series may cancel
+    for got, right in zip(gradients(spikes, x, neuron), gradients(expected, x, neuron), strict=True):
+        assert far(got, right, least) < RELATIVE
+
+
+def test_a_membrane_at_the_least_counts_as_cut() -> None:
+    neuron = Exodus(decay=0.5, v_min=-0.5, surrogate="triangle", width=4.0)
+    x = torch.tensor([-0.5, 1.0, -3.0, 0.75]).view(4, 1, 1).requires_grad_()
+    (got,) = torch.autograd.grad(exodus.run(neuron, x).sum(), x)
+    (right,) = torch.autograd.grad(cast(Tensor, neuron(x)).sum(), x)
+    assert torch.equal(got, right) and got[0] == 0 and got[1] != 0 and got[2] == 0
+
+
+@given(st.sampled_from([2, 6, 16]), STEPS, REST, st.integers(0, 2**64 - 1), st.integers(1, 3))
+@settings(max_examples=30, deadline=None)
+def test_spike_sampler_is_the_definition(state: int, steps: int, rest: tuple[int, int], seed: int, count: int) -> None:
+    torch.set_num_threads(count)
+    torch.manual_seed(seed % 100)
+    neuron, x = SpikeSampler(rest[1], state=state).double(), currents(steps, rest, 0)
+    neuron.seed, neuron.site, neuron.calls = seed, seed % 5, seed % 3
+    expected = cast(Tensor, neuron(x))
+    neuron.calls -= 1
+    spikes = spike_sampler.run(neuron, x)
+    assert torch.equal(spikes, expected)
+    for got, right in zip(gradients(spikes, x, neuron), gradients(expected, x, neuron), strict=True):
+        assert far(got, right, 1e-3) < RELATIVE
+
+
+def test_exponential() -> None:
+    @njit(error_model="numpy")
+    def fill(y: np.ndarray, out: np.ndarray) -> None:
+        for k in range(y.size):
+            out[k] = exp(y[k])
+
+    for dtype, end in ((np.float32, 87.0), (np.float64, 708.0)):
+        y = np.linspace(-end, end, 100_001).astype(dtype)
+        out, right = np.empty_like(y), np.exp(y.astype(np.longdouble))
+        fill(y, out)
+        assert np.max(np.abs(out - right) / right) < np.finfo(dtype).eps
+        fill(np.array([np.nan, np.inf, -np.inf], dtype), out[:3])
+        assert np.isnan(out[0]) and np.isfinite(out[1]) and 0 < out[2] < 1e-37
+
+
+@pytest.mark.parametrize("neuron", OURS)
+@pytest.mark.parametrize("mode", ["inference", "forward", "train"])
+def test_declared_bytes_are_those_of_the_tensors_it_touches(
+    neuron: str, mode: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the kernels are handed, but for tables of constants, which are small beside 512 steps."""
+    touched = [0]
+    holder: Any = exodus if neuron == "slayer" else import_module(f"spikebench.backends.cpu.{neuron}")
+    launch = holder.launch
+
+    def counting(task: Any, arrays: list[Tensor], *numbers: int, most: int) -> None:
+        touched[0] += sum(a.numel() * a.element_size() for a in arrays)
+        launch(task, arrays, *numbers, most=most)
+
+    monkeypatch.setattr(holder, "launch", counting)
+    for text in (f"{neuron}@cpu", *MORE.get(neuron, ())):
+        work = build(Case(text, T=512, B=8, N=16, mode=mode), 0.5)
+        touched[0] = 0
+        work.launch()
+        assert declared(work.case) == pytest.approx(touched[0], rel=0.03), text
+
+
+def test_bytes_that_nobody_declared() -> None:
+    with pytest.raises(Unavailable, match="declares no bytes"):
+        declared(Case("lif@eager"))
+
+
 @pytest.mark.parametrize("surrogate", ["atan", "fast_sigmoid", "sigmoid", "triangle", "exponential"])
 @pytest.mark.parametrize("plan", ["save", "recompute"])
 def test_lif_in_float32(surrogate: Any, plan: Any) -> None:
@@ -142,6 +275,21 @@ def test_spsn_in_float32(mode: Any) -> None:
     assert far(gradients(spikes, x, neuron)[0], gradients(expected, x, neuron)[0]) < 1e-5
 
 
+@pytest.mark.parametrize("module", [exodus, psu, spike_sampler])
+def test_others_in_float32(module: Any) -> None:
+    torch.manual_seed(0)
+    made: dict[Any, Neuron] = {exodus: Exodus(learn_decay=True), psu: PSU(), spike_sampler: SpikeSampler(50)}
+    neuron, x = made[module], currents(200, (3, 50), 0, dtype=torch.float32)
+    drawn = philox.uniforms(9, 0, 0, x.shape) if neuron.stochastic else None
+    expected = cast(Tensor, neuron(x) if drawn is None else neuron(x, drawn))
+    spikes = module.run(neuron, x, seed=9)
+    differs = spikes != expected
+    margin = neuron.margin(neuron.membrane(x.detach()), drawn)
+    assert spikes.dtype == torch.float32 and differs.double().mean() < 1e-4 and bool((margin[differs] < 1e-5).all())
+    for got, right in zip(gradients(spikes, x, neuron), gradients(expected, x, neuron), strict=True):
+        assert far(got, right) < 2e-5
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("plan", ["save", "recompute"])
 def test_bits_do_not_depend_on_threads(dtype: torch.dtype, plan: Any) -> None:
@@ -157,12 +305,18 @@ def test_bits_do_not_depend_on_threads(dtype: torch.dtype, plan: Any) -> None:
             (LIF(), lif.run, {"plan": plan}),
             (SPSN(), spsn.run, {}),
             (SPSN(mode="gs"), spsn.run, {}),
+            (PSU(), psu.run, {}),
+            (Exodus(learn_decay=True, norm_input=True, synapse_decay=0.7), exodus.run, {}),
+            (sampler, spike_sampler.run, {}),
         ):
+            if isinstance(neuron, StochasticNeuron):
+                neuron.calls = 0
             x = currents(67, (5, 451), 0, dtype=dtype)
             spikes = cast(Any, run)(neuron, x, **options)
             found += [spikes, *gradients(spikes, x, neuron)]
         return found
 
+    sampler = SpikeSampler(451, state=4).to(dtype)
     one, two = everything(1), everything(2)
     assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
 
@@ -183,9 +337,10 @@ def test_uniforms_are_philox() -> None:
     assert np.array_equal(out, np.stack([((w >> 8).float() * 2.0**-24).numpy() for w in words]))
 
 
-@pytest.mark.parametrize("module", [lif, spsn])
+@pytest.mark.parametrize("module", [lif, spsn, psu, exodus])
 def test_layouts(module: Any) -> None:
-    neuron = LIF() if module is lif else SPSN()
+    made: dict[Any, type[Neuron]] = {lif: LIF, spsn: SPSN, psu: PSU, exodus: Exodus}
+    neuron = made[module]()
     plain = currents(33, (4, 6), 0)
     swapped = plain.detach().transpose(1, 2).contiguous().transpose(1, 2).requires_grad_()
     g = torch.randn(33, 1, 1, dtype=torch.float64).expand(33, 4, 6)
@@ -206,8 +361,9 @@ def test_nan_never_spikes_and_stays() -> None:
         neuron = LIF(reset=cast(Any, reset))
         assert torch.equal(lif.run(neuron, x), cast(Tensor, neuron(x)))
         assert lif.run(neuron, x)[2:, 0, :20].sum() == 0
-    spikes = spsn.run(SPSN(), x)
-    assert spikes[2:, 0, :20].sum() == 0 and spikes[2:, 0, 20:].sum() > 0
+    for run, neuron in ((spsn.run, SPSN()), (psu.run, PSU()), (exodus.run, Exodus()), (exodus.run, Exodus(v_min=0.0))):
+        spikes = cast(Any, run)(neuron, x)
+        assert spikes[2:, 0, :20].sum() == 0 and spikes[2:, 0, 20:].sum() > 0
 
 
 @pytest.mark.parametrize("module", [lif, spsn])
@@ -225,6 +381,17 @@ def test_graph(module: Any) -> None:
         assert len(torch.autograd.grad(spikes.sum(), list(neuron.parameters()))) == 1
         with pytest.raises(ValueError, match="no plan"):
             lif.run(neuron, x, plan=cast(Any, "none"))
+
+
+def test_forms_that_have_no_kernel_are_refused() -> None:
+    x = torch.ones(3, 1, 2)
+    for module, neuron, why in (
+        (psu, PSU(form="dense"), "form=scan"),
+        (exodus, Exodus(backward="doubling"), "backward=sequential"),
+        (spike_sampler, SpikeSampler(2, ssm="dplr", state=4), "not diagonal"),
+    ):
+        with pytest.raises(Refused, match=why):
+            cast(Any, module).run(neuron, x)
 
 
 FORKED = """
