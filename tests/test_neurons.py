@@ -129,6 +129,15 @@ def test_at_an_exact_tie(name: str, tie: dict[str, Any]) -> None:
     assert (out[0] if isinstance(out, tuple) else out).flatten().tolist() == tie["spikes"]
 
 
+@pytest.mark.parametrize(
+    ("name", "start"), [(name, start) for name in NAMES for start in getattr(oracle(name), "START", [])]
+)
+def test_what_learns_starts_as_the_options_say(name: str, start: tuple[dict[str, Any], str, Any]) -> None:
+    options, parameter, value = start
+    got = getattr(make(name, options, moved=0), parameter).detach().numpy()
+    assert np.all(value(got) if callable(value) else np.isclose(got, value, rtol=1e-6))
+
+
 @every_neuron
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_dtype_and_shape_are_kept(name: str, dtype: torch.dtype) -> None:

@@ -21,6 +21,7 @@ TIES: list[dict[str, Any]] = [
     {"options": {"decay": 0.5}, "x": [2.0, 1.0], "spikes": [2, 1]},
     {"options": {"max_spikes": 1, "decay": 0.5}, "x": [1.0, 2.5], "spikes": [1, 1]},
 ]
+START = [({"learn_decay": True, "decay": 0.7}, "decay", 0.7)]
 
 
 def leaky(x: Array, decay: float) -> Array:

@@ -14,6 +14,10 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 INPUT = (0.3, 1.0)
 TIES: list[dict[str, Any]] = [{"parameters": {"alpha": 99.0, "beta": -999.0, "theta": 0.0}, "x": [0.5], "spikes": [1]}]
+START = [
+    ({"alpha": 0.8}, "alpha", np.log(0.65 / 0.35)),
+    ({"tau": 0.2}, "tau", np.log(0.2 / 0.8)),
+]  # a gate half way to 0.5
 
 
 def sigmoid(x: Array) -> Array:

@@ -21,6 +21,10 @@ TIES: list[dict[str, Any]] = [
     {"options": {"decay": 0.5, "reset": "hard"}, "x": [1.0, 0.5], "spikes": [1, 0]},
     {"options": {"decay": 0.5, "strict": True}, "x": [1.0, 0.5, 0.75], "spikes": [0, 0, 1]},
 ]
+START = [
+    ({"learn_decay": True, "decay": 0.7}, "decay", 0.7),
+    ({"learn_threshold": True, "threshold": 0.6}, "threshold", 0.6),
+]
 
 
 def powers(decay: float, steps: int, first: int = 0) -> Array:

@@ -17,6 +17,7 @@ TIES: list[dict[str, Any]] = [
     {"x": [2.0, 1.0], "spikes": [1, 0]},
     {"options": {"reset": "soft"}, "x": [2.0, 2.0], "spikes": [1, 1]},
 ]
+START = [({"tau": 5.0}, "w", -np.log(4.0))]  # σ(w) = 1/tau
 
 
 def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:

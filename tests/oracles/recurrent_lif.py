@@ -15,6 +15,7 @@ OPTIONS: list[dict[str, Any]] = [
     {"reset": "soft", "detach_reset": True},
 ]
 TIES: list[dict[str, Any]] = [{"parameters": {"weight": 0.0}, "x": [1.0], "spikes": [1]}]
+START = [({}, "weight", lambda w: w.min() < 0 < w.max())]
 
 
 def leaky(x: Array, decay: float) -> Array:

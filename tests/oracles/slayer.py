@@ -11,6 +11,7 @@ OPTIONS: list[dict[str, Any]] = [{}, {"max_spikes": 2, "decay": 0.98, "threshold
 DETACHED = True
 INPUT = (0.4, 1.5)
 TIES: list[dict[str, Any]] = [{"options": {"decay": 0.5}, "x": [2.0, 1.0], "spikes": [2, 1]}]
+START = [({"learn_decay": True, "decay": 0.7}, "decay", 0.7)]
 
 
 def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:

@@ -10,6 +10,7 @@ Array = NDArray[np.float64]
 OPTIONS: list[dict[str, Any]] = [{}, {"k": 1}, {"k": 3, "exp_init": False}, {"k": 60}]
 INPUT = (0.3, 1.5)
 TIES: list[dict[str, Any]] = [{"x": [1.0, 0.5], "spikes": [1, 1]}]
+START = [({"k": 3}, "weight", np.array([0.25, 0.5, 1.0])), ({}, "bias", -1.0)]
 
 
 def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:
