@@ -30,8 +30,13 @@ SURVIVORS: dict[str, dict[str, str]] = {
         "-1j → +1j in frequency, basis = torch.linalg.eigh(skew * -1j)": (
             "the other half of each conjugate pair: with its conjugates, the same sum"
         ),
-        "frequency < 0 → frequency <= 0 in half = basis[:, frequency < 0].mH": (
-            "the skew matrix of an even state has no frequency 0"
+        "-1 → +1 in if self.ssm == 's4d':": "shape[-1] of the matrix [N, S, S]",
+        **dict.fromkeys(
+            (
+                "frequency < 0 → frequency <= 0 in half = basis[:, frequency < 0].mH",
+                "frequency < 0 → frequency <= 0 in a = torch.complex(torch.full_like(frequency[freq",
+            ),
+            "the skew matrix of an even state has no frequency 0",
         ),
         **dict.fromkeys(
             (
