@@ -32,7 +32,7 @@ ON_CPU = replace(LAYER, case=with_changes(LAYER.case, device="cpu"))
 
 def claim(*full: Any, **changes: Any) -> Claim:
     """A claim of ten times on a GPU."""
-    texts = dict.fromkeys(("paper", "sentence", "where", "setting", "hardware", "timed"), "text")
+    texts: dict[str, Any] = dict.fromkeys(("paper", "sentence", "where", "setting", "hardware", "timed"), "text")
     facts: dict[str, Any] = {"read": "primary", "claimed": Number("10x"), "known": True, "full": full or (LAYER,)}
     return Claim(**(texts | facts | changes))
 
