@@ -149,7 +149,7 @@ def make(factory: Any, options: dict[str, Any], name: str, n: int, T: int) -> Ma
 def contained() -> Iterator[None]:
     """What foreign code switches globally while it is loaded is switched back: gradients, threads, default type."""
     threads, grad, dtype = torch.get_num_threads(), torch.is_grad_enabled(), torch.get_default_dtype()
-    inference, anomaly = torch.are_deterministic_algorithms_enabled(), torch.is_anomaly_enabled()
+    exact, anomaly = torch.are_deterministic_algorithms_enabled(), torch.is_anomaly_enabled()
     state = torch.get_rng_state()
     try:
         yield
@@ -157,7 +157,8 @@ def contained() -> Iterator[None]:
         torch.set_rng_state(state)
         torch.set_grad_enabled(grad)
         torch.set_default_dtype(dtype)
-        torch.use_deterministic_algorithms(inference)
+        if torch.are_deterministic_algorithms_enabled() != exact:  # the call would load the compiler, a second of it
+            torch.use_deterministic_algorithms(exact)
         torch.autograd.set_detect_anomaly(anomaly)
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
