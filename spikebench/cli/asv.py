@@ -15,6 +15,7 @@ import typer
 import spikebench
 from spikebench import environment
 from spikebench.cli import asv_commits as commits
+from spikebench.cli import asv_pages as pages
 from spikebench.rooms import Problem
 
 HERE = (None, "HEAD", "HEAD^!")
@@ -48,7 +49,20 @@ def run_asv(
         asked = parse(arguments)
     if command == "Run" and not asked.env_spec and not asked.config:
         raise typer.Exit(measure(root(), arguments, asked))
-    raise typer.Exit(call(arguments))
+    code = call(arguments)
+    if command == "Publish" and not code:
+        make_independent(asked)
+    raise typer.Exit(code)
+
+
+def make_independent(asked: Namespace) -> None:
+    """Published pages get their libraries beside them, so that they work without a network; else a word on stderr."""
+    from asv.config import Config
+
+    config = Path(asked.config or "asv.conf.json").resolve()
+    html = config.parent / (asked.html_dir or Config.load(str(config)).html_dir)
+    if why := pages.bring_libraries(html, config.parent / ".asv" / "npm"):
+        print(f"spikebench: the pages in {html} need the network: {why}", file=sys.stderr)
 
 
 def parse(arguments: list[str]) -> Namespace:
