@@ -135,7 +135,7 @@ def test_at_an_exact_tie(name: str, tie: dict[str, Any]) -> None:
 def test_what_learns_starts_as_the_options_say(name: str, start: tuple[dict[str, Any], str, Any]) -> None:
     options, parameter, value = start
     got = getattr(make(name, options, moved=0), parameter).detach().numpy()
-    assert np.all(value(got) if callable(value) else np.isclose(got, value, rtol=1e-6))
+    assert value(got) if callable(value) else np.allclose(got, value, rtol=1e-6)
 
 
 @every_neuron
