@@ -13,7 +13,6 @@ from spikebench.case import Case, with_changes
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
 from spikebench.subject import definition, definition_of, load
 
-
 REACH, FAR = 16.0, 1024.0  # means of the input that are tried
 
 
