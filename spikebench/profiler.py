@@ -29,8 +29,8 @@ def profiled(running: Running) -> dict[str, float]:
 
 def _sums(events: Any) -> dict[str, float]:
     """Sums over the events of a profile; their times are in µs."""
-    host = [e for e in events if e.device_type == torch.autograd.DeviceType.CPU]
-    device = [e for e in events if e.device_type == torch.autograd.DeviceType.CUDA]
+    host = [e for e in events if e.device_type.name == "CPU"]
+    device = [e for e in events if e.device_type.name == "CUDA"]
     return {
         "host": 1e-6 * sum(e.self_cpu_time_total for e in host),
         "device": 1e-6 * sum(e.self_device_time_total for e in device),

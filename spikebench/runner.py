@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from spikebench import clock, environment, rooms, stability, store
 from spikebench.case import Case
+from spikebench.executor import Executor, Job, Local
 from spikebench.monitor import Monitor
 from spikebench.process import Outcome, Workers
 from spikebench.record import Measurement, Record, Status
@@ -53,6 +54,7 @@ class Session:
         self._workers: dict[tuple[str, bool], Workers] = {}
         self._interpreters = {p: environment.of(p) for p in set(settings.python.values())}
         self._gates: dict[str, Outcome] = {}
+        self.deadline: float | None = None  # no process runs longer, in seconds of the monotonic clock
 
     def __enter__(self) -> "Session":
         return self
@@ -73,7 +75,9 @@ class Session:
             self._workers[python, fork] = Workers(self.settings.threads, fork=fork, python=python)
         workers = self._workers[python, fork]
         limits = {"case": case.to_json(), "memory_limit": self.settings.memory_limit}
-        return workers.ask(job | limits, self.settings.timeout, watch)
+        left = math.inf if self.deadline is None else max(1.0, self.deadline - clock.monotonic())
+        limit = min(self.settings.timeout or math.inf, left)
+        return workers.ask(job | limits, None if math.isinf(limit) else limit, watch)
 
     def gate(self, case: Case) -> Outcome:
         """The gate's outcome for a case, in a process of its own, once per session."""
@@ -213,32 +217,52 @@ def run(
     resume: bool = False,
     retry: bool = False,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[Record]:
-    """Measure cases one after the other and yield their records; each is appended to `out` before the next begins.
+    """Measure cases and yield their records; each is appended to `out` as soon as it is there.
 
-    `resume` leaves out what `out` already has from this machine, these versions and this commit, whatever its status;
-    `retry` redoes those that are not ok. Cases that the budget did not reach are recorded as skipped, and a resumed
-    run takes them up. Repeats come after every case was measured once.
+    Without an `executor` they are measured here, one after the other. `resume` leaves out what `out` already has from
+    this machine, these versions and this commit, whatever its status; `retry` redoes those that are not ok. Every case
+    is measured once before any is repeated, as the worth of a budget would have it; cases that the budget did not reach
+    are recorded as skipped, and a resumed run takes them up.
     """
     settings = settings or Settings()
-    todo = [(case, repeat) for repeat in range(settings.repeats) for case in cases]
     with Session(settings) as session:
-        done = _finished(out, session.environment, settings, retry) if resume and out and out.exists() else set()
-        todo = [(c, r) for c, r in todo if (c.case_id, r) not in done]
-        start = clock.monotonic()
-        for index, (case, repeat) in enumerate(todo):
-            if progress:
-                progress("start", case, index, len(todo))
-            spent = clock.monotonic() - start
-            if settings.budget is not None and spent >= settings.budget:
-                record = _skipped(session, case, repeat, settings.budget)
-            else:
-                record = session.measure(case, repeat)
-            if out is not None:
-                store.append(out, record)
-            if progress:
-                progress(record.status, case, index + 1, len(todo))
-            yield record
+        executor = executor or Local(session.measure)
+        here, known = session.environment, resume and out is not None and out.exists()
+        done = _finished(out, here, settings, retry, executor.anywhere) if known and out else set[tuple[str, int]]()
+        jobs = [(c, r) for r in range(settings.repeats) for c in cases]
+        todo = [(c, r) for c, r in jobs if (c.case_id, r) not in done]
+        try:
+            yield from _records(todo, session, executor, out, progress or _silent)
+        finally:
+            executor.close()
+
+
+def _silent(*_: object) -> None:
+    """A progress that nobody sees."""
+
+
+def _records(
+    todo: list[Job], session: Session, executor: Executor, out: Path | None, progress: Progress
+) -> Iterator[Record]:
+    budget, left, start = session.settings.budget, list(todo), clock.monotonic()
+    session.deadline = None if budget is None else start + budget
+    for job in todo:
+        executor.submit(*job)
+    found = executor.as_completed()
+    while left:
+        progress("start", left[0][0], len(todo) - len(left), len(todo))
+        over = budget is not None and clock.monotonic() - start >= budget
+        job, record = (left[0], None) if over else next(found)
+        late = budget is not None and clock.monotonic() - start >= budget and record and record.status == "timeout"
+        if record is None or late:
+            record = _skipped(session, *job, budget or 0.0)
+        left.remove(job)
+        if out is not None:
+            store.append(out, record)
+        progress(record.status, job[0], len(todo) - len(left), len(todo))
+        yield record
 
 
 def _skipped(session: Session, case: Case, repeat: int, budget: float) -> Record:
@@ -265,14 +289,18 @@ def _null(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _finished(out: Path, here: dict[str, Any], settings: Settings, retry: bool) -> set[tuple[str, int]]:
-    """Cases and repeats in `out` that need not be measured again."""
-    mine, done = environment.fingerprint(here), set[tuple[str, int]]()
+def _finished(out: Path, here: dict[str, Any], settings: Settings, retry: bool, anywhere: bool) -> set[tuple[str, int]]:
+    """Cases and repeats in `out` that need not be measured again; `anywhere`: whichever machine measured them."""
+
+    def print_of(facts: dict[str, Any]) -> str:
+        return environment.fingerprint({k: v for k, v in facts.items() if not (anywhere and k in ("machine", "gpu"))})
+
+    mine, done = print_of(here), set[tuple[str, int]]()
     with suppress(rooms.Problem):
         for record in store.read(out):
             measured = {m.metric for m in record.measurements}
             complete = record.status != "ok" or set(settings.metrics) <= measured
             again = record.status == "skipped" or (retry and record.status != "ok")
-            if environment.fingerprint(record.environment) == mine and complete and not again:
+            if print_of(record.environment) == mine and complete and not again:
                 done.add((record.case_id, record.repeat))
     return done

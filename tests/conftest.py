@@ -9,6 +9,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     # with "=": pytest looks for tests in a path that stands alone before it knows this option
     text = "--data-root=PATH: folder with one folder per data set; without it those tests skip"
     parser.addoption("--data-root", metavar="PATH", help=text)
+    parser.addoption("--live", action="store_true", help="also compare live what has a known answer (half an hour)")
     text = "--triton=PATH: folder with another version of triton, which must compile the kernels too"
     parser.addoption("--triton", metavar="PATH", help=text)
     parser.addoption("--mutants", action="store_true", help="spoil every neuron in one place after the other")

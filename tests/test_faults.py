@@ -1,13 +1,20 @@
 """Subjects that crash, hang, lie or eat memory become records, and the sweep goes on."""
 
+import errno
+import itertools
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from spikebench import runner
+from spikebench import runner, store
 from spikebench.case import Case
 from spikebench.record import Record
+from spikebench.rooms import Problem
 
 SUBJECTS = """
 import ctypes, os, signal, subprocess, sys, time
@@ -193,8 +200,6 @@ def test_what_a_subject_leaves_running_is_killed(records: dict[str, Record]) -> 
 
 
 def test_the_worker_dies_with_its_parent(tmp_path: Path) -> None:
-    import subprocess
-    import sys
     import time
 
     import psutil
@@ -212,3 +217,76 @@ def test_the_worker_dies_with_its_parent(tmp_path: Path) -> None:
             return
         time.sleep(0.1)
     pytest.fail("the server outlived its parent")
+
+
+class Quick:
+    """A session whose cases take no time."""
+
+    deadline: float | None = None
+
+    def __init__(self, settings: runner.Settings) -> None:
+        self.settings, self.environment, self.run_id = settings, {"machine": "m"}, f"{runner.clock.wall()}"
+
+    def __enter__(self) -> "Quick":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def measure(self, case: Case, repeat: int = 0) -> Record:
+        return Record("r", case.case_id, case.to_json(), environment=self.environment, repeat=repeat)
+
+
+CASES = [Case("lif@eager", T=t, B=1, N=1) for t in range(1, 6)]
+SETTINGS = runner.Settings(metrics=())
+
+
+@pytest.mark.parametrize("call", ["write", "fsync"])
+def test_a_disk_that_is_full_in_the_middle_keeps_what_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    monkeypatch.setattr(runner, "Session", Quick)
+    out, real, calls = tmp_path / "r.jsonl", getattr(os, call), itertools.count()
+
+    def full(*args: Any) -> Any:
+        if next(calls) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, full)
+        with pytest.raises(Problem, match=r"No space left on device; name another file with --out"):
+            list(runner.run(CASES, SETTINGS, out))
+    kept = [r.case["T"] for r in store.read(out)]
+    assert kept[:2] == [1, 2]
+    list(runner.run(CASES, SETTINGS, out, resume=True))
+    notes: list[str] = []
+    assert [r.case["T"] for r in store.read(out, notes)] == [1, 2, 3, 4, 5]
+    assert notes == []
+
+
+def test_a_clock_that_jumps_back_and_forth_changes_neither_budget_nor_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "Session", Quick)
+    jumps = itertools.cycle([0.0, 4e9, 1.0, -5.0])
+    monkeypatch.setattr(runner.clock, "wall", lambda: next(jumps))
+    settings = runner.Settings(metrics=(), budget=60.0)
+    found = list(runner.run(CASES, settings, tmp_path / "r.jsonl"))
+    assert [(r.case["T"], r.status) for r in found] == [(t, "ok") for t in range(1, 6)]
+    assert runner.Session(SETTINGS).run_id
+    assert list(runner.run(CASES, settings, tmp_path / "r.jsonl", resume=True)) == []
+
+
+def test_names_from_elsewhere_cannot_speak_to_the_terminal(tmp_path: Path) -> None:
+    name = "[bold red]x[/bold red]\x1b[2J\x1b]0;mine\x07<script>alert(1)</script>@eager"
+    case = CASES[0].to_json() | {"subject": name}
+    path = tmp_path / "r.jsonl"
+    store.append(path, Record("r", "c", case, status="failed", reason="\x1b[31mred"))
+    done = subprocess.run(
+        [sys.executable, "-m", "spikebench", "show", str(path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "\x07" not in done.stdout
+    assert "[bold red]x" in done.stdout

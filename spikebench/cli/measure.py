@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from spikebench.compare import Comparison
+    from spikebench.executor import Executor
     from spikebench.runner import Settings
 
 
@@ -63,6 +64,9 @@ def run(
     resume: Annotated[bool, typer.Option(help="Leave out what the file already has.")] = False,
     retry: Annotated[bool, typer.Option(help="With --resume: redo what is not ok.")] = False,
     strict: o.Strict = False,
+    executor: Annotated[str, typer.Option(help="local, or parsl (extra `cluster`): many GPUs or nodes.")] = "local",
+    accelerators: Annotated[str, typer.Option(help="With parsl: the GPUs of this machine to use, 0,1.")] = "0",
+    parsl_config: Annotated[Path | None, typer.Option(help="With parsl: a Python file with its `config`.")] = None,
     as_json: o.Json = False,
 ) -> None:
     """Measure the cases of a sweep, or of the subjects and sizes given."""
@@ -76,7 +80,8 @@ def run(
     where = out or Path("results") / environment.machine() / f"{sweep or 'run'}.jsonl"
     records: list[Record] = []
     with stderr_progress(len(cases) * repeats) as progress:
-        for record in runner.run(cases, settings, where, resume, retry, progress):
+        there = _executor(executor, settings, accelerators, parsl_config)
+        for record in runner.run(cases, settings, where, resume, retry, progress, there):
             records.append(record)
     stability_notes(records)
     if not as_json:
@@ -92,6 +97,17 @@ def run(
         stdout().print(f"figure {path}", markup=False)
     if records and all(r.status == "refused" for r in records):
         raise Problem(f"nothing could be run: {records[0].reason}")
+
+
+def _executor(name: str, settings: "Settings", accelerators: str, config: Path | None) -> "Executor | None":
+    """None for local, which is the runner's own."""
+    if name not in ("local", "parsl"):
+        raise Problem(f"no executor {name!r}; there are local, parsl")
+    if name == "local":
+        return None
+    from spikebench.cluster import Cluster
+
+    return Cluster(settings, accelerators.split(","), config)
 
 
 def _companion(companion: sweeps.Companion, settings: "Settings", where: Path, quiet: bool) -> list[Record]:

@@ -48,17 +48,22 @@ def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
     return made
 
 
+def printable(text: str) -> str:
+    """The text without control characters, which a name from elsewhere could use to speak to the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def records_table(records: list[Record]) -> None:
     """One row per record: medians with their spread, the distance to the copy floor, spikes, memory, status."""
     floor = ("fraction of floor",) if any(_samples(r, "bandwidth") for r in records) else ()
     numbers = ("T", "B", "N", "time", "spread", "x copy", *floor, "memory", "rate", "compile")
     made = table("subject", "mode", *numbers, "status", right=numbers)
     for r in records:
-        made.add_row(*_cells(r, bool(floor)))
+        made.add_row(*map(printable, _cells(r, bool(floor))))
     stdout().print(made)
     reasons = {f"{r.case['subject']} T={r.case['T']}: {r.status}: {r.reason}" for r in records if r.status != "ok"}
     for reason in sorted(reasons):
-        stdout().print(reason, markup=False)
+        stdout().print(printable(reason), markup=False)
 
 
 def _cells(r: Record, floor: bool) -> list[str]:
@@ -94,7 +99,7 @@ def stability_notes(records: list[Record]) -> None:
             found.setdefault(w.kind, []).append(f"{r.case['subject']} T={r.case['T']}: {w.text}")
     for kind, texts in found.items():
         more = f" (and {len(texts) - 1} more cases)" if len(texts) > 1 else ""
-        print(f"spikebench: {kind}: {texts[0]}{more}", file=sys.stderr)
+        print(printable(f"spikebench: {kind}: {texts[0]}{more}"), file=sys.stderr)
 
 
 def comparison_table(rows: "list[Comparison]") -> None:
@@ -137,7 +142,7 @@ def difference_table(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         text = f"{_interval(row['ratio'], row['low'], row['high'])}, n={row['n']}"
         cells = [str(row["subject"]), str(row["case"]["mode"]), *(str(row["case"][k]) for k in "TBN"), text]
-        made.add_row(*(c.replace("[", r"\[") for c in cells), row["verdict"], row["reason"] or "")
+        made.add_row(*(printable(c).replace("[", r"\[") for c in cells), row["verdict"], printable(row["reason"] or ""))
     stdout().print(made)
     _means({"all": rows[0]["over_cases"]})
 
@@ -150,5 +155,5 @@ def plain_table(rows: list[dict[str, Any]], columns: list[str]) -> None:
         made.add_column(name, no_wrap=True, min_width=min(widest, 60))
     made.add_column(columns[-1], overflow="fold")
     for row in rows:
-        made.add_row(*(str(row.get(c, "")).replace("[", r"\[") for c in columns))
+        made.add_row(*(printable(str(row.get(c, ""))).replace("[", r"\[") for c in columns))
     stdout().print(made)

@@ -1,0 +1,48 @@
+"""Where cases are measured: an executor takes them all and gives their records back as they come."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from spikebench.case import Case
+from spikebench.record import Record
+
+Job = tuple[Case, int]  # a case and which of its repeats
+
+
+class Executor(Protocol):
+    """Measures each submitted case once; the parent alone writes records."""
+
+    anywhere: bool  # whether other machines than this one measure
+
+    def submit(self, case: Case, repeat: int) -> None:
+        """Take a case."""
+        ...
+
+    def as_completed(self) -> Iterator[tuple[Job, Record]]:
+        """Every submitted case with its record, in the order in which they end."""
+        ...
+
+    def close(self) -> None:
+        """Give up what has not been measured."""
+        ...
+
+
+class Local:
+    """One case after the other on this machine, in the order of submission, each when its record is asked for."""
+
+    anywhere = False
+
+    def __init__(self, measure: Callable[[Case, int], Record]) -> None:
+        self._measure, self._jobs = measure, deque[Job]()
+
+    def submit(self, case: Case, repeat: int) -> None:
+        self._jobs.append((case, repeat))
+
+    def as_completed(self) -> Iterator[tuple[Job, Record]]:
+        while self._jobs:
+            job = self._jobs.popleft()
+            yield job, self._measure(*job)
+
+    def close(self) -> None:
+        self._jobs.clear()
