@@ -1,0 +1,76 @@
+"""The share of the copy bandwidth: what it is made of, where it is unavailable, its column and its figure."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("numba")
+
+from spikebench import plots, store
+from spikebench.case import Case
+from spikebench.cli.tables import records_table, stdout
+from spikebench.metric import Plan, Running, measure
+from spikebench.record import Measurement, Record
+from spikebench.workload import build
+
+
+class Steady:
+    """A clock by which a copy takes 1 ms and everything else 10 ms."""
+
+    name, resolution = "steady", 1e-9
+    _time = 0.0
+
+    def measure(self, call: Callable[[], Any]) -> float:
+        call()
+        taken = 1e-3 if "cop" in call.__name__ else 1e-2
+        self._time += taken
+        return taken
+
+    def now(self) -> float:
+        return self._time
+
+
+def of(subject: str, mode: Any = "train") -> Measurement:
+    running = Running(build(Case(subject, T=16, B=2, N=8, mode=mode), 0.5), Steady(), Plan(samples=3))
+    return measure("bandwidth", running)
+
+
+@pytest.mark.parametrize(("mode", "moved"), [("inference", 2), ("forward", 3), ("train", 6)])
+def test_share_is_bytes_over_time_against_the_copy(mode: str, moved: int) -> None:
+    found = of("lif@cpu", mode)
+    size = 16 * 2 * 8 * 4
+    assert found.unit == "1" and found.detail["bytes_moved"] == moved * size
+    assert found.samples == pytest.approx([moved * size / 1e-2 / (2 * size / 1e-3)] * 3)
+    assert found.detail["copy_bandwidth"] == pytest.approx([2 * size / 1e-3] * 3)
+
+
+def test_what_declares_no_bytes_has_no_share() -> None:
+    found = of("lif@eager")
+    assert found.status == "unavailable" and "declares no bytes" in (found.reason or "")
+
+
+def recorded(share: list[float] | None) -> list[Record]:
+    records = []
+    for steps in (128, 1024):
+        case = Case("lif@cpu", T=steps)
+        given = [Measurement("latency", "s", samples=[0.01]), Measurement("copy", "s", samples=[0.002])]
+        given += [Measurement("bandwidth", "1", samples=share)] if share else []
+        records.append(Record("r", case.case_id, case.to_json(), measurements=given))
+    return records
+
+
+def test_the_column_stands_where_a_record_has_it() -> None:
+    with stdout().capture() as shown:
+        records_table(recorded([0.25, 0.75, 0.5]))
+    assert "fraction of floor" in shown.get() and "0.500" in shown.get()
+    with stdout().capture() as shown:
+        records_table(recorded(None))
+    assert "fraction of floor" not in shown.get()
+
+
+def test_roofline(tmp_path: Path) -> None:
+    paths = plots.draw("roofline", store.frame(recorded([0.5, 0.6])), tmp_path)
+    assert [p.name for p in paths] == ["roofline-train-B32-N512.png", "roofline-train-B32-N512.svg"]
+    assert all(p.stat().st_size > 5000 for p in paths)
