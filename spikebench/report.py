@@ -154,7 +154,10 @@ def _verdicts(records: Sequence[Record], baseline: str | None) -> list[dict[str,
         point = (str(r.environment.get("machine")), *(str(r.case.get(k)) for k in POINT))
         points[point][str(r.case["subject"])].setdefault((r.run, r.repeat), r)
     floors = noise.floors(_with_latency(records))
-    return [row for subjects in points.values() if len(subjects) > 1 for row in _weigh(subjects, baseline, floors)]
+    rows = [row for subjects in points.values() if len(subjects) > 1 for row in _weigh(subjects, baseline, floors)]
+    for row, q in zip(rows, stats.false_discovery([row["p"] for row in rows]), strict=True):
+        row["verdict"] = f"{stats.confirmed(row['verdict'], q)}{row['note']}"
+    return rows
 
 
 def _weigh(
@@ -176,7 +179,9 @@ def _weigh(
             "subject": subject,
             "times": [units.show(stats.median(side), "s") for side in sides],
             "ratio": units.ratio(ratio.estimate, ratio.low, ratio.high, ratio.n),
-            "verdict": stats.verdict(ratio, floor) + (" (ungated)" if ungated else ""),
+            "verdict": stats.verdict(ratio, floor),
+            "note": " (ungated)" if ungated else "",
+            "p": ratio.p,
         }
 
 

@@ -185,6 +185,23 @@ def test_verdicts_name_their_baseline_and_need_two_blocks() -> None:
     assert report._verdicts(several()[:4], None) == []
 
 
+def test_a_weak_difference_among_many_is_no_verdict() -> None:
+    """One pair of subjects with p near 0.04 is a verdict alone, and none beside twenty pairs that are equal."""
+
+    def pairs(T: int, factors: tuple[float, ...]) -> list[Record]:
+        return [
+            a_record(s, 1e-3 / v, T, k) for k, f in enumerate(factors) for s, v in (("lif@eager", 1.0), ("lif@cpu", f))
+        ]
+
+    weak = pairs(128, (1.4, 1.15, 1.25, 1.1))
+    alone, among = (
+        report._verdicts(r, None)[0]
+        for r in (weak, weak + [r for k in range(20) for r in pairs(129 + k, (1.01, 0.99, 1.02, 0.98))])
+    )
+    assert 0.025 < alone["p"] < 0.05 and alone["p"] == among["p"]
+    assert (alone["verdict"], among["verdict"]) == ("faster", "inconclusive")
+
+
 def test_every_reason_is_told(written: Path) -> None:
     text = written.read_text()
     for status in ("oom", "timeout", "wrong"):
