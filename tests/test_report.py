@@ -11,7 +11,7 @@ from typing import Any
 import browser
 import pytest
 
-from spikebench import report, store
+from spikebench import report, report_rows, store
 from spikebench.record import Measurement, Record
 from spikebench.rooms import Problem
 
@@ -215,7 +215,7 @@ def test_two_thousand_records_stay_below_five_megabytes(tmp_path: Path) -> None:
 
 
 def test_commands_name_every_case() -> None:
-    lines = report._commands([r for r in several() if r.status == "ok"])
+    lines = report_rows.commands([r for r in several() if r.status == "ok"])
     assert "spikebench run --subject lif@eager --subject lif@cpu" in lines[0] and "-T 128,512 -B 4 -N 8" in lines[0]
     assert not any(line.startswith("spikebench run --subject </script>") for line in lines), (
         "names are quoted for a shell"
