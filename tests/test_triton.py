@@ -95,7 +95,8 @@ def test_time_steps_compile_to_wide_reads_ahead_in_half_precision(run: Any, neur
 def test_time_steps_are_fetched_ahead_in_wide_reads() -> None:
     """At M = 16,384 the table shows copies of 16 bytes for the kernels that walk through time."""
     wide = [line.split(" | ") for line in (_table.written() or "").splitlines() if " | 16,384 | " in line]
-    assert not wide or all(row[6] == "16" for row in wide if "spike_sampler" not in row[0])
+    pipelined = [row for row in wide if row[5] and "spike_sampler" not in row[0]]
+    assert not wide or (pipelined and all(row[6] == "16" for row in pipelined))
 
 
 MANY = [(lif.run, LIF(learn_decay=True, input_scale="1-decay"), {"chunk": 16}), (spsn.run, SPSN(), {"chunk": 16})]
