@@ -41,6 +41,10 @@ class Neuron(nn.Module):
         """Distance of each membrane value to the nearest point where the spike count changes: [T, B, N]."""
         return (membrane - (self.threshold if uniforms is None else uniforms)).abs()
 
+    def jump(self, x: Tensor) -> Tensor | None:
+        """Distance [T, B, N] to the nearest point where the rule of the gradient jumps; None where it is continuous."""
+        return None
+
     def rounded(self, dtype: torch.dtype) -> "Neuron":
         """This neuron with every constant and parameter rounded to `dtype`; changes it in place and returns it."""
         for name, value in vars(self).items():

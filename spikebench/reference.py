@@ -87,6 +87,7 @@ class Expected:
     margin: Tensor
     allowed: Tensor
     flipped: int  # series in which the definition itself differs in the backend's dtype
+    at_jump: Tensor  # [b, n], series that rounding may take to the other side of a jump in the rule of the gradient
     low: Neuron  # in the backend's dtype
     noise: dict[str, Tensor]  # the uniforms, if it is stochastic
 
@@ -106,11 +107,15 @@ class Expected:
             membrane = neuron.membrane(wide)
             margin = neuron.margin(membrane, wide_noise.get("uniforms"))
             flips = spikes_of(part(x, **noise)).double() != spikes
+            jump = neuron.jump(wide)
             error = _until_flip((part.membrane(x).double() - membrane).abs(), flips).cummax(0).values
         allowed = 8 * error.clamp_min(torch.finfo(x.dtype).eps / 2)
         if exact:
             allowed[error == 0] = 0
-        return Expected(neuron, wide, spikes, margin, allowed, int(flips.any(0).sum()), part, noise)
+        at_jump = torch.zeros_like(flips[0]) if jump is None else (jump <= allowed).any(0)
+        if bool(at_jump.all()):
+            at_jump = torch.zeros_like(at_jump)  # something has to be compared
+        return Expected(neuron, wide, spikes, margin, allowed, int(flips.any(0).sum()), at_jump, part, noise)
 
     def gradients(self, g: Tensor) -> list[Tensor | None]:
         """In float64, for the input and for every parameter."""

@@ -278,3 +278,15 @@ def test_an_input_far_from_zero_is_found(neuron: str) -> None:
     bias = calibrate(case)
     spikes = build(case, bias).launch()[256:]
     assert bias > 16 and float(spikes.mean()) == pytest.approx(case.rate, rel=1)
+
+
+def test_a_gradient_is_not_compared_where_its_rule_jumps() -> None:
+    """One series of SpikeSampler stands at the edge of its window, closer than rounding; the other far from it."""
+    neuron = definition(parse_subject("spike_sampler[state=2]"), 2, 1)
+    with torch.no_grad():
+        for name, value in {"c_real": 0.0, "c_imag": 0.0, "d": 1.0}.items():
+            getattr(neuron, name).fill_(value)
+    x = torch.tensor([[[1 + 1e-7, 0.5]]])
+    chosen = Selection.of(x, neuron, 0)
+    expected = Expected.of(neuron, chosen, x.flatten(1)[:, None], torch.full((1, 1, 2), 0.2), gradient=True)
+    assert expected.at_jump.tolist() == [[True, False]]

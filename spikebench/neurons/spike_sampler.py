@@ -91,6 +91,10 @@ class SpikeSampler(StochasticNeuron):
         """q [T, B, N], the probability before it is clamped."""
         return self.gain * self.filtered(x) + self.bias
 
+    def jump(self, x: Tensor) -> Tensor:
+        q = self.score(x)
+        return torch.minimum(q.abs(), (q - 1).abs())  # the edges of the window
+
     def membrane(self, x: Tensor) -> Tensor:
         return self.score(x).clamp(0, 1)
 
