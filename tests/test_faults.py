@@ -84,7 +84,7 @@ class Eats(Fine):
 
 
 class Unbuildable(Fine):
-    def __init__(self, needs_this):
+    def __init__(self, needs_this, and_that):
         super().__init__()
 
 

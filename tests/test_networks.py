@@ -143,7 +143,11 @@ def test_a_network_goes_the_whole_road(tmp_path: Path) -> None:
     settings = Settings(metrics=("latency", "spike_rate", "agreement"), samples=2, timeout=60)
     case = network("lif@eager", "projection[layers=2]", N=8)
     (record,) = run([case], settings, tmp_path / "a.jsonl")
-    assert (record.status, record.flags) == ("ok", []) or record.flags == ["contended"]
+    assert record.status == "ok" and {*record.flags} <= {
+        "bimodal",
+        "contended",
+        "stolen",
+    }  # of the machine, not of the case
     assert record.gate is not None and record.gate["status"] == "passed"
     assert record.gate["layer"] == case.gated.case_id, "the record says what was gated in the network's place"
     rate, agreement = record.measurement("spike_rate"), record.measurement("agreement")
