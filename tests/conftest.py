@@ -1,5 +1,6 @@
 """Where the tests find data that is not in the repository."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "--triton=PATH: folder with another version of triton, which must compile the kernels too"
     parser.addoption("--triton", metavar="PATH", help=text)
     parser.addoption("--mutants", action="store_true", help="spoil every neuron in one place after the other")
+
+
+def pytest_collection_finish() -> None:
+    # what collecting made stays to the end: going through it again and again would take minutes
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -169,8 +169,8 @@ def test_many_neurons_are_compiled_in_one_process(monkeypatch: pytest.MonkeyPatc
 
 def test_lif_compiled() -> None:
     """Compiled in truth, once: it takes long."""
-    sizes = (37, 2, 5)
+    sizes = (5, 2, 5)
     if (reason := refusal(Case("lif@compiled", *sizes))) is not None:
         pytest.skip(reason)
-    bound, definition = made("lif@compiled", {"reset": "hard", "synapse_decay": 0.7}, sizes)
+    bound, definition = made("lif@compiled", {"reset": "hard", "synapse_decay": 0.7}, sizes, {"chunk": 2})
     assert_same(bound, definition, current(sizes, "plain", 4))
