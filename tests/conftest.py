@@ -13,7 +13,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--live", action="store_true", help="also compare live what has a known answer (half an hour)")
     text = "--triton=PATH: folder with another version of triton, which must compile the kernels too"
     parser.addoption("--triton", metavar="PATH", help=text)
+    parser.addoption("--slow", action="store_true", help="also the tests marked slow, some of which take real timings")
     parser.addoption("--mutants", action="store_true", help="spoil every neuron in one place after the other")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--slow"):
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="takes a quarter of a minute or more: give --slow"))
 
 
 def pytest_collection_finish() -> None:

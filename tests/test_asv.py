@@ -353,6 +353,7 @@ def history(tmp_path: Path) -> tuple[Path, list[str]]:
 @needs_asv
 @needs_git
 @pytest.mark.timeout(600)
+@pytest.mark.slow
 def test_a_slower_commit_is_a_step_at_its_hash(history: tuple[Path, list[str]], tmp_path: Path) -> None:
     folder, (_, same, slower, head) = history
     variables = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "ASV_PYTHONPATH")}

@@ -159,6 +159,7 @@ def test_chunks_are_traced_whole(neuron: str, steps: int, monkeypatch: pytest.Mo
     assert isinstance(bound.neuron, SteppedNeuron)
 
 
+@pytest.mark.slow
 def test_many_neurons_are_compiled_in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """torch.compile gives up after 8 graphs of one code object; neurons of many widths must not share one."""
     monkeypatch.setattr(compiled.torch, "compile", partial(torch.compile, backend="aot_eager"))
@@ -167,6 +168,7 @@ def test_many_neurons_are_compiled_in_one_process(monkeypatch: pytest.MonkeyPatc
         assert_same(bound, definition, current((2, 2, n), "plain", n))
 
 
+@pytest.mark.slow
 def test_lif_compiled() -> None:
     """Compiled in truth, once: it takes long."""
     sizes = (5, 2, 5)

@@ -108,6 +108,7 @@ def test_a_process_of_its_own_is_waited_for_to_its_end() -> None:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.slow
 def test_the_whole_tour_in_miniature(tmp_path: Path) -> None:
     """The command that a GPU gets, on the CPU: from the source tree, with records and a summary as they come."""
     command = [sys.executable, "-m", "spikebench", "gpu", "--device", "cpu", "--tiny", "--budget", "15s"]

@@ -193,6 +193,7 @@ def call(*args: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.timeout(400)  # four commands, each with processes of its own
+@pytest.mark.slow
 def test_the_command_writes_a_verdict_and_json_alone(tmp_path: Path) -> None:
     sizes = ("-T", "8,16", "-B", "2", "-N", "8", "--mode", "inference", "--pairs", "1", "--against", "lif@eager")
     sizes += ("--metric", "latency", "--metric", "spike_rate")
