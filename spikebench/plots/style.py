@@ -86,7 +86,9 @@ def caption(frame: Frame, what: str) -> str:
     machines = ", ".join(str(m) for m in sorted(frame["machine"].dropna().unique()))
     sized = frame[frame["workload"] != "training"]
     sizes = (
-        "; ".join(f"{k} = {_range(sized[k].dropna().unique())}" for k in "TBN") if len(sized) else "Sizes are those of the data"
+        "; ".join(f"{k} = {_range(sized[k].dropna().unique())}" for k in "TBN")
+        if len(sized)
+        else "Sizes are those of the data"
     )
     modes = ", ".join(sorted(map(str, frame["mode"].dropna().unique())))
     processes = frame.groupby("subject")[["run", "case_id", "repeat"]].apply(lambda f: len(f.drop_duplicates())).sum()
