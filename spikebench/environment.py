@@ -160,13 +160,8 @@ def threads() -> int:
 
 
 def for_worker(count: int) -> dict[str, str]:
-    """Environment variables that place threads and memory, for every subject alike.
-
-    Threads of OpenMP, MKL and numba are bound to cores. glibc asks for huge pages: with pages of 4 KiB the graph of a
-    long loop outgrows what the processor holds of the page table, and time per step would grow with T for that alone.
-    """
+    """Environment variables that place the threads of OpenMP, MKL and numba, for every subject alike."""
     return {
-        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
         "OMP_PROC_BIND": "true",
         "OMP_NUM_THREADS": str(count),
         "MKL_NUM_THREADS": str(count),

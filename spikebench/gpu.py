@@ -2,12 +2,12 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, cast
 
-from spikebench import clock, environment, rooms
+from spikebench import clock, environment, rooms, stats
 from spikebench.case import Case, grid
 from spikebench.process import Outcome, Workers
 from spikebench.record import Record, Status
@@ -245,11 +245,6 @@ def measured(session: Borrowed, stage: Stage, keep: Callable[[Record], None]) ->
     return len(stage.cases) - done
 
 
-def middle(samples: Sequence[float]) -> float:
-    """The median."""
-    return sorted(samples)[len(samples) // 2]
-
-
 def summary(records: Iterable[Record], left_out: dict[str, int] | None = None) -> dict[str, Any]:
     """What came of it: how many records of each status, what is not ok and why, the median of every metric (SI units).
 
@@ -258,7 +253,7 @@ def summary(records: Iterable[Record], left_out: dict[str, int] | None = None) -
     found = list(records)
     rows = []
     for r in found:
-        found_here = {m.metric: middle(m.samples) for m in r.measurements if m.samples}
+        found_here = {m.metric: stats.median(m.samples) for m in r.measurements if m.samples}
         if found_here:
             rows.append({k: r.case[k] for k in ("subject", "mode", "T", "B", "N", "dtype")} | found_here)
     states = [r.status for r in found]

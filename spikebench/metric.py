@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
+import torch
 from torch import Tensor
 
 from spikebench.clock import Clock
@@ -40,7 +41,8 @@ class Running:
 
 
 class Metric(Protocol):
-    """The module of a metric: `process` is "timing" (shared, after warm-up) or "memory" (its own, default allocator).
+    """The module of a metric. Metrics of one `process` share a fresh process: "timing" is that of the latency, "memory" has
+    the default allocator, any other name is one of its own.
 
     With `layer_only = True` it speaks of a neuron alone, and is unavailable for a network.
     """
@@ -69,6 +71,27 @@ def measure(name: str, running: Running) -> Measurement:
     except Unavailable as error:
         return Measurement(name, metric.unit, "unavailable", str(error))
     return Measurement(name, metric.unit, samples=samples, detail=dict(running.detail))
+
+
+SHORTEST = 2e-4  # seconds; what takes less is timed in groups
+
+
+def group_of(typical: float) -> int:
+    """How many calls that take so long are timed together."""
+    return max(1, round(SHORTEST / typical))
+
+
+def copying(x: Tensor, clock: Clock) -> tuple[Callable[[], None], int]:
+    """A call that copies x into a preallocated tensor as often as makes a group, warm, and how often that is."""
+    x = x.detach()
+    out = torch.empty_like(x)
+    group = group_of(min(warm_up(lambda: out.copy_(x), clock, Plan(warmup_seconds=1.0))))
+
+    def copies() -> None:
+        for _ in range(group):
+            out.copy_(x)
+
+    return copies, group
 
 
 def warm_up(call: Callable[[], Any], clock: Clock, plan: Plan) -> list[float]:

@@ -1,36 +1,16 @@
 """P-SpikeSSM: blocks of a spike sampler on a state-space model, a spike mixer and a fuse, and stacks of them."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from spikebench.network import MakeNeuron, StepNorm, number_sites, pooling, rate_of
 from spikebench.neuron import StochasticNeuron
-from spikebench.neurons.spike_sampler import SpikeSampler
+from spikebench.neurons.spike_sampler import SpikeSampler, sampled
 from spikebench.subject import definition_of
 
 Norm = Literal["batch", "layer"]
-
-
-def sampled(q: Tensor, uniforms: Tensor) -> Tensor:
-    """Spikes [uniforms < q]; backward g·[0 < q < 1], as the authors have it.
-
-    The window is open at its ends: a GELU far below 0 is rounded to 0, and would get a gradient there.
-    """
-    return _Window.apply(q, uniforms)  # pyright: ignore[reportReturnType]  # apply is untyped
-
-
-class _Window(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, q: Tensor, uniforms: Tensor) -> Tensor:
-        ctx.save_for_backward(q)
-        return (uniforms < q).to(q.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        (q,) = ctx.saved_tensors
-        return grad * ((q > 0) & (q < 1)), None
 
 
 class ClampSampler(StochasticNeuron):
@@ -74,9 +54,6 @@ class GeluSampler(SpikeSampler):
 
     def score(self, x: Tensor) -> Tensor:
         return self.gain * nn.functional.gelu(self.filtered(x)) + self.bias
-
-    def fire(self, q: Tensor, uniforms: Tensor) -> Tensor:
-        return sampled(q, uniforms)
 
 
 class Driven(nn.Module):

@@ -1,4 +1,4 @@
-"""One launch under torch.profiler, in a process of its own: what the host and the device spent, and how many kernels."""
+"""One launch under torch.profiler, in a process of its own: what host and device spent, kernels, and where it went."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from spikebench.metric import Running, warm_up
+from spikebench.workload import Workload
 
 LAUNCH = ("cudaLaunchKernel", "cuLaunchKernel", "cudaGraphLaunch")
 
@@ -25,6 +26,19 @@ def profiled(running: Running) -> dict[str, float]:
     found = _sums(seen.events() or [])
     running.medians |= {f"profiler.{k}": v for k, v in found.items()}
     return found
+
+
+def trace(work: Workload, path: str) -> dict[str, Any]:
+    """Operators of one warm launch by their own time, and a trace for Chrome or Perfetto in the file `path`."""
+    work.launch()
+    with profile() as seen:
+        work.launch()
+    seen.export_chrome_trace(path)
+    own = "self_device_time_total" if work.case.device == "cuda" else "self_cpu_time_total"
+    found = sorted((e for e in seen.key_averages() if e.count), key=lambda e: -getattr(e, own))
+    total = sum(getattr(e, own) for e in found) or 1.0
+    rows = [{"operator": e.key, "calls": e.count, "share": getattr(e, own) / total} for e in found[:12]]
+    return {"rows": rows, "calls_per_step": sum(e.count for e in found) / work.case.T, "file": path}
 
 
 def _sums(events: Any) -> dict[str, float]:

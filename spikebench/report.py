@@ -27,6 +27,10 @@ FLAGS = {
     "ungated": "no definition was compared with the subject: its figures support no claim; gate it with --like ID",
     "off_rate": "the output spike rate is far from the one that the input aims at: compare only equal rates",
     "contended": "other processes used more than a fifth of the time: measure again on a quiet machine",
+    "stolen": "the host took more than a fiftieth of a core from this machine: measure again when it is quiet",
+    "shared_gpu": "other processes were on the GPU: measure again alone",
+    "throttled": "the GPU was held down or slow: let it cool, or fix its clock",
+    "unsteady": "spread, drift or load stayed too large in three tries: measure on a quieter machine",
     "bimodal": "a median exceeds twice its minimum: the samples fall into groups; look at them before using the median",
     "changed_threads": "the subject changed the number of threads: it is not comparable with the others",
 }

@@ -32,13 +32,14 @@ from spikebench.check import checks
 from spikebench.clock import Clock, CpuClock, CudaClock
 from spikebench.gate import gate
 from spikebench.metric import Plan, Running
+from spikebench.profiler import trace
 from spikebench.record import Measurement
 from spikebench.rooms import Problem
 from spikebench.subject import find_way, load
 from spikebench.training import Epoch, Recipe, Run, train
 from spikebench.workload import build
 
-PR_SET_PDEATHSIG, PR_SET_THP_DISABLE = 1, 41
+PR_SET_PDEATHSIG = 1
 BEYOND = 5e-4  # seconds that a synchronisation may take to come back
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 
@@ -164,10 +165,9 @@ def keep_memory() -> None:
 
 
 def return_memory() -> None:
-    """Let malloc return every freed tensor at once, in small pages, so that a high-water mark means what it says. glibc only."""
+    """Let malloc return every freed tensor at once, so that a high-water mark means what it says. glibc only."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
-        libc.prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
         libc.mallopt(M_MMAP_THRESHOLD, 64 * 2**10)
 
 
@@ -249,20 +249,9 @@ def _way(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _trace(job: dict[str, Any]) -> dict[str, Any]:
-    """Where the time of one warm launch goes: operators by their own time, and a trace for Chrome or Perfetto."""
+    """Where the time of one warm launch goes."""
     torch.set_num_threads(job["threads"])
-    case = Case.from_json(job["case"])
-    work = build(case)
-    work.launch()
-    with torch.profiler.profile() as profiler:
-        work.launch()
-    profiler.export_chrome_trace(job["trace"])
-    found = [e for e in profiler.key_averages() if e.count]
-    own = "self_device_time_total" if case.device == "cuda" else "self_cpu_time_total"
-    found.sort(key=lambda e: -getattr(e, own))
-    total = sum(getattr(e, own) for e in found) or 1.0
-    rows = [{"operator": e.key, "calls": e.count, "share": getattr(e, own) / total} for e in found[:12]]
-    return {"rows": rows, "calls_per_step": sum(e.count for e in found) / case.T, "file": job["trace"]}
+    return trace(build(Case.from_json(job["case"])), job["trace"])
 
 
 def _check_output(running: Running, expected: float | None) -> str | None:

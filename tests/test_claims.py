@@ -14,9 +14,9 @@ import pytest
 
 from spikebench import claim as claims
 from spikebench import finding, rooms, stats, store
+from spikebench.campaign import Campaign, plan
 from spikebench.case import Case, with_changes
 from spikebench.claim import Claim, Number, Statement, Weighing
-from spikebench.cli.reproduce import Campaign, plan
 from spikebench.finding import judge
 from spikebench.pages import page
 from spikebench.plots import draw

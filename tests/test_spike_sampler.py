@@ -13,9 +13,7 @@ def test_the_estimator_passes_inside_the_clamp_only() -> None:
     s = SpikeSampler(1).fire(q, torch.full_like(q, 0.25))
     assert s.tolist() == [0, 0, 0, 1, 1, 1, 1]
     (got,) = torch.autograd.grad(s, q, g)
-    clamped = q.clone()
-    (want,) = torch.autograd.grad(clamped.clamp(0, 1), clamped, g)
-    assert torch.equal(got, want) and got.tolist() == [0, 0, 3, 4, 5, 0, 0]
+    assert got.tolist() == [0, 0, 0, 4, 0, 0, 0], "its ends do not belong to the window"
 
 
 def test_hippo_start_is_the_legs_matrix() -> None:

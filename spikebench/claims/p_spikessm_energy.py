@@ -14,7 +14,7 @@ CLAIM = Claim(
     hardware="none; 45 nm constants",
     timed="nothing; operations are counted",
     doubt="A published review of the paper asks whether the size of the state is missing from the count.",
-    absent="no metric of this suite counts operations yet",
+    absent="what is counted on either side was not read; the metric synops counts the operations of a network",
     device="any",
     value=15,
 )

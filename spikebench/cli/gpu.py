@@ -86,7 +86,7 @@ def _tests(folder: Path, budget: tour.Budget) -> None:
 def _claims(session: tour.Borrowed, folder: Path, tiny: bool) -> None:
     """Published claims at their own sizes, as far as the budget goes; their verdicts come from `reproduce --from`."""
     from spikebench import claim as claims
-    from spikebench.cli.reproduce import Campaign, plan
+    from spikebench.campaign import Campaign, plan
 
     campaign = Campaign(session, folder / "claims.jsonl", [], None)
     jobs = [(q, b, s) for _, c in claims.every() if c.full for q, b, s in plan(c.full)]

@@ -2,8 +2,7 @@
 
 import json
 import math
-import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,21 +12,16 @@ from rich.markdown import Markdown
 
 from spikebench import claim as claims
 from spikebench import clock, environment, finding, rooms, store
-from spikebench.case import Case
-from spikebench.claim import Claim, Question, Weighing
+from spikebench.claim import Claim
 from spikebench.cli import options as o
 from spikebench.cli.tables import stderr_progress, stdout, table
-from spikebench.finding import Finding, Table
+from spikebench.finding import Finding
 from spikebench.pages import page
 from spikebench.record import Record
 from spikebench.rooms import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from spikebench.runner import Session, Settings
-
-    Tell = Callable[[str, Case], None]
 
 FEWEST, USUAL = 2, 3  # blocks of a question whatever the time; and within the budget of the run, whatever the claim's
 Named = list[tuple[str, Claim]]
@@ -97,6 +91,7 @@ def _measured(
     named: Named, full: bool, settings: "Settings", where: Path, resume: bool, data_root: Path | None
 ) -> list[Record]:
     """Measure what the claims ask for, claim by claim; records are appended as they come, and returned with the resumed."""
+    from spikebench.campaign import Campaign, plan
     from spikebench.runner import Session
 
     with Session(settings) as session:
@@ -123,55 +118,6 @@ def _recorded(where: Path, session: "Session") -> list[Record]:
     with suppress(Problem):
         found += (r for r in store.read(where) if environment.fingerprint(r.environment) == mine)
     return found
-
-
-def plan(questions: Sequence[Question]) -> Iterator[tuple[Question, int, list[str]]]:
-    """Every block of every question, first blocks first."""
-    wanted = [
-        (block, index, question, subjects)
-        for index, question in enumerate(questions)
-        for subjects, first, last in _stages(question)
-        for block in range(first, last)
-    ]
-    for block, _, question, subjects in sorted(wanted, key=lambda w: w[:2]):
-        yield question, block, subjects
-
-
-def _stages(question: Question) -> Iterator[tuple[list[str], int, int]]:
-    done = 0
-    for subjects, count in question.stages() if isinstance(question, Weighing) else [([], 1)]:
-        yield subjects, done, count
-        done = count
-
-
-class Campaign:
-    """What has been measured, and the measuring of one block more."""
-
-    def __init__(self, session: "Session", where: Path, records: list[Record], data_root: Path | None) -> None:
-        self.session, self.where, self.records, self.data_root = session, where, records, data_root
-        self.table = Table(records)
-
-    def block(self, question: Question, block: int, subjects: list[str], tell: "Tell") -> None:
-        """Measure a block, in random order, unless it is there; cases that went wrong before are left out."""
-        cases = question.cases(block, subjects) if isinstance(question, Weighing) else question.cases()
-        cases = [c for c in cases if not self.table.problem([c])]
-        if not cases or len(self.table.blocks(cases)) > block:
-            return
-        repeat = 1 + max((r for c in cases for run, r in self.table.of(c) if run == self.session.run_id), default=-1)
-        random.Random(f"{cases[0].case_id} {repeat}").shuffle(cases)
-        for case in cases:
-            tell("start", case)
-            record = self._one(case, repeat, question.metric, first=block == 0)
-            if record.status != "refused":
-                store.append(self.where, record)
-            self.records.append(record)
-            self.table.add(record)
-
-    def _one(self, case: Case, repeat: int, metric: str, first: bool) -> Record:
-        if case.workload == "training":
-            return self.session.train(case, self.data_root)
-        metrics = (metric, "spike_rate") if first and metric == "latency" else (metric,)
-        return self.session.measure(case, repeat, metrics)
 
 
 def findings_table(findings: list[Finding]) -> None:

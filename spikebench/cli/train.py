@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -98,6 +99,11 @@ def train_all(
                 continue
             if not resume:
                 shutil.rmtree(kept, ignore_errors=True)
+            elif not kept.exists() and list(kept.parent.glob(f"{case.case_id}-*")):
+                text = (
+                    f"{case.subject}, seed {case.seed}: begun with another commit, machine or version; it starts anew"
+                )
+                print(f"spikebench: {text}", file=sys.stderr)
 
             def watch(log: str, case: Case = case, k: int = k) -> None:
                 if found := _EPOCH.findall(log):

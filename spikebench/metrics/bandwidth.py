@@ -1,10 +1,8 @@
 """Share of the copy bandwidth at which a launch moves the bytes that its algorithm must move; 1 is the floor."""
 
-import torch
-
 from spikebench.backend import module
 from spikebench.case import Case
-from spikebench.metric import Plan, Running, Unavailable, warm_up
+from spikebench.metric import Plan, Running, Unavailable, copying, warm_up
 
 unit = "1"
 process = "timing"
@@ -17,22 +15,9 @@ def sample(running: Running) -> list[float]:
     """
     work, clock = running.workload, running.clock
     moved = declared(work.case)
-    x = work.x.detach()
-    out = torch.empty_like(x)
-
-    def copy() -> None:
-        out.copy_(x)
-
-    quick = Plan(warmup_seconds=1.0)
-    typical = min(warm_up(copy, clock, quick))
-    slow = min(warm_up(work.launch, clock, quick)) > running.plan.slow
-    group = max(1, round(2e-4 / typical)) if typical < 2e-4 else 1
-
-    def copies() -> None:
-        for _ in range(group):
-            copy()
-
-    copied = 2 * x.numel() * x.element_size()
+    copies, group = copying(work.x, clock)
+    slow = min(warm_up(work.launch, clock, Plan(warmup_seconds=1.0))) > running.plan.slow
+    copied = 2 * work.x.numel() * work.x.element_size()
     pairs = [
         (clock.measure(copies) / group, clock.measure(work.launch))
         for _ in range(running.plan.fewest if slow else running.plan.samples)

@@ -5,7 +5,7 @@ import gc
 import torch
 
 from spikebench import environment
-from spikebench.metric import Running, warm_up
+from spikebench.metric import Running, group_of, warm_up
 
 unit = "s"
 process = "timing"
@@ -20,7 +20,7 @@ def sample(running: Running) -> list[float]:
     gc.disable()
     warm = warm_up(work.launch, clock, plan)
     typical = min(warm)
-    group = max(1, round(2e-4 / typical)) if typical < 2e-4 else 1
+    group = group_of(typical)
 
     def launches() -> None:
         for _ in range(group):

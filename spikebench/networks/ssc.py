@@ -1,8 +1,7 @@
 """SSC of the EXODUS authors: 3 layers, 100 channels, 4 ms bins; the logits are the largest over time."""
 
-from torch import Generator, Tensor, nn
-
-from spikebench.network import Classifier, MakeNeuron, events
+from spikebench.networks.hsd import build as build
+from spikebench.networks.hsd import data as data
 
 SOURCE = (
     "arXiv 2205.10242 and its authors' comparison code: 700 units taken together to 100, Adam; the neuron is that of their"
@@ -16,13 +15,3 @@ LAYERS = 3
 CHANNELS = 100
 CLASSES = 35
 OPTIMIZER = "adam"
-
-
-def build(make_neuron: MakeNeuron, channels: int, width: int, layers: int, classes: int) -> nn.Module:
-    """The untrained network, its weights from torch's generator."""
-    return Classifier(channels, [width] * layers, classes, make_neuron, batch_norm=False, readout="max")
-
-
-def data(steps: int, batch: int, channels: int, generator: Generator) -> Tensor:
-    """Events [T, B, channels]: those of the network `shd`, 7 units and 4 ms together."""
-    return events(0.016 * 4 * 7, (steps, batch, channels), generator)

@@ -20,7 +20,7 @@ class SpikeSampler(StochasticNeuron):
         dplr: A = diag(a) − p p*, bilinear: Ā = (1 − ΔA/2)⁻¹(1 + ΔA/2), B̄ = (1 − ΔA/2)⁻¹ Δb; dense, quadratic in `state`
     The entries are state/2 conjugate pairs; one of each is kept and y = 2·Re Σ. All of this learns.
 
-    Backward through the sample: dL/dq = g·[0 ≤ q ≤ 1], straight through the probability.
+    Backward through the sample: dL/dq = g·[0 < q < 1], straight through the probability.
     Start: "s4d" a_n = −½ − iπn, b = 1 (S4D-Lin); "dplr" HiPPO-LegS (its authors' choice); C complex normal, Δ
     log-uniform in [0.001, 0.1], d normal, gain 1, bias 0. state=64 as for psMNIST, 16 for ListOps.
     In float16 and bfloat16 the state is computed in float32. Source: arXiv 2406.02923, S4 code for s4d and the starts.
@@ -103,7 +103,7 @@ class SpikeSampler(StochasticNeuron):
 
     def fire(self, q: Tensor, uniforms: Tensor) -> Tensor:
         """Spikes from the score q and uniforms, both [T, B, N]."""
-        return _Window.apply(q, uniforms)  # pyright: ignore[reportReturnType]  # apply is untyped
+        return sampled(q, uniforms)
 
     def _complex(self, name: str) -> Tensor:
         """A complex parameter from its real ones, in float32 at least."""
@@ -112,6 +112,11 @@ class SpikeSampler(StochasticNeuron):
 
     def _step(self) -> Tensor:
         return nn.functional.softplus(_single(self.dt))
+
+
+def sampled(q: Tensor, uniforms: Tensor) -> Tensor:
+    """Spikes [uniforms < q]; backward g·[0 < q < 1], as the authors have it."""
+    return _Window.apply(q, uniforms)  # pyright: ignore[reportReturnType]  # apply is untyped
 
 
 class _Window(torch.autograd.Function):
@@ -123,7 +128,7 @@ class _Window(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (q,) = ctx.saved_tensors
-        return grad * ((q >= 0) & (q <= 1)), None
+        return grad * ((q > 0) & (q < 1)), None
 
 
 def _single(x: Tensor) -> Tensor:

@@ -27,10 +27,7 @@ def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
 def _figure(energy: Frame, asked: Frame, title: str) -> "Figure":
     figure, axes = plt.subplots()
     for subject, part in energy.groupby("subject", sort=False):
-        stats = part.groupby("T")["value"].quantile([0.05, 0.5, 0.95]).unstack()
-        look = style.line(str(subject))
-        axes.plot(stats.index, stats[0.5], label=str(subject), **look)
-        axes.fill_between(stats.index, stats[0.05], stats[0.95], color=look["color"], alpha=0.15, lw=0)
+        style.banded(axes, str(subject), part)
     style.log_axes(axes, "time steps T", "energy of one launch", energy["T"])
     style.unit_axis(axes.yaxis, "J")
     axes.set_title(title, loc="left")

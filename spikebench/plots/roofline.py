@@ -28,10 +28,7 @@ def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
 def _figure(shares: Frame, everything: Frame, title: str) -> "Figure":
     figure, axes = plt.subplots()
     for subject, part in shares.groupby("subject", sort=False):
-        stats = part.groupby("T")["value"].quantile([0.05, 0.5, 0.95]).unstack()
-        look = style.line(str(subject))
-        axes.plot(stats.index, stats[0.5], label=str(subject), **look)
-        axes.fill_between(stats.index, stats[0.05], stats[0.95], color=look["color"], alpha=0.15, lw=0)
+        style.banded(axes, str(subject), part)
     axes.axhline(1, color="#666666", lw=1)
     axes.annotate("copy", (1, 1), xycoords=("axes fraction", "data"), ha="right", va="bottom", color="#666666")
     style.log_axes(axes, "time steps T", "share of the copy bandwidth", shares["T"])

@@ -26,11 +26,7 @@ def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
 def _figure(times: Frame, everything: Frame, title: str) -> "Figure":
     figure, axes = plt.subplots()
     for subject, part in times.groupby("subject", sort=False):
-        stats = part.groupby("T")["value"].quantile([0.05, 0.5, 0.95]).unstack()
-        axes.plot(stats.index, stats[0.5], label=f"{subject}{_slope(stats[0.5])}", **style.line(str(subject)))
-        axes.fill_between(
-            stats.index, stats[0.05], stats[0.95], color=style.line(str(subject))["color"], alpha=0.15, lw=0
-        )
+        style.banded(axes, str(subject), part, _slope)
     style.log_axes(axes, "time steps T", "time of one launch (s)", times["T"])
     axes.set_title(title, loc="left")
     style.legend(axes, "subject, T to the power of")

@@ -1,6 +1,6 @@
 """One look for all figures: a colour per neuron, a line style per backend, readable in print and for colour-blind eyes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -108,6 +108,14 @@ def _days(frame: Frame) -> str:
 def _range(values: Any) -> str:
     numbers = sorted(int(v) for v in values)
     return f"{numbers[0]:,}" if len(numbers) == 1 else f"{numbers[0]:,} to {numbers[-1]:,}"
+
+
+def banded(axes: "Axes", subject: str, values: Any, more: Callable[[Any], str] = lambda _: "") -> None:
+    """Medians over T as a line, and the 5th to 95th percentile of the samples as a band; `more` of the medians is named."""
+    ends = values.groupby("T")["value"].quantile([0.05, 0.5, 0.95]).unstack()
+    look = line(subject)
+    axes.plot(ends.index, ends[0.5], label=subject + more(ends[0.5]), **look)
+    axes.fill_between(ends.index, ends[0.05], ends[0.95], color=look["color"], alpha=0.15, lw=0)
 
 
 def log_axes(axes: "Axes", x: str, y: str, marks: Any) -> None:

@@ -61,7 +61,6 @@ def load(
         splits.append(OneHot(Sequences.of(values, (label for _, label in found), steps), len(TOKENS)))
     options = {"shortest": shortest, "longest": longest, "depth": depth, "arguments": arguments}
     steps = max(split.sequences.steps for split in splits)
-    steps = max(split.sequences.steps for split in splits)
     learned, held = splits
     return Dataset(
         "listops", learned, held, len(TOKENS), 10, steps, options | {"train": train, "test": test, "seed": seed}

@@ -21,7 +21,7 @@ from spikebench.backends.cpu.primitives import (
     numbers,
     take,
 )
-from spikebench.backends.cpu.surrogates import ATAN, FAST_SIGMOID, SIGMOID, TRIANGLE, derivative
+from spikebench.backends.cpu.surrogates import by_kind, derivative
 
 DECAY, SCALE, THRESHOLD, SUBTRACT, LEAST, MOST, SYNAPSE, EARLY = range(8)
 THROUGH, SLOPE, INNER, ONE, ZERO, SCALED, CONSTANTS = range(8, 15)
@@ -80,22 +80,8 @@ def _retreat_with(kind: int) -> Any:
     return retreat
 
 
-_atan, _fast_sigmoid, _sigmoid, _triangle, _exponential = (_retreat_with(kind) for kind in range(5))
-
-
-@compiled
-def _retreat(g: Array, u: Array, q: Array, gx: Array, kind: int, c: Array) -> None:
-    """q is the gradient of u: of the next step on entry, of this one on return."""
-    if kind == ATAN:
-        _atan(g, u, q, gx, c)
-    elif kind == FAST_SIGMOID:
-        _fast_sigmoid(g, u, q, gx, c)
-    elif kind == SIGMOID:
-        _sigmoid(g, u, q, gx, c)
-    elif kind == TRIANGLE:
-        _triangle(g, u, q, gx, c)
-    else:
-        _exponential(g, u, q, gx, c)
+# of g, u, q, gx, c; q is the gradient of u: of the next step on entry, of this one on return
+_retreat = by_kind(_retreat_with)
 
 
 @compiled
@@ -145,7 +131,7 @@ def _backward(g: Array, gx: Array, u: Array, x: Array, totals: Array, kind: int,
     enter = c[SYNAPSE] if c[EARLY] > c[ZERO] else c[ONE]
     for t in range(g.shape[0] - 1, -1, -1):
         out = gx[t, lo:hi] if wants else unwanted
-        _retreat(g[t, lo:hi], u[t, lo:hi], q, out, kind, c)
+        _retreat(kind, g[t, lo:hi], u[t, lo:hi], q, out, c)
         if learns and t > 0:
             _learn(q, u[t - 1, lo:hi], totals[0, lo:hi], c)
         if synapse:

@@ -19,7 +19,7 @@ from spikebench.backends.cpu.primitives import (
     numbers,
     take,
 )
-from spikebench.backends.cpu.surrogates import ATAN, FAST_SIGMOID, SIGMOID, TRIANGLE, derivative
+from spikebench.backends.cpu.surrogates import by_kind, derivative
 
 STRIDE = 32  # steps between checkpoints
 
@@ -67,22 +67,8 @@ def _retreat_with(kind: int) -> Any:
     return retreat
 
 
-_atan, _fast_sigmoid, _sigmoid, _triangle, _exponential = (_retreat_with(kind) for kind in range(5))
-
-
-@compiled
-def _retreat(g: Array, u: Array, q: Array, gx: Array, kind: int, c: Array) -> None:
-    """q is the gradient of u: of the next step on entry, of this one on return."""
-    if kind == ATAN:
-        _atan(g, u, q, gx, c)
-    elif kind == FAST_SIGMOID:
-        _fast_sigmoid(g, u, q, gx, c)
-    elif kind == SIGMOID:
-        _sigmoid(g, u, q, gx, c)
-    elif kind == TRIANGLE:
-        _triangle(g, u, q, gx, c)
-    else:
-        _exponential(g, u, q, gx, c)
+# of g, u, q, gx, c; q is the gradient of u: of the next step on entry, of this one on return
+_retreat = by_kind(_retreat_with)
 
 
 @compiled
@@ -159,7 +145,7 @@ def _backward(
         out = gx[t, lo:hi] if wants else unwanted
         if learns:
             _learn(gt, ut, q, totals[0, lo:hi], totals[1, lo:hi], kind, c)
-        _retreat(gt, ut, q, out, kind, c)
+        _retreat(kind, gt, ut, q, out, c)
         if synapse:
             _filter(q, current, c[SYNAPSE])
             _scale(current, out, c[SCALE])

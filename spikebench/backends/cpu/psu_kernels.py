@@ -21,7 +21,7 @@ from spikebench.backends.cpu.primitives import (
     numbers,
     take,
 )
-from spikebench.backends.cpu.surrogates import ATAN, FAST_SIGMOID, SIGMOID, TRIANGLE, derivative
+from spikebench.backends.cpu.surrogates import by_kind, derivative
 
 STRIDE = 16  # steps between checkpoints
 DECAY, REST, THRESHOLD, SLOPE, INNER, ONE, ZERO, CONSTANTS = range(8)
@@ -56,22 +56,8 @@ def _again_with(kind: int) -> Any:
     return again
 
 
-_atan, _fast_sigmoid, _sigmoid, _triangle, _exponential = (_again_with(kind) for kind in range(5))
-
-
-@compiled
-def _again(x: Array, z: Array, r: Array, slope: Array, pull: Array, kind: int, c: Array) -> None:
-    """One step once more: the slope of a spike by v, and how much of later v a unit of z takes away."""
-    if kind == ATAN:
-        _atan(x, z, r, slope, pull, c)
-    elif kind == FAST_SIGMOID:
-        _fast_sigmoid(x, z, r, slope, pull, c)
-    elif kind == SIGMOID:
-        _sigmoid(x, z, r, slope, pull, c)
-    elif kind == TRIANGLE:
-        _triangle(x, z, r, slope, pull, c)
-    else:
-        _exponential(x, z, r, slope, pull, c)
+# one step once more: the slope of a spike by v, and how much of later v a unit of z takes away
+_again = by_kind(_again_with)
 
 
 @compiled
@@ -111,7 +97,7 @@ def _backward(g: Array, gx: Array, x: Array, marks: Array, kind: int, c: Array, 
         z, r = marks[part * 2, lo:hi].copy(), marks[part * 2 + 1, lo:hi].copy()
         first, last = part * STRIDE, min((part + 1) * STRIDE, steps) - 1
         for t in range(first, last + 1):
-            _again(x[t, lo:hi], z, r, slope[t - first], pull[t - first], kind, c)
+            _again(kind, x[t, lo:hi], z, r, slope[t - first], pull[t - first], c)
         for t in range(last, first - 1, -1):
             _weigh(g[t, lo:hi], slope[t - first], pull[t - first], qv, c[DECAY])
             _pass(pull[t - first], qz, gx[t, lo:hi], c[DECAY], c[REST])

@@ -1,6 +1,7 @@
 """Surrogate derivatives in compiled loops: where the kind is a constant, one branch is left."""
 
 import math
+from collections.abc import Callable
 from typing import Any, get_args
 
 import numpy as np
@@ -32,6 +33,26 @@ def derivative(u: Scalar, kind: int, threshold: Scalar, k: Scalar, inner: Scalar
         z = one - k * away
         return k * (zero if z < zero else z)
     return k * exp(-k * away)
+
+
+def by_kind(make: Callable[[int], Any]) -> Any:
+    """A compiled function (kind, …) that does what `make(kind)` does, compiled for each kind apart."""
+    atan, fast_sigmoid, sigmoid, triangle, exponential = (make(kind) for kind in range(len(KINDS)))
+
+    @compiled
+    def choose(kind: int, *given: Any) -> None:
+        if kind == ATAN:
+            atan(*given)
+        elif kind == FAST_SIGMOID:
+            fast_sigmoid(*given)
+        elif kind == SIGMOID:
+            sigmoid(*given)
+        elif kind == TRIANGLE:
+            triangle(*given)
+        else:
+            exponential(*given)
+
+    return choose
 
 
 def shape(surrogate: Surrogate, k: float) -> tuple[int, float, float]:

@@ -50,11 +50,11 @@ def run(
     """
     if reason := _not_diagonal(neuron.ssm, 2 * neuron.a_log.numel()):
         raise Refused(reason)
-    neuron.seed = neuron.seed if seed is None else seed
     decay, weight = neuron.discrete()  # autograd carries their gradients to the parameters
     filters = (decay.real, decay.imag, weight.real, weight.imag, neuron.d, neuron.gain, neuron.bias)
     filters = tuple(p.contiguous() for p in filters)
     how = {"block": block, "warps": warps, "stages": stages, "call": neuron.next_call()}
+    how["seed"] = neuron.seed if seed is None else seed
     learns = torch.is_grad_enabled() and any(p.requires_grad for p in (x, *filters))
     dtype = _launch.dtype_of_spikes(x, spikes, learns)
     if learns:
@@ -90,7 +90,7 @@ def _forward(
     _launch.check(x)
     s = torch.empty_like(x, dtype=dtype)
     grid, warps, sizes = _plan(x, filters[0].shape[0], how)
-    noise = {"seed": signed(neuron.seed), "call": how["call"] & MASK, "site": neuron.site & MASK}
+    noise = {"seed": signed(how["seed"]), "call": how["call"] & MASK, "site": neuron.site & MASK}
     named = dict(zip(NAMES, filters, strict=True))
     _launch.launch(forward_kernel, grid, warps, x, x=x, s=s, q=q, **named, **noise, **sizes)
     return s
@@ -225,7 +225,7 @@ def backward_kernel(
         at = (T - 1 - back) * M + m
         g_t = tl.load(g + at, mask=inside, other=0).to(COMPUTE)
         q_t = tl.load(q + at, mask=inside, other=0)
-        dy = slope * tl.where((q_t >= 0) & (q_t <= 1), g_t, 0)
+        dy = slope * tl.where((q_t > 0) & (q_t < 1), g_t, 0)
         real = ar * hr - ai * hi + dy[None, :]
         hi = ar * hi + ai * hr
         hr = real
@@ -280,7 +280,7 @@ def parameters_kernel(
         x_t = tl.load(x + at, mask=inside, other=0).to(COMPUTE)
         g_t = tl.load(g + at, mask=inside, other=0).to(COMPUTE)
         q_t = tl.load(q + at, mask=inside, other=0)
-        e = tl.where((q_t >= 0) & (q_t <= 1), g_t, 0)
+        e = tl.where((q_t > 0) & (q_t < 1), g_t, 0)
         dy = slope * e
         real = ar * kr - ai * ki + hr
         ki = ar * ki + ai * kr + hi

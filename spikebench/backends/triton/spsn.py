@@ -51,17 +51,16 @@ def run(
     how = {"chunk": chunk, "block": block, "warps": warps, "stages": stages}
     learns = torch.is_grad_enabled() and x.requires_grad
     dtype = _launch.dtype_of_spikes(x, spikes, learns)
-    neuron.seed = neuron.seed if seed is None else seed
-    call = neuron.next_call()
+    draw = {"seed": signed(neuron.seed if seed is None else seed), "call": neuron.next_call() & MASK}
     if learns:
-        return _SPSN.apply(x, neuron, call, how)  # pyright: ignore[reportReturnType]  # untyped in torch
+        return _SPSN.apply(x, neuron, draw, how)  # pyright: ignore[reportReturnType]  # untyped in torch
     flat = _launch.series(x)
     s = torch.empty_like(flat, dtype=dtype)
-    _forward(neuron, call, flat, s, None, how)
+    _forward(neuron, draw, flat, s, None, how)
     return s.view(x.shape)
 
 
-def _forward(neuron: SPSN, call: int, x: Tensor, s: Tensor, y: Tensor | None, how: dict[str, Any]) -> None:
+def _forward(neuron: SPSN, draw: dict[str, int], x: Tensor, s: Tensor, y: Tensor | None, how: dict[str, Any]) -> None:
     """Spikes into s [T, M], and what the backward pass needs into y [T, M]: p, or the relaxed sample."""
     shape = _launch.fitted(x.shape[1], x.element_size(), 1, how, rows=4)
     length = _launch.steps_per_chunk(x, how["chunk"])
@@ -70,7 +69,7 @@ def _forward(neuron: SPSN, call: int, x: Tensor, s: Tensor, y: Tensor | None, ho
     if grid[1] > 1:
         state = _entering(neuron, x, None, length, how, (neuron.syn_decay, neuron.mem_decay))
     tensors = {"x": x, "s": s, "y": y, "state": state, "L": length, **_launch.sizes(x, shape)}
-    noise = {"seed": signed(neuron.seed), "call": call & MASK, "site": neuron.site & MASK}
+    noise = {**draw, "site": neuron.site & MASK}
     kind = {**_decays(neuron), "tau": neuron.tau, "GUMBEL": neuron.mode == "gs"}
     _launch.launch(forward_kernel, grid, shape.warps, x, **tensors, **noise, **kind)
 
@@ -107,10 +106,10 @@ def _kind(neuron: SPSN) -> dict[str, bool]:
 
 class _SPSN(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, neuron: SPSN, call: int, how: dict[str, Any]) -> Tensor:
+    def forward(ctx: Any, x: Tensor, neuron: SPSN, draw: dict[str, int], how: dict[str, Any]) -> Tensor:
         flat = _launch.series(x)
         s, y = torch.empty_like(flat), torch.empty_like(flat, dtype=_launch.wide(x.dtype))
-        _forward(neuron, call, flat, s, y, how)
+        _forward(neuron, draw, flat, s, y, how)
         ctx.save_for_backward(y)
         ctx.neuron, ctx.how = neuron, how
         return s.view(x.shape)

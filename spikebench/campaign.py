@@ -1,0 +1,63 @@
+"""The measuring that claims ask for, block by block: `claim.py` says what, `finding.py` what came of it."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from spikebench import store
+from spikebench.case import Case
+from spikebench.claim import Question, Weighing
+from spikebench.finding import Table
+from spikebench.record import Record
+from spikebench.runner import Session
+
+Tell = Callable[[str, Case], None]
+
+
+def plan(questions: Sequence[Question]) -> Iterator[tuple[Question, int, list[str]]]:
+    """Every block of every question, first blocks first."""
+    wanted = [
+        (block, index, question, subjects)
+        for index, question in enumerate(questions)
+        for subjects, first, last in _stages(question)
+        for block in range(first, last)
+    ]
+    for block, _, question, subjects in sorted(wanted, key=lambda w: w[:2]):
+        yield question, block, subjects
+
+
+def _stages(question: Question) -> Iterator[tuple[list[str], int, int]]:
+    done = 0
+    for subjects, count in question.stages() if isinstance(question, Weighing) else [([], 1)]:
+        yield subjects, done, count
+        done = count
+
+
+class Campaign:
+    """What has been measured, and the measuring of one block more."""
+
+    def __init__(self, session: Session, where: Path, records: list[Record], data_root: Path | None) -> None:
+        self.session, self.where, self.records, self.data_root = session, where, records, data_root
+        self.table = Table(records)
+
+    def block(self, question: Question, block: int, subjects: list[str], tell: Tell) -> None:
+        """Measure a block, in random order, unless it is there; cases that went wrong before are left out."""
+        cases = question.cases(block, subjects) if isinstance(question, Weighing) else question.cases()
+        cases = [c for c in cases if not self.table.problem([c])]
+        if not cases or len(self.table.blocks(cases)) > block:
+            return
+        repeat = 1 + max((r for c in cases for run, r in self.table.of(c) if run == self.session.run_id), default=-1)
+        random.Random(f"{cases[0].case_id} {repeat}").shuffle(cases)
+        for case in cases:
+            tell("start", case)
+            record = self._one(case, repeat, question.metric, first=block == 0)
+            if record.status != "refused":
+                store.append(self.where, record)
+            self.records.append(record)
+            self.table.add(record)
+
+    def _one(self, case: Case, repeat: int, metric: str, first: bool) -> Record:
+        if case.workload == "training":
+            return self.session.train(case, self.data_root)
+        metrics = (metric, "spike_rate") if first and metric == "latency" else (metric,)
+        return self.session.measure(case, repeat, metrics)
