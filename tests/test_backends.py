@@ -150,10 +150,16 @@ def test_every_pair_passes_the_gate_or_says_why_not(neuron: str, backend: str, m
     assert result.status == "passed", result.reason
 
 
+def traced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch.compile runs its graphs as they are, so that it needs no compiler of C++ that could refuse."""
+    monkeypatch.setattr(compiled.torch, "compile", partial(torch.compile, backend="aot_eager"))
+    monkeypatch.setattr(compiled, "refuses", lambda _: None)
+
+
 @pytest.mark.parametrize(("neuron", "steps"), [("lif", 1), ("lif", 4), *((n, 9) for n in STEPPED)])
 def test_chunks_are_traced_whole(neuron: str, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """torch.compile with graphs traced and run as they are: one graph per chunk of 4, and a shorter one at the end."""
-    monkeypatch.setattr(compiled.torch, "compile", partial(torch.compile, backend="aot_eager"))
+    """One graph per chunk of 4, and a shorter one at the end."""
+    traced(monkeypatch)
     bound, definition = made(f"{neuron}@compiled", {}, (steps, 2, 5), {"chunk": 4})
     assert_same(bound, definition, current((steps, 2, 5), "plain", 3))
     assert isinstance(bound.neuron, SteppedNeuron)
@@ -162,7 +168,7 @@ def test_chunks_are_traced_whole(neuron: str, steps: int, monkeypatch: pytest.Mo
 @pytest.mark.slow
 def test_many_neurons_are_compiled_in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """torch.compile gives up after 8 graphs of one code object; neurons of many widths must not share one."""
-    monkeypatch.setattr(compiled.torch, "compile", partial(torch.compile, backend="aot_eager"))
+    traced(monkeypatch)
     for n in range(3, 12):
         bound, definition = made("lif@compiled", {}, (2, 2, n), {"chunk": 2})
         assert_same(bound, definition, current((2, 2, n), "plain", n))
