@@ -170,7 +170,10 @@ class Session:
     def _facts(self, around: dict[str, Any], case: Case) -> dict[str, Any]:
         other = self._interpreters.get(self._python(case.to_json()), {})
         now = {"time": clock.wall(), "isolation": "fork" if self.settings.fork else "spawn"}
-        allocator = {"timing": "glibc, freed memory kept", "memory": "glibc, freed memory returned"}
+        allocator = {
+            "timing": "glibc, freed memory kept, huge pages",
+            "memory": "glibc, freed memory returned, small pages",
+        }
         return self.environment | other | environment.load() | now | around | {"allocator": allocator}
 
 

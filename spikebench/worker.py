@@ -39,7 +39,7 @@ from spikebench.subject import find_way, load
 from spikebench.training import Epoch, Recipe, Run, train
 from spikebench.workload import build
 
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_THP_DISABLE = 1, 41
 BEYOND = 5e-4  # seconds that a synchronisation may take to come back
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 
@@ -165,10 +165,11 @@ def keep_memory() -> None:
 
 
 def return_memory() -> None:
-    """Let malloc return every freed tensor at once, so that a high-water mark means what it says. glibc only."""
+    """Let malloc return every freed tensor at once, in small pages, so that a high-water mark means what it says. glibc only."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
         libc.mallopt(M_MMAP_THRESHOLD, 64 * 2**10)
+        libc.prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
 
 
 def _gate(job: dict[str, Any]) -> dict[str, Any]:
