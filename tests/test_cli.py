@@ -160,7 +160,7 @@ def test_help_comes_fast_and_without_torch() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    "rooms case record store stats units sweeps claims plots clock environment growth noise difference".split(),
+    "rooms case record store stats units sweeps claims plots clock environment growth floor noise difference".split(),
 )
 def test_reading_rooms_import_neither_torch_nor_numba(module: str) -> None:
     code = f"import sys, spikebench, spikebench.{module}; print({{'torch', 'triton', 'numba'}} & set(sys.modules))"

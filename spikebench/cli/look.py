@@ -98,15 +98,20 @@ def _counter(found: dict[str, Any]) -> str:
 def show(
     files: Annotated[list[str], typer.Argument(help="Result files, folders or glob patterns.")],
     growth: Annotated[bool, typer.Option(help="Fit t = a·T + b·T² per subject instead.")] = False,
+    floor: Annotated[bool, typer.Option(help="Time and memory against a copy of the input instead.")] = False,
     as_json: o.Json = False,
 ) -> None:
     """Show recorded results."""
     records = _load(files)
-    if growth:
+    if growth or floor:
+        from spikebench.floor import floor_rows
         from spikebench.growth import growth_rows
 
-        rows = growth_rows(records)
-        stdout().print_json(json.dumps(rows)) if as_json else plain_table(rows, list(rows[0]) if rows else [])
+        rows = growth_rows(records) if growth else floor_rows(records)
+        if not rows:
+            needs = "latencies of a subject at 2 or more T" if growth else "cases with the metrics latency and copy"
+            raise Problem(f"nothing to show in {', '.join(files)}: it takes {needs}; {len(records)} records are there")
+        stdout().print_json(json.dumps(rows)) if as_json else plain_table(rows, list(rows[0]))
     elif as_json:
         stdout().print_json(json.dumps([r.to_json() for r in records]))
     else:

@@ -1,0 +1,46 @@
+"""How far a subject is from the copy floor, from recorded processes: each has its own copy, the process is replicated."""
+
+from collections import defaultdict
+from typing import Any
+
+from spikebench import stats, units
+from spikebench.record import Record
+
+_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+
+
+def floor_rows(records: list[Record]) -> list[dict[str, Any]]:
+    """One row per case: time ÷ copy, share of the copy bandwidth, and peak memory ÷ input, with 95 % t intervals on the logs."""
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for r in records:
+        if r.status == "ok" and r.case["workload"] == "layer" and r.measurement("copy"):
+            groups[r.case_id].append(r)
+    return [_row(group) for group in groups.values()]
+
+
+def _row(group: list[Record]) -> dict[str, Any]:
+    case = group[0].case
+    size = case["T"] * case["B"] * case["N"] * _BYTES[case["dtype"]]
+    times, copies = _medians(group, "latency"), _medians(group, "copy")
+    return {
+        **{k: case[k] for k in ("subject", "mode", "T", "B", "N")},
+        "time": units.show(stats.median(times), "s"),
+        "copy": units.show(stats.median(copies), "s"),
+        "x copy": _shown(times, copies),
+        "fraction of floor": _shown(_medians(group, "bandwidth"), [1.0] * len(group)),
+        "memory / input": _shown(_medians(group, "peak_memory"), [float(size)] * len(group)),
+    }
+
+
+def _medians(group: list[Record], metric: str) -> list[float]:
+    """The median of every process that has samples of the metric."""
+    found = [m.samples for r in group if (m := r.measurement(metric)) and m.samples]
+    return [stats.median(samples) for samples in found]
+
+
+def _shown(above: list[float], below: list[float]) -> str:
+    """The ratio of paired medians with its interval; a dash where a process lacks one of them."""
+    if len(above) != len(below) or not above or min(*above, *below) <= 0:
+        return "—"
+    r = stats.paired_ratio(above, below)
+    return units.ratio(r.estimate, r.low, r.high, r.n)
