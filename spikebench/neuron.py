@@ -37,6 +37,11 @@ class Neuron(nn.Module):
         """What is compared with the threshold (or, if stochastic, with a uniform): [T, B, N]."""
         raise NotImplementedError(f"{type(self).__name__} exposes no membrane")
 
+    def both(self, x: Tensor, **noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Spikes and membrane [T, B, N] of one input."""
+        out = self(x, **noise)
+        return out[0] if isinstance(out, tuple) else out, self.membrane(x)
+
     def margin(self, membrane: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """Distance of each membrane value to the nearest point where the spike count changes: [T, B, N]."""
         return (membrane - (self.threshold if uniforms is None else uniforms)).abs()
@@ -79,11 +84,20 @@ class SteppedNeuron(Neuron):
         return (out, cast(State, state)) if return_state else out
 
     def membrane(self, x: Tensor) -> Tensor:
-        state, us = self.initial(x[0]), []
+        return self._loop(x)[1]
+
+    def both(self, x: Tensor, **noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Spikes and membrane [T, B, N] from one loop, where the class has this one."""
+        own = (type(self).forward, type(self).membrane)
+        return self._loop(x) if own == (SteppedNeuron.forward, SteppedNeuron.membrane) else super().both(x, **noise)
+
+    def _loop(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        state, spikes, us = self.initial(x[0]), [], []
         for x_t in x.unbind(0):
-            _, u, state = self.step(x_t, state)
+            s, u, state = self.step(x_t, state)
+            spikes.append(s)
             us.append(u)
-        return torch.stack(us)
+        return torch.stack(spikes), torch.stack(us)
 
 
 class StochasticNeuron(Neuron):

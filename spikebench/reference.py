@@ -102,13 +102,13 @@ class Expected:
         neuron = copy.deepcopy(part).double()
         wide = x.double().requires_grad_(gradient)
         with torch.set_grad_enabled(gradient):
-            spikes = spikes_of(neuron(wide, **wide_noise))
+            spikes, membrane = neuron.both(wide, **wide_noise)
         with torch.no_grad():
-            membrane = neuron.membrane(wide)
             margin = neuron.margin(membrane, wide_noise.get("uniforms"))
-            flips = spikes_of(part(x, **noise)).double() != spikes
+            low_spikes, low_membrane = part.both(x, **noise)
+            flips = low_spikes.double() != spikes
             jump = neuron.jump(wide)
-            error = _until_flip((part.membrane(x).double() - membrane).abs(), flips).cummax(0).values
+            error = _until_flip((low_membrane.double() - membrane).abs(), flips).cummax(0).values
         allowed = 8 * error.clamp_min(torch.finfo(x.dtype).eps / 2)
         if exact:
             allowed[error == 0] = 0

@@ -3,6 +3,7 @@
 import json
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -116,7 +117,8 @@ def _companion(companion: sweeps.Companion, settings: "Settings", where: Path, q
     from spikebench.runner import Session
 
     records: list[Record] = []
-    with Session(settings) as session:
+    few = replace(settings, samples=min(10, settings.samples))  # processes tell more than samples, and cost time
+    with Session(few) as session:
         with stderr_progress(companion.pairs) as progress:
             rows = list(
                 in_pairs(
