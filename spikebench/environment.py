@@ -47,9 +47,12 @@ def machine() -> str:
     return f"{slug}-{os.cpu_count()}c"
 
 
+PRINT = ("machine", "python", "versions", "gpu", "commit", "dirty", "threads")
+
+
 def fingerprint(environment: dict[str, Any]) -> str:
     """What must be equal for a recorded case to count as measured: machine, versions, threads, commit and local changes."""
-    same = {k: environment.get(k) for k in ("machine", "python", "versions", "gpu", "commit", "dirty", "threads")}
+    same = {k: environment.get(k) for k in PRINT}
     return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -289,6 +289,15 @@ def _null(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def elsewhere(out: Path, settings: Settings) -> tuple[int, list[str]]:
+    """How many records of a file a resumed run here does not count as done, and in what they differ from this checkout."""
+    here = environment.gather() | {"threads": settings.threads}
+    with suppress(rooms.Problem):
+        others = [[k for k in environment.PRINT if r.environment.get(k) != here.get(k)] for r in store.read(out)]
+        return sum(map(bool, others)), [k for k in environment.PRINT if any(k in differing for differing in others)]
+    return 0, []
+
+
 def _finished(out: Path, here: dict[str, Any], settings: Settings, retry: bool, anywhere: bool) -> set[tuple[str, int]]:
     """Cases and repeats in `out` that need not be measured again; `anywhere`: whichever machine measured them."""
 

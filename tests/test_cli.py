@@ -109,6 +109,18 @@ def test_show_and_growth(measured: Path) -> None:
     assert "ok" in shown
 
 
+def test_a_resumed_run_says_what_of_the_file_is_not_from_here(measured: Path) -> None:
+    text = (measured / "r.jsonl").read_text()
+    others = [json.loads(line) for line in text.splitlines()]
+    for record in others[:3]:
+        record["environment"]["commit"] = "of another one"
+    (measured / "others.jsonl").write_text("".join(json.dumps(r) + "\n" for r in others))
+    sizes = ("-T", "16", "-B", "2", "-N", "8", "--samples", "3", "--out", "others.jsonl")
+    done = call("run", "--subject", "lif@indexed", *sizes, "--resume", cwd=measured)
+    assert "3 records in others.jsonl differ in commit" in done.stderr, done.stderr
+    assert "0 records in" in done.stdout  # the one that was measured here is done
+
+
 @pytest.mark.parametrize("kind", ["scaling", "speedup"])
 def test_plot_writes_a_picture_and_its_caption(measured: Path, kind: str) -> None:
     done = call("plot", kind, "r.jsonl", "-o", "figures", cwd=measured)

@@ -1,5 +1,6 @@
 """What the verdicts are worth on this machine: live comparisons whose answer is known. Off unless --live is given."""
 
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -8,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from spikebench import clock, environment, stats
 from spikebench.case import Case
 from spikebench.compare import compare
+from spikebench.process import Workers
+from spikebench.record import Record
 from spikebench.runner import Session, Settings
 
 WORK = """
@@ -36,6 +40,19 @@ while True:
         pass
     time.sleep(0.05)
 """
+TIMER = """
+import sys, torch
+from torch.utils.benchmark import Timer
+from spikebench.case import Case
+from spikebench.worker import keep_memory
+from spikebench.workload import build
+keep_memory()
+torch.set_num_threads({threads})
+work = build(Case({subject!r}, T={T}, B=4, N=128), 0.0)
+found = Timer("work.launch()", globals=dict(work=work), num_threads={threads}).blocked_autorange(min_run_time=1.0)
+print(found.median)
+"""
+BLOCKS = 10
 
 
 @pytest.fixture(autouse=True)
@@ -87,3 +104,82 @@ def test_five_percent_more_work_is_slower_and_a_against_a_is_the_same_on_a_quiet
     assert slower["slower"] >= 24, slower
     equal = verdicts([work, work], 30, one, T=64, B=8, N=128)
     assert equal["same"] >= 15, equal
+
+
+def of(record: Record) -> float:
+    """The median latency of a process."""
+    found = record.measurement("latency")
+    assert record.status == "ok" and found is not None, record.reason
+    return stats.median(found.samples)
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(("subject", "T"), [("lif@cpu", 1000), ("lif@eager", 200)])
+def test_latency_agrees_with_the_timer_of_pytorch(subject: str, T: int) -> None:
+    """Five processes each, in turns: our median and that of torch.utils.benchmark.Timer, on inputs that drive nothing."""
+    threads = environment.threads()
+    code = TIMER.format(subject=subject, T=T, threads=threads)
+    variables = os.environ | environment.for_worker(threads)
+    ours: list[float] = []
+    theirs: list[float] = []
+    case = Case(subject, T=T, B=4, N=128)
+    with Session(Settings(metrics=("latency",))) as session:
+        bias = session.gate(case).result["gate"]["bias"]
+        code = code.replace(", 0.0)", f", {bias!r})")
+        for block in range(BLOCKS):
+            done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True)
+            theirs.append(float(done.stdout))
+            ours.append(of(session.measure(case, block)))
+    ratio = stats.paired_ratio(theirs, ours)
+    sys.stderr.write(f"{subject} T={T}: Timer ÷ spikebench = {ratio.estimate:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]\n")
+    assert abs(ratio.estimate - 1) <= 0.05, ratio
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(("subject", "T"), [("lif@cpu", 1000), ("lif@eager", 200)])
+def test_a_forked_process_gives_the_figures_of_a_spawned_one(subject: str, T: int) -> None:
+    case, found = Case(subject, T=T, B=4, N=128), dict[bool, list[float]]()
+    with Session(Settings(metrics=("latency",))) as forks, Session(Settings(metrics=("latency",), fork=False)) as spawns:
+        for block in range(BLOCKS):
+            order = [(True, forks), (False, spawns)]
+            for fork, session in order[:: 1 if block % 2 else -1]:
+                found.setdefault(fork, []).append(of(session.measure(case, block)))
+    ratio = stats.paired_ratio(found[False], found[True])
+    sys.stderr.write(f"{subject} T={T}: spawn ÷ fork = {ratio.estimate:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]\n")
+    assert stats.verdict(ratio) in ("same", "inconclusive"), ratio
+    assert abs(ratio.estimate - 1) <= 0.05, ratio
+
+
+@pytest.mark.parametrize(("subject", "limit"), [("lif@eager", 0.1), ("lif@cpu", 0.5)])
+def test_a_process_is_soon_at_its_first_torch_operation_and_its_first_kernel(subject: str, limit: float) -> None:
+    """From the request to the answer of a fresh process, with the server warm: build a small case and launch it."""
+    case = Case(subject, T=8, B=2, N=8)
+    job = {"kind": "measure", "process": "timing", "plan": {"samples": 1, "fewest": 1}, "metrics": ["latency"]}
+    taken: list[float] = []
+    with Workers(environment.threads()) as workers:
+        for _ in range(9):
+            start = clock.monotonic()
+            outcome = workers.ask(job | {"case": case.to_json(), "bias": 0.0})
+            taken.append(clock.monotonic() - start)
+            assert outcome.status == "ok", outcome
+    sys.stderr.write(f"{subject}: answer after {stats.median(taken[1:]):.3f} s\n")
+    assert stats.median(taken[1:]) < limit
+
+
+def test_the_time_outside_the_timed_region_is_said() -> None:
+    """For a subject of a few milliseconds: what a case costs beside its samples, with and without the gate and the start."""
+    case = Case("lif@cpu", T=1000, B=4, N=128)
+    with Session(Settings(metrics=("latency",))) as session:
+        start = clock.monotonic()
+        session.gate(case)
+        gate = clock.monotonic() - start
+        beside: list[float] = []
+        for block in range(6):
+            start = clock.monotonic()
+            record = session.measure(case, block)
+            whole = clock.monotonic() - start
+            found = record.measurement("latency")
+            assert found is not None
+            beside.append(whole - sum(found.samples) * found.detail["group"] - sum(found.detail["warmup"]))
+    sys.stderr.write(f"gate and server {gate:.2f} s; a case beside its samples {stats.median(beside):.3f} s\n")
+    assert stats.median(beside) < 2.0

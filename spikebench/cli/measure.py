@@ -80,6 +80,11 @@ def run(
     settings = o.settings(metric, samples, timeout, budget, memory_limit, threads, isolation, **more)
     where = out or Path("results") / environment.machine() / f"{sweep or 'run'}.jsonl"
     records: list[Record] = []
+    if resume and where.exists():
+        count, differing = runner.elsewhere(where, settings)
+        if count:
+            text = f"{count} records in {where} differ in {', '.join(differing)}: they stay, and do not count as done here"
+            print(f"spikebench: {text}", file=sys.stderr)
     with stderr_progress(len(cases) * repeats) as progress:
         there = _executor(executor, settings, accelerators, parsl_config)
         for record in runner.run(cases, settings, where, resume, retry, progress, there):
