@@ -51,6 +51,12 @@ def growth() -> list[Case]:
     return linear + grid(["lif@eager", "lif@indexed"], T=lengths, B=[4], N=[128])
 
 
+def floor() -> list[Case]:
+    """Our fused kernels of neurons with a recurrence against the copy floor, at two large sizes, training; `show --floor`."""
+    fused = ("lif@cpu", "lif@cpu[plan=recompute]", "spsn@cpu", "psu@cpu", "exodus@cpu", "slayer@cpu")
+    return grid(fused, T=[1000], B=[32], N=[512]) + grid(fused, T=[10000], B=[4], N=[512])
+
+
 def batch() -> list[Case]:
     """How time of every neuron grows with the batch, at T = 1000, N = 512, training."""
     return grid(field(), T=[1000], B=[1, 4, 16, 64], N=[512])
@@ -132,7 +138,7 @@ def companion(name: str) -> Companion | None:
 
 
 SWEEPS: dict[str, Callable[[], list[Case]]] = {
-    f.__name__: f for f in (smoke, quick, length, growth, batch, width, agreement, libraries, regression)
+    f.__name__: f for f in (smoke, quick, length, growth, floor, batch, width, agreement, libraries, regression)
 }
 
 
