@@ -1,0 +1,46 @@
+"""Products with a matrix over time, in blocks of rows that skip what the matrix does not see; and their operations."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from spikebench.case import Case
+
+ROWS = 128  # of a block: fewer skip more above the diagonal, more make faster products
+
+
+def blocks(steps: int, reach: int | None) -> Iterator[tuple[int, int, int, int]]:
+    """Rows lo to hi, and the first and last column they see: reach steps back, or all steps where it is None."""
+    for lo in range(0, steps, ROWS):
+        hi = min(lo + ROWS, steps)
+        yield (lo, hi, 0, steps) if reach is None else (lo, hi, max(0, lo - reach + 1), hi)
+
+
+def transposed(matrix: Tensor, e: Tensor, out: Tensor, reach: int | None, add: bool = False) -> None:
+    """matrixᵀ e into out [T, M], or added to it."""
+    steps = len(e)
+    for lo, hi, _, _ in blocks(steps, reach):
+        first, last = (0, steps) if reach is None else (lo, min(steps, hi + reach - 1))
+        part, seen = matrix[first:last, lo:hi].t(), e[first:last]
+        if add:
+            out[lo:hi].addmm_(part, seen)
+        else:
+            torch.mm(part, seen, out=out[lo:hi])
+
+
+def outer(e: Tensor, x: Tensor, reach: int | None) -> Tensor:
+    """e xᵀ [T, T], in blocks that no row of the matrix sees zero."""
+    steps = len(x)
+    out = e.new_zeros(steps, steps)
+    for lo, hi, first, last in blocks(steps, reach):
+        torch.mm(e[lo:hi], x[first:last].t(), out=out[lo:hi, first:last])
+    return out
+
+
+def operations(case: "Case", reach: int | None) -> int:
+    """Multiplications and additions of a case's products: one forward, and in training two back."""
+    pairs = sum((hi - lo) * (last - first) for lo, hi, first, last in blocks(case.T, reach))
+    return 2 * pairs * case.B * case.N * (3 if case.mode == "train" else 1)
