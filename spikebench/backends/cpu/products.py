@@ -19,6 +19,12 @@ def blocks(steps: int, reach: int | None) -> Iterator[tuple[int, int, int, int]]
         yield (lo, hi, 0, steps) if reach is None else (lo, hi, max(0, lo - reach + 1), hi)
 
 
+def product(matrix: Tensor, x: Tensor, out: Tensor, reach: int | None) -> None:
+    """matrix x into out [T, M]."""
+    for lo, hi, first, last in blocks(len(x), reach):
+        torch.mm(matrix[lo:hi, first:last], x[first:last], out=out[lo:hi])
+
+
 def transposed(matrix: Tensor, e: Tensor, out: Tensor, reach: int | None, add: bool = False) -> None:
     """matrixᵀ e into out [T, M], or added to it."""
     steps = len(e)
