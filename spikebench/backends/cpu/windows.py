@@ -16,10 +16,10 @@ LEAST, MOST = 64, 512  # series
 
 
 def moves(case: "Case", weights: int) -> int:
-    """Bytes: x and spikes; in training also g, x again, x's gradient and each block's sums for weights and biases."""
-    series = case.B * case.N
-    sums = -(-series // _block(series)) * weights * 8
-    return size(case) * {"inference": 2, "forward": 2, "train": 5}[case.mode] + (sums if case.mode == "train" else 0)
+    """Bytes: x, spikes, weights and biases; in training also g, x and weights again, x's gradient, each block's sums."""
+    inputs, table = size(case), size(case) // (case.T * case.B * case.N) * weights
+    sums = -(-case.B * case.N // _block(case.B * case.N)) * weights * 8
+    return 5 * inputs + 2 * table + sums if case.mode == "train" else 2 * inputs + table
 
 
 def windowed(neuron: Spiking, x: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
