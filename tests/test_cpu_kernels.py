@@ -263,8 +263,10 @@ def test_blocks_of_any_size_give_the_same(text: str, rows: int, monkeypatch: pyt
 def test_a_matrix_over_time_alone_learns_too_and_has_one_length(module: Any, neuron: Any) -> None:
     neuron.double()
     x = currents(6, (2, 3), 0)
-    alone = torch.autograd.grad(module.run(neuron, x.detach()).sum(), list(neuron.parameters()))
-    assert all(far(a, b) < RELATIVE for a, b in zip(alone, torch.autograd.grad(neuron(x).sum(), list(neuron.parameters()))))
+    learned = list(neuron.parameters())
+    alone = torch.autograd.grad(module.run(neuron, x.detach()).sum(), learned)
+    expected = torch.autograd.grad(neuron(x).sum(), learned)
+    assert all(far(got, right) < RELATIVE for got, right in zip(alone, expected, strict=True))
     with pytest.raises(RuntimeError, match="no second derivatives"):
         torch.autograd.grad(module.run(neuron, x).sum(), x, create_graph=True)
     neuron.requires_grad_(False)

@@ -16,7 +16,7 @@ LEAST, MOST = 64, 512  # series
 
 
 def moves(case: "Case", weights: int) -> int:
-    """Bytes: x, spikes, weights and biases; in training also g, x and weights again, x's gradient, each block's sums."""
+    """Bytes: x, spikes, the table of weights; in training also g, x and table again, x's gradient, sums by block."""
     inputs, table = size(case), size(case) // (case.T * case.B * case.N) * weights
     sums = -(-case.B * case.N // _block(case.B * case.N)) * weights * 8
     return 5 * inputs + 2 * table + sums if case.mode == "train" else 2 * inputs + table
