@@ -237,7 +237,7 @@ def test_spike_sampler_without_parameters_that_learn() -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("options", [{}, {"surrogate": "triangle", "slope": 0.5}])
-@pytest.mark.parametrize("run, kind", [(psn.run, PSN), (masked_psn.run, MaskedPSN), (ipsu.run, IPSU)])
+@pytest.mark.parametrize("run, kind", [(psn.run, PSN), (masked_psn.run, MaskedPSN)])
 def test_products_of_matrices_are_the_definition(
     run: Callable[..., Tensor], kind: Any, options: dict[str, Any], dtype: torch.dtype
 ) -> None:
@@ -249,14 +249,18 @@ def test_products_of_matrices_are_the_definition(
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_ipsu_in_its_other_variant(dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("options", [{}, {"variant": "fpt", "surrogate": "triangle", "slope": 0.5}])
+def test_ipsu_is_the_definition(options: dict[str, Any], dtype: torch.dtype) -> None:
     torch.manual_seed(3)
     x, g = current(dtype, mean=1.5)
-    agree(ipsu.run, IPSU(T=10, variant="fpt", decay=0.7, threshold=0.1), x, g)
+    neuron = IPSU(T=10, decay=0.3, threshold=-1.0, **options).to(dtype)
+    agree(ipsu.run, neuron, x, g)
+    with torch.no_grad():
+        assert ipsu.run(neuron, x, spikes="uint8").dtype == torch.uint8
 
 
 @pytest.mark.parametrize("dtype, chunk", PASSES)
-@pytest.mark.parametrize("options", [{}, {"decay": 0.7, "threshold": -0.4, "surrogate": "triangle"}])
+@pytest.mark.parametrize("options", [{}, {"decay": 0.7, "threshold": 0.4, "surrogate": "triangle"}])
 def test_rpsu_is_the_definition(options: dict[str, Any], dtype: torch.dtype, chunk: int) -> None:
     torch.manual_seed(3)
     x, g = current(dtype, mean=1.6)
