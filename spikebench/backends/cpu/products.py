@@ -13,10 +13,17 @@ ROWS = 128  # of a block: fewer skip more above the diagonal, more make faster p
 
 
 def blocks(steps: int, reach: int | None) -> Iterator[tuple[int, int, int, int]]:
-    """Rows lo to hi, and the first and last column they see: reach steps back, or all steps where it is None."""
+    """Rows lo to hi of a matrix over time, and the first and last column they see: `reach` steps, or all if it is None."""
     for lo in range(0, steps, ROWS):
         hi = min(lo + ROWS, steps)
         yield (lo, hi, 0, steps) if reach is None else (lo, hi, max(0, lo - reach + 1), hi)
+
+
+def columns(steps: int, reach: int | None) -> Iterator[tuple[int, int, int, int]]:
+    """Columns lo to hi of the same matrix, and the first and last row that see them."""
+    for lo in range(0, steps, ROWS):
+        hi = min(lo + ROWS, steps)
+        yield (lo, hi, 0, steps) if reach is None else (lo, hi, lo, min(steps, hi + reach - 1))
 
 
 def product(matrix: Tensor, x: Tensor, out: Tensor, reach: int | None) -> None:
@@ -27,9 +34,7 @@ def product(matrix: Tensor, x: Tensor, out: Tensor, reach: int | None) -> None:
 
 def transposed(matrix: Tensor, e: Tensor, out: Tensor, reach: int | None, add: bool = False) -> None:
     """matrixᵀ e into out [T, M], or added to it."""
-    steps = len(e)
-    for lo, hi, _, _ in blocks(steps, reach):
-        first, last = (0, steps) if reach is None else (lo, min(steps, hi + reach - 1))
+    for lo, hi, first, last in columns(len(e), reach):
         part, seen = matrix[first:last, lo:hi].t(), e[first:last]
         if add:
             out[lo:hi].addmm_(part, seen)
@@ -47,6 +52,8 @@ def outer(e: Tensor, x: Tensor, reach: int | None) -> Tensor:
 
 
 def operations(case: "Case", reach: int | None) -> int:
-    """Multiplications and additions of a case's products: one forward, and in training two back."""
-    pairs = sum((hi - lo) * (last - first) for lo, hi, first, last in blocks(case.T, reach))
-    return 2 * pairs * case.B * case.N * (3 if case.mode == "train" else 1)
+    """Multiplications and additions of a case's products: forward, and in training those of x's and the matrix's gradient."""
+    rows, back = blocks(case.T, reach), columns(case.T, reach)
+    forward, backward = (sum((hi - lo) * (last - first) for lo, hi, first, last in each) for each in (rows, back))
+    pairs = 2 * forward + backward if case.mode == "train" else forward
+    return 2 * pairs * case.B * case.N
