@@ -35,11 +35,8 @@ def product(matrix: Tensor, x: Tensor, out: Tensor, reach: int | None) -> None:
 def transposed(matrix: Tensor, e: Tensor, out: Tensor, reach: int | None, add: bool = False) -> None:
     """matrixᵀ e into out [T, M], or added to it."""
     for lo, hi, first, last in columns(len(e), reach):
-        part, seen = matrix[first:last, lo:hi].t(), e[first:last]
-        if add:
-            out[lo:hi].addmm_(part, seen)
-        else:
-            torch.mm(part, seen, out=out[lo:hi])
+        part = out[lo:hi]
+        torch.addmm(part, matrix[first:last, lo:hi].t(), e[first:last], beta=int(add), out=part)
 
 
 def outer(e: Tensor, x: Tensor, reach: int | None) -> Tensor:

@@ -12,7 +12,7 @@ from spikebench.backends.cpu.threads import LINE, accept, launch, refuse_second_
 if TYPE_CHECKING:
     from spikebench.case import Case
 
-LEAST, MOST = 64, 512  # series
+LEAST, MOST = 64, 1024  # series
 
 
 def moves(case: "Case", weights: int) -> int:
