@@ -12,17 +12,20 @@ if TYPE_CHECKING:
 ROWS = 128  # of a block: fewer skip more above the diagonal, more make faster products
 
 
+def _cut(steps: int, reach: int | None) -> Iterator[tuple[int, int]]:
+    size = max(steps, 1) if reach is None else ROWS  # a full matrix has nothing to skip, and is fastest in one piece
+    return ((lo, min(lo + size, steps)) for lo in range(0, steps, size))
+
+
 def blocks(steps: int, reach: int | None) -> Iterator[tuple[int, int, int, int]]:
     """Rows lo to hi of a matrix over time, and the first and last column they see: `reach` steps, or all if it is None."""
-    for lo in range(0, steps, ROWS):
-        hi = min(lo + ROWS, steps)
+    for lo, hi in _cut(steps, reach):
         yield (lo, hi, 0, steps) if reach is None else (lo, hi, max(0, lo - reach + 1), hi)
 
 
 def columns(steps: int, reach: int | None) -> Iterator[tuple[int, int, int, int]]:
     """Columns lo to hi of the same matrix, and the first and last row that see them."""
-    for lo in range(0, steps, ROWS):
-        hi = min(lo + ROWS, steps)
+    for lo, hi in _cut(steps, reach):
         yield (lo, hi, 0, steps) if reach is None else (lo, hi, lo, min(steps, hi + reach - 1))
 
 
