@@ -8,6 +8,8 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Tensor
 
+from spikebench.backend import module
+from spikebench.case import Case
 from spikebench.clock import Clock
 from spikebench.record import Measurement
 from spikebench.workload import Workload
@@ -92,6 +94,24 @@ def copying(x: Tensor, clock: Clock) -> tuple[Callable[[], None], int]:
             out.copy_(x)
 
     return copies, group
+
+
+def beside(running: Running, yardstick: Callable[[], None], group: int) -> list[tuple[float, float]]:
+    """Seconds of one of a yardstick's `group` calls, and of the launch after it, as often as the plan says."""
+    work, clock, plan = running.workload, running.clock, running.plan
+    slow = min(warm_up(work.launch, clock, Plan(warmup_seconds=1.0))) > plan.slow
+    count = plan.fewest if slow else plan.samples
+    return [(clock.measure(yardstick) / group, clock.measure(work.launch)) for _ in range(count)]
+
+
+def promised(case: Case, function: str, noun: str) -> int:
+    """What a case's backend declares by a function of its file; raises Unavailable where it says nothing."""
+    if case.workload != "layer" or case.mode == "stream" or case.parsed.foreign:
+        raise Unavailable(f"{noun} are declared for a layer of a backend of ours, not in mode stream")
+    found = getattr(module(case.parsed.backend, case.parsed.name), function, lambda _: None)(case)
+    if found is None:
+        raise Unavailable(f"backend {case.parsed.backend!r} declares no {noun} for {case.parsed.name!r}")
+    return found
 
 
 def warm_up(call: Callable[[], Any], clock: Clock, plan: Plan) -> list[float]:

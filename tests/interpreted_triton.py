@@ -12,10 +12,12 @@ from spikebench.backend import Refused
 from spikebench.backends.triton import (
     _launch,
     exodus,
+    ipsu,
     lif,
     masked_psn,
     psn,
     psu,
+    rpsu,
     slayer,
     sliding_psn,
     spike_sampler,
@@ -23,10 +25,12 @@ from spikebench.backends.triton import (
 )
 from spikebench.backends.triton._philox import signed, uniforms
 from spikebench.neurons.exodus import Exodus
+from spikebench.neurons.ipsu import IPSU
 from spikebench.neurons.lif import LIF
 from spikebench.neurons.masked_psn import MaskedPSN
 from spikebench.neurons.psn import PSN
 from spikebench.neurons.psu import PSU
+from spikebench.neurons.rpsu import RPSU
 from spikebench.neurons.slayer import SLAYER
 from spikebench.neurons.sliding_psn import SlidingPSN
 from spikebench.neurons.spike_sampler import SpikeSampler
@@ -242,6 +246,30 @@ def test_products_of_matrices_are_the_definition(
     agree(run, kind(T=10, **options), x, g)
     with torch.no_grad():
         assert run(kind(T=10).to(dtype), x, spikes="uint8").dtype == torch.uint8
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("options", [{}, {"variant": "fpt", "surrogate": "triangle", "slope": 0.5}])
+def test_ipsu_is_the_definition(options: dict[str, Any], dtype: torch.dtype) -> None:
+    torch.manual_seed(3)
+    x, g = current(dtype, mean=1.5)
+    neuron = IPSU(T=10, decay=0.3, threshold=-1.0, **options).to(dtype)
+    agree(ipsu.run, neuron, x, g)
+    with torch.no_grad():
+        assert ipsu.run(neuron, x, spikes="uint8").dtype == torch.uint8
+
+
+@pytest.mark.parametrize("dtype, chunk", PASSES)
+@pytest.mark.parametrize("options", [{}, {"decay": 0.7, "threshold": 0.4, "surrogate": "triangle"}])
+def test_rpsu_is_the_definition(options: dict[str, Any], dtype: torch.dtype, chunk: int) -> None:
+    torch.manual_seed(3)
+    x, g = current(dtype, mean=1.6)
+    neuron = RPSU(T=10, **options).to(dtype)
+    agree(rpsu.run, neuron, x, g, chunk=chunk, block=16)
+    with torch.no_grad():
+        assert rpsu.run(neuron, x, spikes="uint8").dtype == torch.uint8
+    with pytest.raises(Refused, match="no gradient"):
+        rpsu.run(neuron, x, spikes="uint8")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -1,4 +1,4 @@
-"""The share of the copy bandwidth: what it is made of, where it is unavailable, its column and its figure."""
+"""The share of the copy bandwidth, and of a product's rate: what they are made of, where they are unavailable; a figure."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -32,9 +32,9 @@ class Steady:
         return self._time
 
 
-def of(subject: str, mode: Any = "train") -> Measurement:
+def of(subject: str, mode: Any = "train", metric: str = "bandwidth") -> Measurement:
     running = Running(build(Case(subject, T=16, B=2, N=8, mode=mode), 0.5), Steady(), Plan(samples=3))
-    return measure("bandwidth", running)
+    return measure(metric, running)
 
 
 @pytest.mark.parametrize(("mode", "moved"), [("inference", 2), ("forward", 3), ("train", 6)])
@@ -49,6 +49,20 @@ def test_share_is_bytes_over_time_against_the_copy(mode: str, moved: int) -> Non
 def test_what_declares_no_bytes_has_no_share() -> None:
     found = of("lif@eager")
     assert found.status == "unavailable" and "declares no bytes" in (found.reason or "")
+
+
+@pytest.mark.parametrize(("mode", "count"), [("inference", 1), ("forward", 1), ("train", 3)])
+def test_share_is_operations_over_time_against_a_product(mode: str, count: int) -> None:
+    found = of("psn@cpu", mode, "product")
+    whole = 2 * 16**2 * 16  # by the clock a product takes as long as a launch
+    assert found.unit == "1" and found.detail["operations"] == count * whole
+    assert found.samples == pytest.approx([count] * 3)
+    assert found.detail["product_rate"] == pytest.approx([whole / 1e-2] * 3)
+
+
+def test_what_declares_no_operations_has_no_share() -> None:
+    found = of("lif@cpu", metric="product")
+    assert found.status == "unavailable" and "declares no operations" in (found.reason or "")
 
 
 def recorded(share: list[float] | None) -> list[Record]:

@@ -13,25 +13,47 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 pytest.importorskip("numba")
 from numba import njit
 
 from spikebench import philox, rooms
 from spikebench.backend import Refused
-from spikebench.backends.cpu import exodus, lif, psu, slayer, spike_sampler, spsn
+from spikebench.backends.cpu import (
+    exodus,
+    ipsu,
+    lif,
+    masked_psn,
+    products,
+    psn,
+    psu,
+    rpsu,
+    slayer,
+    sliding_psn,
+    spike_sampler,
+    spsn,
+    windows,
+)
 from spikebench.backends.cpu.elementary import exp
 from spikebench.backends.cpu.philox import uniforms
-from spikebench.case import Case
+from spikebench.case import Case, Subject, parse_subject
 from spikebench.metric import Unavailable
+from spikebench.metrics import product
 from spikebench.metrics.bandwidth import declared
 from spikebench.neuron import Neuron, StochasticNeuron
 from spikebench.neurons.exodus import Exodus
+from spikebench.neurons.ipsu import IPSU
 from spikebench.neurons.lif import LIF
+from spikebench.neurons.masked_psn import MaskedPSN
+from spikebench.neurons.psn import PSN
 from spikebench.neurons.psu import PSU
+from spikebench.neurons.rpsu import RPSU
 from spikebench.neurons.slayer import SLAYER
+from spikebench.neurons.sliding_psn import SlidingPSN
 from spikebench.neurons.spike_sampler import SpikeSampler
 from spikebench.neurons.spsn import SPSN
+from spikebench.subject import definition
 from spikebench.workload import build
 
 RELATIVE = 1e-12
@@ -71,6 +93,29 @@ PSU_OPTIONS = st.fixed_dictionaries(
         "slope": st.sampled_from([1.0, 2.0, 10.0]),
     }
 )
+OVER_TIME = st.one_of(  # what multiplies by a matrix over time, with its options
+    st.tuples(st.just("psn"), st.just({})),
+    st.tuples(st.just("masked_psn"), st.fixed_dictionaries({"k": st.sampled_from([1, 2, 8, 31, 33, 60])})),
+    st.tuples(st.just("masked_psn"), st.fixed_dictionaries({"masking": st.sampled_from([0.0, 0.25])})),
+    st.tuples(
+        st.just("sliding_psn"),
+        st.fixed_dictionaries({"k": st.sampled_from([1, 2, 4, 7, 8, 40]), "exp_init": st.booleans()}),
+    ),
+    st.tuples(
+        st.just("ipsu"),
+        st.fixed_dictionaries(
+            {
+                "decay": st.sampled_from(DECAYS[:-1]),
+                "threshold": st.sampled_from([0.5, 1.0]),
+                "variant": st.sampled_from(["braincog", "fpt"]),
+            }
+        ),
+    ),
+    st.tuples(
+        st.just("rpsu"),
+        st.fixed_dictionaries({"decay": st.sampled_from(DECAYS), "threshold": st.sampled_from([-0.5, 1.0])}),
+    ),
+)
 EXODUS_OPTIONS = st.fixed_dictionaries(
     {
         "decay": st.sampled_from(DECAYS),
@@ -93,6 +138,8 @@ MORE = {
     "slayer": (f"slayer{SCALED}",),
 }
 OURS = [n for n in rooms.names("neurons") if "cpu" in rooms.backends(n)]
+PRODUCTS = ["psn", "ipsu", "rpsu", "masked_psn[k=40]", "masked_psn[masking=0.5]"]
+KEEP: dict[str, Any] = {"slayer": exodus, "masked_psn": windows, "sliding_psn": windows}  # who launches the kernels
 
 
 @pytest.fixture(autouse=True)
@@ -176,6 +223,62 @@ def test_psu_is_the_definition(
     assert far(gradients(spikes, x, neuron)[0], gradients(expected, x, neuron)[0], least) < RELATIVE
 
 
+@given(OVER_TIME, STEPS, REST, st.sampled_from(SURROGATES), st.integers(0, 9), st.integers(1, 3))
+@settings(max_examples=100, deadline=None)
+def test_neurons_with_a_matrix_over_time_are_the_definition(
+    made: tuple[str, dict[str, Any]], steps: int, rest: tuple[int, int], surrogate: str, seed: int, count: int
+) -> None:
+    torch.set_num_threads(count)
+    torch.manual_seed(seed)
+    name, options = made
+    neuron = definition(Subject(name, options | {"surrogate": surrogate}), rest[1], steps).double()
+    with torch.no_grad():
+        neuron.get_parameter("weight").mul_(2.0)
+        for bias in (p for n, p in neuron.named_parameters() if n == "bias"):
+            bias.add_(0.5 * torch.randn(bias.shape))
+    x = currents(steps, rest, seed)
+    expected, spikes = cast(Tensor, neuron(x)), import_module(f"spikebench.backends.cpu.{name}").run(neuron, x)
+    assert torch.equal(spikes, expected)
+    for got, right in zip(gradients(spikes, x, neuron), gradients(expected, x, neuron), strict=True):
+        assert far(got, right, 1e-2) < RELATIVE  # sums over series may cancel
+
+
+@pytest.mark.parametrize("rows", [1, 16, 48])
+@pytest.mark.parametrize("text", [*PRODUCTS, "ipsu[variant=fpt]"])
+def test_blocks_of_any_size_give_the_same(text: str, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "ROWS", rows)
+    torch.manual_seed(0)
+    subject = parse_subject(text)
+    neuron, x = definition(subject, 5, 100).double(), currents(100, (3, 5), 1)
+    expected, spikes = cast(Tensor, neuron(x)), import_module(f"spikebench.backends.cpu.{subject.name}").run(neuron, x)
+    assert torch.equal(spikes, expected)
+    for got, right in zip(gradients(spikes, x, neuron), gradients(expected, x, neuron), strict=True):
+        assert far(got, right) < RELATIVE
+
+
+@pytest.mark.parametrize(
+    ("module", "neuron"),
+    [(psn, PSN(6)), (masked_psn, MaskedPSN(6)), (ipsu, IPSU(6)), (rpsu, RPSU(6)), (sliding_psn, SlidingPSN())],
+)
+def test_a_matrix_over_time_alone_learns_too_and_has_one_length(module: Any, neuron: Any) -> None:
+    neuron.double()
+    x = currents(6, (2, 3), 0)
+    learned = list(neuron.parameters())
+    alone = torch.autograd.grad(module.run(neuron, x.detach()).sum(), learned)
+    expected = torch.autograd.grad(neuron(x).sum(), learned)
+    assert all(far(got, right) < RELATIVE for got, right in zip(alone, expected, strict=True))
+    with pytest.raises(RuntimeError, match="no second derivatives"):
+        torch.autograd.grad(module.run(neuron, x).sum(), x, create_graph=True)
+    neuron.requires_grad_(False)
+    (frozen,) = torch.autograd.grad(module.run(neuron, x).sum(), x)
+    assert far(frozen, torch.autograd.grad(neuron(x).sum(), x)[0]) < RELATIVE
+    if neuron.fixed_length:
+        with pytest.raises(ValueError, match="T=6"):
+            module.run(neuron, currents(5, (2, 3), 0))
+    with pytest.raises(Refused, match="float16"):
+        module.run(neuron, x.half())
+
+
 @given(st.sampled_from([Exodus, SLAYER]), EXODUS_OPTIONS, STEPS, REST, st.integers(0, 9), st.booleans())
 @settings(max_examples=100, deadline=None)
 def test_exodus_and_slayer_are_the_definition(
@@ -228,19 +331,19 @@ def test_exponential() -> None:
         assert np.isnan(out[0]) and np.isfinite(out[1]) and 0 < out[2] < 1e-37
 
 
-@pytest.mark.parametrize("neuron", OURS)
+@pytest.mark.parametrize("neuron", [n for n in OURS if n not in PRODUCTS])
 @pytest.mark.parametrize("mode", ["inference", "forward", "train"])
 def test_declared_bytes_are_those_of_the_tensors_it_touches(
     neuron: str, mode: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the kernels are handed, but for tables of constants, which are small beside 512 steps."""
     touched = [0]
-    holder: Any = exodus if neuron == "slayer" else import_module(f"spikebench.backends.cpu.{neuron}")
+    holder: Any = KEEP.get(neuron) or import_module(f"spikebench.backends.cpu.{neuron}")
     launch = holder.launch
 
-    def counting(task: Any, arrays: list[Tensor], *numbers: int, most: int) -> None:
+    def counting(task: Any, arrays: list[Tensor], *numbers: int, most: int, **how: Any) -> None:
         touched[0] += sum(a.numel() * a.element_size() for a in arrays)
-        launch(task, arrays, *numbers, most=most)
+        launch(task, arrays, *numbers, most=most, **how)
 
     monkeypatch.setattr(holder, "launch", counting)
     for text in (f"{neuron}@cpu", *MORE.get(neuron, ())):
@@ -248,6 +351,37 @@ def test_declared_bytes_are_those_of_the_tensors_it_touches(
         touched[0] = 0
         work.launch()
         assert declared(work.case) == pytest.approx(touched[0], rel=0.03), text
+
+
+def counted(case: Case) -> int:
+    """Operations that torch counts in a case; not in its launcher, whose module the counter would hook."""
+    work = build(case, 0.5)
+    run, neuron = import_module(f"spikebench.backends.cpu.{case.parsed.name}").run, cast(Any, work.module).neuron
+    with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(case.mode != "inference"):
+        spikes = run(neuron, work.x)
+        if case.mode == "train":
+            torch.autograd.grad(spikes, (work.x, *work.parameters), work.g)
+    return counter.get_total_flops()
+
+
+@pytest.mark.parametrize("text", PRODUCTS)
+@pytest.mark.parametrize("mode", ["inference", "forward", "train"])
+def test_declared_operations_are_those_of_its_products(text: str, mode: Any) -> None:
+    case = Case(f"{text}@cpu", T=300, B=2, N=5, mode=mode)
+    asked = product.declared(case)
+    assert asked == counted(case)
+    dense = 2 * 300**2 * 10 * (3 if mode == "train" else 1)
+    assert asked == dense if text in ("psn", "masked_psn[masking=0.5]") else asked < 0.8 * dense
+    with pytest.raises(Unavailable, match="declares no bytes"):
+        declared(case)
+
+
+@pytest.mark.parametrize("text", ["masked_psn", "sliding_psn", "lif"])
+def test_what_multiplies_by_no_matrix_declares_no_operations(text: str) -> None:
+    case = Case(f"{text}@cpu", T=40, B=2, N=5)
+    assert counted(case) == 0
+    with pytest.raises(Unavailable, match="declares no operations"):
+        product.declared(case)
 
 
 def test_bytes_that_nobody_declared() -> None:
@@ -275,10 +409,11 @@ def test_spsn_in_float32(mode: Any) -> None:
     assert far(gradients(spikes, x, neuron)[0], gradients(expected, x, neuron)[0]) < 1e-5
 
 
-@pytest.mark.parametrize("module", [exodus, psu, spike_sampler])
+@pytest.mark.parametrize("module", [exodus, psu, spike_sampler, psn, masked_psn, sliding_psn, ipsu, rpsu])
 def test_others_in_float32(module: Any) -> None:
     torch.manual_seed(0)
     made: dict[Any, Neuron] = {exodus: Exodus(learn_decay=True), psu: PSU(), spike_sampler: SpikeSampler(50)}
+    made |= {psn: PSN(200), masked_psn: MaskedPSN(200), sliding_psn: SlidingPSN(), ipsu: IPSU(200), rpsu: RPSU(200)}
     neuron, x = made[module], currents(200, (3, 50), 0, dtype=torch.float32)
     drawn = philox.uniforms(9, 0, 0, x.shape) if neuron.stochastic else None
     expected = cast(Tensor, neuron(x) if drawn is None else neuron(x, drawn))
@@ -306,6 +441,7 @@ def test_bits_do_not_depend_on_threads(dtype: torch.dtype, plan: Any) -> None:
             (SPSN(), spsn.run, {}),
             (SPSN(mode="gs"), spsn.run, {}),
             (PSU(), psu.run, {}),
+            (SlidingPSN().to(dtype), sliding_psn.run, {}),
             (Exodus(learn_decay=True, norm_input=True, synapse_decay=0.7), exodus.run, {}),
             (sampler, spike_sampler.run, {}),
         ):
@@ -337,10 +473,10 @@ def test_uniforms_are_philox() -> None:
     assert np.array_equal(out, np.stack([((w >> 8).float() * 2.0**-24).numpy() for w in words]))
 
 
-@pytest.mark.parametrize("module", [lif, spsn, psu, exodus])
+@pytest.mark.parametrize("module", [lif, spsn, psu, exodus, sliding_psn])
 def test_layouts(module: Any) -> None:
-    made: dict[Any, type[Neuron]] = {lif: LIF, spsn: SPSN, psu: PSU, exodus: Exodus}
-    neuron = made[module]()
+    made: dict[Any, type[Neuron]] = {lif: LIF, spsn: SPSN, psu: PSU, exodus: Exodus, sliding_psn: SlidingPSN}
+    neuron = made[module]().double()
     plain = currents(33, (4, 6), 0)
     swapped = plain.detach().transpose(1, 2).contiguous().transpose(1, 2).requires_grad_()
     g = torch.randn(33, 1, 1, dtype=torch.float64).expand(33, 4, 6)
@@ -351,7 +487,7 @@ def test_layouts(module: Any) -> None:
         results.append((spikes, *torch.autograd.grad(spikes, x, weights)))
     assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
     for shape in ((7,), (7, 3), (7, 2, 3, 4), (7, 0), (0, 3)):
-        assert module.run(neuron, torch.ones(shape)).shape == shape
+        assert module.run(neuron, torch.ones(shape, dtype=torch.float64)).shape == shape
 
 
 def test_nan_never_spikes_and_stays() -> None:

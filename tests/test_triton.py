@@ -17,12 +17,27 @@ import torch
 triton = pytest.importorskip("triton", reason="triton is not installed")
 
 from spikebench.backend import Refused
-from spikebench.backends.triton import _aot, _launch, _table, exodus, lif, psn, psu, sliding_psn, spike_sampler, spsn
+from spikebench.backends.triton import (
+    _aot,
+    _launch,
+    _table,
+    exodus,
+    ipsu,
+    lif,
+    psn,
+    psu,
+    rpsu,
+    sliding_psn,
+    spike_sampler,
+    spsn,
+)
 from spikebench.case import Case, parse_subject, with_changes
 from spikebench.neurons.exodus import Exodus
+from spikebench.neurons.ipsu import IPSU
 from spikebench.neurons.lif import LIF
 from spikebench.neurons.psn import PSN
 from spikebench.neurons.psu import PSU
+from spikebench.neurons.rpsu import RPSU
 from spikebench.neurons.sliding_psn import SlidingPSN
 from spikebench.neurons.spike_sampler import SpikeSampler
 from spikebench.neurons.spsn import SPSN
@@ -100,7 +115,8 @@ def test_time_steps_are_fetched_ahead_in_wide_reads() -> None:
 
 
 MANY = [(lif.run, LIF(learn_decay=True, input_scale="1-decay"), {"chunk": 16}), (spsn.run, SPSN(), {"chunk": 16})]
-MANY += [(sliding_psn.run, SlidingPSN(), {}), (psn.run, PSN(T=70), {})]
+MANY += [(sliding_psn.run, SlidingPSN(), {}), (psn.run, PSN(T=70), {}), (ipsu.run, IPSU(T=70), {})]
+MANY += [(rpsu.run, RPSU(T=70), {"chunk": 16})]
 MANY += [(psu.run, PSU(), {"chunk": 16}), (exodus.run, Exodus(learn_decay=True, norm_input=True), {"chunk": 16})]
 
 
@@ -117,7 +133,7 @@ def test_what_used_to_spill_in_float64_compiles_without(mode: Any, batch: int) -
     compiled(_aot.launches(spsn.run, SPSN(mode=mode), (1000, batch, 512), torch.float64, chunk=0)[0])
 
 
-@pytest.mark.parametrize("neuron", [n for n in _table.NEURON_IDS if n != "psn"])
+@pytest.mark.parametrize("neuron", [n for n in _table.NEURON_IDS if n not in ("psn", "rpsu")])
 def test_declared_bytes_are_those_of_the_tensors_that_the_kernels_take(neuron: str) -> None:
     module = importlib.import_module(f"spikebench.backends.triton.{neuron}")
     dtype = torch.float32 if neuron == "spike_sampler" else torch.bfloat16
@@ -157,7 +173,8 @@ def test_what_is_compiled_is_what_a_launch_asks_for(size: tuple[int, int, int]) 
 def test_refusals_name_their_reason() -> None:
     assert "CUDA" in str(lif.refuses(Case("lif@triton")))
     assert lif.refuses(Case("lif@triton", device="cuda")) is None
-    for module, name in ((lif, "lif"), (spsn, "spsn"), (psu, "psu"), (spike_sampler, "spike_sampler")):
+    units: dict[str, Any] = {"psu": psu, "ipsu": ipsu, "rpsu": rpsu}
+    for name, module in (units | {"lif": lif, "spsn": spsn, "spike_sampler": spike_sampler}).items():
         assert "uint8" in str(module.refuses(Case(f"{name}@triton[spikes=uint8]", device="cuda")))
     assert lif.refuses(Case("lif@triton[spikes=uint8]", device="cuda", mode="inference")) is None
     assert "dense" in str(psu.refuses(Case("psu[form=dense]@triton", device="cuda")))

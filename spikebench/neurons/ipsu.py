@@ -45,6 +45,17 @@ class IPSU(PSU):
         else:
             nn.init.kaiming_uniform_(self.weight, a=5**0.5)
 
+    def mixing(self) -> Tensor:
+        """tril(W) − B, or tril(W) − B L with (B L)_{ti} = (t − i)·decay^{t−i}: the matrix [T, T] from input to membrane.
+
+        `membrane` keeps the products apart; backends multiply once.
+        """
+        steps = len(self.weight)
+        lag = torch.arange(steps, dtype=torch.float64, device=self.weight.device)
+        power = self.decay**lag * (lag if self.variant == "fpt" else lag > 0)
+        band = torch.cat([power.flip(0), power.new_zeros(max(steps - 1, 0))]).to(self.weight.dtype)
+        return self.weight.tril() - band.unfold(0, steps, 1).flip(0)
+
     def membrane(self, x: Tensor) -> Tensor:
         flat = x.reshape(x.shape[0], -1)  # [T, B·N]
         weighted = torch.matmul(self.weight.tril(), flat)

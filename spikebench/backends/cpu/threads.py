@@ -26,15 +26,16 @@ LINE = 16  # series: a cache line of float32, so that no two threads write to th
 Task = Callable[[Any, str], Any]
 
 
-def launch(task: Task, arrays: Sequence[Tensor], *numbers: int, most: int) -> None:
+def launch(task: Task, arrays: Sequence[Tensor], *numbers: int, most: int, even: bool = True) -> None:
     """Run a task over all series, in blocks of at most `most`, with torch.get_num_threads() threads.
 
-    Arrays are [rows, series], contiguous, or empty; the first gives series and dtype.
+    Arrays are [rows, series], contiguous, or empty; the first gives series and dtype. Blocks are as many for each
+    thread if `even`, else of exactly `most` series but for the last.
     """
     series, threads = arrays[0].shape[1], torch.get_num_threads()
     if series == 0:
         return
-    size = -(-series // (threads * -(-series // (threads * most)) * LINE)) * LINE
+    size = -(-series // (threads * -(-series // (threads * most)) * LINE)) * LINE if even else most
     job = [0, -(-series // size), size, series, *numbers, *(0,) * (4 - len(numbers))]
     for a in arrays:
         job += [a.data_ptr(), *a.shape]

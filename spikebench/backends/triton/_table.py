@@ -13,8 +13,8 @@ README = Path(__file__).with_name("README.md")
 BEGIN, END = f"<!-- kernels of triton {triton.__version__} -->\n", "<!-- end of kernels -->\n"
 CAPABILITIES = (90, 80)
 STEPS, NEURONS = 1000, 512
-CHUNK = {"lif": 256, "spsn": 256, "psu": 256, "exodus": 256, "slayer": 256}
-ARGUMENTS: dict[str, dict[str, Any]] = {"spike_sampler": {"n": NEURONS}, "psn": {"T": STEPS}}
+CHUNK = {"lif": 256, "spsn": 256, "psu": 256, "exodus": 256, "slayer": 256, "rpsu": 256}
+ARGUMENTS: dict[str, dict[str, Any]] = {"spike_sampler": {"n": NEURONS}, "psn": {"T": STEPS}, "rpsu": {"T": STEPS}}
 NEURON_IDS = (*CHUNK, "spike_sampler", "psn", "sliding_psn")
 
 
@@ -62,7 +62,7 @@ def _passes(given: dict[str, Any]) -> list[str]:
     if given.get("ends") is not None:
         first, second, by = ("z", "r", "membrane") if "membrane" in given else ("x", "g", "y")
         return [f"ends of chunks of {first if given[by] is None else second}"]
-    kept = next((name for name in ("u", "y", "z", "q") if name in given), None)
+    kept = next((name for name in ("u", "y", "z", "v", "q") if name in given), None)
     parts = ["nothing kept"] if kept and given[kept] is None else []
     entering = next((name for name in ("state", "membrane") if name in given), None)
     return [*parts, *(["chunks"] if entering and given[entering] is not None else [])]

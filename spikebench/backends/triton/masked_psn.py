@@ -16,6 +16,11 @@ def refuses(case: "Case") -> str | None:
     return psn.refuses(case)
 
 
+def operations(case: "Case") -> int:
+    """Multiplications and additions, as of psn."""
+    return psn.operations(case)
+
+
 def run(neuron: MaskedPSN, x: Tensor, seed: int | None = None, *, spikes: Literal["same", "uint8"] = "same") -> Tensor:
     """Spikes [T, B, N]; options as in psn."""
     return psn.run(neuron, x, spikes=spikes)

@@ -17,6 +17,11 @@ def refuses(case: "Case") -> str | None:
     return _launch.no_bytes(case) or _launch.refusal(case)
 
 
+def operations(case: "Case") -> int:
+    """Multiplications and additions of its product forward, and in training of the two back."""
+    return 2 * case.T**2 * case.B * case.N * (3 if case.mode == "train" else 1)
+
+
 def run(neuron: PSN, x: Tensor, seed: int | None = None, *, spikes: Literal["same", "uint8"] = "same") -> Tensor:
     """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted."""
     _launch.check(x)

@@ -1,0 +1,73 @@
+"""The compiled loops of a spike after a product of matrices. Arrays are [rows, M], a row is one step of neighbouring series.
+
+    s = [u + bias ≥ threshold]      e = g·σ'(u + bias − threshold)
+"""
+
+from typing import Any
+
+import numpy as np
+
+from spikebench.backends.cpu.primitives import BLOCKS, NUMBERS, SERIES, SIZE, array, compiled, numbers, take
+from spikebench.backends.cpu.surrogates import by_kind, derivative
+
+THRESHOLD, SLOPE, INNER, ONE, ZERO, CONSTANTS = range(6)
+
+Array = np.ndarray
+Scalar = np.floating
+
+
+@compiled
+def spikes(u: Array, s: Array, bias: Scalar, c: Array) -> None:
+    """One row of spikes."""
+    threshold, one, zero = c[THRESHOLD], c[ONE], c[ZERO]
+    for m in range(u.size):
+        s[m] = one if u[m] + bias >= threshold else zero
+
+
+def _weighed_with(kind: int) -> Any:
+    @compiled
+    def weighed(g: Array, u: Array, e: Array, bias: Scalar, c: Array) -> None:
+        threshold, k, inner, one, zero = c[THRESHOLD], c[SLOPE], c[INNER], c[ONE], c[ZERO]
+        for m in range(g.size):
+            e[m] = g[m] * derivative(u[m] + bias, kind, threshold, k, inner, one, zero)
+
+    return weighed
+
+
+# one row of the gradient by the membrane
+weighed = by_kind(_weighed_with)
+
+
+def forward(real: Any, version: str) -> Any:
+    """The task of arrays u, s, bias [rows, 1], c."""
+
+    def task(data: Any) -> None:
+        job = numbers(data, 4)
+        u, s, bias, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
+        block = take(job)
+        while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
+            lo = block * job[SIZE]
+            hi = min(lo + job[SIZE], job[SERIES])
+            for t in range(u.shape[0]):
+                spikes(u[t, lo:hi], s[t, lo:hi], bias[t, 0], c[0])
+            block = take(job)
+
+    return task
+
+
+def backward(real: Any, version: str) -> Any:
+    """The task of arrays g, u, e, bias [rows, 1], c and the kind of surrogate."""
+
+    def task(data: Any) -> None:
+        job = numbers(data, 5)
+        g, u, e = array(job, 0, real), array(job, 1, real), array(job, 2, real)
+        bias, c = array(job, 3, real), array(job, 4, real)
+        block = take(job)
+        while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
+            lo = block * job[SIZE]
+            hi = min(lo + job[SIZE], job[SERIES])
+            for t in range(u.shape[0]):
+                weighed(job[NUMBERS], g[t, lo:hi], u[t, lo:hi], e[t, lo:hi], bias[t, 0], c[0])
+            block = take(job)
+
+    return task

@@ -1,0 +1,28 @@
+"""IPSU as one lower triangular product: its filters by powers of the decay are folded into the learned matrix."""
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from spikebench.backends.cpu import products
+from spikebench.backends.cpu.mixing import mixed
+from spikebench.backends.cpu.threads import refuse
+from spikebench.neurons.ipsu import IPSU
+
+if TYPE_CHECKING:
+    from spikebench.case import Case
+
+
+def refuses(case: "Case") -> str | None:
+    """float32 and float64 on a CPU only."""
+    return refuse(case.device, case.dtype)
+
+
+def operations(case: "Case") -> int:
+    """Operations of its products."""
+    return products.operations(case, case.T)
+
+
+def run(neuron: IPSU, x: Tensor, seed: int | None = None) -> Tensor:
+    """Spikes, shape of x [T, ...]."""
+    return mixed(neuron, x, neuron.mixing(), neuron.bias if neuron.variant == "braincog" else None, len(x))

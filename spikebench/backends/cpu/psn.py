@@ -1,0 +1,28 @@
+"""PSN as its product of matrices, each block of it followed by its spikes, and the products back."""
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from spikebench.backends.cpu import products
+from spikebench.backends.cpu.mixing import mixed
+from spikebench.backends.cpu.threads import refuse
+from spikebench.neurons.psn import PSN
+
+if TYPE_CHECKING:
+    from spikebench.case import Case
+
+
+def refuses(case: "Case") -> str | None:
+    """float32 and float64 on a CPU only."""
+    return refuse(case.device, case.dtype)
+
+
+def operations(case: "Case") -> int:
+    """Operations of its products."""
+    return products.operations(case, None)
+
+
+def run(neuron: PSN, x: Tensor, seed: int | None = None) -> Tensor:
+    """Spikes, shape of x [T, ...]."""
+    return mixed(neuron, x, neuron.weight, neuron.bias)

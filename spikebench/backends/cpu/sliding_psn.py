@@ -1,0 +1,27 @@
+"""Sliding PSN as one fused pass over time forward and one back."""
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from spikebench.backends.cpu import windows
+from spikebench.backends.cpu.threads import refuse
+from spikebench.neurons.sliding_psn import SlidingPSN
+
+if TYPE_CHECKING:
+    from spikebench.case import Case
+
+
+def refuses(case: "Case") -> str | None:
+    """float32 and float64 on a CPU only."""
+    return refuse(case.device, case.dtype)
+
+
+def moves(case: "Case") -> int:
+    """Bytes, as of any window."""
+    return windows.moves(case, case.options["k"] + 1)
+
+
+def run(neuron: SlidingPSN, x: Tensor, seed: int | None = None) -> Tensor:
+    """Spikes, shape of x [T, ...]."""
+    return windows.windowed(neuron, x, neuron.weight[None], neuron.bias.view(1, 1))
