@@ -197,7 +197,7 @@ def _figures(records: Sequence[Record]) -> tuple[list[dict[str, str]], list[str]
 
     drawn: list[dict[str, str]] = []
     left_out: list[str] = []
-    frame, room = store.frame(records), ROOM_FOR_FIGURES
+    frame, room = store.frame(records, details=True), ROOM_FOR_FIGURES
     with tempfile.TemporaryDirectory() as folder:
         for kind in kinds() if len(frame) else []:
             try:

@@ -96,11 +96,11 @@ def load(patterns: Iterable[str | Path] | str | Path, warnings: list[str] | None
 COLUMNS = "run case_id repeat subject neuron backend workload mode T B N dtype device rate seed network task".split()
 
 
-def frame(records: Iterable[Record]) -> "pd.DataFrame":
+def frame(records: Iterable[Record], details: bool = False) -> "pd.DataFrame":
     """Tidy pandas frame: one row per sample, and one row with value NaN for a record or metric without samples.
 
     Columns: those of the case, machine, status, reason, flags, gate, metric, unit, metric_status, sample, value (SI),
-    time (of measuring, in s since 1970).
+    time (of measuring, in s since 1970); with `details` also detail, the dictionary that says how samples were taken.
     """
     import pandas as pd
 
@@ -118,12 +118,13 @@ def frame(records: Iterable[Record]) -> "pd.DataFrame":
         "value",
         "time",
     ]
+    extra += ["detail"] if details else []
     return pd.DataFrame(rows, columns=pd.Index([*COLUMNS, *extra]))
 
 
-def table(patterns: Iterable[str | Path] | str | Path) -> "pd.DataFrame":
+def table(patterns: Iterable[str | Path] | str | Path, details: bool = False) -> "pd.DataFrame":
     """Tidy pandas frame of the records in files, folders or glob patterns; see `frame`."""
-    return frame(load(patterns))
+    return frame(load(patterns), details)
 
 
 def _rows(record: Record) -> Iterator[dict[str, Any]]:
@@ -136,6 +137,6 @@ def _rows(record: Record) -> Iterator[dict[str, Any]]:
     if not record.measurements:
         yield head | empty
     for m in record.measurements:
-        about = {"metric": m.metric, "unit": m.unit, "metric_status": m.status}
+        about = {"metric": m.metric, "unit": m.unit, "metric_status": m.status, "detail": m.detail}
         for index, value in enumerate(m.samples or [float("nan")]):
             yield head | about | {"sample": index, "value": value, "reason": m.reason or record.reason}

@@ -1,9 +1,11 @@
 """Metrics on counters that are replayed and on networks whose operations can be counted by hand."""
 
+import base64
 import itertools
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -13,7 +15,7 @@ from spikebench.case import Case
 from spikebench.clock import CpuClock, FakeClock
 from spikebench.energy_counter import NoCounter, Nvml, Polling, Rapl, update_period
 from spikebench.metric import Plan, Running, Unavailable, measure
-from spikebench.metrics import device_time, energy, host_time, kernel_launches, spike_rate, synops
+from spikebench.metrics import device_time, energy, host_time, kernel_launches, raster, spike_rate, synops
 from spikebench.workload import build
 
 CASE = Case("lif@eager", T=4, B=2, N=5)
@@ -214,6 +216,29 @@ def test_spike_rate_over_neurons_and_time() -> None:
     assert detail["sparsity"] == pytest.approx(0.7)
     assert detail["per_neuron"][-1] == 1.0
     assert detail["per_neuron"][3] == 0.0
+
+
+def test_raster_holds_the_first_neurons_and_steps_of_the_first_item_bit_for_bit() -> None:
+    case = Case("lif@eager", T=1100, B=2, N=70)
+    spikes = (torch.rand(1100, 2, 70) < 0.3).float()
+    spikes[3, 0, 5] = 2.0
+    running = Running(build(case, bias=0.0), CpuClock(), Plan(), last_output=spikes)
+    (rate,) = raster.sample(running)
+    found = running.detail
+    assert (found["steps"], found["neurons"], found["most"]) == (1000, 64, 2.0)
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(found["bits"]), np.uint8), count=64_000).reshape(1000, 64)
+    assert (bits == (spikes[:1000, 0, :64] != 0).numpy()).all()
+    assert found["counts"] == spikes[:1000, 0].sum(1).tolist()
+    assert rate == pytest.approx(float(spikes[:1000, 0, :64].mean()))
+    assert len(str(found)) < 20_000, "a record stays short"
+
+
+def test_a_stream_has_no_raster() -> None:
+    found = measure("raster", Running(build(Case("lif@eager", T=4, B=1, N=5, mode="stream")), CpuClock(), Plan()))
+    assert (found.status, found.reason) == (
+        "unavailable",
+        "a launch of mode stream is one step: take mode inference, forward or train",
+    )
 
 
 def test_host_time_and_operators_come_from_one_profile_and_kernels_need_a_device() -> None:

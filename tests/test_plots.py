@@ -1,5 +1,6 @@
 """Figures: what stands in them on fixed frames, and that the committed ones are those of the committed records."""
 
+import base64
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,10 +9,11 @@ from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 from spikebench import store
-from spikebench.plots import draw, energy, frontier, kinds, pareto, scaling, sparsity, style
+from spikebench.plots import draw, energy, frontier, kinds, pareto, raster, scaling, sparsity, style
 from spikebench.record import Measurement, Record
 from spikebench.rooms import Problem
 
@@ -124,6 +126,56 @@ def test_sparsity() -> None:
     _, axes, _ = only(sparsity, made)
     assert list(axes.lines[0].get_xdata()) == [0.05, 0.3] and list(axes.lines[0].get_ydata()) == [1.05, 1.3]
     assert list(sparsity.figures(store.frame(made[:1]))) == []
+
+
+def fired(subject: str, spikes: list[list[int]]) -> Record:
+    """A record with the spikes [steps, neurons] of the first neurons of a layer of 8; the others are silent."""
+    bits, made = np.array(spikes), record(subject, len(spikes))
+    detail: dict[str, Any] = {"steps": bits.shape[0], "neurons": bits.shape[1], "counts": bits.sum(1).tolist()}
+    detail |= {"bits": base64.b64encode(np.packbits(bits != 0).tobytes()).decode(), "most": int(bits.max())}
+    found = Measurement("raster", "1", samples=[float(bits.mean())], detail=detail)
+    return replace(made, status="ok", reason=None, measurements=[found])
+
+
+def test_raster() -> None:
+    lif, spsn = [[0, 1, 0], [1, 0, 0], [0, 1, 1], [0, 0, 0]], [[1, 1, 2], [0, 0, 0], [0, 0, 0], [0, 1, 0]]
+    records = [fired("lif@eager", lif), fired("spsn@cpu", spsn), record("psu@cpu", 4)]
+    [(name, figure, caption)] = raster.figures(store.frame(records, details=True))
+    marks, counts, others, _ = figure.axes
+    assert name == "raster-train-T4-B4-N8-rate0.3-cpu"
+    drawn = {(round(p[0][0]), round(p[:, 1].mean())) for p in marks.collections[0].get_segments()}
+    assert drawn == {(0, 1), (1, 0), (2, 1), (2, 2)}, "a mark at (step, neuron)"
+    assert marks.get_ylim() == (2.5, -0.5) and marks.get_xlim() == (-0.5, 3.5)
+    assert list(counts.patches[0].get_data().values) == [1, 1, 2, 0]
+    assert [a.get_title(loc="left") for a in (marks, others)] == ["lif@eager", "spsn@cpu"]
+    assert "psu@cpu at T = 4: oom (std::bad_alloc)" in "".join(below(a) for a in figure.axes)
+    assert "first 3 of 8 neurons of one batch item over the first 4 of 4 steps" in caption
+    assert "lif@eager 0.333, spsn@cpu 0.417. A mark is a step with at least one spike" in caption
+    assert "T = 4; B = 4; N = 8. Mode: train. 2 processes" in caption
+    [(_, _, alone)] = raster.figures(store.frame(records[:1], details=True))
+    assert "at least one" not in alone
+
+
+def test_raster_draws_six_and_names_the_others() -> None:
+    records = [fired(f"lif[decay=0.{k}]@eager", [[0, 1]]) for k in range(1, 9)]
+    [(_, figure, _)] = raster.figures(store.frame(records, details=True))
+    assert len(figure.axes) == 12
+    assert below(figure.axes[-1]).count("no room beside 6 others") == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("steps", None), ("steps", 99), ("neurons", None), ("bits", "??"), ("bits", ""), ("counts", None)],
+)
+def test_raster_leaves_out_what_is_torn(key: str, value: Any) -> None:
+    torn = fired("lif@eager", [[0, 1]])
+    torn.measurements[0].detail[key] = value
+    assert list(raster.figures(store.frame([torn], details=True))) == []
+
+
+def test_raster_asks_for_details() -> None:
+    with pytest.raises(Problem, match="make the frame with details=True"):
+        list(raster.figures(store.frame([fired("lif@eager", [[0, 1]])])))
 
 
 def test_a_neuron_has_one_colour_and_a_backend_one_line() -> None:

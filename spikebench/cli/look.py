@@ -127,7 +127,7 @@ def plot(
     """Draw a figure from recorded results, with its caption beside it."""
     from spikebench.plots import draw
 
-    for path in draw(kind, store.frame(_load(files)), out, tuple(formats.split(","))):
+    for path in draw(kind, store.frame(_load(files), details=True), out, tuple(formats.split(","))):
         stdout().print(str(path), markup=False)
 
 

@@ -146,18 +146,29 @@ def gaps(axes: "Axes", everything: Frame, metric: str) -> None:
 
     `everything` holds all rows of the cases that belong into the figure, whatever came of them.
     """
-    drawn = everything[(everything["metric"] == metric) & everything["value"].notna()]
-    have = set(zip(drawn["subject"], drawn["T"], strict=True))
-    missing: dict[tuple[str, str], list[int]] = {}
-    for subject, part in everything.groupby("subject", sort=False):
-        for T in sorted(everything["T"].unique()):
-            if (subject, T) not in have:
-                missing.setdefault((str(subject), _why(part[part["T"] == T], metric)), []).append(int(T))
-    for (subject, why), lengths in missing.items():
+    found = missing(everything, metric)
+    for (subject, why), lengths in found.items():
         if why != NOT_MEASURED:
             look = {"color": line(subject)["color"], "transform": axes.get_xaxis_transform(), "clip_on": False}
             axes.plot(lengths, [1.0] * len(lengths), marker="x", linestyle="none", **look)
-    lines = [f"{s} at T = {', '.join(f'{t:,}' for t in lengths)}: {why}" for (s, why), lengths in missing.items()]
+    say_missing(axes, found)
+
+
+def missing(everything: Frame, metric: str) -> dict[tuple[str, str], list[int]]:
+    """The lengths at which a subject has no value of a metric, by subject and reason."""
+    drawn = everything[(everything["metric"] == metric) & everything["value"].notna()]
+    have = set(zip(drawn["subject"], drawn["T"], strict=True))
+    found: dict[tuple[str, str], list[int]] = {}
+    for subject, part in everything.groupby("subject", sort=False):
+        for T in sorted(everything["T"].unique()):
+            if (subject, T) not in have:
+                found.setdefault((str(subject), _why(part[part["T"] == T], metric)), []).append(int(T))
+    return found
+
+
+def say_missing(axes: "Axes", found: dict[tuple[str, str], list[int]]) -> None:
+    """What is not drawn, with its reason, below the axes."""
+    lines = [f"{s} at T = {', '.join(f'{t:,}' for t in lengths)}: {why}" for (s, why), lengths in found.items()]
     if lines:
         more = [f"and {len(lines) - MOST_GAPS} more"] if len(lines) > MOST_GAPS else []
         text = "Not drawn:\n" + "\n".join([*lines[:MOST_GAPS], *more])
