@@ -48,7 +48,7 @@ from spikebench.worker import keep_memory
 from spikebench.workload import build
 keep_memory()
 torch.set_num_threads({threads})
-work = build(Case({subject!r}, T={T}, B=4, N=128), 0.0)
+work = build(Case({subject!r}, T={T}, B=16, N=512), {bias!r})
 found = Timer("work.launch()", globals=dict(work=work), num_threads={threads}).blocked_autorange(min_run_time=1.0)
 print(found.median)
 """
@@ -116,30 +116,36 @@ def of(record: Record) -> float:
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("subject", "T"), [("lif@cpu", 1000), ("lif@eager", 200)])
 def test_latency_agrees_with_the_timer_of_pytorch(subject: str, T: int) -> None:
-    """Five processes each, in turns: our median and that of torch.utils.benchmark.Timer, on inputs that drive nothing."""
+    """Processes in turns: our median and that of torch.utils.benchmark.Timer, for a case that is steady from process to process."""
     threads = environment.threads()
-    code = TIMER.format(subject=subject, T=T, threads=threads)
     variables = os.environ | environment.for_worker(threads)
     ours: list[float] = []
     theirs: list[float] = []
-    case = Case(subject, T=T, B=4, N=128)
+    case = Case(subject, T=T, B=16, N=512)
     with Session(Settings(metrics=("latency",))) as session:
         bias = session.gate(case).result["gate"]["bias"]
-        code = code.replace(", 0.0)", f", {bias!r})")
+        code = TIMER.format(subject=subject, T=T, threads=threads, bias=bias)
         for block in range(BLOCKS):
-            done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True)
+            done = subprocess.run(
+                [sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True
+            )
             theirs.append(float(done.stdout))
             ours.append(of(session.measure(case, block)))
     ratio = stats.paired_ratio(theirs, ours)
-    sys.stderr.write(f"{subject} T={T}: Timer ÷ spikebench = {ratio.estimate:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]\n")
+    sys.stderr.write(
+        f"{subject} T={T}: Timer ÷ spikebench = {ratio.estimate:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]\n"
+    )
     assert abs(ratio.estimate - 1) <= 0.05, ratio
 
 
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("subject", "T"), [("lif@cpu", 1000), ("lif@eager", 200)])
 def test_a_forked_process_gives_the_figures_of_a_spawned_one(subject: str, T: int) -> None:
-    case, found = Case(subject, T=T, B=4, N=128), dict[bool, list[float]]()
-    with Session(Settings(metrics=("latency",))) as forks, Session(Settings(metrics=("latency",), fork=False)) as spawns:
+    case, found = Case(subject, T=T, B=16, N=512), dict[bool, list[float]]()
+    with (
+        Session(Settings(metrics=("latency",))) as forks,
+        Session(Settings(metrics=("latency",), fork=False)) as spawns,
+    ):
         for block in range(BLOCKS):
             order = [(True, forks), (False, spawns)]
             for fork, session in order[:: 1 if block % 2 else -1]:

@@ -143,10 +143,12 @@ def test_raster() -> None:
     [(name, figure, caption)] = raster.figures(store.frame(records, details=True))
     marks, counts, others, _ = figure.axes
     assert name == "raster-train-T4-B4-N8-rate0.3-cpu"
-    drawn = {(round(p[0][0]), round(p[:, 1].mean())) for p in marks.collections[0].get_segments()}
+    lines: Any = marks.collections[0]
+    drawn = {(round(p[0][0]), round(p[:, 1].mean())) for p in lines.get_segments()}
     assert drawn == {(0, 1), (1, 0), (2, 1), (2, 2)}, "a mark at (step, neuron)"
     assert marks.get_ylim() == (2.5, -0.5) and marks.get_xlim() == (-0.5, 3.5)
-    assert list(counts.patches[0].get_data().values) == [1, 1, 2, 0]
+    steps: Any = counts.patches[0]
+    assert list(steps.get_data().values) == [1, 1, 2, 0]
     assert [a.get_title(loc="left") for a in (marks, others)] == ["lif@eager", "spsn@cpu"]
     assert "psu@cpu at T = 4: oom (std::bad_alloc)" in "".join(below(a) for a in figure.axes)
     assert "first 3 of 8 neurons of one batch item over the first 4 of 4 steps" in caption

@@ -83,7 +83,9 @@ def run(
     if resume and where.exists():
         count, differing = runner.elsewhere(where, settings)
         if count:
-            text = f"{count} records in {where} differ in {', '.join(differing)}: they stay, and do not count as done here"
+            text = (
+                f"{count} records in {where} differ in {', '.join(differing)}: they stay, and do not count as done here"
+            )
             print(f"spikebench: {text}", file=sys.stderr)
     with stderr_progress(len(cases) * repeats) as progress:
         there = _executor(executor, settings, accelerators, parsl_config)

@@ -14,23 +14,27 @@ process = "timing"
 def sample(running: Running) -> list[float]:
     """Seconds per launch. Launches under 0.2 ms are timed in groups that last at least that long.
 
-    Python's cycle collector runs between samples, not inside them: in a loop over T it would cost time as T².
+    Python's cycle collector does not run inside samples: in a loop over T it would cost time as T². It runs before them,
+    and between those that are slow; between fast ones it would empty the caches and let the threads fall asleep.
     """
     clock, plan, work = running.clock, running.plan, running.workload
+    gc.collect()
     gc.disable()
     warm = warm_up(work.launch, clock, plan)
     typical = min(warm)
+    slow = typical > plan.slow
     group = group_of(typical)
 
     def launches() -> None:
         for _ in range(group):
             running.last_output = work.launch()
 
-    count = plan.fewest if typical > plan.slow else plan.samples
+    count = plan.fewest if slow else plan.samples
     samples: list[float] = []
     hertz = [environment.cpu_hertz()]
     for _ in range(count):
-        gc.collect()
+        if slow:
+            gc.collect()
         samples.append(clock.measure(launches) / group)
     hertz.append(environment.cpu_hertz())
     gc.enable()

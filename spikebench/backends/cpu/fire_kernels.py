@@ -1,6 +1,6 @@
 """The compiled loops of a spike after a product of matrices. Arrays are [rows, M], a row is one step of neighbouring series.
 
-    s = [u + bias ≥ threshold]      e = g·σ'(u + bias − threshold)
+s = [u + bias ≥ threshold]      e = g·σ'(u + bias − threshold)
 """
 
 from typing import Any

@@ -69,9 +69,7 @@ def _forward(
 
 class _Mixed(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, matrix: Tensor, bias: Tensor, c: Tensor, kind: int, reach: int | None
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, matrix: Tensor, bias: Tensor, c: Tensor, kind: int, reach: int | None) -> Tensor:
         spikes, u = _forward(x, matrix, bias, c, reach, keep=True)
         ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, matrix, bias, u, c)
         ctx.kind, ctx.reach = kind, reach
