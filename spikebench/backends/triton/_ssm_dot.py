@@ -1,4 +1,4 @@
-"""A diagonal state-space model as products of matrices over chunks of time, forward and backward; README.md derives it."""
+"""A diagonal state-space model as products of matrices over chunks of time, both ways; README.md derives it."""
 
 from typing import Any
 

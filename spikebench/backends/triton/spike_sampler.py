@@ -1,4 +1,4 @@
-"""SpikeSampler fused, state-space model s4d: filter, probability, Philox and sample in one pass, gradients in two; or products of matrices."""
+"""SpikeSampler (s4d) fused: filter, probability, Philox and sample in one pass, gradients in two; or as products."""
 
 from typing import TYPE_CHECKING, Any, Literal
 
