@@ -20,7 +20,7 @@ NEURON_IDS = (*CHUNK, "spike_sampler", "psn", "sliding_psn")
 
 
 def listed(neuron: str) -> list[tuple[int, _launch.Launch]]:
-    """Number of series and launch of a neuron's kernels, float32, default options and form=dot, M = 16,384; chunks: 512."""
+    """Number of series and launch of a neuron's kernels, float32, each form, M = 16,384; in chunks, M = 512."""
     run = importlib.import_module(f"spikebench.backends.triton.{neuron}").run
     there = vars(importlib.import_module(f"spikebench.neurons.{neuron}"))
     kind = next(v for k, v in there.items() if k.lower() == neuron.replace("_", ""))
