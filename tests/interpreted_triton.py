@@ -228,6 +228,36 @@ def test_spike_sampler_is_the_definition(state: int, dtype: torch.dtype) -> None
     agree(spike_sampler.run, neuron, x, g, block=4)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("state, steps, how", [(6, 9, {}), (16, 53, {"precision": "tf32x3"}), (36, 32, {"block": 4})])
+def test_spike_sampler_as_products_is_the_definition(
+    state: int, steps: int, how: dict[str, Any], dtype: torch.dtype
+) -> None:
+    torch.manual_seed(5)
+    neuron = SpikeSampler(7, state=state)
+    neuron.seed, neuron.site = 12345678901234, 1
+    with torch.no_grad():
+        neuron.gain.mul_(0.3)
+        neuron.bias.add_(0.4)
+    x, g = current(dtype, mean=0.0, size=(steps, 2, 7))
+    agree(spike_sampler.run, neuron, x, g, form="dot", chunk=16, **how)
+
+
+def test_spike_sampler_as_products_keeps_what_does_not_learn() -> None:
+    neuron = SpikeSampler(4, state=4)
+    neuron.requires_grad_(False)
+    x, g = current(torch.float64, mean=0.2, size=(37, 1, 4))
+    agree(spike_sampler.run, neuron, x, g, form="dot", chunk=16)
+    x = x.detach().bfloat16()
+    neuron.to(x.dtype)
+    as_bytes = spike_sampler.run(neuron, x, seed=7, form="dot", chunk=32, spikes="uint8")
+    neuron.calls -= 1
+    assert as_bytes.dtype == torch.uint8
+    assert torch.equal(as_bytes.to(x.dtype), spike_sampler.run(neuron, x, seed=7, form="dot", chunk=32))
+    with pytest.raises(Refused, match="multiple of 16"):
+        spike_sampler.run(neuron, x, form="dot", chunk=24)
+
+
 def test_spike_sampler_without_parameters_that_learn() -> None:
     neuron = SpikeSampler(4, state=4)
     neuron.requires_grad_(False)

@@ -20,6 +20,7 @@ from spikebench.backend import Refused
 from spikebench.backends.triton import (
     _aot,
     _launch,
+    _ssm_dot,
     _table,
     exodus,
     ipsu,
@@ -117,6 +118,7 @@ def test_time_steps_are_fetched_ahead_in_wide_reads() -> None:
 MANY = [(lif.run, LIF(learn_decay=True, input_scale="1-decay"), {"chunk": 16}), (spsn.run, SPSN(), {"chunk": 16})]
 MANY += [(sliding_psn.run, SlidingPSN(), {}), (psn.run, PSN(T=70), {}), (ipsu.run, IPSU(T=70), {})]
 MANY += [(rpsu.run, RPSU(T=70), {"chunk": 16})]
+MANY += [(spike_sampler.run, SpikeSampler(70_000, state=4), {"form": "dot", "chunk": 16})]
 MANY += [(psu.run, PSU(), {"chunk": 16}), (exodus.run, Exodus(learn_decay=True, norm_input=True), {"chunk": 16})]
 
 
@@ -131,6 +133,15 @@ def test_offsets_have_64_bits(run: Any, neuron: Any, how: dict[str, Any]) -> Non
 @pytest.mark.parametrize("mode, batch", [("sb", 32), ("gs", 512)])
 def test_what_used_to_spill_in_float64_compiles_without(mode: Any, batch: int) -> None:
     compiled(_aot.launches(spsn.run, SPSN(mode=mode), (1000, batch, 512), torch.float64, chunk=0)[0])
+
+
+@pytest.mark.parametrize("dtype, precision", [(torch.float64, "ieee"), (torch.float32, "tf32x3")])
+def test_products_of_matrices_compile_without_spills(dtype: torch.dtype, precision: str) -> None:
+    """The kernel that holds most."""
+    how = {"form": "dot", "precision": precision}
+    for launch in _aot.launches(spike_sampler.run, SpikeSampler(512), (1000, 32, 512), dtype, **how)[2:3]:
+        compiled(launch)
+        assert launch.kernel is _ssm_dot.outputs_kernel
 
 
 @pytest.mark.parametrize("neuron", [n for n in _table.NEURON_IDS if n not in ("psn", "rpsu")])
@@ -182,6 +193,9 @@ def test_refusals_name_their_reason() -> None:
     assert "k=65" in str(sliding_psn.refuses(Case("sliding_psn[k=65]@triton", device="cuda")))
     many = Case("exodus@triton[spikes=uint8]", device="cuda", mode="inference")
     assert "max_spikes" in str(exodus.refuses(many))
+    uneven = Case("spike_sampler@triton[form=dot,chunk=24]", device="cuda")
+    assert "multiple of 16" in str(spike_sampler.refuses(uneven))
+    assert spike_sampler.refuses(Case("spike_sampler@triton[form=dot]", device="cuda")) is None
     assert "dplr" in str(spike_sampler.refuses(Case("spike_sampler[ssm=dplr]@triton", device="cuda")))
     with pytest.raises(Refused, match="the input is on cpu"):
         lif.run(LIF(), torch.zeros(2, 1, 4))

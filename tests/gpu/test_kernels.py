@@ -26,6 +26,9 @@ SUBJECTS = [
     "slayer[synapse_decay=0.7]@triton",
     "spike_sampler[state=4]@triton",
     "spike_sampler[state=64]@triton",
+    "spike_sampler[state=6]@triton[form=dot,chunk=32]",
+    "spike_sampler[state=64]@triton[form=dot]",
+    "spike_sampler[state=64]@triton[form=dot,precision=tf32x3]",
 ]
 
 

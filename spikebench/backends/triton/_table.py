@@ -14,18 +14,21 @@ BEGIN, END = f"<!-- kernels of triton {triton.__version__} -->\n", "<!-- end of 
 CAPABILITIES = (90, 80)
 STEPS, NEURONS = 1000, 512
 CHUNK = {"lif": 256, "spsn": 256, "psu": 256, "exodus": 256, "slayer": 256, "rpsu": 256}
+FORM = {"spike_sampler": "dot"}
 ARGUMENTS: dict[str, dict[str, Any]] = {"spike_sampler": {"n": NEURONS}, "psn": {"T": STEPS}, "rpsu": {"T": STEPS}}
 NEURON_IDS = (*CHUNK, "spike_sampler", "psn", "sliding_psn")
 
 
 def listed(neuron: str) -> list[tuple[int, _launch.Launch]]:
-    """Number of series and launch of a neuron's kernels, float32, default options, M = 16,384 and, in chunks, M = 512."""
+    """Number of series and launch of a neuron's kernels, float32, each form, M = 16,384; in chunks, M = 512."""
     run = importlib.import_module(f"spikebench.backends.triton.{neuron}").run
     there = vars(importlib.import_module(f"spikebench.neurons.{neuron}"))
     kind = next(v for k, v in there.items() if k.lower() == neuron.replace("_", ""))
     sizes: list[tuple[int, dict[str, Any]]] = [(32, {})]
     if neuron in CHUNK:
         sizes.append((1, {"chunk": CHUNK[neuron]}))
+    if neuron in FORM:
+        sizes.append((32, {"form": FORM[neuron]}))
     found: dict[tuple[Any, ...], tuple[int, _launch.Launch]] = {}
     for batch, how in sizes:
         made = kind(**ARGUMENTS.get(neuron, {}))
@@ -51,6 +54,10 @@ def label(launch: _launch.Launch) -> str:
         kinds = {(True, True): "constant factors", (True, False): "one factor from data"}
         one = "one state, " if given["second"] is None else ""
         return one + kinds.get((given["f0_at"] is None, given["f1_at"] is None), "factors from data")
+    if given.get("REVERSE"):
+        return "backwards"
+    if "entering" in given:
+        return ""
     if given.get("THROUGH") is False:
         return ", ".join(["reset passed by", *_passes(given)])
     return ", ".join(_passes(given))

@@ -1,4 +1,4 @@
-"""SpikeSampler fused, state-space model s4d: filter, probability, Philox and sample in one pass, gradients in two."""
+"""SpikeSampler (s4d) fused: filter, probability, Philox and sample in one pass, gradients in two; or as products."""
 
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from spikebench.backend import Refused
-from spikebench.backends.triton import _launch
+from spikebench.backends.triton import _launch, _ssm_dot
 from spikebench.backends.triton._philox import signed, uniforms
 from spikebench.neurons.spike_sampler import SpikeSampler
 from spikebench.philox import MASK
@@ -26,6 +26,8 @@ NAMES = ("decay_real", "decay_imag", "weight_real", "weight_imag", "direct", "ga
 def refuses(case: "Case") -> str | None:
     """Why the kernels cannot run a case, or None."""
     reason = _not_diagonal(case.options["ssm"], case.options["state"])
+    if case.parsed.all_how["form"] == "dot":
+        reason = reason or _no_chunks(case.parsed.all_how["chunk"])
     return reason or _launch.no_bytes(case) or _launch.refusal(case)
 
 
@@ -40,15 +42,21 @@ def run(
     seed: int | None = None,
     *,
     spikes: Literal["same", "uint8"] = "same",
+    form: Literal["sequential", "dot"] = "sequential",
+    chunk: int = 64,
+    precision: Literal["ieee", "tf32x3", "tf32"] = "ieee",
     block: int = 0,
     warps: int = 0,
     stages: int = 0,
 ) -> Tensor:
     """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted.
 
-    block (neurons per program), warps, stages: kernel shape, 0: by the state.
+    form: step by step, or as products of matrices over chunks of `chunk` steps (a multiple of 16), float32 multiplied
+    with `precision`; float64 is always IEEE. block (neurons per program), warps, stages: kernel shape, 0: by the state.
     """
     if reason := _not_diagonal(neuron.ssm, 2 * neuron.a_log.numel()):
+        raise Refused(reason)
+    if form == "dot" and (reason := _no_chunks(chunk)):
         raise Refused(reason)
     decay, weight = neuron.discrete()  # autograd carries their gradients to the parameters
     filters = (decay.real, decay.imag, weight.real, weight.imag, neuron.d, neuron.gain, neuron.bias)
@@ -57,6 +65,10 @@ def run(
     how["seed"] = neuron.seed if seed is None else seed
     learns = torch.is_grad_enabled() and any(p.requires_grad for p in (x, *filters))
     dtype = _launch.dtype_of_spikes(x, spikes, learns)
+    if form == "dot":
+        noise = {"seed": signed(how["seed"]), "call": how["call"] & MASK, "site": neuron.site & MASK}
+        made = _ssm_dot.tables(decay, weight, neuron.d, neuron.gain, chunk)
+        return _ssm_dot.run(x, made, neuron.bias, {**how, **noise, "precision": precision}, dtype)
     if learns:
         return _Sampler.apply(x, neuron, how, *filters)  # pyright: ignore[reportReturnType]  # untyped in torch
     return _forward(neuron, x.contiguous(), None, filters, how, dtype)
@@ -66,6 +78,10 @@ def _not_diagonal(ssm: str, state: int) -> str | None:
     if ssm != "s4d":
         return f"the kernels compute ssm=s4d; ssm={ssm} has a dense state matrix"
     return None if state <= MOST_STATE else f"the kernels hold a state of at most {MOST_STATE}, not {state}"
+
+
+def _no_chunks(chunk: int) -> str | None:
+    return None if chunk > 0 and chunk % 16 == 0 else f"chunk={chunk} of form=dot must be a multiple of 16"
 
 
 def _plan(x: Tensor, pairs: int, how: dict[str, int]) -> tuple[tuple[int, int], int, dict[str, Any]]:
