@@ -48,8 +48,8 @@ clean: ## remove the virtual environment and caches; measurements stay
 # install is redone from nothing; mv keeps its time, so that what is installed stays newer.
 EXTRAS_bench := cpu,tasks
 EXTRAS_docs := cpu,tasks,docs
-EXTRAS_test := cpu,triton,tasks,asv,test
-EXTRAS_check := cpu,triton,tasks,asv,test,dev
+EXTRAS_test := cpu,triton,tasks,asv,nir,test
+EXTRAS_check := cpu,triton,tasks,asv,nir,test,dev
 
 $(STATE)/bench $(STATE)/test $(STATE)/check $(STATE)/docs: pyproject.toml constraints.txt $(STATE)/whole
 	@mv $(STATE)/whole $(STATE)/unfinished

@@ -13,7 +13,7 @@ import spikebench
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-PINNED = ("cpu", "triton", "tasks", "test", "dev", "asv")
+PINNED = ("cpu", "triton", "tasks", "nir", "test", "dev", "asv")
 
 
 def normal(name: str) -> str:

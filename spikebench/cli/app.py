@@ -2,7 +2,7 @@
 
 import typer
 
-from spikebench.cli import asv, check, gpu, look, measure, profile, report, reproduce, train
+from spikebench.cli import asv, check, gpu, look, measure, nir, profile, report, reproduce, train
 
 app = typer.Typer(
     help="Weigh spiking neurons: time, memory, energy and spikes, behind one protocol.",
@@ -11,5 +11,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (measure, profile, train, reproduce, check, look, report, gpu, asv):
+for room in (measure, profile, train, reproduce, check, look, report, nir, gpu, asv):
     room.add_to(app)
