@@ -73,3 +73,18 @@ def test_site_builds_and_fetches_nothing(tmp_path: Path) -> None:
         assert not re.search(r"""(?:url\(|@import )["']?(?:https?:)?//""", path.read_text()), path.name
     assert all(f'id="{name}"' in pages["cli.html"] for name in commands())
     assert {f"neurons/{name}.html" for name in rooms.names("neurons")} <= set(pages)
+
+
+def test_the_workflow_is_one() -> None:
+    """The example of docs/recipes/github-actions.md parses, and each of its steps does something."""
+    yaml = pytest.importorskip("yaml", reason="needs PyYAML, which asv brings")
+    found = [
+        b for b in re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/recipes/github-actions.md").read_text(), re.DOTALL)
+    ]
+    assert found
+    for block in found:
+        jobs = yaml.safe_load(block)["jobs"]
+        steps = [step for job in jobs.values() for step in job["steps"]]
+        assert all(("uses" in step) != ("run" in step) for step in steps)
+    text = "\n".join(step.get("run", "") for step in steps)
+    assert "spikebench run" in text and "--fail-if-slower" in text

@@ -1,6 +1,7 @@
-"""A neuron in one new file, with its oracle, appears everywhere: list, docs table, cite, check, sweeps and the tests."""
+"""The neuron of docs/add-a-neuron.md, in one new file with its oracle, appears everywhere: list, docs table, cite, check, sweeps and the tests."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -10,48 +11,7 @@ import pytest
 
 HERE = Path(__file__).parents[1]
 
-NEURON = '''"""A neuron for this test: spikes where the input alone passes the threshold."""
-
-from typing import ClassVar
-
-from torch import Tensor
-
-from spikebench.neuron import Neuron
-from spikebench.surrogate import spike
-
-
-class Toy(Neuron):
-    """No memory: s_t = [x_t >= threshold].
-
-    Source: none, a toy.
-    """
-
-    reference: ClassVar[str] = "@misc{toy, author={Nobody}, title={A toy}, year={2026}}"
-    parallel_in_time: ClassVar[bool] = True
-
-    def __init__(self, *, threshold: float = 1.0) -> None:
-        super().__init__()
-        self.threshold = threshold
-
-    def membrane(self, x: Tensor) -> Tensor:
-        return x * 1.0
-
-    def forward(self, x: Tensor) -> Tensor:
-        return spike(x - self.threshold)
-'''
-ORACLE = '''"""The membrane of toy is its input."""
-
-from typing import Any
-
-import numpy as np
-
-OPTIONS: list[dict[str, Any]] = [{}, {"threshold": 0.5}]
-TIES: list[dict[str, Any]] = [{"x": [1.0, 0.5], "spikes": [1, 0]}]
-
-
-def membrane(x: np.ndarray, s: np.ndarray, options: dict[str, Any], parameters: dict[str, np.ndarray]) -> np.ndarray:
-    return x
-'''
+NEURON, ORACLE = re.findall(r"```python\n(.*?)```", (HERE / "docs" / "add-a-neuron.md").read_text(), re.DOTALL)
 
 
 @pytest.fixture(scope="module")
