@@ -88,7 +88,7 @@ def copying(x: Tensor, clock: Clock) -> tuple[Callable[[], None], int]:
     """A call that copies x into a preallocated tensor as often as makes a group, warm, and how often that is."""
     x = x.detach()
     out = torch.empty_like(x)
-    group = group_of(min(warm_up(lambda: out.copy_(x), clock, Plan(warmup_seconds=1.0))))
+    group = group_of(min(warm_up(lambda: out.copy_(x), clock, Plan(warmup_least=0.05, warmup_seconds=1.0))))
 
     def copies() -> None:
         for _ in range(group):
