@@ -78,9 +78,7 @@ def test_site_builds_and_fetches_nothing(tmp_path: Path) -> None:
 def test_the_workflow_is_one() -> None:
     """The example of docs/recipes/github-actions.md parses, and each of its steps does something."""
     yaml = pytest.importorskip("yaml", reason="needs PyYAML, which asv brings")
-    found = [
-        b for b in re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/recipes/github-actions.md").read_text(), re.DOTALL)
-    ]
+    found = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/recipes/github-actions.md").read_text(), re.DOTALL)
     assert found
     for block in found:
         jobs = yaml.safe_load(block)["jobs"]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from spikebench import store
-from spikebench.plots import draw, energy, frontier, kinds, pareto, raster, scaling, sparsity, style
+from spikebench.plots import agreement, draw, energy, frontier, kinds, pareto, raster, scaling, sparsity, style
 from spikebench.record import Measurement, Record
 from spikebench.rooms import Problem
 
@@ -248,3 +248,14 @@ def test_make_figures_draws_what_is_tested() -> None:
     recipe = (ROOT / "Makefile").read_text().split("\nfigures:")[1].split("\n\n")[0]
     named = re.findall(r"spikebench plot (\w+) (\S+)", recipe)
     assert named == [(kind, str(QUICK.relative_to(ROOT))) for kind in DRAWN]
+
+
+def test_agreement_stands_at_the_decay_of_the_neuron_where_none_is_given() -> None:
+    subjects = ["psu[decay=0.9]@eager", "psu@eager", "spsn[mem_decay=0.95,syn_decay=0.95]@eager", "newton_lif@eager"]
+    assert [agreement._decay(s) for s in subjects] == [0.9, 0.5, 0.95, 0.9]
+
+
+def test_a_cut_name_keeps_its_backend() -> None:
+    name = "lif[reset=hard,detach_reset=true,surrogate=fast_sigmoid,slope=1.0]@spikingjelly"
+    assert style.cut("lif@cpu") == "lif@cpu"
+    assert style.cut(name).endswith("…]@spikingjelly") and len(style.cut(name)) <= style.LONGEST_NAME + 1

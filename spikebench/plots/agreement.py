@@ -1,11 +1,11 @@
 """Agreement of approximate neurons with the exact LIF they stand for, against decay, one panel per spike rate."""
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 
+from spikebench.case import parse_subject
 from spikebench.plots import style
 from spikebench.plots.style import Frame
 
@@ -28,8 +28,9 @@ def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
 
 
 def _decay(subject: str) -> float | None:
-    match = re.search(r"decay=([\d.]+)", subject)
-    return float(match[1]) if match else None
+    """The subject's decay, whether it was given or is the neuron's own."""
+    options = parse_subject(subject).all_options
+    return next((float(options[o]) for o in ("decay", "mem_decay") if o in options), None)
 
 
 def _figure(found: Frame) -> "Figure":

@@ -98,7 +98,7 @@ def _pair(marks: "Axes", counts: "Axes", row: Any) -> None:
     marks.set_xlim(-0.5, steps - 0.5)
     marks.set_yticks(sorted({0, neurons // 2, neurons - 1}))
     marks.set_ylabel("neuron")
-    marks.set_title(str(row["subject"])[: style.LONGEST_NAME], loc="left", fontsize=9)
+    marks.set_title(style.cut(str(row["subject"])), loc="left", fontsize=9)
     marks.tick_params(labelbottom=False)
     counts.stairs(row["detail"]["counts"], np.arange(steps + 1) - 0.5, color=colour, fill=True, alpha=0.7)
     counts.set_ylim(bottom=0)

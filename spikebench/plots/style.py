@@ -18,8 +18,10 @@ Frame = Any  # a pandas frame or column; its stubs give every selection a union 
 # Okabe and Ito's palette without its yellow, which is lost on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKS = {"eager": "o", "indexed": "s", "compiled": "D", "cpu": "^", "triton": "v", "fft": "P", "scan": "X"}
+MARKS |= {"snntorch": "<", "spikingjelly": ">", "norse": "*", "sinabs": "p"}
 DASHES: dict[str, Any] = {"eager": (0, (5, 2)), "indexed": (0, (1, 1.5)), "compiled": (0, (6, 1.5, 1, 1.5))}
-LONGEST_NAME = 60
+DASHES |= {"snntorch": (0, (3, 1)), "spikingjelly": (0, (8, 2)), "norse": (0, (4, 1, 1, 1)), "sinabs": (0, (2, 2))}
+LONGEST_NAME = 40
 NOT_MEASURED, MOST_GAPS = "not measured", 6
 FIRST = ("lif", "spsn", "psu", "ipsu", "rpsu", "spike_sampler", "exodus")
 
@@ -186,9 +188,18 @@ def _why(rows: Frame, metric: str) -> str:
     return f"{status}" + (f" ({reason[:60]}{'…' if len(reason) > 60 else ''})" if reason else "")
 
 
+def cut(name: str) -> str:
+    """A long name cut within the options of its neuron, so that the backend still stands there."""
+    neuron, at, rest = name.partition("@")
+    room = LONGEST_NAME - len(at + rest) - 2
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{neuron[: max(room, 12)]}…{']' * ('[' in neuron)}{at}{rest}"[: 2 * LONGEST_NAME]
+
+
 def legend(axes: "Axes", title: str) -> None:
     """A legend beside the axes, where it hides no line; a long name is cut."""
     handles, names = axes.get_legend_handles_labels()
     if handles:
-        short = [n if len(n) <= LONGEST_NAME else n[: LONGEST_NAME - 1] + "…" for n in names]
+        short = [cut(n) for n in names]
         axes.legend(handles, short, loc="upper left", bbox_to_anchor=(1.0, 1.0), title=title, alignment="left")
