@@ -16,8 +16,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from spikebench.case import Subject, parse_subject
 from spikebench.rooms import Problem
 
@@ -48,6 +46,8 @@ def subjects(path: Path, dt: float, rule: Rule = "exact") -> dict[str, str | Pro
 
 def write(subject: str, path: Path, n: int, dt: float, rule: Rule = "exact") -> None:
     """A graph of one node between input and output, with n neurons; Problem names the option that NIR cannot say."""
+    import numpy as np
+
     nir = _nir()
     kind, values = _node(parse_subject(subject), dt, rule)
     node = getattr(nir, kind)(**{k: np.full(n, v) for k, v in values.items()})
@@ -96,6 +96,8 @@ READ: Mapping[str, tuple[str, ...]] = {
 
 def _one(node: str, name: str, values: Any) -> float:
     """The value that all neurons of a node share."""
+    import numpy as np
+
     found = np.unique(np.asarray(0.0 if values is None else values, float))
     if len(found) != 1 or not math.isfinite(found[0]):
         ends = f"{found.min():.6g} to {found.max():.6g}" if len(found) else "none"
