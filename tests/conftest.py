@@ -1,6 +1,7 @@
 """Where the tests find data that is not in the repository."""
 
 import gc
+import signal
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,9 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # a shell's background job ignores Ctrl-C, and so would every command that the tests interrupt
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for option in ("--data-root", "--triton"):
         root = config.getoption(option)
         if root is not None and not Path(root).is_dir():
