@@ -189,6 +189,10 @@ def test_warm_up_goes_on_while_the_time_falls() -> None:
     assert warm_up(lambda: None, FakeClock(falling), Plan(warmup_seconds=100)) == falling[:7]
 
 
+def test_warm_up_lasts_a_while_however_fast_the_calls() -> None:
+    assert 0.2 <= sum(warm_up(lambda: None, FakeClock([0.01]), Plan())) < 0.23
+
+
 def test_warm_up_ends_at_its_limit() -> None:
     times = warm_up(lambda: None, FakeClock([4.0, 3.0, 2.0, 1.0, 0.5]), Plan(warmup_seconds=8.0))
     assert times == [4.0, 3.0, 2.0]
@@ -206,7 +210,7 @@ class FakeWork:
 @pytest.mark.parametrize(("duration", "samples", "group"), [(0.01, 20, 1), (0.3, 5, 1), (2e-5, 20, 10)])
 def test_twenty_samples_five_when_slow_and_groups_when_fast(duration: float, samples: int, group: int) -> None:
     work: Any = FakeWork()
-    running = Running(work, FakeClock([duration]), Plan())
+    running = Running(work, FakeClock([duration]), Plan(warmup_least=0.0))
     found = latency.sample(running)
     assert len(found) == samples
     assert running.detail["group"] == group
