@@ -1,6 +1,7 @@
 """Protocol checks: what any neuron must hold to, and whether ours are what they declare. Runs in the worker."""
 
 import copy
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from spikebench import rooms
 from spikebench.case import Case, Subject, parse_subject, with_changes
@@ -20,6 +22,7 @@ from spikebench.subject import definition, definition_of, find_way, load
 from spikebench.workload import build, calibrate, spikes_of
 
 T, B, N = 24, 3, 8
+LENGTHS = (64, 512)  # between which growth is measured
 
 
 @dataclass(frozen=True)
@@ -325,7 +328,47 @@ def measure_facts(s: Specimen) -> dict[str, Any]:
     alone_neuron = definition_of(s.make(n=1))
     if isinstance(alone_neuron, SteppedNeuron) and (reset := measured_reset(alone_neuron)):
         found["reset_kind"] = reset
-    return found
+    return found | growth_facts(s)
+
+
+class _Counting(TorchDispatchMode):
+    """Counts the operations that torch dispatches."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+def growth_facts(s: Specimen) -> dict[str, str]:
+    """How the operations of a forward pass, and the bytes that its graph keeps, grow from T = 64 to 512.
+
+    What our kernels do inside one operation is not seen, so backends say nothing of this; nor does a module of one length.
+    """
+    if "T" in s.fixed or s.subject.backend != "eager":
+        return {}
+    counts, kept = zip(*(_work(s, steps) for steps in LENGTHS), strict=True)
+    longer = math.log(LENGTHS[1] / LENGTHS[0])
+    powers = {
+        name: math.log(b / a) / longer if a else 0.0 for name, (a, b) in {"operations": counts, "graph": kept}.items()
+    }
+    return {name: f"T^{power:.1f}" for name, power in powers.items()}
+
+
+def _work(s: Specimen, steps: int) -> tuple[int, int]:
+    """Operations of one forward pass, and bytes of the distinct tensors that its graph keeps."""
+    module, x = s.make(steps=steps), s.input(steps).requires_grad_()
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), _Counting() as counting:
+        out = s.spikes(module, x)
+    del out
+    return counting.count, sum(kept.values())
 
 
 def measured_reset(neuron: SteppedNeuron) -> str | None:

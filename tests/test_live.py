@@ -34,7 +34,8 @@ class Work(nn.Module):
 HALF_BUSY = """
 import os, time
 os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[0]})
-while True:
+ours = os.getppid()
+while os.getppid() == ours:
     end = time.perf_counter() + 0.05
     while time.perf_counter() < end:
         pass

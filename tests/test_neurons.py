@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 
 from spikebench import rooms
+from spikebench.case import parse_subject
+from spikebench.check import Specimen, growth_facts
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
 from spikebench.surrogate import derivative
 
@@ -345,3 +347,14 @@ def test_silence_gives_finite_output_and_nan_never_spikes(name: str) -> None:
         s = run(neuron, broken)
         assert bool((s[5:, 0] == 0).all()) or not neuron.causal
         assert torch.equal(s[:, 1], run(neuron, silent)[:, 1])
+
+
+@pytest.mark.parametrize(
+    ("subject", "operations", "graph"),
+    [("lif", "T^1.0", "T^1.0"), ("sliding_psn", "T^0.0", "T^1.0"), ("psn", "T^0.0", "T^1.8")],
+)
+def test_growth_with_time_is_counted(subject: str, operations: str, graph: str) -> None:
+    """A loop has operations per step; a window and a matrix over time have none, and the matrix outgrows the input."""
+    found = growth_facts(Specimen(parse_subject(subject)))
+    assert found == {"operations": operations, "graph": graph}
+    assert growth_facts(Specimen(parse_subject(f"{subject}@cpu"))) == {}
