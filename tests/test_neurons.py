@@ -350,11 +350,11 @@ def test_silence_gives_finite_output_and_nan_never_spikes(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("subject", "operations", "graph"),
+    ("name", "operations", "graph"),
     [("lif", "T^1.0", "T^1.0"), ("sliding_psn", "T^0.0", "T^1.0"), ("psn", "T^0.0", "T^1.8")],
 )
-def test_growth_with_time_is_counted(subject: str, operations: str, graph: str) -> None:
+def test_growth_with_time_is_counted(name: str, operations: str, graph: str) -> None:
     """A loop has operations per step; a window and a matrix over time have none, and the matrix outgrows the input."""
-    found = growth_facts(Specimen(parse_subject(subject)))
+    found = growth_facts(Specimen(parse_subject(name)))
     assert found == {"operations": operations, "graph": graph}
-    assert growth_facts(Specimen(parse_subject(f"{subject}@cpu"))) == {}
+    assert growth_facts(Specimen(parse_subject(f"{name}@cpu"))) == {}
