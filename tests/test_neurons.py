@@ -19,6 +19,7 @@ from spikebench import rooms
 from spikebench.case import parse_subject
 from spikebench.check import Specimen, growth_facts
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
+from spikebench.subject import definition_of, load
 from spikebench.surrogate import derivative
 
 T, B, N = 48, 3, 5
@@ -358,3 +359,15 @@ def test_growth_with_time_is_counted(name: str, operations: str, graph: str) -> 
     found = growth_facts(Specimen(parse_subject(name)))
     assert found == {"operations": operations, "graph": graph}
     assert growth_facts(Specimen(parse_subject(f"{name}@cpu"))) == {}
+
+
+@pytest.mark.parametrize(("name", "variant"), [("ipsu", "braincog"), ("ipsu", "fpt")])
+def test_the_one_matrix_of_a_neuron_is_that_of_its_membrane(name: str, variant: str) -> None:
+    """Backends multiply once by `mixing`; the definition keeps the products apart."""
+    torch.manual_seed(0)
+    neuron: Any = load(parse_subject(f"{name}[variant={variant},decay=0.8]"), 3, 9, torch.float64, "cpu")
+    definition: Any = definition_of(neuron)
+    x = torch.randn(9, 2, 3, dtype=torch.float64)
+    want = definition.membrane(x) - definition.membrane(torch.zeros_like(x))
+    got = (definition.mixing() @ x.flatten(1)).view_as(x)
+    assert float((got - want).detach().abs().max()) < 1e-12
