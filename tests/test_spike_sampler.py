@@ -16,6 +16,13 @@ def test_the_estimator_passes_inside_the_clamp_only() -> None:
     assert got.tolist() == [0, 0, 0, 4, 0, 0, 0], "its ends do not belong to the window"
 
 
+def test_the_rule_of_the_gradient_jumps_at_both_ends_of_the_window() -> None:
+    neuron = SpikeSampler(1)
+    neuron.score = lambda x: x
+    found = neuron.jump(torch.tensor([-0.5, 0.25, 0.875, 1.5], dtype=torch.float64))
+    assert found.tolist() == [0.5, 0.25, 0.125, 0.5]
+
+
 def test_hippo_start_is_the_legs_matrix() -> None:
     """In the basis of pairs the start has LegS' eigenvalues −1 … −S and its response to b: e^{At}b is real-similar."""
     neuron = SpikeSampler(1, ssm="dplr", state=8).double()
