@@ -30,11 +30,14 @@ def field() -> tuple[str, ...]:
 
 
 def quick() -> list[Case]:
-    """LIF and SPSN from T = 128 to 10,000 at B = 4, N = 128, training; about two minutes on two cores."""
-    found = _bounded((*LIF, *SPSN), [128, 2000, 10000], B=4, N=128)
-    return [
-        c for c in found if "@compiled" not in c.subject or c.T == 2000
-    ]  # each process compiles anew, for ten seconds
+    """LIF and SPSN at T = 100, 1000 and 10,000, B = 4, N = 128, training; about two minutes on two cores.
+
+    Each process compiles anew, for ten seconds, and the eager SPSN has nothing to say at T = 10,000 that LIF's does not:
+    both stop earlier.
+    """
+    short = {"lif@compiled": (1000,), "spsn@eager": (100, 1000)}
+    found = _bounded((*LIF, *SPSN), [100, 1000, 10000], B=4, N=128)
+    return [c for c in found if c.T in short.get(c.subject, (c.T,))]
 
 
 def length() -> list[Case]:
