@@ -53,9 +53,9 @@ EXTRAS_check := cpu,triton,tasks,asv,nir,test,dev
 
 $(STATE)/bench $(STATE)/test $(STATE)/check $(STATE)/docs: pyproject.toml constraints.txt $(STATE)/whole
 	@mv $(STATE)/whole $(STATE)/unfinished
-	$(VENV_PYTHON) -m pip install $(PIP_ARGS) -c constraints.txt -e '.[$(EXTRAS_$(@F))]'
+	$(VENV_PYTHON) -m pip install --no-compile $(PIP_ARGS) -c constraints.txt -e '.[$(EXTRAS_$(@F))]'
 	@# without what it depends on: see the extra `tasks` in pyproject.toml
-	$(VENV_PYTHON) -m pip install $(PIP_ARGS) -c constraints.txt --no-deps aeon
+	$(VENV_PYTHON) -m pip install --no-compile $(PIP_ARGS) -c constraints.txt --no-deps aeon
 	@mv $(STATE)/unfinished $(STATE)/whole
 	@touch $@
 

@@ -197,3 +197,22 @@ def test_a_sweep_keeps_its_own_rates_and_takes_only_what_is_given() -> None:
     assert len({c.rate for c in wanted}) == 3
     assert _cases("agreement", None, None, None, None, None) == wanted
     assert {c.dtype for c in _cases("agreement", None, None, None, None, None, dtype="float64")} == {"float64"}
+
+
+def test_a_comparison_of_long_names_shows_its_numbers_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    from spikebench import stats, units
+    from spikebench.case import Case
+    from spikebench.cli.tables import comparison_table
+    from spikebench.compare import Comparison
+
+    base, other = "lif[detach_reset=true,reset=hard,slope=1.0,surrogate=fast_sigmoid]@", "a" * 60
+    ratio = stats.paired_ratio([4.0, 4.1, 4.2, 4.0, 4.1], [0.101, 0.1, 0.102, 0.1, 0.1])
+    case = Case("lif@cpu", T=10000, B=16, N=512)
+    row = Comparison(
+        base + "cpu", base + other, case, "latency", ratio, "faster", "ok", None, (4.1, 0.1), over_cases=None
+    )
+    comparison_table([row])
+    printed = capsys.readouterr().out
+    assert units.ratio(ratio.estimate, ratio.low, ratio.high, ratio.n) in printed
+    assert "faster" in printed
+    assert other[:20] in printed

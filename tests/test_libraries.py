@@ -67,6 +67,31 @@ def test_the_common_lif_passes_at_every_decay(library: str, decay: float) -> Non
     assert gate(case).status == "passed"
 
 
+@pytest.mark.parametrize("decay", [0.5, 0.9, 0.99, 0.999])
+@pytest.mark.parametrize("options", ["", ",strict=true", ",input_scale=1-decay,surrogate=atan,slope=2.0"])
+def test_state_leaky_is_the_lif_without_a_reset(decay: float, options: str) -> None:
+    adapter = needs("snntorch")
+    case = Case(f"lif[decay={decay},reset=none{options}]@snntorch[layer=state_leaky]", T=300, B=3, N=16)
+    assert adapter.refuses(case) is None
+    assert gate(case).status == "passed"
+    resets = Case(
+        "lif[reset=soft,reset_delay=true,strict=true,detach_reset=true]@snntorch[layer=state_leaky]", T=8, B=2, N=4
+    )
+    assert "StateLeaky has no reset" in str(adapter.refuses(resets))
+
+
+@pytest.mark.parametrize("subject", ["psn", "masked_psn", "masked_psn[masking=0.5]", "sliding_psn", "sliding_psn[k=3]"])
+@pytest.mark.parametrize("surrogate", ["atan", "sigmoid", "triangle"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_parallel_neurons_of_spikingjelly_equal_the_definition(subject: str, surrogate: str, dtype: str) -> None:
+    needs("spikingjelly")
+    name, _, options = subject.rstrip("]").partition("[")
+    written = ",".join(filter(None, (options, f"surrogate={surrogate}")))
+    result = gate(Case(f"{name}[{written}]@spikingjelly", T=40, B=3, N=16, dtype=dtype))
+    assert result.status == "passed", result.reason
+    assert result.probes[0].parameter_error is not None
+
+
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_another_version_and_another_type_are_refused(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     adapter = needs(library)

@@ -161,7 +161,12 @@ def test_a_forked_process_gives_the_figures_of_a_spawned_one(subject: str, T: in
 def test_a_process_is_soon_at_its_first_torch_operation_and_its_first_kernel(subject: str, limit: float) -> None:
     """From the request to the answer of a fresh process, with the server warm: build a small case and launch it."""
     case = Case(subject, T=8, B=2, N=8)
-    job = {"kind": "measure", "process": "timing", "plan": {"samples": 1, "fewest": 1, "warmup_least": 0.0}, "metrics": ["latency"]}
+    job = {
+        "kind": "measure",
+        "process": "timing",
+        "plan": {"samples": 1, "fewest": 1, "warmup_least": 0.0},
+        "metrics": ["latency"],
+    }
     taken: list[float] = []
     with Workers(environment.threads()) as workers:
         for _ in range(9):

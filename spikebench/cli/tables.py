@@ -41,10 +41,11 @@ def stderr_progress(total: int) -> Iterator[Report]:
 
 
 def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
-    """An empty table with our look."""
+    """An empty table with our look. Where there is little room, the names of subjects fold and no number is cut."""
     made = Table(box=None, header_style="bold", pad_edge=False)
     for name in columns:
-        made.add_column(name, justify="right" if name in right else "left", no_wrap=True)
+        long = name in ("subject", "against")
+        made.add_column(name, justify="right" if name in right else "left", no_wrap=not long, overflow="fold")
     return made
 
 

@@ -1,13 +1,19 @@
-"""snnTorch's Leaky, one call per step, as its documentation uses it; the loop takes x.unbind(0), not x[t]."""
+"""snnTorch's Leaky, one call per step, as its documentation uses it; the loop takes x.unbind(0), not x[t].
+
+layer=state_leaky is its StateLeaky, a LIF without a reset: one causal convolution as long as the input, in O(T²). It
+decays by exp(−1/tau) where tau = 1/(1 − beta), not by beta; here tau is set so that the decay is the neuron's.
+"""
 
 # the library is installed only where the adapter runs
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING, Any, Literal
 
 import snntorch
 import torch
 from snntorch import surrogate
+from snntorch._neurons.stateleaky import StateLeaky
 from torch import Tensor
 
 from spikebench.backend import beyond, neighbour
@@ -34,6 +40,12 @@ def refuses(case: "Case") -> str | None:
         learn_threshold=(False,),
         detach_reset=(True,) if o["reset"] != "none" else (True, False),
     )
+    if (
+        reason is None
+        and case.parsed.all_how["layer"] == "state_leaky"
+        and (o["reset"] != "none" or not 0 < o["decay"] < 1)
+    ):
+        return f"snntorch's StateLeaky has no reset and a decay between 0 and 1, not reset={o['reset']}, decay={o['decay']}"
     if reason is None and o["reset"] == "soft":
         if not o["reset_delay"]:
             return "snntorch with reset_delay=False resets again when the membrane stays above threshold after a reset"
@@ -42,26 +54,37 @@ def refuses(case: "Case") -> str | None:
     return reason
 
 
-def run(neuron: LIF, x: Tensor, seed: int | None = None) -> Tensor:
+def run(neuron: LIF, x: Tensor, seed: int | None = None, *, layer: Literal["leaky", "state_leaky"] = "leaky") -> Tensor:
     """Spikes [T, B, N]; an input scale is a multiplication before the loop, as snnTorch has none."""
-    layer = _layer(neuron).to(x.device)
-    membrane, spikes = layer.reset_mem(), []
-    for x_t in (x if neuron.input_scale == "one" else (1 - neuron.decay) * x).unbind(0):
-        s, membrane = layer(x_t, membrane)
+    scaled = x if neuron.input_scale == "one" else (1 - neuron.decay) * x
+    if layer == "state_leaky":
+        return _made(neuron, _state_leaky, x.shape[2]).to(x.device)(scaled)[0]
+    leaky = _made(neuron, _leaky).to(x.device)
+    membrane, spikes = leaky.reset_mem(), []
+    for x_t in scaled.unbind(0):
+        s, membrane = leaky(x_t, membrane)
         spikes.append(s)
     return torch.stack(spikes)
 
 
-def _layer(neuron: LIF) -> Any:
+def _made(neuron: LIF, make: Any, *sizes: int) -> Any:
     """Their neuron with our constants, made once."""
     if "_snntorch" not in vars(neuron):
         threshold = float(neuron.threshold)
-        made = snntorch.Leaky(
-            beta=float(neuron.decay),
-            threshold=threshold if neuron.strict else neighbour(threshold, torch.float32, up=False),
-            spike_grad=SURROGATES[neuron.surrogate](neuron.slope),
-            reset_mechanism=RESETS[neuron.reset],
-            reset_delay=True,
-        )
-        object.__setattr__(neuron, "_snntorch", made)
+        common = {
+            "threshold": threshold if neuron.strict else neighbour(threshold, torch.float32, up=False),
+            "spike_grad": SURROGATES[neuron.surrogate](neuron.slope),
+        }
+        object.__setattr__(neuron, "_snntorch", make(neuron, common, *sizes))
     return vars(neuron)["_snntorch"]
+
+
+def _leaky(neuron: LIF, common: dict[str, Any]) -> Any:
+    return snntorch.Leaky(beta=float(neuron.decay), reset_mechanism=RESETS[neuron.reset], reset_delay=True, **common)
+
+
+def _state_leaky(neuron: LIF, common: dict[str, Any], channels: int) -> Any:
+    tau = -1 / math.log(float(neuron.decay))
+    made = StateLeaky(beta=1 - 1 / tau, channels=channels, **common)
+    made.tau.fill_(tau)  # 1 - beta in float32 has lost digits of it
+    return made

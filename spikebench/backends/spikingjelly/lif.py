@@ -3,44 +3,32 @@
 # the library is installed only where the adapter runs
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from spikingjelly.activation_based import neuron as theirs
-from spikingjelly.activation_based import surrogate
 from torch import Tensor
 
-from spikebench.backend import beyond, neighbour
+from spikebench.backend import neighbour
+from spikebench.backends.spikingjelly._surrogate import SURROGATES, lacking
 from spikebench.neurons.lif import LIF
 
 if TYPE_CHECKING:
     from spikebench.case import Case
 
-SURROGATES: dict[str, Any] = {
-    "atan": surrogate.ATan,
-    "sigmoid": surrogate.Sigmoid,
-    "triangle": surrogate.PiecewiseQuadratic,
-    "fast_sigmoid": surrogate.SuperSpike,  # alpha/(1 + |z|)²: ours at slope 1 only
-}
-
 
 def refuses(case: "Case") -> str | None:
     """What LIFNode cannot be set to."""
     o = case.options
-    reason = beyond(
+    reason = lacking(
         case,
-        "spikingjelly",
-        "2.0",
         dtype=("float32",),  # its CPU operator computes in float32
-        surrogate=tuple(SURROGATES),
         reset=("soft", "hard"),
         reset_delay=(False,),
         synapse_decay=(None,),
         learn_decay=(False,),
         learn_threshold=(False,),
     )
-    if reason is None and o["surrogate"] == "fast_sigmoid" and o["slope"] != 1.0:
-        return f"spikingjelly's SuperSpike is the fast sigmoid of slope 1, not {o['slope']}"
     if reason is None and o["strict"] and o["reset"] == "soft":
         return "spikingjelly compares with >=, and its soft reset subtracts the very threshold; take strict=false"
     if reason is None and not 0 < o["decay"] < 1:
