@@ -68,21 +68,30 @@ def crossovers(rows: Iterable[Comparison]) -> list[Crossover]:
 
 
 def _crossover(baseline: str, mode: str, rows: list[Comparison]) -> Crossover:
+    """A crossover is claimed where one length is faster and another slower beyond doubt; else each length speaks for itself."""
     verdicts = {row.verdict for row in rows}
-    if len(verdicts) == 1 and verdicts <= {"faster", "slower", "same"}:
-        word = {"same": "as fast"}.get(str(rows[0].verdict), rows[0].verdict)
-        return Crossover(baseline, mode, f"{word} at every T measured")
+    if not {"faster", "slower"} <= verdicts:
+        return Crossover(baseline, mode, _by_length(rows))
     ratios = [row.ratio for row in rows if row.ratio is not None]
     lengths = [row.case.T for row in rows]
     middle, low, high = ([math.log(max(v, 1e-9)) for v in side] for side in zip(*map(_ends, ratios), strict=True))
     rising = middle[-1] > middle[0]
     T = _root(lengths, middle)
-    if T is None:
-        return Crossover(baseline, mode, "not told apart at every T measured, and no crossover between them")
     ends = [_root(lengths, high if rising else low), _root(lengths, low if rising else high)]
     interval = f"[{_at(ends[0], f'below {lengths[0]}')}, {_at(ends[1], f'above {lengths[-1]}')}]"
     word = "from" if rising else "up to"
     return Crossover(baseline, mode, f"faster {word} T ≈ {_at(T, '')} {interval}", T, ends[0], ends[1])
+
+
+def _by_length(rows: list[Comparison]) -> str:
+    """What the verdicts say at which lengths."""
+    words = {"same": "as fast", "inconclusive": "not told apart"}
+    said: dict[str, list[str]] = {}
+    for row in rows:
+        said.setdefault(words.get(str(row.verdict), str(row.verdict)), []).append(str(row.case.T))
+    if len(said) == 1:
+        return f"{next(iter(said))} at every T measured"
+    return "; ".join(f"{word} at T = {', '.join(at)}" for word, at in said.items())
 
 
 def _ends(ratio: stats.Ratio) -> tuple[float, float, float]:

@@ -187,6 +187,14 @@ def test_the_crossover_lies_where_the_lines_cross_one() -> None:
     assert always.text == "faster at every T measured"
 
 
+def test_no_crossover_is_claimed_where_a_side_is_in_doubt() -> None:
+    (found,) = verdict.crossovers([row(64, 0.01, 1.45, 229), row(256, 0.028, 0.039, 0.054)])
+    assert found.T is None
+    assert found.text == "not told apart at T = 64; slower at T = 256"
+    (found,) = verdict.crossovers([row(64, 0.01, 1.45, 229), row(256, 0.01, 1.1, 90)])
+    assert found.text == "not told apart at every T measured"
+
+
 def call(*args: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(cwd)}
     return subprocess.run(args, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
