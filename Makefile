@@ -56,6 +56,8 @@ $(STATE)/bench $(STATE)/test $(STATE)/check $(STATE)/docs: pyproject.toml constr
 	$(VENV_PYTHON) -m pip install --no-compile $(PIP_ARGS) -c constraints.txt -e '.[$(EXTRAS_$(@F))]'
 	@# without what it depends on: see the extra `tasks` in pyproject.toml
 	$(VENV_PYTHON) -m pip install --no-compile $(PIP_ARGS) -c constraints.txt --no-deps aeon
+	@# pip does it on one core, for things never imported too
+	@$(VENV_PYTHON) -m compileall -q -j 0 -x '/tests?/' .venv/lib >/dev/null || true
 	@mv $(STATE)/unfinished $(STATE)/whole
 	@touch $@
 

@@ -78,7 +78,8 @@ def compare(
         order.shuffle(indices)
         for i in indices:
             metrics = (metric,) if block else (metric, "spike_rate")
-            records[i].append(session.measure(cases[i], block, metrics))
+            measured = session.measure(cases[i], block, metrics)
+            records[i].append(replace(measured, pairs=f"{plan.first}-{plan.last}"))
             if out is not None:
                 store.append(out, records[i][-1])
         open_ = [i for i in open_ if not _over(plan, records[0], records[i], metric, bands[i])]

@@ -25,7 +25,8 @@ class Measurement:
 class Record:
     """One case in one fresh process: status and reason of gate and process, measurements, environment, flags.
 
-    `repeat` counts processes of the same case in a run. `extra` holds fields this version does not know.
+    `repeat` counts processes of the same case in a run. `pairs` is the plan of the live comparison it was measured in, if
+    any: how often its verdict may be looked at. `extra` holds fields this version does not know.
     """
 
     run: str
@@ -38,6 +39,7 @@ class Record:
     flags: list[str] = field(default_factory=list)
     gate: dict[str, Any] | None = None
     repeat: int = 0
+    pairs: str | None = None
     schema: int = SCHEMA
     extra: dict[str, Any] = field(default_factory=dict)
 

@@ -17,6 +17,7 @@ from markdown_it import MarkdownIt
 from spikebench import noise, stats, store, units
 from spikebench import report_rows as rows
 from spikebench.growth import growth_rows
+from spikebench.pairs import Pairs
 from spikebench.record import Record
 from spikebench.rooms import Problem
 
@@ -155,7 +156,11 @@ def _weigh(
         if subject == base or len(blocks) < 2:
             continue
         sides = [[_latency(side[b]) for b in blocks] for side in (subjects[base], mine)]
-        ratio, record = stats.paired_ratio(sides[0], sides[1]), mine[blocks[0]]
+        record = mine[blocks[0]]
+        plan = Pairs.of(
+            record.pairs or len(blocks)
+        )  # a comparison that was looked at several times has wider intervals
+        ratio = plan.ratio(sides[0], sides[1])
         floor = max(floors.get(side[blocks[0]].case_id, 0.0) for side in (subjects[base], mine))
         ungated = any("ungated" in mine[b].flags for b in blocks)
         yield {

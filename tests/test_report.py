@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,18 @@ def test_a_weak_difference_among_many_is_no_verdict() -> None:
     )
     assert 0.025 < alone["p"] < 0.05 and alone["p"] == among["p"]
     assert (alone["verdict"], among["verdict"]) == ("faster", "inconclusive")
+
+
+def test_the_looks_of_a_comparison_widen_its_interval_in_the_report() -> None:
+    """What five pairs would call faster was looked at after 5, 10 and 20 when the plan was 5-20."""
+    factors = (1.4, 1.15, 1.25, 1.1, 1.05)
+    fixed = [
+        a_record(s, 1e-3 / v, 128, k) for k, f in enumerate(factors) for s, v in (("lif@eager", 1.0), ("lif@cpu", f))
+    ]
+    looked = [replace(r, pairs="5-20") for r in fixed]
+    (once,), (thrice,) = (report._verdicts(r, None) for r in (fixed, looked))
+    assert thrice["p"] == pytest.approx(3 * once["p"])
+    assert (once["verdict"], thrice["verdict"]) == ("faster", "inconclusive")
 
 
 def test_every_reason_is_told(written: Path) -> None:

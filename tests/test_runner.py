@@ -170,7 +170,9 @@ def test_pairs_end_when_the_verdict_is_clear_and_a_decided_subject_leaves_the_bl
     fake.seconds = times | {("lif@cpu", k): 0.1 * times["lif@eager", k] for k in range(20)}
     fake.seconds |= {("lif@indexed", k): 1.0 + 0.1 * ((k + 1) % 3) for k in range(20)}
     session: Any = fake(LATENCY)
-    rows = list(compare(["lif@eager", "lif@cpu", "lif@indexed"], CASES[0], session=session))
+    kept: list[Record] = []
+    rows = list(compare(["lif@eager", "lif@cpu", "lif@indexed"], CASES[0], session=session, keep=kept))
+    assert {r.pairs for r in kept} == {"5-20"}
     assert [(r.verdict, r.ratio and r.ratio.n) for r in rows] == [("faster", 5), ("inconclusive", 20)]
     subjects = [s for s, _, _ in fake.measured]
     assert [subjects.count(s) for s in ("lif@eager", "lif@cpu", "lif@indexed")] == [20, 5, 20]
