@@ -157,10 +157,8 @@ def _weigh(
             continue
         sides = [[_latency(side[b]) for b in blocks] for side in (subjects[base], mine)]
         record = mine[blocks[0]]
-        plan = Pairs.of(
-            record.pairs or len(blocks)
-        )  # a comparison that was looked at several times has wider intervals
-        ratio = plan.ratio(sides[0], sides[1])
+        # a comparison whose verdict may be looked at several times has wider intervals
+        ratio = Pairs.of(record.pairs or len(blocks)).ratio(sides[0], sides[1])
         floor = max(floors.get(side[blocks[0]].case_id, 0.0) for side in (subjects[base], mine))
         ungated = any("ungated" in mine[b].flags for b in blocks)
         yield {

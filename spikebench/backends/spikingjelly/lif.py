@@ -10,7 +10,7 @@ from spikingjelly.activation_based import neuron as theirs
 from torch import Tensor
 
 from spikebench.backend import neighbour
-from spikebench.backends.spikingjelly._surrogate import SURROGATES, lacking
+from spikebench.backends.spikingjelly._common import SURROGATES, lacking
 from spikebench.neurons.lif import LIF
 
 if TYPE_CHECKING:

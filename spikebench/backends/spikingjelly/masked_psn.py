@@ -5,11 +5,10 @@
 
 from typing import TYPE_CHECKING
 
-import torch
 from spikingjelly.activation_based import neuron as theirs
 from torch import Tensor
 
-from spikebench.backends.spikingjelly._surrogate import SURROGATES, lacking
+from spikebench.backends.spikingjelly._common import lacking, parallel
 from spikebench.neurons.masked_psn import MaskedPSN
 
 if TYPE_CHECKING:
@@ -23,13 +22,6 @@ def refuses(case: "Case") -> str | None:
 
 def run(neuron: MaskedPSN, x: Tensor, seed: int | None = None) -> Tensor:
     """Spikes [T, B, N]."""
-    if "_spikingjelly" not in vars(neuron):
-        with torch.random.fork_rng():  # its own start is not used
-            made = theirs.MaskedPSN(
-                k=neuron.k, T=len(x), surrogate_function=SURROGATES[neuron.surrogate](alpha=neuron.slope), step_mode="m"
-            )
-        object.__setattr__(neuron, "_spikingjelly", made.to(x.device, x.dtype))
-    layer = vars(neuron)["_spikingjelly"]
-    layer.weight, layer.bias = neuron.weight, neuron.bias
+    layer = parallel(neuron, x, lambda f: theirs.MaskedPSN(k=neuron.k, T=len(x), surrogate_function=f, step_mode="m"))
     layer.lambda_ = neuron.masking
     return layer(x)

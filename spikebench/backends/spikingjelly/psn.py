@@ -5,11 +5,10 @@
 
 from typing import TYPE_CHECKING
 
-import torch
 from spikingjelly.activation_based import neuron as theirs
 from torch import Tensor
 
-from spikebench.backends.spikingjelly._surrogate import SURROGATES, lacking
+from spikebench.backends.spikingjelly._common import lacking, parallel
 from spikebench.neurons.psn import PSN
 
 if TYPE_CHECKING:
@@ -23,10 +22,5 @@ def refuses(case: "Case") -> str | None:
 
 def run(neuron: PSN, x: Tensor, seed: int | None = None) -> Tensor:
     """Spikes [T, B, N]."""
-    if "_spikingjelly" not in vars(neuron):
-        with torch.random.fork_rng():  # its own start is not used
-            made = theirs.PSN(T=len(x), surrogate_function=SURROGATES[neuron.surrogate](alpha=neuron.slope))
-        object.__setattr__(neuron, "_spikingjelly", made.to(x.device, x.dtype))
-    layer = vars(neuron)["_spikingjelly"]
-    layer.weight, layer.bias = neuron.weight, neuron.bias
+    layer = parallel(neuron, x, lambda f: theirs.PSN(T=len(x), surrogate_function=f))
     return layer(x)

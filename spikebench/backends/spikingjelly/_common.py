@@ -1,10 +1,13 @@
-"""SpikingJelly's surrogates that equal ours."""
+"""What our adapters for SpikingJelly share: its surrogates that equal ours, and how its parallel neurons are made."""
 
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import torch
 from spikingjelly.activation_based import surrogate
+from torch import Tensor
 
 from spikebench.backend import beyond
 
@@ -25,3 +28,14 @@ def lacking(case: "Case", **can: tuple[Any, ...]) -> str | None:
     if reason is None and case.options["surrogate"] == "fast_sigmoid" and case.options["slope"] != 1.0:
         return f"spikingjelly's SuperSpike is the fast sigmoid of slope 1, not {case.options['slope']}"
     return reason
+
+
+def parallel(neuron: Any, x: Tensor, make: Callable[[Any], Any]) -> Any:
+    """Their parallel neuron, made once from a surrogate, with the weights of ours."""
+    if "_spikingjelly" not in vars(neuron):
+        with torch.random.fork_rng():  # its own start is not used
+            made = make(SURROGATES[neuron.surrogate](alpha=neuron.slope))
+        object.__setattr__(neuron, "_spikingjelly", made.to(x.device, x.dtype))
+    layer = vars(neuron)["_spikingjelly"]
+    layer.weight, layer.bias = neuron.weight, neuron.bias
+    return layer
