@@ -13,10 +13,12 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 import spikebench
-from spikebench import rooms, stats, store, units
+from spikebench import claim, finding, rooms, stats, store, units
+from spikebench.pages import page as claim_page
 from spikebench.record import Record
 
 ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "results" / "amd-epyc-f25m1-2c"
 NOTEBOOKS = ("tour", "explained_4000x", "own_neuron", "reading_results")
 
 
@@ -24,8 +26,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that no file in docs/ holds."""
     from spikebench.cli.app import app
 
-    records = store.load(ROOT / "results" / "amd-epyc-2c" / "quick.jsonl")
+    records = store.load(RESULTS / "quick.jsonl")
     made = {f"neurons/{name}.md": "\n".join(neuron(name, records)) for name in rooms.names("neurons")}
+    made |= claims(store.load(RESULTS / "claims.jsonl"))
     made["cli.md"] = "\n".join(commands(typer.main.get_command(app)))
     made["api.md"] = "\n".join(names())
     for name in NOTEBOOKS:
@@ -66,6 +69,21 @@ def neuron(name: str, records: list[Record]) -> Iterator[str]:
         yield f"| `{key}` | `{option.default}` | {', '.join(f'`{c}`' for c in option.choices) or _cell(option.type_name)} |"
     yield f"\n## Source\n\n```bibtex\n{inspect.cleandoc(str(facts.attributes.get('reference', '')))}\n```\n"
     yield from _measured(name, records)
+
+
+def claims(records: list[Record]) -> dict[str, str]:
+    """A page per claim, judged by the records, and the one that lists them."""
+    found = [(c, finding.judge(name, c, records)) for name, c in claim.every()]
+    lines = [
+        "# Claims\n",
+        "What papers say, set against the committed records of a machine with two CPU cores and no GPU. Another machine's are",
+        "judged by `spikebench reproduce --from FILES`.\n",
+        "| claim | published | measured | against a fused kernel | verdict |\n| --- | ---: | ---: | ---: | --- |",
+    ]
+    for _, f in found:
+        cells = (f.claimed, f.shown, f.fair.shown if f.fair else "—", f.verdict)
+        lines.append(f"| [{f.claim.replace('_', '-')}](claims/{f.claim}.md) | {' | '.join(map(_cell, cells))} |")
+    return {"claims.md": "\n".join(lines) + "\n"} | {f"claims/{f.claim}.md": claim_page(f, c) for c, f in found}
 
 
 def _docstring(name: str) -> str:

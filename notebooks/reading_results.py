@@ -17,7 +17,7 @@ import spikebench as sb
 from spikebench import stats, store, units
 
 ROOT = next(p for p in (Path.cwd(), *Path.cwd().parents) if (p / "results").is_dir())
-RESULTS = ROOT / "results" / "amd-epyc-2c"
+RESULTS = ROOT / "results" / "amd-epyc-f25m1-2c"
 table = sb.table(RESULTS / "*.jsonl")
 print(f"{len(table)} rows, {table['case_id'].nunique()} cases, {table['run'].nunique()} runs")
 print(table.columns.tolist())
@@ -59,11 +59,11 @@ assert (memory.loc["lif@cpu"] < memory.loc["lif@eager"]).all()
 # Blocks of a run are paired by `repeat`; the interval is of the mean of the logarithms.
 
 # %%
-pairs = sb.table(RESULTS / "pairs.jsonl").query("metric == 'latency'")
+pairs = sb.table(RESULTS / "quick.jsonl").query("metric == 'latency' and T == 1000 and B == 16")
 blocks = pairs.groupby(["repeat", "subject"])["value"].median().unstack()
 ratio = stats.paired_ratio(blocks["lif@eager"].tolist(), blocks["lif@cpu"].tolist())
 print(units.ratio(ratio.estimate, ratio.low, ratio.high, ratio.n), stats.verdict(ratio))
-assert ratio.n == len(blocks) == 10
+assert ratio.n == len(blocks) == 5
 
 # %% [markdown]
 # ## What a number was measured on

@@ -18,7 +18,7 @@ import spikebench as sb
 from spikebench import rooms
 
 ROOT = next(p for p in (Path.cwd(), *Path.cwd().parents) if (p / "results").is_dir())
-RESULTS = ROOT / "results" / "amd-epyc-2c"
+RESULTS = ROOT / "results" / "amd-epyc-f25m1-2c"
 
 # %% [markdown]
 # ## What there is
@@ -60,10 +60,10 @@ table = sb.table(RESULTS / "quick.jsonl")
 print(table[["subject", "mode", "T", "metric", "unit", "value"]].head(3).to_string(index=False))
 
 # %% [markdown]
-# The median time of a training step (forward and backward) at T = 2000, in milliseconds:
+# The median time of a training step (forward and backward) at T = 1000, B = 4, N = 128, in milliseconds:
 
 # %%
-steps = table[(table["metric"] == "latency") & (table["T"] == 2000) & (table["workload"] == "layer")]
+steps = table.query("metric == 'latency' and workload == 'layer' and T == 1000 and B == 4")
 times = steps.groupby("subject")["value"].median().sort_values() * 1e3
 print(times.round(2).to_string())
 
@@ -75,7 +75,9 @@ print(times.round(2).to_string())
 # %%
 from spikebench import stats, store, units
 
-blocks = {(r.case["subject"], r.repeat): r for r in store.load(RESULTS / "pairs.jsonl")}
+SIZES = {"T": 1000, "B": 16, "N": 128}
+records = [r for r in store.load(RESULTS / "quick.jsonl") if r.case.items() >= SIZES.items()]
+blocks = {(r.case["subject"], r.repeat): r for r in records}
 medians = {
     s: [stats.median(r.measurements[0].samples) for (name, _), r in sorted(blocks.items()) if name == s]
     for s in ("lif@eager", "lif@cpu")

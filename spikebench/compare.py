@@ -9,7 +9,7 @@ from typing import Any
 
 from spikebench import stats, store
 from spikebench.case import Case, with_changes
-from spikebench.pairs import Pairs
+from spikebench.pairs import Pairs, sides
 from spikebench.record import Record
 from spikebench.runner import Session, Settings
 
@@ -76,9 +76,8 @@ def compare(
     for block in range(plan.last):
         indices = [0, *open_]
         order.shuffle(indices)
-        for i in indices:
-            metrics = (metric,) if block else (metric, "spike_rate")
-            measured = session.measure(cases[i], block, metrics)
+        metrics = (metric,) if block else (metric, "spike_rate")
+        for i, measured in zip(indices, session.block([cases[i] for i in indices], block, metrics), strict=True):
             records[i].append(replace(measured, pairs=f"{plan.first}-{plan.last}"))
             if out is not None:
                 store.append(out, records[i][-1])
@@ -97,7 +96,7 @@ def _over(plan: Pairs, base: list[Record], other: list[Record], metric: str, flo
     """Whether a subject needs no further block: a side is not ok, or the verdict stands."""
     if any(r.status != "ok" for r in (base[-1], other[-1])):
         return True
-    return plan.decided([_median(r, metric) for r in base], [_median(r, metric) for r in other], floor)
+    return plan.decided(*_sides(base, other, metric), floor)
 
 
 def judge(
@@ -113,11 +112,12 @@ def judge(
     names = (other.subject, base.subject, other, metric)
     base_records = base_records[: len(records)]
     bad = next((r for r in [*base_records, *records] if r.status != "ok"), None)
-    medians = [[_median(r, metric) for r in side] for side in (base_records, records)]
+    pair = _sides(base_records, records, metric)
+    middle = stats.median(pair[0]), stats.median([_median(r, metric) for r in records])
     if bad is not None:
         reason = f"{bad.case['subject']}: {bad.reason}"
-        return Comparison(*names, None, None, bad.status, reason, (stats.median(medians[0]), stats.median(medians[1])))
-    ratio = (pairs or Pairs(len(records), len(records))).ratio(medians[0], medians[1])
+        return Comparison(*names, None, None, bad.status, reason, middle)
+    ratio = (pairs or Pairs(len(records), len(records))).ratio(*pair)
     ungated = any("ungated" in r.flags for r in records)
     verdict = stats.verdict(ratio, floor)
     return Comparison(
@@ -126,7 +126,7 @@ def judge(
         verdict,
         "ok",
         "ungated" if ungated else None,
-        (stats.median(medians[0]), stats.median(medians[1])),
+        middle,
     )
 
 
@@ -144,6 +144,12 @@ def together(rows: Sequence[Comparison]) -> list[Comparison]:
         verdict = stats.confirmed(row.verdict, q[i]) if i in q else row.verdict
         made.append(replace(row, verdict=verdict, q=q.get(i), over_cases=mean))
     return made
+
+
+def _sides(base: list[Record], other: list[Record], metric: str) -> tuple[list[float], list[float]]:
+    """The numbers of each block; of a baseline that went on alone, those blocks it shares."""
+    found = [sides(a, b, metric) for a, b in zip(base, other, strict=False)]
+    return [a for a, _ in found], [b for _, b in found]
 
 
 def _median(record: Record, metric: str) -> float:

@@ -32,11 +32,15 @@ class Plan:
 
 @dataclass
 class Running:
-    """A workload in its process: what metrics share. `first_call` is the duration of the first launch in seconds."""
+    """A workload in its process: what metrics share. `first_call` is the duration of the first launch in seconds.
+
+    `turn`, where other processes measure beside this one, lets them work and comes back when it is this one's turn again.
+    """
 
     workload: Workload
     clock: Clock
     plan: Plan
+    turn: Callable[[], None] | None = None
     first_call: float | None = None
     last_output: Tensor | None = None
     detail: dict[str, Any] = field(default_factory=dict)

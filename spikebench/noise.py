@@ -6,35 +6,48 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from spikebench import stats, store
+from spikebench.pairs import sides
 from spikebench.record import Record
 from spikebench.rooms import Problem
 
 
-def floors(records: Iterable[Record], metric: str = "latency") -> dict[str, float]:
+def floors(records: Iterable[Record], metric: str = "latency", apart: bool = False) -> dict[str, float]:
     """case_id → the farther end of the 95 % interval of A against A, as a share (0.03: 3 %).
 
-    The two sides of a pair are the two records of one run, case and repeat.
+    The two sides of a pair are the two records of one run, case and repeat. `apart`: the sides are the first and the last
+    blocks of each run instead, as for records that were not measured side by side.
     """
-    pairs: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    blocks: dict[tuple[str, str, int], list[float]] = defaultdict(list)
+    blocks: dict[tuple[str, str, int], list[Record]] = defaultdict(list)
     for r in records:
         found = r.measurement(metric)
         if r.status == "ok" and found and found.samples:
-            block = blocks[(r.run, r.case_id, r.repeat)]
-            block.append(stats.median(found.samples))
-            if len(block) == 2:
-                pairs[r.case_id].append((block[0], block[1]))
-    return {case: _floor(found) for case, found in pairs.items() if len(found) > 1}
+            blocks[(r.run, r.case_id, r.repeat)].append(r)
+    whole: dict[str, list[list[Record]]] = defaultdict(list)
+    for (_, case, _), block in sorted(blocks.items()):
+        if len(block) > 1:
+            whole[case].append(block)
+    ratio = _apart if apart else _beside
+    return {case: _farther(ratio(found, metric)) for case, found in whole.items() if len(found) > 1}
 
 
-def _floor(pairs: list[tuple[float, float]]) -> float:
-    ratio = stats.paired_ratio([a for a, _ in pairs], [b for _, b in pairs])
+def _beside(blocks: list[list[Record]], metric: str) -> stats.Ratio:
+    pairs = [sides(block[0], block[1], metric) for block in blocks]
+    return stats.paired_ratio([a for a, _ in pairs], [b for _, b in pairs])
+
+
+def _apart(blocks: list[list[Record]], metric: str) -> stats.Ratio:
+    half = len(blocks) // 2
+    medians = [[sides(r, r, metric)[0] for block in part for r in block] for part in (blocks[:half], blocks[half:])]
+    return stats.unpaired_ratio(medians[0], medians[1])
+
+
+def _farther(ratio: stats.Ratio) -> float:
     return math.expm1(max(abs(math.log(ratio.low)), abs(math.log(ratio.high))))
 
 
-def recorded(path: Path, metric: str = "latency") -> dict[str, float]:
+def recorded(path: Path, metric: str = "latency", apart: bool = False) -> dict[str, float]:
     """The floors in a file; empty if there is none."""
     try:
-        return floors(store.read(path), metric)
+        return floors(store.read(path), metric, apart)
     except Problem:
         return {}

@@ -1,13 +1,29 @@
-"""How many pairs a live comparison takes, fixed before the first: a few to screen, more where the verdict is open."""
+"""How many pairs a live comparison takes, fixed before the first: a few to screen, more where the verdict is open; and what one gives."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from spikebench import stats
+from spikebench.record import Record
 from spikebench.rooms import Problem
 
 ERROR = 0.05
+
+
+def sides(base: Record, other: Record, metric: str = "latency") -> tuple[float, float]:
+    """The two numbers of a pair of processes, whose quotient is their ratio: the medians; NaN where there is none.
+
+    Of samples that were taken in turns the quotient is the median over the turns: a machine that changed its speed in
+    between changed it for both sides of most turns. The other side is then the base's median over this quotient.
+    """
+    found = [r.measurement(metric) for r in (base, other)]
+    mine, theirs = (m.samples if m else [] for m in found)
+    middle = [stats.median(samples) if samples else math.nan for samples in (mine, theirs)]
+    turns = mine and theirs and all(m and m.detail.get("turns") for m in found) and all(t > 0 for t in theirs)
+    if not turns:
+        return middle[0], middle[1]
+    return middle[0], middle[0] / stats.median([a / b for a, b in zip(mine, theirs, strict=False)])
 
 
 @dataclass(frozen=True)

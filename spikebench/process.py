@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,6 +27,35 @@ class Outcome:
     log: str = ""
     cpu_seconds: float | None = None
     wall_seconds: float = 0.0
+
+
+class Turns:
+    """Whose turn it is among processes that measure side by side: one works while the others wait, in a fixed order."""
+
+    def __init__(self, count: int) -> None:
+        self._changed = threading.Condition()
+        self._here, self._now, self._taken = list(range(count)), 0, False
+
+    def wait(self, who: int) -> float:
+        """Pass the turn on if it is one's own, and wait until it comes back: after so many seconds."""
+        start = clock.monotonic()
+        with self._changed:
+            if self._now == who and self._taken:
+                self._pass()
+            self._changed.wait_for(lambda: self._now == who)
+            self._taken = True
+        return clock.monotonic() - start
+
+    def leave(self, who: int) -> None:
+        """From now on the others take turns without this one."""
+        with self._changed:
+            if self._now == who:
+                self._pass()
+            self._here.remove(who)
+
+    def _pass(self) -> None:
+        self._now, self._taken = self._here[(self._here.index(self._now) + 1) % len(self._here)], False
+        self._changed.notify_all()
 
 
 class Workers:
@@ -52,16 +82,27 @@ class Workers:
         self._stop()
         self._folder.cleanup()
 
+    def kill(self) -> None:
+        """End the server and the job it has, from another thread; the one that waits for the job sees it die."""
+        if self._server is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._server.pid, signal.SIGKILL)
+
     def prepare(self) -> None:
         """Start the process that takes the next job, so that it has loaded what it needs when the job comes."""
         self._start()
 
     def ask(
-        self, job: dict[str, Any], timeout: float | None = None, watch: Callable[[str], None] | None = None
+        self,
+        job: dict[str, Any],
+        timeout: float | None = None,
+        watch: Callable[[str], None] | None = None,
+        turn: Callable[[], float] | None = None,
     ) -> Outcome:
         """Do one job in a fresh process. A crash, a kill and a time-out are outcomes, not errors.
 
-        `watch` is called twice a second with the end of what the job has printed.
+        `watch` is called twice a second with the end of what the job has printed. With `turn` the process asks before it
+        works, and in between; `turn` comes back when it may, with the seconds that took, which are not the job's.
         """
         self._count += 1
         base = Path(self._folder.name) / str(self._count)
@@ -71,10 +112,13 @@ class Workers:
         try:
             server = self._start()
             assert server.stdin is not None
-            server.stdin.write((json.dumps(job | files | {"threads": self.threads}) + "\n").encode())
+            server.stdin.write(
+                (json.dumps(job | files | {"threads": self.threads, "turns": turn is not None}) + "\n").encode()
+            )
             server.stdin.flush()
-            pid = int((self._line(60.0) or {}).get("pid", 0)) or None
-            ended = self._wait(timeout, watch, Path(files["log"])) if pid else None
+            ended = self._line(60.0)
+            if ended and (pid := ended.get("pid")):
+                ended = self._wait(timeout, watch, Path(files["log"]), turn)
         except BrokenPipeError:
             ended = {}
         except BaseException:
@@ -96,13 +140,25 @@ class Workers:
             self._stop()
         return outcome
 
-    def _wait(self, timeout: float | None, watch: Callable[[str], None] | None, log: Path) -> dict[str, Any] | None:
-        if watch is None:
-            return self._line(timeout)
+    def _wait(
+        self,
+        timeout: float | None,
+        watch: Callable[[str], None] | None,
+        log: Path,
+        turn: Callable[[], float] | None,
+    ) -> dict[str, Any] | None:
         limit = clock.monotonic() + (timeout or float("inf"))
-        while (ended := self._line(0.5)) is None and clock.monotonic() < limit:
-            watch(_tail(log))
-        return ended
+        while (left := limit - clock.monotonic()) > 0:
+            line = self._line(0.5 if watch else None if left == float("inf") else left)
+            if line is None and watch:
+                watch(_tail(log))
+            elif line is not None and "turn" in line and turn and self._server and self._server.stdin:
+                limit += turn()
+                self._server.stdin.write(b'{"go": true}\n')
+                self._server.stdin.flush()
+            elif line is not None:
+                return line
+        return None
 
     def _ended(self, ended: dict[str, Any], path: Path) -> Outcome:
         """The outcome of a process that is gone: its result, or how it died."""

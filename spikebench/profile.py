@@ -228,15 +228,14 @@ def _pairs(
 ) -> tuple[list[Record], list[Comparison]]:
     """Blocks over all cases, so that a spent budget leaves pairs out and no length; then every ratio."""
     subjects, found = [made.subject, *(b for b in baselines if b != made.subject)], {}
-    total = made.pairs * len(made.cases) * len(subjects)
-    for done, (block, case) in enumerate(_order(session.settings.budget, made, subjects)):
-        (progress or _silent)(f"{verdict.short(case.subject)} {case.mode} T={case.T}", done, total)
-        earlier = found.setdefault(case.case_id, [])
-        if earlier and earlier[-1].status != "ok":
-            continue
-        earlier.append(session.measure(case, block, LATER if block else session.settings.metrics))
-        if made.out is not None:
-            store.append(made.out, earlier[-1])
+    total = made.pairs * len(made.cases)
+    for done, (block, cases) in enumerate(_order(session.settings.budget, made, subjects)):
+        (progress or _silent)(f"{cases[0].mode} T={cases[0].T}", done, total)
+        left = [c for c in cases if all(r.status == "ok" for r in found.get(c.case_id, []))]
+        for record in session.block(left, block, LATER if block else session.settings.metrics):
+            found.setdefault(record.case_id, []).append(record)
+            if made.out is not None:
+                store.append(made.out, record)
     rows: list[Comparison] = []
     for base in subjects[1:]:
         for case in made.cases:
@@ -247,16 +246,15 @@ def _pairs(
     return [r for side in found.values() for r in side], rows
 
 
-def _order(budget: float | None, made: Profile, subjects: list[str]) -> Iterator[tuple[int, Case]]:
-    """What is measured, block by block, subjects in random order at each case, until the budget is spent."""
+def _order(budget: float | None, made: Profile, subjects: list[str]) -> Iterator[tuple[int, list[Case]]]:
+    """What is measured, block by block, at each case subjects in random order, until the budget is spent."""
     shuffled = random.Random(made.subject)
     for block in range(made.pairs):
         for case in made.cases:
             order = shuffled.sample(subjects, len(subjects))
             if budget is not None and block and clock.monotonic() - made.started > budget:
                 return
-            for subject in order:
-                yield block, with_changes(case, subject=subject)
+            yield block, [with_changes(case, subject=subject) for subject in order]
 
 
 def _matched(base: list[Record], mine: list[Record]) -> tuple[list[Record], list[Record]]:

@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from spikebench import noise, stats, store, units
 from spikebench import report_rows as rows
 from spikebench.growth import growth_rows
-from spikebench.pairs import Pairs
+from spikebench.pairs import Pairs, sides
 from spikebench.record import Record
 from spikebench.rooms import Problem
 
@@ -155,17 +155,18 @@ def _weigh(
         blocks = sorted(mine.keys() & subjects[base].keys())
         if subject == base or len(blocks) < 2:
             continue
-        sides = [[_latency(side[b]) for b in blocks] for side in (subjects[base], mine)]
+        pairs = [sides(subjects[base][b], mine[b]) for b in blocks]
+        times = [[_latency(side[b]) for b in blocks] for side in (subjects[base], mine)]
         record = mine[blocks[0]]
         # a comparison whose verdict may be looked at several times has wider intervals
-        ratio = Pairs.of(record.pairs or len(blocks)).ratio(sides[0], sides[1])
+        ratio = Pairs.of(record.pairs or len(blocks)).ratio([a for a, _ in pairs], [b for _, b in pairs])
         floor = max(floors.get(side[blocks[0]].case_id, 0.0) for side in (subjects[base], mine))
         ungated = any("ungated" in mine[b].flags for b in blocks)
         yield {
             "case": _where(record),
             "baseline": base,
             "subject": subject,
-            "times": [units.show(stats.median(side), "s") for side in sides],
+            "times": [units.show(stats.median(side), "s") for side in times],
             "ratio": units.ratio(ratio.estimate, ratio.low, ratio.high, ratio.n),
             "verdict": stats.verdict(ratio, floor),
             "note": " (ungated)" if ungated else "",

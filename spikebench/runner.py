@@ -3,9 +3,11 @@
 import math
 import secrets
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,19 +15,24 @@ from spikebench import clock, environment, rooms, stability, store
 from spikebench.case import Case
 from spikebench.executor import Executor, Job, Local
 from spikebench.monitor import Monitor
-from spikebench.process import Outcome, Workers
+from spikebench.process import Outcome, Turns, Workers
 from spikebench.record import Measurement, Record, Status
 
 DEFAULT_METRICS = ("latency", "compile_time", "copy", "spike_rate", "peak_memory")
 TRIES = 3  # of a case that is unsteady, when strict
+SMALL = 2**26  # bytes of input; of what is larger, one process at a time has its data in memory
 
 
 @dataclass
 class Settings:
-    """How a run measures; seconds and bytes. `budget` bounds the whole run, `timeout` each process."""
+    """How a run measures; seconds and bytes. `budget` bounds the whole run, `timeout` each process.
+
+    `fewest` samples of what takes over 0.2 s.
+    """
 
     metrics: tuple[str, ...] = DEFAULT_METRICS
     samples: int = 20
+    fewest: int = 5
     timeout: float | None = 300.0
     memory_limit: int | None = None
     budget: float | None = None
@@ -51,7 +58,7 @@ class Session:
         self.settings = settings
         self.run_id = f"{int(clock.wall())}-{secrets.token_hex(3)}"
         self.environment = environment.gather() | {"threads": settings.threads, "placement": "OMP_PROC_BIND=true"}
-        self._workers: dict[tuple[str, bool], Workers] = {}
+        self._workers: dict[tuple[str, bool, int], Workers] = {}
         self._interpreters = {p: environment.of(p) for p in set(settings.python.values())}
         self._gates: dict[str, Outcome] = {}
         self.deadline: float | None = None  # no process runs longer, in seconds of the monotonic clock
@@ -68,16 +75,35 @@ class Session:
         names = (case["backend"], case["neuron"], case["neuron"].rpartition(":")[0])
         return next((self.settings.python[n] for n in names if n in self.settings.python), sys.executable)
 
-    def ask(self, case: Case, job: dict[str, Any], watch: Callable[[str], None] | None = None) -> Outcome:
-        """A job about a case, in a fresh process of the interpreter that the case runs in."""
+    def _workers_for(self, case: Case, place: int = 0) -> Workers:
+        """Who starts the processes of a case; with several places, they can work side by side."""
         python, fork = self._python(case.to_json()), self.settings.fork and case.device != "cuda"
-        if (python, fork) not in self._workers:
-            self._workers[python, fork] = Workers(self.settings.threads, fork=fork, python=python)
-        workers = self._workers[python, fork]
+        if (python, fork, place) not in self._workers:
+            self._workers[python, fork, place] = Workers(self.settings.threads, fork=fork, python=python)
+        return self._workers[python, fork, place]
+
+    def ask(
+        self,
+        case: Case,
+        job: dict[str, Any],
+        watch: Callable[[str], None] | None = None,
+        place: int = 0,
+        turns: Turns | None = None,
+    ) -> Outcome:
+        """A job about a case, in a fresh process of the interpreter that the case runs in.
+
+        With `turns` it is one of those that take turns, the one at its `place`.
+        """
+        workers = self._workers_for(case, place)
         limits = {"case": case.to_json(), "memory_limit": self.settings.memory_limit}
         left = math.inf if self.deadline is None else max(1.0, self.deadline - clock.monotonic())
         limit = min(self.settings.timeout or math.inf, left)
-        return workers.ask(job | limits, None if math.isinf(limit) else limit, watch)
+        turn = partial(turns.wait, place) if turns else None
+        try:
+            return workers.ask(job | limits, None if math.isinf(limit) else limit, watch, turn)
+        finally:
+            if turns:
+                turns.leave(place)
 
     def gate(self, case: Case) -> Outcome:
         """The gate's outcome for a case, in a process of its own, once per session."""
@@ -87,16 +113,61 @@ class Session:
 
     def measure(self, case: Case, repeat: int = 0, metrics: tuple[str, ...] | None = None) -> Record:
         """One case in fresh processes; with `strict` again while it is unsteady, then flagged so."""
-        record, tries = self._measure(case, repeat, metrics), 1
-        while self.settings.strict and stability.unsteady(record) and tries < TRIES:
-            record, tries = self._measure(case, repeat, metrics), tries + 1
-        if not self.settings.strict:
-            return record
-        flags = [*record.flags, *["unsteady"] * stability.unsteady(record)]
-        return replace(record, flags=flags, environment=record.environment | {"tries": tries})
+        return self.block([case], repeat, metrics)[0]
 
-    def _measure(self, case: Case, repeat: int, metrics: tuple[str, ...] | None) -> Record:
-        """One case: the gate if it has not been, then a fresh process for time and one for memory."""
+    def block(self, cases: Sequence[Case], repeat: int = 0, metrics: tuple[str, ...] | None = None) -> list[Record]:
+        """Cases to be compared, each in fresh processes; with `strict` again while one is unsteady, then flagged so.
+
+        On the CPU they are there at once and their latencies are sampled in turns, so that what slows the machine for a
+        while slows them all; not where an input is larger than SMALL. Else one comes after the other.
+        """
+        records, tries = self._block(cases, repeat, metrics), 1
+        while self.settings.strict and any(map(stability.unsteady, records)) and tries < TRIES:
+            records, tries = self._block(cases, repeat, metrics), tries + 1
+        if not self.settings.strict:
+            return records
+        return [
+            replace(
+                r, flags=[*r.flags, *["unsteady"] * stability.unsteady(r)], environment=r.environment | {"tries": tries}
+            )
+            for r in records
+        ]
+
+    def _block(self, cases: Sequence[Case], repeat: int, metrics: tuple[str, ...] | None) -> list[Record]:
+        passed = [c for c in cases if self.gate(c.gated).status == "ok"]
+        small = all(c.device == "cpu" and 4 * c.T * c.B * c.N <= SMALL for c in passed)
+        if len(passed) < 2 or not small or "latency" not in (metrics or self.settings.metrics):
+            return [self._measure(c, repeat, metrics) for c in cases]
+        for place, case in enumerate(passed):
+            self._workers_for(case, place).prepare()
+        turns, monitor, start = Turns(len(passed)), Monitor("cpu"), clock.monotonic()
+        with ThreadPoolExecutor(len(passed)) as threads:
+            names = self._processes(metrics)[0][1]
+            asked = [
+                threads.submit(self._process, c, "timing", names, place=k, turns=turns) for k, c in enumerate(passed)
+            ]
+            try:
+                timed = iter([a.result() for a in asked])
+            except BaseException:
+                for workers in self._workers.values():
+                    workers.kill()
+                raise
+        own, wall = sum(a.result().cpu_seconds or 0.0 for a in asked), clock.monotonic() - start
+        around = monitor.end(own, wall)
+        return [self._measure(c, repeat, metrics, *((next(timed), around) if c in passed else ())) for c in cases]
+
+    def _measure(
+        self,
+        case: Case,
+        repeat: int,
+        metrics: tuple[str, ...] | None,
+        timed: Outcome | None = None,
+        around: tuple[dict[str, Any], list[str]] | None = None,
+    ) -> Record:
+        """One case: the gate if it has not been, then a fresh process for time and one for memory.
+
+        `timed` is the outcome of the first where that is done, and `around` what else went on.
+        """
         gated = self.gate(case.gated)
         head: dict[str, Any] = {"run": self.run_id, "case_id": case.case_id, "case": case.to_json(), "repeat": repeat}
         found = gated.result.get("gate")
@@ -107,9 +178,11 @@ class Session:
             return _finite(Record(**head, status=cast(Status, gated.status), reason=reason, environment=facts))
         monitor = Monitor(case.device)
         watch = monitor.look if case.device == "cuda" else None  # on the CPU, looking would disturb
-        outcomes = [self._process(case, p, names, found, watch) for p, names in self._processes(metrics)]
+        left = self._processes(metrics)[timed is not None :]
+        outcomes = [timed] if timed else []
+        outcomes += [self._process(case, p, names, watch) for p, names in left]
         own, wall = sum(o.cpu_seconds or 0.0 for o in outcomes), sum(o.wall_seconds for o in outcomes)
-        around, disturbed = monitor.end(own, wall)
+        facts, disturbed = around or monitor.end(own, wall)
         bad = next((o for o in outcomes if o.status != "ok"), None)
         measurements = [Measurement(**m) for o in outcomes for m in o.result.get("measurements", [])]
         flags = sorted({f for o in outcomes for f in o.result.get("flags", [])})
@@ -118,7 +191,7 @@ class Session:
         flags += disturbed
         flags += ["bimodal"] if _bimodal(measurements) else []
         status, reason = _summary(bad, measurements)
-        facts = self._facts(around, case)
+        facts = self._facts(facts, case)
         made = Record(**head, status=status, reason=reason, measurements=measurements, environment=facts, flags=flags)
         return _finite(made)
 
@@ -158,14 +231,16 @@ class Session:
         case: Case,
         process: str,
         names: list[str],
-        gate: dict[str, Any] | None,
-        watch: Callable[[str], None] | None,
+        watch: Callable[[str], None] | None = None,
+        place: int = 0,
+        turns: Turns | None = None,
     ) -> Outcome:
+        gate = self.gate(case.gated).result.get("gate")
         found = gate if gate and case.workload == "layer" else {}
         spikes = found.get("spikes") if found.get("status") == "passed" else None
-        plan = {"samples": self.settings.samples, "fewest": min(5, self.settings.samples)}
+        plan = {"samples": self.settings.samples, "fewest": min(self.settings.fewest, self.settings.samples)}
         job = {"kind": "measure", "process": process, "metrics": names, "plan": plan}
-        return self.ask(case, job | {"bias": found.get("bias"), "spikes": spikes}, watch)
+        return self.ask(case, job | {"bias": found.get("bias"), "spikes": spikes}, watch, place, turns)
 
     def _facts(self, around: dict[str, Any], case: Case) -> dict[str, Any]:
         other = self._interpreters.get(self._python(case.to_json()), {})

@@ -16,6 +16,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -56,14 +57,13 @@ def serve(fork: bool) -> None:
     print(json.dumps({"ready": os.getpid()}), file=say)
     for line in sys.stdin:
         job = json.loads(line)
+        if "kind" not in job:
+            continue  # a turn given to a child that was gone
         if not fork:
-            print(json.dumps({"pid": os.getpid()}), file=say)
-            _child(job, say)
+            _child(job, say, alone=True)
         pid = os.fork()
         if pid == 0:
-            say.close()
-            _child(job)
-        print(json.dumps({"pid": pid}), file=say)
+            _child(job, say)
         _, status, usage = os.wait4(pid, 0)
         ended = {"exit": os.waitstatus_to_exitcode(status), "cpu_seconds": usage.ru_utime + usage.ru_stime}
         print(json.dumps(ended), file=say)
@@ -84,11 +84,27 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _child(job: dict[str, Any], say: TextIO | None = None) -> None:
+def _turns(say: TextIO) -> Callable[[], None]:
+    """A call that comes back when the parent gives this process its turn."""
+    answers = os.fdopen(os.dup(0), "rb", buffering=0)
+
+    def turn() -> None:
+        print(json.dumps({"turn": True}), file=say)
+        answers.readline()
+
+    return turn
+
+
+def _child(job: dict[str, Any], say: TextIO, alone: bool = False) -> None:
     """Do a job in this process, write its result, and leave without clean-up.
 
-    Who has no server above says itself how it ended; until then `say` stays open, and its end would mean a crash.
+    Who is `alone`, with no server above, says itself how it ended; until then `say` stays open, and its end would mean
+    a crash.
     """
+    print(json.dumps({"pid": os.getpid()}), file=say)
+    turn = _turns(say) if job.get("turns") else None
+    if not (alone or turn):
+        say.close()
     if os.getsid(0) != os.getpid():
         os.setsid()
     _die_with_parent()
@@ -96,23 +112,23 @@ def _child(job: dict[str, Any], say: TextIO | None = None) -> None:
     for stream in (1, 2):
         os.dup2(log, stream)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    result = perform(job)
-    partial = Path(job["result"] + ".part")
-    partial.write_text(json.dumps(result))
-    partial.rename(job["result"])
+    result = perform(job, turn)
+    unfinished = Path(job["result"] + ".part")
+    unfinished.write_text(json.dumps(result))
+    unfinished.rename(job["result"])
     sys.stdout.flush()
     sys.stderr.flush()
-    if say is not None:
+    if alone:
         used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         print(json.dumps({"exit": 0, "cpu_seconds": sum(u.ru_utime + u.ru_stime for u in used)}), file=say)
     os._exit(0)
 
 
-def perform(job: dict[str, Any]) -> dict[str, Any]:
+def perform(job: dict[str, Any], turn: Callable[[], None] | None = None) -> dict[str, Any]:
     """The result of a job: status, reason, and what its kind gives. Every failure of the subject becomes a status."""
     kinds: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "gate": _gate,
-        "measure": _measure,
+        "measure": partial(_measure, turn=turn),
         "train": _train,
         "check": _check,
         "way": _way,
@@ -180,14 +196,16 @@ def _gate(job: dict[str, Any]) -> dict[str, Any]:
     return {"status": status, "reason": result.reason if status == "wrong" else None, "gate": result.to_json()}
 
 
-def _measure(job: dict[str, Any]) -> dict[str, Any]:
+def _measure(job: dict[str, Any], turn: Callable[[], None] | None) -> dict[str, Any]:
     process = job["process"]
+    if turn:
+        turn()
     return_memory() if process == "memory" else keep_memory()
     torch.set_num_threads(job["threads"])
     case = Case.from_json(job["case"])
     work = build(case, job.get("bias")) if case.workload == "layer" else network_workload.build(case)
     clock: Clock = CudaClock(torch) if case.device == "cuda" else CpuClock()
-    running = Running(work, clock, Plan(**job["plan"]))
+    running = Running(work, clock, Plan(**job["plan"]), turn=turn)
     work.call_number(1)
     if process == "timing":
         running.first_call = clock.measure(work.launch)

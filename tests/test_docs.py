@@ -16,8 +16,10 @@ from spikebench.cli.app import app
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
-MADE = {f"{name}.md" for name in ("cli", "api")} | {f"notebooks/{p.stem}.md" for p in (ROOT / "notebooks").glob("*.py")}
-MADE |= {f"neurons/{name}.md" for name in rooms.names("neurons")}
+MADE = {f"{name}.md" for name in ("claims", "cli", "api")} | {
+    f"notebooks/{p.stem}.md" for p in (ROOT / "notebooks").glob("*.py")
+}
+MADE |= {f"{room}/{name}.md" for room in ("neurons", "claims") for name in rooms.names(room)}
 
 
 def commands() -> dict[str, Any]:
@@ -72,7 +74,7 @@ def test_site_builds_and_fetches_nothing(tmp_path: Path) -> None:
     for path in (tmp_path / "site").rglob("*.css"):
         assert not re.search(r"""(?:url\(|@import )["']?(?:https?:)?//""", path.read_text()), path.name
     assert all(f'id="{name}"' in pages["cli.html"] for name in commands())
-    assert {f"neurons/{name}.html" for name in rooms.names("neurons")} <= set(pages)
+    assert {f"{room}/{name}.html" for room in ("neurons", "claims") for name in rooms.names(room)} <= set(pages)
 
 
 def test_the_workflow_is_one() -> None:

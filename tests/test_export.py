@@ -11,7 +11,7 @@ from spikebench import export, store
 from spikebench.record import Measurement, Record
 from spikebench.rooms import Problem
 
-RESULTS = Path(__file__).parents[1] / "results" / "amd-epyc-2c"
+RESULTS = Path(__file__).parents[1] / "results" / "amd-epyc-f25m1-2c"
 CASE = {"subject": "lif@cpu", "mode": "train", "workload": "layer", "T": 128, "B": 4, "N": 8, "dtype": "float32"}
 CASE |= {"device": "cpu", "rate": 0.3, "seed": 0, "network": None, "task": None}
 

@@ -17,7 +17,7 @@ from spikebench.record import Measurement, Record
 from spikebench.rooms import Problem
 
 ROOT = Path(__file__).parent.parent
-RESULTS = ROOT / "results" / "amd-epyc-2c"
+RESULTS = ROOT / "results" / "amd-epyc-f25m1-2c"
 HOSTILE = (
     "</script><script>hit=1</script>",
     "<img src=x onerror=hit=1>",
@@ -259,4 +259,5 @@ main()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"20 records in {tmp_path / 'r.html'}\n"
+    count = len(store.load(RESULTS / "pairs.jsonl"))
+    assert done.stdout == f"{count} records in {tmp_path / 'r.html'}\n"

@@ -1,11 +1,14 @@
 """Resume, kill, interrupt, budget, order of pairs: what was measured stays measured."""
 
+import itertools
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +20,7 @@ from spikebench.clock import FakeClock
 from spikebench.compare import compare
 from spikebench.metric import Plan, Running, warm_up
 from spikebench.metrics import latency
-from spikebench.process import Outcome
+from spikebench.process import Outcome, Turns
 from spikebench.record import Record, Status
 
 HERE = Path(__file__).parents[1]
@@ -94,6 +97,9 @@ class FakeSession:
             environment=self.environment,
             repeat=repeat,
         )
+
+    def block(self, cases: list[Case], repeat: int = 0, metrics: Any = None) -> list[Record]:
+        return [self.measure(case, repeat, metrics) for case in cases]
 
 
 @pytest.fixture
@@ -220,6 +226,91 @@ def test_twenty_samples_five_when_slow_and_groups_when_fast(duration: float, sam
     assert work.launches == len(running.detail["warmup"]) + samples * group
 
 
+def test_who_measures_beside_others_lets_them_work_before_each_sample_and_settles_after() -> None:
+    work, turns = FakeWork(), list[int]()
+    running = Running(work, FakeClock([0.004]), Plan(warmup_least=0.0), turn=lambda: turns.append(work.launches))  # pyright: ignore[reportArgumentType]
+    assert len(latency.sample(running)) == 20
+    first = len(running.detail["warmup"])
+    assert turns == [first + k * (turns[1] - first) for k in range(20)]
+    assert turns[1] - first >= 1 + latency.SETTLE / 0.004 - 1
+
+
+def test_turns_go_round_and_pass_over_who_has_left() -> None:
+    turns, order, lock = Turns(3), list[int](), threading.Lock()
+
+    def part(who: int) -> None:
+        for _ in range(3 if who else 1):
+            turns.wait(who)
+            with lock:
+                order.append(who)
+        turns.leave(who)
+
+    with ThreadPoolExecutor(3) as threads:
+        for done in [threads.submit(part, who) for who in (2, 0, 1)]:
+            done.result(10)
+    assert order == [0, 1, 2, 1, 2, 1, 2]
+
+
+BESIDE = """
+import os, signal, time
+from torch import nn
+
+
+class Tells(nn.Module):
+    def forward(self, x):
+        start = time.monotonic()
+        time.sleep(0.002)
+        with open({log!r}, "a") as log:
+            print(os.getpid(), start, time.monotonic(), file=log)
+        return (x > 0.5).to(x.dtype) + 0 * x
+
+
+class Dies(Tells):
+    calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        if self.calls > 130:  # while it is sampled
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().forward(x)
+
+
+class Hangs(Tells):
+    calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        time.sleep(60 if self.calls > 130 else 0)
+        return super().forward(x)
+"""
+
+
+@pytest.mark.parametrize("fork", [True, False])
+def test_processes_of_a_block_are_there_at_once_and_work_in_turns(tmp_path: Path, fork: bool) -> None:
+    log = tmp_path / "log"
+    (tmp_path / "beside.py").write_text(BESIDE.format(log=str(log)))
+    cases = grid([f"{tmp_path}/beside.py:Tells"] * 2, T=[8], B=[2], N=[8])
+    with runner.Session(runner.Settings(metrics=("latency",), fork=fork)) as session:
+        session.gate(cases[0])
+        log.unlink()
+        records = session.block([cases[0], cases[0]])
+    assert [r.status for r in records] == ["ok", "ok"]
+    calls = [(int(pid), float(start), float(end)) for pid, start, end in map(str.split, log.read_text().splitlines())]
+    assert len({pid for pid, _, _ in calls}) == 2
+    assert all(before[2] <= after[1] for before, after in itertools.pairwise(calls))
+    assert sum(a[0] != b[0] for a, b in itertools.pairwise(calls)) >= 2 * 20
+
+
+@pytest.mark.parametrize(("bad", "status"), [("Dies", "failed"), ("Hangs", "timeout")])
+def test_who_dies_or_hangs_does_not_take_the_others_of_its_block_along(tmp_path: Path, bad: str, status: str) -> None:
+    (tmp_path / "beside.py").write_text(BESIDE.format(log=os.devnull))
+    names = [f"{tmp_path}/beside.py:{name}" for name in ("Tells", bad, "Tells")]
+    cases = [Case(name, T=8, B=2, N=8) for name in names]
+    with runner.Session(runner.Settings(metrics=("latency",), timeout=6.0)) as session:
+        assert [r.status for r in session.block(cases)] == ["ok", status, "ok"]
+        assert [r.status for r in session.block(cases[:1])] == ["ok"]
+
+
 def test_a_bimodal_process_is_flagged() -> None:
     def flag(values: list[float]) -> bool:
         return runner._bimodal([metric.Measurement("latency", "s", samples=values)])
@@ -230,7 +321,7 @@ def test_a_bimodal_process_is_flagged() -> None:
 
 def test_a_timed_out_gate_is_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
     session = runner.Session(LATENCY)
-    monkeypatch.setattr(session, "ask", lambda *_: Outcome("timeout", "no result after 1 s"))
+    monkeypatch.setattr(session, "ask", lambda *_, **__: Outcome("timeout", "no result after 1 s"))
     record = session.measure(CASES[0])
     session.__exit__()
     assert (record.status, record.reason, record.measurements) == ("timeout", "gate: no result after 1 s", [])

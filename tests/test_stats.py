@@ -1,12 +1,13 @@
 """Statistics: intervals that cover, verdicts that do not cry wolf, growth fits that find the quadratic term."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from spikebench import difference, noise, stats
-from spikebench.pairs import Pairs
+from spikebench.pairs import Pairs, sides
 from spikebench.record import Measurement, Record
 from spikebench.rooms import Problem
 
@@ -191,6 +192,23 @@ def test_noise_floor_is_the_farther_end_of_a_against_a() -> None:
     ratio = stats.paired_ratio([a for a, _ in pairs], [b for _, b in pairs])
     expected = max(ratio.high, 1 / ratio.low) - 1
     assert noise.floors(records) == {"c": pytest.approx(expected)}
+    apart = stats.unpaired_ratio([1.0, 1.02, 1.01, 1.0], [0.99, 1.01, 1.0, 1.0])
+    assert noise.floors(records, apart=True) == {"c": pytest.approx(max(apart.high, 1 / apart.low) - 1)}
+
+
+def test_samples_taken_in_turns_are_compared_turn_by_turn() -> None:
+    """A machine that doubles its speed at another turn of each side misleads the medians and not the turns."""
+    speed = [2.0] * 11 + [1.0] * 9
+    mine, theirs = speed, [1.05 * s for s in speed]
+    theirs[10] = 1.05  # in this turn the machine was faster for one side only
+    sampled = [Measurement("latency", "s", samples=s, detail={"turns": True}) for s in (mine, theirs)]
+    pair = [replace(record("c", 1.0), measurements=[m]) for m in sampled]
+    base, other = sides(pair[0], pair[1])
+    assert (base, base / other) == (2.0, pytest.approx(1 / 1.05))
+    alone = [replace(r, measurements=[replace(r.measurements[0], detail={})]) for r in pair]
+    assert sides(alone[0], alone[1]) == (2.0, stats.median(theirs))
+    nothing = replace(pair[0], measurements=[])
+    assert math.isnan(sides(nothing, pair[1])[0])
 
 
 def test_diff_judges_cases_that_both_have() -> None:

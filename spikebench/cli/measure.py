@@ -302,7 +302,7 @@ def diff(
     from spikebench import difference
 
     limit = o.percent("--fail-if-slower", fail_if_slower)
-    floors = noise.recorded(_floor_file(), metric)
+    floors = noise.recorded(_floor_file(), metric, apart=True)
     rows = difference.rows(store.load(base), store.load(new), metric, floors, anyway)
     if as_json:
         stdout().print_json(json.dumps(rows))
