@@ -14,16 +14,16 @@ from spikebench.runner import Session
 Tell = Callable[[str, Case], None]
 
 
-def plan(questions: Sequence[Question]) -> Iterator[tuple[Question, int, list[str]]]:
-    """Every block of every question, first blocks first."""
+def plan(questions: Sequence[Question]) -> Iterator[tuple[Question, int, int, list[str]]]:
+    """Every block of every question with its place among the questions, first blocks first."""
     wanted = [
         (block, index, question, subjects)
         for index, question in enumerate(questions)
         for subjects, first, last in _stages(question)
         for block in range(first, last)
     ]
-    for block, _, question, subjects in sorted(wanted, key=lambda w: w[:2]):
-        yield question, block, subjects
+    for block, index, question, subjects in sorted(wanted, key=lambda w: w[:2]):
+        yield question, index, block, subjects
 
 
 def _stages(question: Question) -> Iterator[tuple[list[str], int, int]]:

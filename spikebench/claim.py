@@ -139,8 +139,8 @@ class Claim:
 
     `known`: whether the published setting is known well enough to fail in it. `device` is the kind it was timed on.
     `scaled` is what a CPU can do, `full` what takes a GPU; a claim with neither says in `absent` what is missing.
-    `budget` in seconds bounds the scaled run: no block is begun after it, but each question gets two (three where the claim
-    is asked for alone). `value` orders claims.
+    `budget` in seconds bounds the scaled run: no block is begun after it, but two of the first question (three of each where
+    the claim is asked for alone). `value` orders claims.
     """
 
     paper: str

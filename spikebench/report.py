@@ -85,6 +85,7 @@ def page(
         verdicts=_verdicts(sound, baseline),
         claims=_claims(sound),
         growth=_growth(sound),
+        trainings=rows.trainings(sound),
         figures=figures,
         warnings=[*notes, *odd, *left_out, *rows.mixed(records)],
         flags=[(f, n, FLAGS.get(f, "")) for f, n in Counter(f for r in records for f in r.flags).most_common()],

@@ -2,6 +2,7 @@
 
 import math
 import shlex
+import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -9,6 +10,8 @@ from typing import Any
 
 from spikebench import stats, units
 from spikebench.record import Record
+
+CEILING = "spikebench.network:OnePass"  # what `train --ceiling` trains in the neuron's place
 
 
 def facts(records: Sequence[Record]) -> dict[str, Any]:
@@ -27,6 +30,45 @@ def facts(records: Sequence[Record]) -> dict[str, Any]:
 def _day(r: Record) -> str:
     seconds = r.environment.get("time")
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}" if isinstance(seconds, int | float) else ""
+
+
+def trainings(records: Sequence[Record]) -> list[dict[str, str]]:
+    """One row per subject and task: mean accuracy over seeds, mean of the seeds' median time per epoch, spike rates.
+
+    Both with their 95 % t interval. Beside a ceiling (`train --ceiling`), also the speed-up of an epoch over that of the
+    first subject, and the share of the ceiling's that it is.
+    """
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for r in records:
+        if r.status == "ok" and r.case.get("workload") == "training":
+            groups.setdefault((str(r.case["subject"]), f"{r.case['task']}{r.case['network'] or ''}"), []).append(r)
+    epochs = {key: statistics.fmean(_epochs(group)) for key, group in groups.items()}
+    ceilings = {task: seconds for (subject, task), seconds in epochs.items() if subject.startswith(CEILING)}
+    rows: list[dict[str, str]] = []
+    for key, group in groups.items():
+        subject, task = key
+        accuracy = [m.samples[0] for r in group if (m := r.measurement("accuracy"))]
+        counts = [len(m.samples) for r in group if (m := r.measurement("epoch_time"))]
+        rates = [m.samples for r in group if (m := r.measurement("spike_rate"))]
+        low, high = stats.mean_interval(accuracy)
+        fast, slow = stats.mean_interval(_epochs(group))
+        many = len(group) > 1
+        row = {"subject": subject, "seeds": str(len(group))}
+        row["epochs"] = f"{min(counts)}-{max(counts)}" if min(counts) < max(counts) else str(counts[0])
+        row["accuracy"] = f"{statistics.fmean(accuracy):.1%}" + many * f" [{max(0.0, low):.1%}, {min(1.0, high):.1%}]"
+        row["epoch"] = units.show(epochs[key], "s") + many * f" [{units.show(fast, 's')}, {units.show(slow, 's')}]"
+        if ceilings:
+            first = next(seconds for (_, t), seconds in epochs.items() if t == task)
+            share = f"{ceilings[task] / epochs[key]:.0%}" if task in ceilings else "—"
+            row |= {"speed-up": f"{first / epochs[key]:.2f}x", "of ceiling": share}
+        row["rate per layer"] = " ".join(units.show(statistics.fmean(layer), "1") for layer in zip(*rates, strict=True))
+        rows.append(row | {"task": task})
+    return rows
+
+
+def _epochs(group: list[Record]) -> list[float]:
+    """The median time of an epoch of each seed, in s."""
+    return [stats.median(m.samples) for r in group if (m := r.measurement("epoch_time"))]
 
 
 def mixed(records: Sequence[Record]) -> Iterator[str]:

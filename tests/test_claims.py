@@ -293,10 +293,10 @@ def test_claims_that_share_a_subject_do_not_mix_their_blocks(tmp_path: Path) -> 
 def test_claims_about_the_same_blocks_measure_them_once(first: str, others: list[str], tmp_path: Path) -> None:
     session = FakeSession()
     campaign = Campaign(cast(Any, session), tmp_path / "out.jsonl", [], None)
-    for question, block, subjects in plan(claims.load(first).scaled):
+    for question, _, block, subjects in plan(claims.load(first).scaled):
         campaign.block(question, block, subjects, lambda *_: None)
     measured = len(session.asked)
-    for question, block, subjects in (step for name in others for step in plan(claims.load(name).scaled)):
+    for question, _, block, subjects in (step for name in others for step in plan(claims.load(name).scaled)):
         campaign.block(question, block, subjects, lambda *_: None)
     assert 0 < measured == len(session.asked)
 

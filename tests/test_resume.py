@@ -165,7 +165,8 @@ def test_the_report_shows_speed_up_and_share_of_the_ceiling() -> None:
     assert [row[1:3] for row in rows] == [["2", "3"], ["2", "5"], ["1", "3"]]
     assert [row[5] for row in rows] == ["1.00x", "3.00x", "4.00x"]
     assert [row[6] for row in rows] == ["25%", "75%", "100%"]
-    assert rows[1][3] == r"90.0% \[90.0%, 90.0%]" and rows[1][7] == "0.100 0.200"
+    assert rows[1][3] == r"90.0% \[90.0%, 90.0%]" and rows[1][4] == r"2.00 s \[2.00 s, 2.00 s]"
+    assert rows[1][7] == "0.100 0.200"
     assert len(cells(found[:2])[0]) == 7, "without a ceiling there is nothing to compare with"
 
 

@@ -37,6 +37,6 @@ CLAIM = Claim(
     "the figure was measured with that loop was not read.",
     scaled=tuple(_at(T, "cpu") for T in _LENGTHS),
     full=tuple(_at(T, "cuda") for T in _LENGTHS),
-    budget=560.0,
+    budget=300.0,
     value=100,
 )

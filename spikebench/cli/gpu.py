@@ -89,7 +89,7 @@ def _claims(session: tour.Borrowed, folder: Path, tiny: bool) -> None:
     from spikebench.campaign import Campaign, plan
 
     campaign = Campaign(session, folder / "claims.jsonl", [], None)
-    jobs = [(q, b, s) for _, c in claims.every() if c.full for q, b, s in plan(c.full)]
+    jobs = [(q, b, s) for _, c in claims.every() if c.full for q, _, b, s in plan(c.full)]
     for question, block, subjects in [] if tiny else sorted(jobs, key=lambda job: job[1]):
         if session.budget.left > 0:
             campaign.block(question, block, subjects, lambda what, case: _say(f"claim: {case.subject} {what}"))

@@ -23,7 +23,10 @@ from spikebench.rooms import Problem
 if TYPE_CHECKING:
     from spikebench.runner import Session, Settings
 
-FEWEST, USUAL = 2, 3  # blocks of a question whatever the time; and of a claim asked for alone, whatever its budget
+FEWEST, USUAL = (
+    2,
+    3,
+)  # blocks of a claim's first question whatever the time; of all of one asked for alone, whatever its budget
 Named = list[tuple[str, Claim]]
 
 
@@ -43,7 +46,7 @@ def reproduce(
         int, typer.Option(help="Samples per process (2 when one takes over 0.2 s: blocks are what counts).")
     ] = 10,
     budget: Annotated[
-        str, typer.Option(help="After it no question gets more than two blocks; not with --full.")
+        str, typer.Option(help="After it only first questions are asked, in two blocks; not with --full.")
     ] = "17m",
     timeout: o.Timeout = "300s",
     threads: o.Threads = None,
@@ -99,17 +102,18 @@ def _measured(
     with Session(settings) as session:
         records = _recorded(where, session) if resume else []
         campaign = Campaign(session, where, records, data_root)
-        jobs = [(c, q, b, s) for _, c in named for q, b, s in plan(c.questions(full))]
+        jobs = [(c, *job) for _, c in named for job in plan(c.questions(full))]
+        alone = len(named) == 1
         with stderr_progress(len(jobs)) as progress:
             begun = start = clock.monotonic()
             current = None
-            for k, (c, question, block, subjects) in enumerate(jobs):
+            for k, (c, question, index, block, subjects) in enumerate(jobs):
                 if c is not current:
                     current, start = c, clock.monotonic()
                 now = clock.monotonic()
-                mine = now - start < c.budget or (len(named) == 1 and block < USUAL)
+                mine = now - start < c.budget or (alone and block < USUAL)
                 early = mine and now - begun < (settings.budget or math.inf)
-                if full or block < FEWEST or early:
+                if full or early or (block < FEWEST and (index == 0 or alone)):
                     campaign.block(question, block, subjects, lambda w, case, k=k: progress(w, case, k, len(jobs)))
     return records
 

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from spikebench import environment, stats, store, units
+from spikebench import environment, store
 from spikebench.case import Case, read_value, written
 from spikebench.cli import options as o
 from spikebench.cli.tables import stderr_progress, stdout, table
 from spikebench.record import Record
+from spikebench.report_rows import CEILING, trainings
 from spikebench.rooms import Problem
 
 if TYPE_CHECKING:
     from spikebench.runner import Session
 
 _EPOCH = re.compile(r"epoch (\d+)/(\S+) loss (\S+)")
-CEILING = "spikebench.network:OnePass"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -143,35 +143,11 @@ def training_report(records: list[Record]) -> None:
 
 
 def training_table(records: list[Record]) -> Table:
-    """One row per subject and task: mean accuracy with its 95 % t interval over seeds, time per epoch, spike rates.
-
-    Beside a ceiling, also the speed-up of an epoch over the first subject's, and the share of the ceiling's that it is.
-    """
-    groups: dict[tuple[str, str], list[Record]] = {}
-    for r in records:
-        if r.status == "ok":
-            groups.setdefault((r.case["subject"], f"{r.case['task']}{r.case['network'] or ''}"), []).append(r)
-    ceilings = {task: _epoch_time(g) for (subject, task), g in groups.items() if subject.startswith(CEILING)}
-    numbers = ("seeds", "epochs", "accuracy", "epoch", *(("speed-up", "of ceiling") if ceilings else ()))
-    made = table("subject", *numbers, "rate per layer", "task", right=(*numbers, "rate per layer"))
+    """The rows of `report_rows.trainings`."""
+    rows = trainings(records)
+    names = list(rows[0]) if rows else ["subject"]
+    made = table(*names, right=tuple(n for n in names if n not in ("subject", "task")))
     made.columns[-1].no_wrap, made.columns[-1].overflow = False, "fold"  # a recipe may be long
-    for (subject, task), group in groups.items():
-        accuracy = [m.samples[0] for r in group if (m := r.measurement("accuracy"))]
-        epochs = [len(m.samples) for r in group if (m := r.measurement("epoch_time"))]
-        rates = [m.samples for r in group if (m := r.measurement("spike_rate"))]
-        means = [units.show(sum(layer) / len(layer), "1") for layer in zip(*rates, strict=True)]
-        low, high = stats.mean_interval(accuracy)
-        mean, time = sum(accuracy) / len(accuracy), _epoch_time(group)
-        text = f"{mean:.1%}" + (f" [{max(0.0, low):.1%}, {min(1.0, high):.1%}]" if len(accuracy) > 1 else "")
-        many = f"{min(epochs)}-{max(epochs)}" if min(epochs) < max(epochs) else str(epochs[0])
-        cells = [str(len(group)), many, text, units.show(time, "s")]
-        if ceilings:
-            first = next(_epoch_time(g) for (_, t), g in groups.items() if t == task)
-            cells += [f"{first / time:.2f}x", f"{ceilings[task] / time:.0%}" if task in ceilings else "—"]
-        made.add_row(*(cell.replace("[", r"\[") for cell in (subject, *cells, " ".join(means), task)))
+    for row in rows:
+        made.add_row(*(cell.replace("[", r"\[") for cell in row.values()))
     return made
-
-
-def _epoch_time(group: list[Record]) -> float:
-    """The median over seeds of the median epoch, in s."""
-    return stats.median([stats.median(m.samples) for r in group if (m := r.measurement("epoch_time"))])

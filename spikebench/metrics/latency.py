@@ -17,12 +17,13 @@ def sample(running: Running) -> list[float]:
 
     Python's cycle collector does not run inside samples: in a loop over T it would cost time as T². It runs before them,
     and between those that are slow; between fast ones it would empty the caches and let the threads fall asleep.
-    Where others measure beside this process, each sample is a turn of its own.
+    A first call that takes as long as warming up may take was the warm-up. Where others measure beside this process, each sample is a turn of its own.
     """
     clock, plan, work = running.clock, running.plan, running.workload
     gc.collect()
     gc.disable()
-    warm = warm_up(work.launch, clock, plan)
+    first = running.first_call or 0.0
+    warm = warm_up(work.launch, clock, plan) if first < plan.warmup_seconds else [first]
     typical = min(warm)
     slow = typical > plan.slow
     group = group_of(typical)
