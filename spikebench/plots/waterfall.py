@@ -48,27 +48,31 @@ def _figure(times: Frame, lengths: list[int], title: str) -> "Figure":
     figure, panels = plt.subplots(
         1, len(lengths), sharey=True, squeeze=False, figsize=(max(3.9 * len(lengths) + 0.8, 6), 4.6)
     )
-    for axes, T in zip(panels[0], lengths, strict=True):
-        _panel(axes, times[times["T"] == T])
+    parts = [_medians(times[times["T"] == T]) for T in lengths]
+    levels = [stats.median(list(found.values())) for steps in parts for _, _, found in steps]
+    panels[0][0].set_yscale("log")
+    panels[0][0].set_ylim(min(levels) / 4, max(levels) * 4)
+    for axes, T, steps in zip(panels[0], lengths, parts, strict=True):
+        _panel(axes, times[times["T"] == T], steps)
         axes.set_title(f"T = {T:,}", loc="left")
     panels[0][0].set_ylabel("time of one launch (s)")
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)
     return figure
 
 
-def _panel(axes: "Axes", times: Frame) -> None:
+def _panel(axes: "Axes", times: Frame, steps: "list[Step]") -> None:
     """Bars that hang from the time of the step before down to their own."""
-    steps = _medians(times)
     levels = [stats.median(list(found.values())) for _, _, found in steps]
-    axes.set_yscale("log")
-    axes.set_ylim(min(levels) / 4, max(levels) * 4)
+    plain = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.5}  # a line may pass behind a number
     for k, (_, neuron, found) in enumerate(steps):
         before, colour = (levels[k - 1] if k else axes.get_ylim()[0]), style.colour(neuron)
         low, high = sorted((before, levels[k]))
         axes.bar(k, high - low, bottom=low, width=0.62, color=colour, alpha=0.25 if not k else 0.8)
         axes.plot([k - 0.31, k + (1.31 if k + 1 < len(steps) else 0.31)], [levels[k]] * 2, color="#444444", lw=0.8)
         text = units.show(levels[k], "s") if not k else _factor(steps[k - 1][2], found)
-        axes.annotate(text, (k, high), (0, 3), textcoords="offset points", ha="center", fontsize=7, linespacing=1.1)
+        axes.annotate(
+            text, (k, high), (0, 3), textcoords="offset points", ha="center", fontsize=7, linespacing=1.1, bbox=plain
+        )
         if k:
             below = units.show(levels[k], "s")
             axes.annotate(
@@ -81,9 +85,12 @@ def _panel(axes: "Axes", times: Frame) -> None:
     axes.grid(axis="x", visible=False)
 
 
-def _medians(times: Frame) -> list[tuple[str, str, dict[tuple[str, int], float]]]:
+Step = tuple[str, str, dict[tuple[str, int], float]]
+
+
+def _medians(times: Frame) -> list[Step]:
     """Label, neuron and process medians by block of each step that was measured."""
-    found: list[tuple[str, str, dict[tuple[str, int], float]]] = []
+    found: list[Step] = []
     for neuron, backends, label in STEPS:
         part = times[(times["neuron"] == neuron) & times["backend"].isin(backends)]
         if len(part):
