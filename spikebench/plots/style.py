@@ -170,7 +170,7 @@ def missing(everything: Frame, metric: str) -> dict[tuple[str, str], list[int]]:
 
 def say_missing(axes: "Axes", found: dict[tuple[str, str], list[int]]) -> None:
     """What is not drawn, with its reason, below the axes."""
-    lines = [f"{s} at T = {', '.join(f'{t:,}' for t in lengths)}: {why}" for (s, why), lengths in found.items()]
+    lines = [f"{cut(s)} at T = {', '.join(f'{t:,}' for t in lengths)}: {why}" for (s, why), lengths in found.items()]
     if lines:
         more = [f"and {len(lines) - MOST_GAPS} more"] if len(lines) > MOST_GAPS else []
         text = "Not drawn:\n" + "\n".join([*lines[:MOST_GAPS], *more])
