@@ -33,16 +33,17 @@ def _day(r: Record) -> str:
 
 
 def trainings(records: Sequence[Record]) -> list[dict[str, str]]:
-    """One row per subject and task: mean accuracy over seeds, mean of the seeds' median time per epoch, spike rates.
+    """One row per subject and task: mean accuracy over seeds, geometric mean of the seeds' median time per epoch, spike rates.
 
     Both with their 95 % t interval. Beside a ceiling (`train --ceiling`), also the speed-up of an epoch over that of the
     first subject, and the share of the ceiling's that it is.
     """
     groups: dict[tuple[str, str], list[Record]] = {}
     for r in records:
-        if r.status == "ok" and r.case.get("workload") == "training":
-            groups.setdefault((str(r.case["subject"]), f"{r.case['task']}{r.case['network'] or ''}"), []).append(r)
-    epochs = {key: statistics.fmean(_epochs(group)) for key, group in groups.items()}
+        if r.status == "ok" and r.case.get("workload") == "training" and _trained(r):
+            task = f"{r.case.get('task')}{r.case.get('network') or ''}"
+            groups.setdefault((str(r.case["subject"]), task), []).append(r)
+    epochs = {key: statistics.geometric_mean(_epochs(group)) for key, group in groups.items()}
     ceilings = {task: seconds for (subject, task), seconds in epochs.items() if subject.startswith(CEILING)}
     rows: list[dict[str, str]] = []
     for key, group in groups.items():
@@ -51,7 +52,7 @@ def trainings(records: Sequence[Record]) -> list[dict[str, str]]:
         counts = [len(m.samples) for r in group if (m := r.measurement("epoch_time"))]
         rates = [m.samples for r in group if (m := r.measurement("spike_rate"))]
         low, high = stats.mean_interval(accuracy)
-        fast, slow = stats.mean_interval(_epochs(group))
+        fast, slow = map(math.exp, stats.mean_interval([math.log(seconds) for seconds in _epochs(group)]))
         many = len(group) > 1
         row = {"subject": subject, "seeds": str(len(group))}
         row["epochs"] = f"{min(counts)}-{max(counts)}" if min(counts) < max(counts) else str(counts[0])
@@ -61,9 +62,17 @@ def trainings(records: Sequence[Record]) -> list[dict[str, str]]:
             first = next(seconds for (_, t), seconds in epochs.items() if t == task)
             share = f"{ceilings[task] / epochs[key]:.0%}" if task in ceilings else "—"
             row |= {"speed-up": f"{first / epochs[key]:.2f}x", "of ceiling": share}
-        row["rate per layer"] = " ".join(units.show(statistics.fmean(layer), "1") for layer in zip(*rates, strict=True))
+        row["rate per layer"] = " ".join(
+            units.show(statistics.fmean(layer), "1") for layer in zip(*rates, strict=False)
+        )
         rows.append(row | {"task": task})
     return rows
+
+
+def _trained(r: Record) -> bool:
+    """Whether a record has what a row is made of."""
+    accuracy, seconds = r.measurement("accuracy"), r.measurement("epoch_time")
+    return bool(accuracy and accuracy.samples and seconds and seconds.samples and min(seconds.samples) > 0)
 
 
 def _epochs(group: list[Record]) -> list[float]:

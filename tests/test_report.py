@@ -261,3 +261,22 @@ main()
     assert done.returncode == 0, done.stderr
     count = len(store.load(RESULTS / "pairs.jsonl"))
     assert done.stdout == f"{count} records in {tmp_path / 'r.html'}\n"
+
+
+def test_trainings_have_a_row_per_subject_and_what_is_not_whole_has_none() -> None:
+    case = {"subject": "lif@cpu", "workload": "training", "task": "fsdd", "network": None}
+    whole = [
+        Record("r", f"c{k}", case, measurements=[_of("accuracy", 0.9 + k / 100), _of("epoch_time", 2.0, 4.0)])
+        for k in range(2)
+    ]
+    torn = [
+        Record("r", "t", case, measurements=measured)
+        for measured in ([], [_of("accuracy"), _of("epoch_time", 1.0)], [_of("accuracy", 0.5), _of("epoch_time", 0.0)])
+    ]
+    (row,) = report_rows.trainings([*whole, *torn])
+    assert (row["seeds"], row["epochs"], row["epoch"]) == ("2", "2", "3.00 s [3.00 s, 3.00 s]")
+    assert row["accuracy"].startswith("90.5% [")
+
+
+def _of(metric: str, *samples: float) -> Measurement:
+    return Measurement(metric, "1", samples=list(samples))
