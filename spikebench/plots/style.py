@@ -1,5 +1,6 @@
 """One look for all figures: a colour per neuron, a line style per backend, readable in print and for colour-blind eyes."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib
 
-from spikebench import units
+from spikebench import rooms, units
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +22,7 @@ MARKS = {"eager": "o", "indexed": "s", "compiled": "D", "cpu": "^", "triton": "v
 MARKS |= {"snntorch": "<", "spikingjelly": ">", "norse": "*", "sinabs": "p"}
 DASHES: dict[str, Any] = {"eager": (0, (5, 2)), "indexed": (0, (1, 1.5)), "compiled": (0, (6, 1.5, 1, 1.5))}
 DASHES |= {"snntorch": (0, (3, 1)), "spikingjelly": (0, (8, 2)), "norse": (0, (4, 1, 1, 1)), "sinabs": (0, (2, 2))}
+FILLS: tuple[Any, ...] = ("full", "none", "bottom")
 LONGEST_NAME = 40
 NOT_MEASURED, MOST_GAPS = "not measured", 6
 FIRST = ("lif", "spsn", "psu", "ipsu", "rpsu", "spike_sampler", "exodus")
@@ -65,21 +67,31 @@ def close(figure: "Figure") -> None:
 
 def colour(neuron: str) -> str:
     """The colour of a neuron, the same in every figure."""
-    if neuron in FIRST:
-        return COLOURS[FIRST.index(neuron) % len(COLOURS)]
-    return COLOURS[sum(map(ord, neuron)) % len(COLOURS)]
+    return COLOURS[_place(neuron) % len(COLOURS)]
+
+
+def _place(neuron: str) -> int:
+    """Its number among all neurons; there are more of them than colours."""
+    others = [n for n in rooms.names("neurons") if n not in FIRST]
+    every = (*FIRST, *others)
+    return every.index(neuron) if neuron in every else sum(map(ord, neuron)) % len(COLOURS)
 
 
 def line(subject: str) -> dict[str, Any]:
-    """Colour, marker and dashes of a subject `neuron[options]@backend`."""
+    """Colour, marker and dashes of a subject `neuron[options]@backend`; with options it is drawn finer.
+
+    Neurons that share a colour differ in how their markers are filled.
+    """
     name, _, backend = subject.partition("@")
+    neuron, plain = name.partition("[")[0], "[" not in subject
     backend = backend.partition("[")[0]
     return {
-        "color": colour(name.partition("[")[0]),
+        "color": colour(neuron),
         "marker": MARKS.get(backend, "."),
-        "markersize": 5,
+        "markersize": 5 if plain else 3.5,
+        "fillstyle": FILLS[_place(neuron) // len(COLOURS) % len(FILLS)],
         "linestyle": DASHES.get(backend, "-"),
-        "linewidth": 1.6,
+        "linewidth": 1.6 if plain else 1.0,
     }
 
 
@@ -133,11 +145,14 @@ def log_axes(axes: "Axes", x: str, y: str, marks: Any) -> None:
 
 
 def unit_axis(axis: Any, unit: str) -> None:
-    """Marks with their unit; those between the decades only where less than a decade is shown."""
+    """Marks with their unit; of those between the decades some, where fewer than two decades have one."""
 
     def between(value: float, _: int) -> str:
         low, high = sorted(axis.get_view_interval())
-        return units.show(value, unit) if low > 0 and high / low < 10 else ""
+        if low <= 0 or math.floor(math.log10(high)) > math.ceil(math.log10(low)):
+            return ""
+        digit = round(value / 10 ** math.floor(math.log10(value) + 1e-9))
+        return units.show(value, unit) if high / low < 3 or digit in (2, 3, 5) else ""
 
     axis.set_major_formatter(lambda v, _: units.show(v, unit))
     axis.set_minor_formatter(between)
