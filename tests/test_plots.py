@@ -22,8 +22,7 @@ DOCS = ROOT / "docs" / "figures"
 RESULTS = ROOT / "results" / "amd-epyc-f25m1-2c"
 QUICK = RESULTS / "quick.jsonl"
 DRAWN = [(kind, QUICK) for kind in ("speedup", "scaling", "frontier", "pareto")]  # by `make figures`
-DRAWN += [("pareto", RESULTS / "fsdd.jsonl"), ("learning", RESULTS / "listops.jsonl")]
-DRAWN += [("waterfall", RESULTS / "claims.jsonl")]
+DRAWN += [("pareto", RESULTS / "fsdd.jsonl"), ("waterfall", RESULTS / "claims.jsonl")]
 
 
 def record(subject: str, T: int, **samples: list[float]) -> Record:
