@@ -17,6 +17,7 @@ from spikebench import finding, rooms, stats, store
 from spikebench.campaign import Campaign, plan
 from spikebench.case import Case, with_changes
 from spikebench.claim import Claim, Number, Statement, Weighing
+from spikebench.cli.reproduce import begins
 from spikebench.finding import judge
 from spikebench.pages import page
 from spikebench.plots import draw
@@ -205,6 +206,24 @@ def test_the_whole_run_has_a_budget() -> None:
     assert sum(c.budget for _, c in claims.every() if c.scaled) <= 1200 * 1.2  # most claims end before their budget
     assert sum(isinstance(q, Weighing) for _, c in claims.every() for q in c.scaled[:1]) >= 12
     assert len(rooms.names("claims")) >= 16
+
+
+@pytest.mark.parametrize(
+    ("index", "block", "alone", "over", "claim_over", "expected"),
+    [
+        (0, 1, False, True, True, True),  # two blocks of a first question whatever the time
+        (1, 0, False, False, True, False),  # further questions wait for nobody among other claims
+        (1, 0, False, False, False, True),
+        (1, 1, True, True, True, True),  # alone, every question has two
+        (1, 2, True, False, True, True),  # and three while there is time for the run
+        (1, 2, True, True, False, False),
+        (0, 3, True, False, True, False),
+    ],
+)
+def test_which_blocks_are_begun(
+    index: int, block: int, alone: bool, over: bool, claim_over: bool, expected: bool
+) -> None:
+    assert begins(index, block, alone, over, claim_over) is expected
 
 
 def test_claims_do_not_load_torch() -> None:

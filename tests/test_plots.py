@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from spikebench import store
+from spikebench import rooms, store
 from spikebench.plots import agreement, draw, energy, frontier, kinds, pareto, raster, scaling, sparsity, style
 from spikebench.record import Measurement, Record
 from spikebench.rooms import Problem
@@ -262,3 +262,8 @@ def test_a_cut_name_keeps_its_backend() -> None:
     name = "lif[reset=hard,detach_reset=true,surrogate=fast_sigmoid,slope=1.0]@spikingjelly"
     assert style.cut("lif@cpu") == "lif@cpu"
     assert style.cut(name).endswith("…]@spikingjelly") and len(style.cut(name)) <= style.LONGEST_NAME + 1
+
+
+def test_no_two_neurons_look_alike() -> None:
+    looks = {tuple(style.line(f"{name}@cpu")[k] for k in ("color", "fillstyle")) for name in rooms.names("neurons")}
+    assert len(looks) == len(rooms.names("neurons"))

@@ -111,11 +111,20 @@ def _measured(
                 if c is not current:
                     current, start = c, clock.monotonic()
                 now = clock.monotonic()
-                mine = now - start < c.budget or (alone and block < USUAL)
-                early = mine and now - begun < (settings.budget or math.inf)
-                if full or early or (block < FEWEST and (index == 0 or alone)):
+                over = now - begun >= (settings.budget or math.inf), now - start >= c.budget
+                if full or begins(index, block, alone, *over):
                     campaign.block(question, block, subjects, lambda w, case, k=k: progress(w, case, k, len(jobs)))
     return records
+
+
+def begins(index: int, block: int, alone: bool, over: bool, claim_over: bool) -> bool:
+    """Whether a block is begun: of the question at `index` of a claim that was asked for `alone`, or among others.
+
+    `over` and `claim_over`: the time of the run and that of the claim are spent.
+    """
+    if block < FEWEST and (index == 0 or alone):
+        return True
+    return not over and (not claim_over or (alone and block < USUAL))
 
 
 def _recorded(where: Path, session: "Session") -> list[Record]:
