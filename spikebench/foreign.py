@@ -110,7 +110,8 @@ class Made:
 def make(factory: Any, options: dict[str, Any], name: str, n: int, T: int) -> Made:
     """The module of a class, a factory or an instance; sizes go to the arguments that are named like them.
 
-    A single argument without a default whose name says nothing is taken to be the number of neurons.
+    One whose default is no whole number is no size, however it is named. A single argument without a default whose name
+    says nothing is taken to be the number of neurons.
     """
     if isinstance(factory, nn.Module):
         if options:
@@ -122,7 +123,7 @@ def make(factory: Any, options: dict[str, Any], name: str, n: int, T: int) -> Ma
         parameters = {}
     given, sizes = dict(options), {}
     for names, value in ((WIDTH_NAMES, n), (LENGTH_NAMES, T)):
-        named = [k for k in names if k in parameters and k not in given]
+        named = [k for k in names if k in parameters and k not in given and _may_be_size(parameters[k].default)]
         needed = [k for k in named if parameters[k].default is parameters[k].empty]
         sizes |= dict.fromkeys(needed or named[:1], value)
     missing = [k for k, p in parameters.items() if p.default is p.empty and k not in given | sizes]
@@ -143,6 +144,11 @@ def make(factory: Any, options: dict[str, Any], name: str, n: int, T: int) -> Ma
     called = ", ".join([f"{k}={'N' if k in WIDTH_NAMES or v == n else 'T'}" for k, v in sizes.items()])
     called = ", ".join(filter(None, [called, *(f"{k}={v!r}" for k, v in given.items())]))
     return Made(made, f"{getattr(factory, '__name__', name)}({called})")
+
+
+def _may_be_size(default: Any) -> bool:
+    whole = isinstance(default, int) and not isinstance(default, bool)
+    return default is None or default is inspect.Parameter.empty or whole
 
 
 @contextmanager

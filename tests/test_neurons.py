@@ -15,11 +15,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from spikebench import rooms
+from spikebench import foreign, rooms
 from spikebench.case import parse_subject
 from spikebench.check import Specimen, growth_facts
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
-from spikebench.subject import definition_of, load
+from spikebench.subject import definition, definition_of, load
 from spikebench.surrogate import derivative
 
 T, B, N = 48, 3, 5
@@ -371,3 +371,21 @@ def test_the_one_matrix_of_a_neuron_is_that_of_its_membrane(name: str, variant: 
     want = definition.membrane(x) - definition.membrane(torch.zeros_like(x))
     got = (definition.mixing() @ x.flatten(1)).view_as(x)
     assert float((got - want).detach().abs().max()) < 1e-12
+
+
+@every_neuron
+def test_options_that_are_not_given_have_their_defaults(name: str) -> None:
+    made = definition(parse_subject(name), 13, 17)
+    declared = {k: p.default for k, p in inspect.signature(type(made)).parameters.items()}
+    kept = {k: v for k, v in vars(made).items() if k in declared and isinstance(v, int | float | str)}
+    given = {k: v for k, v in kept.items() if isinstance(declared[k], int | float | str)}
+    assert given == {k: declared[k] for k in given}
+
+
+def test_an_argument_with_a_fraction_for_its_default_is_no_size() -> None:
+    class Wide(torch.nn.Module):
+        def __init__(self, width: float = 0.5, units: int = 3, learn: bool = False) -> None:
+            super().__init__()
+            self.given = width, units, learn
+
+    assert foreign.make(Wide, {}, "Wide", 7, 5).module.given == (0.5, 7, False)
