@@ -47,7 +47,7 @@ def reproduce(
     ] = 10,
     budget: Annotated[
         str, typer.Option(help="After it only first questions are asked, in two blocks; not with --full.")
-    ] = "17m",
+    ] = "14m",
     timeout: o.Timeout = "300s",
     threads: o.Threads = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder that holds the data of tasks.")] = None,
