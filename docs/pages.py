@@ -102,7 +102,7 @@ def trainings() -> Iterator[str]:
     """What was trained, from the committed records."""
     yield "# Trainings\n\nNetworks of each neuron on real data, on a machine with two CPU cores. Accuracy and time per epoch are means over seeds"
     yield "(of times the geometric one) with their 95 % t intervals; rates are spikes per neuron and step on the test split. `ceiling` is a network with one"
-    yield "element-wise pass in the neuron's place: no neuron can make an epoch faster than that.\n"
+    yield "element-wise pass in the neuron's place: but for noise, no neuron can make an epoch faster than that.\n"
     for name, text in TRAININGS.items():
         rows = report_rows.trainings(store.load(RESULTS / f"{name}.jsonl"))
         for task in dict.fromkeys(row["task"] for row in rows):

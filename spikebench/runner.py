@@ -82,28 +82,23 @@ class Session:
             self._workers[python, fork, place] = Workers(self.settings.threads, fork=fork, python=python)
         return self._workers[python, fork, place]
 
-    def ask(
-        self,
-        case: Case,
-        job: dict[str, Any],
-        watch: Callable[[str], None] | None = None,
-        place: int = 0,
-        turns: Turns | None = None,
-    ) -> Outcome:
-        """A job about a case, in a fresh process of the interpreter that the case runs in.
+    def ask(self, case: Case, job: dict[str, Any], watch: Callable[[str], None] | None = None) -> Outcome:
+        """A job about a case, in a fresh process of the interpreter that the case runs in."""
+        return self._workers_for(case).ask(*self._bounded(case, job), watch)
 
-        With `turns` it is one of those that take turns, the one at its `place`.
-        """
-        workers = self._workers_for(case, place)
-        limits = {"case": case.to_json(), "memory_limit": self.settings.memory_limit}
+    def _in_turns(self, case: Case, job: dict[str, Any], place: int, turns: Turns) -> Outcome:
+        """A job in the process at this place among those that take turns."""
+        try:
+            return self._workers_for(case, place).ask(*self._bounded(case, job), turn=partial(turns.wait, place))
+        finally:
+            turns.leave(place)
+
+    def _bounded(self, case: Case, job: dict[str, Any]) -> tuple[dict[str, Any], float | None]:
+        """The job with its case, and how long it may take."""
         left = math.inf if self.deadline is None else max(1.0, self.deadline - clock.monotonic())
         limit = min(self.settings.timeout or math.inf, left)
-        turn = partial(turns.wait, place) if turns else None
-        try:
-            return workers.ask(job | limits, None if math.isinf(limit) else limit, watch, turn)
-        finally:
-            if turns:
-                turns.leave(place)
+        limits = {"case": case.to_json(), "memory_limit": self.settings.memory_limit}
+        return job | limits, None if math.isinf(limit) else limit
 
     def gate(self, case: Case) -> Outcome:
         """The gate's outcome for a case, in a process of its own, once per session."""
@@ -143,30 +138,31 @@ class Session:
         turns, monitor, start = Turns(len(passed)), Monitor("cpu"), clock.monotonic()
         with ThreadPoolExecutor(len(passed)) as threads:
             names = self._processes(metrics)[0][1]
+            jobs = [self._wanted(c, "timing", names) for c in passed]
             asked = [
-                threads.submit(self._process, c, "timing", names, place=k, turns=turns) for k, c in enumerate(passed)
+                threads.submit(self._in_turns, c, job, k, turns)
+                for k, (c, job) in enumerate(zip(passed, jobs, strict=True))
             ]
             try:
-                timed = iter([a.result() for a in asked])
+                outcomes = [a.result() for a in asked]
             except BaseException:
                 for workers in self._workers.values():
                     workers.kill()
                 raise
-        own, wall = sum(a.result().cpu_seconds or 0.0 for a in asked), clock.monotonic() - start
-        around = monitor.end(own, wall)
-        return [self._measure(c, repeat, metrics, *((next(timed), around) if c in passed else ())) for c in cases]
+        around = monitor.end(sum(o.cpu_seconds or 0.0 for o in outcomes), clock.monotonic() - start)
+        timed = iter((outcome, *around) for outcome in outcomes)
+        return [self._measure(c, repeat, metrics, next(timed) if c in passed else None) for c in cases]
 
     def _measure(
         self,
         case: Case,
         repeat: int,
         metrics: tuple[str, ...] | None,
-        timed: Outcome | None = None,
-        around: tuple[dict[str, Any], list[str]] | None = None,
+        timed: tuple[Outcome, dict[str, Any], list[str]] | None = None,
     ) -> Record:
         """One case: the gate if it has not been, then a fresh process for time and one for memory.
 
-        `timed` is the outcome of the first where that is done, and `around` what else went on.
+        `timed` is the outcome of the first where that is done, with what else went on: facts and flags.
         """
         gated = self.gate(case.gated)
         head: dict[str, Any] = {"run": self.run_id, "case_id": case.case_id, "case": case.to_json(), "repeat": repeat}
@@ -179,10 +175,10 @@ class Session:
         monitor = Monitor(case.device)
         watch = monitor.look if case.device == "cuda" else None  # on the CPU, looking would disturb
         left = self._processes(metrics)[timed is not None :]
-        outcomes = [timed] if timed else []
-        outcomes += [self._process(case, p, names, watch) for p, names in left]
+        outcomes = [timed[0]] if timed else []
+        outcomes += [self.ask(case, self._wanted(case, p, names), watch) for p, names in left]
         own, wall = sum(o.cpu_seconds or 0.0 for o in outcomes), sum(o.wall_seconds for o in outcomes)
-        facts, disturbed = around or monitor.end(own, wall)
+        facts, disturbed = timed[1:] if timed else monitor.end(own, wall)
         bad = next((o for o in outcomes if o.status != "ok"), None)
         measurements = [Measurement(**m) for o in outcomes for m in o.result.get("measurements", [])]
         flags = sorted({f for o in outcomes for f in o.result.get("flags", [])})
@@ -226,21 +222,14 @@ class Session:
             found.setdefault(_process_of(m), []).append(m)
         return [(p, names) for p, names in found.items() if names]
 
-    def _process(
-        self,
-        case: Case,
-        process: str,
-        names: list[str],
-        watch: Callable[[str], None] | None = None,
-        place: int = 0,
-        turns: Turns | None = None,
-    ) -> Outcome:
+    def _wanted(self, case: Case, process: str, names: list[str]) -> dict[str, Any]:
+        """What a process is asked for: these metrics of a case."""
         gate = self.gate(case.gated).result.get("gate")
         found = gate if gate and case.workload == "layer" else {}
         spikes = found.get("spikes") if found.get("status") == "passed" else None
         plan = {"samples": self.settings.samples, "fewest": min(self.settings.fewest, self.settings.samples)}
         job = {"kind": "measure", "process": process, "metrics": names, "plan": plan}
-        return self.ask(case, job | {"bias": found.get("bias"), "spikes": spikes}, watch, place, turns)
+        return job | {"bias": found.get("bias"), "spikes": spikes}
 
     def _facts(self, around: dict[str, Any], case: Case) -> dict[str, Any]:
         other = self._interpreters.get(self._python(case.to_json()), {})
