@@ -15,7 +15,15 @@ from spikebench.rooms import Problem
 
 LESS_IS_BETTER = ("s", "B", "J")
 NANOSECONDS = 1e9  # in which Bencher has its measure `latency`
-USUAL = {"workload": "layer", "dtype": "float32", "device": "cpu", "rate": 0.3, "network": None, "task": None}
+USUAL = {
+    "workload": "layer",
+    "dtype": "float32",
+    "device": "cpu",
+    "rate": 0.3,
+    "network": None,
+    "task": None,
+    "seed": 0,
+}
 
 
 @dataclass(frozen=True)

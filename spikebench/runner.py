@@ -129,9 +129,10 @@ class Session:
         ]
 
     def _block(self, cases: Sequence[Case], repeat: int, metrics: tuple[str, ...] | None) -> list[Record]:
-        passed = [c for c in cases if self.gate(c.gated).status == "ok"]
-        small = all(c.device == "cpu" and 4 * c.T * c.B * c.N <= SMALL for c in passed)
-        if len(passed) < 2 or not small or "latency" not in (metrics or self.settings.metrics):
+        small = all(c.device == "cpu" and 4 * c.T * c.B * c.N <= SMALL for c in cases)
+        beside = len(cases) > 1 and small and "latency" in (metrics or self.settings.metrics)
+        passed = [c for c in cases if self.gate(c.gated).status == "ok"] if beside else []
+        if len(passed) < 2:
             return [self._measure(c, repeat, metrics) for c in cases]
         for place, case in enumerate(passed):
             self._workers_for(case, place).prepare()
