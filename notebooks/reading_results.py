@@ -56,7 +56,8 @@ assert (memory.loc["lif@cpu"] < memory.loc["lif@eager"]).all()
 # %% [markdown]
 # ## Ratios in pairs
 #
-# Blocks of a run are paired by `repeat`; the interval is of the mean of the logarithms.
+# Blocks of a run are paired by `repeat`; the interval is of the mean of the logarithms. (`spikebench compare` also pairs the
+# samples within a block, which were taken in turns: see `pairs.sides`.)
 
 # %%
 pairs = sb.table(RESULTS / "quick.jsonl").query("metric == 'latency' and T == 1000 and B == 16")

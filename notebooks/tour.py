@@ -74,15 +74,13 @@ print(times.round(2).to_string())
 
 # %%
 from spikebench import stats, store, units
+from spikebench.pairs import sides
 
 SIZES = {"T": 1000, "B": 16, "N": 128}
 records = [r for r in store.load(RESULTS / "quick.jsonl") if r.case.items() >= SIZES.items()]
 blocks = {(r.case["subject"], r.repeat): r for r in records}
-medians = {
-    s: [stats.median(r.measurements[0].samples) for (name, _), r in sorted(blocks.items()) if name == s]
-    for s in ("lif@eager", "lif@cpu")
-}
-ratio = stats.paired_ratio(medians["lif@eager"], medians["lif@cpu"])
+both = [sides(blocks["lif@eager", k], blocks["lif@cpu", k]) for name, k in sorted(blocks) if name == "lif@cpu"]
+ratio = stats.paired_ratio([eager for eager, _ in both], [fused for _, fused in both])
 print("lif@cpu against lif@eager:", units.ratio(ratio.estimate, ratio.low, ratio.high, ratio.n), stats.verdict(ratio))
 
 # %% [markdown]

@@ -1,4 +1,4 @@
-"""Live comparison in pairs: blocks of one fresh process per subject in random order, ratios of process medians."""
+"""Live comparison in pairs: blocks of one fresh process per subject in random order, and the ratio of each block."""
 
 import math
 import random

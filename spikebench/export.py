@@ -20,9 +20,9 @@ USUAL = {
     "dtype": "float32",
     "device": "cpu",
     "rate": 0.3,
+    "seed": 0,
     "network": None,
     "task": None,
-    "seed": 0,
 }
 
 

@@ -1,4 +1,4 @@
-"""How many pairs a live comparison takes, fixed before the first: a few to screen, more where the verdict is open; and what one gives."""
+"""How many pairs a live comparison takes, fixed before the first, and what one pair gives."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def sides(base: Record, other: Record, metric: str = "latency") -> tuple[float, 
     found = [r.measurement(metric) for r in (base, other)]
     mine, theirs = (m.samples if m else [] for m in found)
     middle = [stats.median(samples) if samples else math.nan for samples in (mine, theirs)]
-    turns = mine and theirs and all(m and m.detail.get("turns") for m in found) and all(t > 0 for t in theirs)
+    turns = mine and theirs and all(m and m.detail.get("turns") for m in found) and all(t > 0 for t in (*mine, *theirs))
     if not turns:
         return middle[0], middle[1]
     return middle[0], middle[0] / stats.median([a / b for a, b in zip(mine, theirs, strict=False)])

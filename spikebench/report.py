@@ -7,6 +7,7 @@ import re
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -160,7 +161,10 @@ def _weigh(
         times = [[_latency(side[b]) for b in blocks] for side in (subjects[base], mine)]
         record = mine[blocks[0]]
         # a comparison whose verdict may be looked at several times has wider intervals
-        ratio = Pairs.of(record.pairs or len(blocks)).ratio([a for a, _ in pairs], [b for _, b in pairs])
+        plan = Pairs(len(blocks), len(blocks))
+        with suppress(Problem):  # of a record from elsewhere it may be no plan
+            plan = Pairs.of(record.pairs or plan)
+        ratio = plan.ratio([a for a, _ in pairs], [b for _, b in pairs])
         floor = max(floors.get(side[blocks[0]].case_id, 0.0) for side in (subjects[base], mine))
         ungated = any("ungated" in mine[b].flags for b in blocks)
         yield {

@@ -240,9 +240,7 @@ def _rests_on(profile: "Profile") -> str:
         versions = ", ".join(f"{k} {v}" for k, v in e["versions"].items())
         lines.append(f"- {e['cpu']}, {e['threads']} threads; Python {e['python']}; {versions}")
         pairs = max((c.ratio.n for c in profile.comparisons if c.ratio), default=0)
-        lines.append(
-            f"- up to {pairs} pairs of fresh processes in random order; ratios of process medians, 95 % intervals"
-        )
+        lines.append(f"- up to {pairs} pairs of fresh processes in random order; ratios within pairs, 95 % intervals")
         lines.append(f"- flags: {', '.join(flags) or 'none'}")
         if "ungated" in flags:
             lines.append(

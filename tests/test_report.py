@@ -212,6 +212,8 @@ def test_the_looks_of_a_comparison_widen_its_interval_in_the_report() -> None:
     (once,), (thrice,) = (report._verdicts(r, None) for r in (fixed, looked))
     assert thrice["p"] == pytest.approx(3 * once["p"])
     assert (once["verdict"], thrice["verdict"]) == ("faster", "inconclusive")
+    (odd,) = report._verdicts([replace(r, pairs="many") for r in fixed], None)
+    assert odd["p"] == once["p"], "what is no plan changes nothing"
 
 
 def test_every_reason_is_told(written: Path) -> None:

@@ -23,10 +23,8 @@ from spikebench.rooms import Problem
 if TYPE_CHECKING:
     from spikebench.runner import Session, Settings
 
-FEWEST, USUAL = (
-    2,
-    3,
-)  # blocks of a claim's first question whatever the time; of all of one asked for alone, whatever its budget
+FEWEST = 2  # blocks of a claim's first question, whatever the time
+USUAL = 3  # blocks of every question of a claim that is asked for alone, whatever its budget
 Named = list[tuple[str, Claim]]
 
 

@@ -17,7 +17,8 @@ def sample(running: Running) -> list[float]:
 
     Python's cycle collector does not run inside samples: in a loop over T it would cost time as T². It runs before them,
     and between those that are slow; between fast ones it would empty the caches and let the threads fall asleep.
-    A first call that takes as long as warming up may take was the warm-up. Where others measure beside this process, each sample is a turn of its own.
+    A first call that takes as long as warming up may take was the warm-up. Where others measure beside this process, each
+    sample is a turn of its own.
     """
     clock, plan, work = running.clock, running.plan, running.workload
     gc.collect()
