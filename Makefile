@@ -33,10 +33,12 @@ gpu: ## measure on a GPU in at most 10 minutes: make gpu GPU_ARGS="--commit HASH
 figures: $(STATE)/bench ## draw the README's figures and tables from the committed records
 	$(VENV_PYTHON) -m spikebench plot speedup results/amd-epyc-f25m1-2c/quick.jsonl -o docs/figures
 	$(VENV_PYTHON) -m spikebench plot scaling results/amd-epyc-f25m1-2c/quick.jsonl -o docs/figures
+	$(VENV_PYTHON) -m spikebench plot scaling results/amd-epyc-f25m1-2c/length.jsonl -o docs/figures
 	$(VENV_PYTHON) -m spikebench plot frontier results/amd-epyc-f25m1-2c/quick.jsonl -o docs/figures
 	$(VENV_PYTHON) -m spikebench plot pareto results/amd-epyc-f25m1-2c/quick.jsonl -o docs/figures
 	$(VENV_PYTHON) -m spikebench plot pareto results/amd-epyc-f25m1-2c/fsdd.jsonl -o docs/figures
 	$(VENV_PYTHON) -m spikebench plot waterfall results/amd-epyc-f25m1-2c/claims.jsonl -o docs/figures
+	$(VENV_PYTHON) -m spikebench plot learning results/amd-epyc-f25m1-2c/listops.jsonl -o docs/figures
 	$(VENV_PYTHON) -m spikebench list neurons --markdown > docs/neurons.md
 
 docs: $(STATE)/docs ## build the documentation into site/

@@ -1,7 +1,7 @@
 """The measuring that claims ask for, block by block: `claim.py` says what, `finding.py` what came of it."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from spikebench import store
@@ -48,16 +48,18 @@ class Campaign:
             return
         repeat = 1 + max((r for c in cases for run, r in self.table.of(c) if run == self.session.run_id), default=-1)
         random.Random(f"{cases[0].case_id} {repeat}").shuffle(cases)
+        metrics = (question.metric, "spike_rate") if block == 0 and question.metric == "latency" else (question.metric,)
+        if cases[0].workload != "training":
+            tell("start", cases[0])
+            self._keep(self.session.block(cases, repeat, metrics))
+            return
         for case in cases:
             tell("start", case)
-            record = self._one(case, repeat, question.metric, first=block == 0)
+            self._keep([self.session.train(case, self.data_root)])
+
+    def _keep(self, made: Iterable[Record]) -> None:
+        for record in made:
             if record.status != "refused":
                 store.append(self.where, record)
             self.records.append(record)
             self.table.add(record)
-
-    def _one(self, case: Case, repeat: int, metric: str, first: bool) -> Record:
-        if case.workload == "training":
-            return self.session.train(case, self.data_root)
-        metrics = (metric, "spike_rate") if first and metric == "latency" else (metric,)
-        return self.session.measure(case, repeat, metrics)

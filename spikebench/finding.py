@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from spikebench import stats, units
+from spikebench import pairs, stats, units
 from spikebench.case import Case
 from spikebench.claim import Claim, Number, Question, Statement, Weighing
 from spikebench.growth import growth_rows
@@ -184,8 +184,19 @@ def weigh(w: Weighing, table: Table) -> Result:
     return Result(w, ratio, fair, tuple(f for f in steps if f), medians, problem)
 
 
+def _turns(w: Weighing, table: Table, subject: str) -> dict[Key, list[float]]:
+    """A subject's times of each block by turn, where all that makes up its number was sampled in turns."""
+    found: dict[Key, list[float]] = {}
+    parts = [table.of(case) for case in w.cases(0, [subject])]
+    for key in table.blocks(w.cases(0, [subject])) if w.metric == "latency" else []:
+        times = [pairs.by_turn(rows[key]) for rows in parts]
+        if all(times):
+            found[key] = [t[-1] - t[0] if w.backward else t[0] for t in zip(*times, strict=False)]
+    return found
+
+
 def _sides(w: Weighing, table: Table, subject: str) -> dict[Key, float]:
-    """A subject's number in each block; with `backward` the difference of its two modes, none if noise turned one round."""
+    """A subject's median in each block; with `backward` the difference of its two modes, none if noise turned one round."""
     parts = [table.values(case, w.metric) for case in w.cases(0, [subject])]
     if w.backward:
         forward, train = parts
@@ -199,7 +210,12 @@ def _ratio(w: Weighing, table: Table, baseline: str, subject: str) -> stats.Rati
     keys = sorted(k for k in sides[0].keys() & sides[1].keys() if sides[0][k] > 0 < sides[1][k])
     if not keys:
         return None
-    base, mine = ([side[k] for k in keys] for side in sides)
+    base = [sides[0][k] for k in keys]
+    mine = [sides[1][k] for k in keys]
+    turns = [_turns(w, table, s) for s in (baseline, subject)]
+    for i, k in enumerate(keys):  # see pairs.sides
+        if k in turns[0] and k in turns[1] and (each := pairs.quotient(turns[0][k], turns[1][k])):
+            mine[i] = base[i] / each
     return stats.paired_ratio(mine, base) if w.more else stats.paired_ratio(base, mine)
 
 

@@ -18,12 +18,21 @@ def sides(base: Record, other: Record, metric: str = "latency") -> tuple[float, 
     between changed it for both sides of most turns. The other side is then the base's median over this quotient.
     """
     found = [r.measurement(metric) for r in (base, other)]
-    mine, theirs = (m.samples if m else [] for m in found)
-    middle = [stats.median(samples) if samples else math.nan for samples in (mine, theirs)]
-    turns = mine and theirs and all(m and m.detail.get("turns") for m in found) and all(t > 0 for t in (*mine, *theirs))
-    if not turns:
-        return middle[0], middle[1]
-    return middle[0], middle[0] / stats.median([a / b for a, b in zip(mine, theirs, strict=False)])
+    middle = [stats.median(m.samples) if m and m.samples else math.nan for m in found]
+    each = quotient(by_turn(base, metric), by_turn(other, metric))
+    return (middle[0], middle[0] / each) if each else (middle[0], middle[1])
+
+
+def by_turn(record: Record, metric: str = "latency") -> list[float]:
+    """The samples of a record by turn; empty if they were not taken in turns."""
+    found = record.measurement(metric)
+    return found.samples if found and found.detail.get("turns") else []
+
+
+def quotient(base: Sequence[float], other: Sequence[float]) -> float | None:
+    """Median over the turns that both sides had; None without a turn, or where noise made a time nothing."""
+    each = list(zip(base, other, strict=False))
+    return stats.median([a / b for a, b in each]) if each and all(a > 0 < b for a, b in each) else None
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,28 @@ def test_the_backward_pass_is_the_difference_of_a_block() -> None:
     assert judge("c", claim(w), turned).reason == "a backward pass is lost in noise"  # not the blocks that suit
 
 
+def in_turns(case: Case, samples: list[float], repeat: int = 0) -> Record:
+    measured = Measurement("latency", "s", samples=samples, detail={"turns": True})
+    return replace(record(case, 1.0, repeat), measurements=[measured])
+
+
+def test_a_machine_that_changes_its_speed_between_turns_changes_no_ratio() -> None:
+    base, mine = (with_changes(LAYER.case, subject=s) for s in (LAYER.baseline, LAYER.candidate))
+    slow = [1.0, 1.5, 1.5]  # the candidate goes on alone when the baseline has its samples: that is in no ratio
+    rows = [in_turns(base, [10.0 * f for f in slow]), in_turns(mine, [*slow, 0.1, 0.1, 0.1, 0.1])]
+    assert judge("c", claim(), rows).measured == pytest.approx(10.0)
+    w = replace(LAYER, backward=True)
+    rows = []
+    for subject, forward, train in (("lif@eager", 1.0, 21.0), ("spsn@eager", 1.0, 2.0)):
+        for mode, value in (("forward", forward), ("train", train)):
+            rows.append(
+                in_turns(with_changes(w.case, subject=subject, mode=mode), [value * f for f in (1.0, 1.4, 3.0)])
+            )
+    assert judge("c", claim(w), rows).measured == pytest.approx(20.0)
+    rows[0] = replace(rows[0], measurements=[replace(rows[0].measurements[0], detail={})])
+    assert judge("c", claim(w), rows).measured == pytest.approx((29.4 - 1.4) / (2.8 - 1.4))  # medians
+
+
 def test_more_is_better_turns_the_ratio_and_seeds_are_blocks() -> None:
     case = Case("lif", 0, 0, 0, workload="training", task="japanese_vowels")
     w = Weighing(case, "lif@eager", "spsn@eager", metric="accuracy", more=True, blocks=2)
@@ -271,7 +293,10 @@ class FakeSession:
         self.asked: list[tuple[str, int]] = []
         self.broken = broken
 
-    def measure(self, case: Case, repeat: int, metrics: tuple[str, ...]) -> Record:
+    def block(self, cases: list[Case], repeat: int, metrics: tuple[str, ...]) -> list[Record]:
+        return [self._one(case, repeat) for case in cases]
+
+    def _one(self, case: Case, repeat: int) -> Record:
         self.asked.append((case.subject, repeat))
         made = record(case, 1.0, repeat)
         return replace(made, status="failed", measurements=[]) if case.subject == self.broken else made

@@ -21,8 +21,9 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs" / "figures"
 RESULTS = ROOT / "results" / "amd-epyc-f25m1-2c"
 QUICK = RESULTS / "quick.jsonl"
-DRAWN = [(kind, QUICK) for kind in ("speedup", "scaling", "frontier", "pareto")]  # by `make figures`
-DRAWN += [("pareto", RESULTS / "fsdd.jsonl"), ("waterfall", RESULTS / "claims.jsonl")]
+DRAWN = [("speedup", QUICK), ("scaling", QUICK), ("scaling", RESULTS / "length.jsonl")]  # by `make figures`
+DRAWN += [("frontier", QUICK), ("pareto", QUICK), ("pareto", RESULTS / "fsdd.jsonl")]
+DRAWN += [("waterfall", RESULTS / "claims.jsonl"), ("learning", RESULTS / "listops.jsonl")]
 
 
 def record(subject: str, T: int, **samples: list[float]) -> Record:
@@ -238,7 +239,7 @@ def test_committed_figures_are_those_of_the_records(kind: str, tmp_path: Path) -
             f"the figures were drawn with matplotlib {drawn_with and drawn_with[1]}, here is {matplotlib.__version__}"
         )
     for path in (path for k, path in DRAWN if k == kind):
-        draw(kind, store.table(path), tmp_path)
+        draw(kind, store.table(path, details=True), tmp_path)
     there = {p.name for p in DOCS.glob(f"{kind}-*")}
     assert there == {p.name for p in tmp_path.iterdir()}, "run make figures"
     for path in sorted(tmp_path.iterdir()):

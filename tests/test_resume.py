@@ -180,6 +180,12 @@ def test_the_curve_is_drawn_over_the_seconds_of_training(tmp_path: Path) -> None
         [(_, figure, _)] = learning.figures(store.frame(found))
     lines = [np.asarray(line.get_xydata()).tolist() for line in figure.axes[0].lines]
     assert lines == [[[2.0, 0.3], [4.0, 0.5], [6.0, 0.6]]] * 2
+    found[0].measurement("accuracy").detail["majority"] = 0.15  # pyright: ignore[reportOptionalMemberAccess]
+    with style.applied():
+        [(_, figure, _)] = learning.figures(store.frame(found, details=True))
+    assert figure.axes[0].lines[0].get_ydata() == [0.15, 0.15]
+    assert (legend := figure.axes[0].get_legend()) is not None
+    assert [t.get_text() for t in legend.get_texts()] == ["the most frequent class", "lif@cpu"]
 
 
 class Told(Session):

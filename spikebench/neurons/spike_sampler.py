@@ -107,7 +107,7 @@ class SpikeSampler(StochasticNeuron):
 
     def _complex(self, name: str) -> Tensor:
         """A complex parameter from its real ones, in float32 at least."""
-        real = -torch.exp(self.a_log) if name == "a" else getattr(self, f"{name}_real")
+        real = -torch.exp(_single(self.a_log)) if name == "a" else getattr(self, f"{name}_real")
         return torch.complex(_single(real), _single(getattr(self, f"{name}_imag")))
 
     def _step(self) -> Tensor:

@@ -13,16 +13,24 @@ if TYPE_CHECKING:
 
 
 def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
-    """One figure per task with a curve; a line per seed."""
+    """One figure per task with a curve; a line per seed. With details in the frame, also the share of the largest class."""
     curves = frame[(frame["metric"] == "accuracy_curve") & frame["value"].notna()]
     for task, part in curves.groupby("task"):
         epochs = frame[(frame["metric"] == "epoch_time") & (frame["task"] == task)]
+        ends = frame[(frame["metric"] == "accuracy") & (frame["task"] == task)]
+        shares = {d["majority"] for d in ends["detail"] if "majority" in d} if "detail" in frame else set()
         what = "Test accuracy after each epoch against seconds of training; the test split selected nothing."
-        yield f"learning-{str(task).partition('[')[0]}", _figure(part, epochs, str(task)), style.caption(part, what)
+        yield (
+            f"learning-{str(task).partition('[')[0]}",
+            _figure(part, epochs, shares, str(task)),
+            style.caption(part, what),
+        )
 
 
-def _figure(curves: Frame, epochs: Frame, title: str) -> "Figure":
+def _figure(curves: Frame, epochs: Frame, shares: set[float], title: str) -> "Figure":
     figure, axes = plt.subplots()
+    for share in sorted(shares):
+        axes.axhline(share, color="0.5", linestyle=":", label="the most frequent class")
     for subject, part in curves.groupby("subject", sort=False):
         look: dict[str, Any] = style.line(str(subject)) | {"marker": ""}
         for number, (key, seed) in enumerate(part.groupby(["run", "case_id"])):

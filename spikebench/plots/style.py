@@ -22,8 +22,9 @@ MARKS = {"eager": "o", "indexed": "s", "compiled": "D", "cpu": "^", "triton": "v
 MARKS |= {"snntorch": "<", "spikingjelly": ">", "norse": "*", "sinabs": "p"}
 DASHES: dict[str, Any] = {"eager": (0, (5, 2)), "indexed": (0, (1, 1.5)), "compiled": (0, (6, 1.5, 1, 1.5))}
 DASHES |= {"snntorch": (0, (3, 1)), "spikingjelly": (0, (8, 2)), "norse": (0, (4, 1, 1, 1)), "sinabs": (0, (2, 2))}
-FILLS: tuple[Any, ...] = ("full", "none", "bottom")
+FILLS: tuple[Any, ...] = ("full", "none", "left")
 LONGEST_NAME = 40
+NAME_HEIGHT = 0.19  # of a line in a legend, in inches
 NOT_MEASURED, MOST_GAPS = "not measured", 6
 FIRST = ("lif", "spsn", "psu", "ipsu", "rpsu", "spike_sampler", "exodus")
 
@@ -213,8 +214,11 @@ def cut(name: str) -> str:
 
 
 def legend(axes: "Axes", title: str) -> None:
-    """A legend beside the axes, where it hides no line; a long name is cut."""
+    """A legend beside the axes, where it hides no line; a long name is cut, and the figure as high as the names need."""
     handles, names = axes.get_legend_handles_labels()
     if handles:
         short = [cut(n) for n in names]
+        figure = axes.get_figure(root=True)
+        if figure is not None:
+            figure.set_figheight(max(figure.get_figheight(), NAME_HEIGHT * len(names) + 0.6))
         axes.legend(handles, short, loc="upper left", bbox_to_anchor=(1.0, 1.0), title=title, alignment="left")
