@@ -95,6 +95,8 @@ TRAININGS = {
     "fsdd70-paper": "The same spike trains, 1 ms bins, with the network, optimiser and loss that the authors of SPSN take for SHD, two epochs. "
     "For SHD, 700 channels and 8,156 recordings, their result files say: an epoch takes LIF 252.29 s and SPSN-SB 5.51 s; "
     "accuracy 71.4 % and 77.2 %; of 128 neurons 3.2, 5.0 and 13.8 spike in a step with LIF, 63, 53 and 58 with SPSN-SB.",
+    "listops": "Nested MIN, MAX, MED and SM of digits, 10 to 2,000 tokens (the Long Range Arena draws 500 to 2,000, and 96,000 of them), the network of "
+    "P-SpikeSSM with two blocks of 64. Each neuron had five minutes of training. The most frequent class alone would be right in 17 %.",
 }
 
 
