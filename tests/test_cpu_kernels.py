@@ -188,9 +188,12 @@ def test_lif_is_the_definition(
     assert torch.equal(save, expected) and torch.equal(again, expected)
     # the definition's p·(1 − p) has an absolute error of one epsilon, which dominates where every p is near 1
     least = 1e-3 * options["slope"] if options["surrogate"] == "sigmoid" else 0.0
-    for got, same, right in zip(by_save, by_recompute, gradients(expected, x, neuron), strict=True):
+    wanted = gradients(expected, x, neuron)
+    # a parameter's gradient is a sum over all steps and series, whose terms may cancel: its error is one of the terms
+    terms = [least, *(max(least, wanted[0].abs().sum().item()) for _ in wanted[1:])]
+    for got, same, right, size in zip(by_save, by_recompute, wanted, terms, strict=True):
         assert torch.equal(got, same)
-        assert far(got, right, least) < RELATIVE
+        assert far(got, right, size) < RELATIVE
 
 
 @given(SPSN_OPTIONS, STEPS, REST, st.integers(0, 2**64 - 1), st.integers(1, 3))
