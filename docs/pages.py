@@ -108,7 +108,7 @@ def _chance(records: list[Record]) -> str:
 
 def trainings() -> Iterator[str]:
     """What was trained, from the committed records."""
-    yield "# Trainings\n\nNetworks of each neuron on real data, on a machine with two CPU cores. Accuracy and time per epoch are means over seeds"
+    yield "# Trainings\n\nNetworks of each neuron, on real speech but for ListOps, on a machine with two CPU cores. Accuracy and time per epoch are means over seeds"
     yield "(of times the geometric one) with their 95 % t intervals; rates are spikes per neuron and step on the test split. `ceiling` is a network with one"
     yield "element-wise pass in the neuron's place: but for noise, no neuron can make an epoch faster than that.\n"
     for name, text in TRAININGS.items():

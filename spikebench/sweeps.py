@@ -15,6 +15,7 @@ LIBRARIES = ("snntorch", "spikingjelly", "norse", "sinabs")
 COMMON = {"reset": "hard", "detach_reset": "true", "surrogate": "fast_sigmoid", "slope": "1.0"}
 QUADRATIC = {"indexed": 1000, "sinabs": 1000}  # longest T trained with loops over x[t]
 PATIENT = {"lif@indexed": 2000, "spsn@indexed": 2000}  # longest T of subjects whose time grows as T²
+# and of those whose definition, which the gate runs, has a matrix over all steps
 PATIENT |= dict.fromkeys(["psn@cpu", "masked_psn@cpu", "ipsu@cpu", "rpsu@cpu"], 4096)
 # and of loops that take many operations a step
 PATIENT |= dict.fromkeys(["alif@eager", "glif@eager", "newton_lif@eager", "prf@eager", "recurrent_lif@eager"], 4096)
@@ -44,7 +45,7 @@ def quick() -> list[Case]:
 
 
 def length() -> list[Case]:
-    """How time and memory of every neuron grow with T, at B = 4, N = 512, training and inference; half an hour on two cores."""
+    """How time and memory of every neuron grow with T, at B = 4, N = 512, training and inference; most of an hour on two cores."""
     lengths = [128, 256, 512, 1024, 2048, 4096, 10000]
     return [c for m in ("train", "inference") for c in _bounded(field(), lengths, B=4, N=512, mode=m)]
 
