@@ -18,7 +18,9 @@ def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
     for task, part in curves.groupby("task"):
         epochs = frame[(frame["metric"] == "epoch_time") & (frame["task"] == task)]
         ends = frame[(frame["metric"] == "accuracy") & (frame["task"] == task)]
-        shares = {d["majority"] for d in ends["detail"] if "majority" in d} if "detail" in frame else set()
+        shares = (
+            {s for d in ends["detail"] if isinstance(s := d.get("majority"), float)} if "detail" in frame else set()
+        )
         what = "Test accuracy after each epoch against seconds of training; the test split selected nothing."
         yield (
             f"learning-{str(task).partition('[')[0]}",
