@@ -13,12 +13,19 @@ import numpy as np
 
 from spikebench.backends.cpu.primitives import (
     BLOCKS,
+    FAR,
     NUMBERS,
+    PAD,
+    PIECE,
     SERIES,
     SIZE,
+    ahead,
     array,
+    bare,
     compiled,
+    contracted,
     numbers,
+    stream,
     take,
 )
 from spikebench.backends.cpu.surrogates import by_kind, derivative
@@ -65,7 +72,7 @@ def _filter_early(x: Array, i: Array, decay: Scalar) -> None:
 
 
 def _retreat_with(kind: int) -> Any:
-    @compiled
+    @contracted
     def retreat(g: Array, u: Array, q: Array, gx: Array, c: Array) -> None:
         decay, scale, threshold, least, through = c[DECAY], c[SCALE], c[THRESHOLD], c[LEAST], c[THROUGH]
         k, inner, one, zero = c[SLOPE], c[INNER], c[ONE], c[ZERO]
@@ -107,41 +114,88 @@ def _scale(q: Array, gx: Array, scale: Scalar) -> None:
 
 
 @compiled
-def _forward(x: Array, s: Array, u: Array, c: Array, lo: int, hi: int) -> None:
-    """Spikes s of series lo to hi, and the membranes u for backward, unless that is empty."""
-    v, i, unsaved = np.zeros(hi - lo, x.dtype), np.zeros(hi - lo, x.dtype), np.empty(hi - lo, x.dtype)
-    save, synapse, early = u.shape[0] > 0, c[SYNAPSE] >= c[ZERO], c[EARLY] > c[ZERO]
-    for t in range(x.shape[0]):
-        xt = x[t, lo:hi]
-        if synapse:
-            if early:
-                _filter_early(xt, i, c[SYNAPSE])
-            else:
-                _filter(xt, i, c[SYNAPSE])
-            xt = i
-        _advance(xt, u[t, lo:hi] if save else unsaved, s[t, lo:hi], v, c)
+def _step(x: Array, u: Array, s: Array, v: Array, i: Array, c: Array) -> None:
+    if c[SYNAPSE] < c[ZERO]:
+        _advance(x, u, s, v, c)
+        return
+    if c[EARLY] > c[ZERO]:
+        _filter_early(x, i, c[SYNAPSE])
+    else:
+        _filter(x, i, c[SYNAPSE])
+    _advance(i, u, s, v, c)
 
 
 @compiled
-def _backward(g: Array, gx: Array, u: Array, x: Array, totals: Array, kind: int, c: Array, lo: int, hi: int) -> None:
+def _forward(x: Array, s: Array, u: Array, c: Array, work: Array, lo: int, hi: int, far: bool) -> None:
+    """Spikes s of series lo to hi, and the membranes u for backward, unless that is empty."""
+    desk, n, save = bare(work), hi - lo, u.shape[0] > 0
+    v, i, near_u, near_s = desk[0, :n], desk[1, :n], desk[2, :n], desk[3, :n]
+    v[:] = 0
+    i[:] = 0
+    for t in range(x.shape[0]):
+        if far:
+            for a in range(0, n, PIECE):
+                b = min(a + PIECE, n)
+                ahead(x, t + 1, lo + a, lo + b)
+                _step(x[t, lo + a : lo + b], near_u[a:b], near_s[a:b], v[a:b], i[a:b], c)
+                stream(near_s[a:b], s[t, lo + a : lo + b])
+                if save:
+                    stream(near_u[a:b], u[t, lo + a : lo + b])
+        else:
+            _step(x[t, lo:hi], u[t, lo:hi] if save else near_u, s[t, lo:hi], v, i, c)
+
+
+@compiled
+def _back(
+    t: int, g: Array, gx: Array, u: Array, x: Array, totals: Array, q: Array, i: Array, kind: int, c: Array, lo: int
+) -> None:
+    """One step of `_backward`, of whose rows g and gx are given; i is the gradient of the synaptic current."""
+    learns, synapse, hi = totals.shape[0] > 0, c[SYNAPSE] >= c[ZERO], lo + q.size
+    _retreat(kind, g, u[t, lo:hi], q, gx, c)
+    if learns and t > 0:
+        _learn(q, u[t - 1, lo:hi], totals[0, lo:hi], c)
+    if synapse:
+        _filter(q, i, c[SYNAPSE])
+        _scale(i, gx, c[SYNAPSE] if c[EARLY] > c[ZERO] else c[ONE])
+        if learns and c[SCALED] > c[ZERO]:
+            _unlearn(totals[0, lo:hi], gx, x[t, lo:hi])
+        _scale(gx, gx, c[SCALE])
+    elif learns and c[SCALED] > c[ZERO]:
+        _unlearn(totals[0, lo:hi], q, x[t, lo:hi])
+
+
+@compiled
+def _backward(
+    g: Array,
+    gx: Array,
+    u: Array,
+    x: Array,
+    totals: Array,
+    kind: int,
+    c: Array,
+    work: Array,
+    lo: int,
+    hi: int,
+    far: bool,
+) -> None:
     """Gradients gx, and totals [1, M] of decay by series, of series lo to hi; either may be empty."""
-    dtype = g.dtype
-    q, current, unwanted = np.zeros(hi - lo, dtype), np.zeros(hi - lo, dtype), np.empty(hi - lo, dtype)
-    learns, wants, synapse = totals.shape[0] > 0, gx.shape[0] > 0, c[SYNAPSE] >= c[ZERO]
-    enter = c[SYNAPSE] if c[EARLY] > c[ZERO] else c[ONE]
+    desk, n, wants = bare(work), hi - lo, gx.shape[0] > 0
+    q, i, near = desk[0, :n], desk[1, :n], desk[2, :n]
+    q[:] = 0
+    i[:] = 0
     for t in range(g.shape[0] - 1, -1, -1):
-        out = gx[t, lo:hi] if wants else unwanted
-        _retreat(kind, g[t, lo:hi], u[t, lo:hi], q, out, c)
-        if learns and t > 0:
-            _learn(q, u[t - 1, lo:hi], totals[0, lo:hi], c)
-        if synapse:
-            _filter(q, current, c[SYNAPSE])
-            _scale(current, out, enter)
-            if learns and c[SCALED] > c[ZERO]:
-                _unlearn(totals[0, lo:hi], out, x[t, lo:hi])
-            _scale(out, out, c[SCALE])
-        elif learns and c[SCALED] > c[ZERO]:
-            _unlearn(totals[0, lo:hi], q, x[t, lo:hi])
+        if far:
+            for a in range(0, n, PIECE):
+                b = min(a + PIECE, n)
+                ahead(g, t - 1, lo + a, lo + b)
+                ahead(u, t - 1, lo + a, lo + b)
+                _back(t, g[t, lo + a : lo + b], near[a:b], u, x, totals, q[a:b], i[a:b], kind, c, lo + a)
+                if wants:
+                    stream(near[a:b], gx[t, lo + a : lo + b])
+        elif not wants:
+            _back(t, g[t, lo:hi], near, u, x, totals, q, i, kind, c, lo)
+        else:
+            _back(t, g[t, lo:hi], gx[t, lo:hi], u, x, totals, q, i, kind, c, lo)
 
 
 def forward(real: Any, version: str) -> Any:
@@ -150,10 +204,10 @@ def forward(real: Any, version: str) -> Any:
     def task(data: Any) -> None:
         job = numbers(data, 4)
         x, s, u, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
-        block = take(job)
+        work, block = np.empty((4, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _forward(x, s, u, c[0], lo, min(lo + job[SIZE], job[SERIES]))
+            _forward(x, s, u, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)
             block = take(job)
 
     return task
@@ -166,10 +220,10 @@ def backward(real: Any, version: str) -> Any:
         job = numbers(data, 6)
         g, gx, u, x = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
         totals, c = array(job, 4, np.float64), array(job, 5, real)
-        block = take(job)
+        work, block = np.empty((4, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _backward(g, gx, u, x, totals, job[NUMBERS], c[0], lo, min(lo + job[SIZE], job[SERIES]))
+            _backward(g, gx, u, x, totals, job[NUMBERS], c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)
             block = take(job)
 
     return task

@@ -1,20 +1,27 @@
-"""What compiled loops need below the level of arrays: addresses and a counter that threads share."""
+"""What compiled loops need below the level of arrays: addresses, a counter that threads share, ways around the caches."""
 
 from typing import Any, cast
 
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.numpy_support import carray
 
-# a job, int64: counter, blocks, series a block, series, four numbers of the task's own, then address, rows and columns
-# of each array
-NEXT, BLOCKS, SIZE, SERIES, NUMBERS = range(5)
+# a job, int64: counter, blocks, series a block, series, whether rows go past the caches, four numbers of the task's own,
+# then address, rows and columns of each array
+NEXT, BLOCKS, SIZE, SERIES, FAR, NUMBERS = range(6)
 ARRAYS = NUMBERS + 4
+
+LINE = 64  # bytes of a cache line
+PIECE = 256  # series whose next step is asked for at once: as many lines as a core waits for
+PAD = 80  # numbers between rows of a work array: rows at a power of two apart would share their place in the cache
 
 # 1/0 is infinite here: an exception would keep a loop from being vectorised. Nothing is called from Python but a task
 compiled = cast(Any, njit)(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+# the same, and it may contract to fused multiply-adds: backward passes, which have no bits to keep
+contracted = cast(Any, njit)(error_model="numpy", fastmath={"contract"}, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 primitive = cast(Any, intrinsic)  # callers leave out the first argument, which its types do not say
 
 
@@ -29,6 +36,64 @@ def array(job: np.ndarray, k: int, dtype: Any) -> np.ndarray:
     """Array number k of a job, from its address, rows and columns."""
     at = ARRAYS + 3 * k
     return carray(_pointer(job[at]), (job[at + 1], job[at + 2]), dtype)
+
+
+@compiled
+def bare(work: np.ndarray) -> np.ndarray:
+    """An array that an argument owns, without a count of its users.
+
+    Counts are kept by atomic operations, each of which would wait for all rows on their way to memory.
+    """
+    return carray(_pointer(work.ctypes.data), work.shape, work.dtype)
+
+
+@compiled
+def ahead(a: np.ndarray, t: int, lo: int, hi: int) -> None:
+    """Asks the memory for step t, if there is one. A thread's part of a row ends where the hardware stops guessing."""
+    if 0 <= t < a.shape[0]:
+        _ask(a[t, lo:hi])
+
+
+@primitive
+def _ask(typing: Any, row: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        row = context.make_array(signature.args[0])(context, builder, args[0])
+        number, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        size, line = builder.extract_value(row.shape, 0), LINE // context.get_abi_sizeof(row.data.type.pointee)
+        with cgutils.for_range_slice(builder, size.type(0), size, size.type(line), inc=True) as (at, _):
+            address = builder.bitcast(builder.gep(row.data, [at]), pointer)
+            builder.call(
+                prefetch, [address, number(0), number(2), number(1)]
+            )  # to read, into the second level, as data
+        return context.get_dummy_value()
+
+    return types.none(row), generate
+
+
+@primitive
+def stream(typing: Any, source: Any, target: Any) -> Any:
+    """Copies a row of whole cache lines to memory past the caches, which saves reading what it overwrites.
+
+    Such writes are seen by another thread after the next atomic operation: `take`, which ends every block.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source, target = (
+            context.make_array(kind)(context, builder, value) for kind, value in zip(signature.args, args, strict=True)
+        )
+        item = source.data.type.pointee
+        lanes = LINE // context.get_abi_sizeof(item)
+        size, whole = builder.extract_value(source.shape, 0), ir.VectorType(item, lanes).as_pointer()
+        once = builder.module.add_metadata([ir.IntType(32)(1)])
+        with cgutils.for_range_slice(builder, size.type(0), size, size.type(lanes), inc=True) as (at, _):
+            line = builder.load(builder.bitcast(builder.gep(source.data, [at]), whole), align=LINE // lanes)
+            written = builder.store(line, builder.bitcast(builder.gep(target.data, [at]), whole), align=LINE)
+            written.set_metadata("nontemporal", once)
+        return context.get_dummy_value()
+
+    return types.none(source, target), generate
 
 
 @primitive

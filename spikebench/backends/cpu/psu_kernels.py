@@ -3,7 +3,8 @@
     z = decay·z + rest·x      v = z − threshold·r      s = [v ≥ threshold]      r = decay·(r + σ(z))
 
 Backward reads x again instead of two membranes: what forward keeps is (z, r) every STRIDE steps, and the steps between
-are computed once more in the cache. z is not contracted to fused multiply-adds, so it has the bits of the definition.
+are computed once more in the cache. Nothing forward is contracted to a fused multiply-add, so v has the bits of the
+definition.
 """
 
 from typing import Any
@@ -13,12 +14,19 @@ import numpy as np
 from spikebench.backends.cpu.elementary import sigmoid
 from spikebench.backends.cpu.primitives import (
     BLOCKS,
+    FAR,
     NUMBERS,
+    PAD,
+    PIECE,
     SERIES,
     SIZE,
+    ahead,
     array,
+    bare,
     compiled,
+    contracted,
     numbers,
+    stream,
     take,
 )
 from spikebench.backends.cpu.surrogates import by_kind, derivative
@@ -41,7 +49,7 @@ def _advance(x: Array, s: Array, z: Array, r: Array, c: Array) -> None:
 
 
 def _again_with(kind: int) -> Any:
-    @compiled
+    @contracted
     def again(x: Array, z: Array, r: Array, slope: Array, pull: Array, c: Array) -> None:
         decay, rest, threshold, k, inner = c[DECAY], c[REST], c[THRESHOLD], c[SLOPE], c[INNER]
         one, zero, reset = c[ONE], c[ZERO], c[THRESHOLD] * c[DECAY]
@@ -51,7 +59,7 @@ def _again_with(kind: int) -> Any:
             slope[m] = derivative(zm - threshold * r[m], kind, threshold, k, inner, one, zero)
             p = sigmoid(zm, one)
             r[m] = decay * (r[m] + p)
-            pull[m] = reset * p * (one - p)
+            pull[m] = p * (reset - reset * p)
 
     return again
 
@@ -60,47 +68,66 @@ def _again_with(kind: int) -> Any:
 _again = by_kind(_again_with)
 
 
-@compiled
-def _weigh(g: Array, slope: Array, pull: Array, qv: Array, decay: Scalar) -> None:
-    """qv is Σ decay^lag·dL/dv over steps from the next one on; `pull` becomes the gradient of z but for its decay."""
+@contracted
+def _retreat(g: Array, slope: Array, pull: Array, qv: Array, qz: Array, gx: Array, decay: Scalar, rest: Scalar) -> None:
+    """qv is Σ decay^lag·dL/dv over steps from the next one on, qz that of dL/dz."""
     for m in range(g.size):
-        e = g[m] * slope[m]
-        pull[m] = e - pull[m] * qv[m]
-        qv[m] = decay * qv[m] + e
+        e, qvm = g[m] * slope[m], qv[m]
+        qzm = decay * qz[m] + (e - pull[m] * qvm)
+        qv[m] = decay * qvm + e
+        qz[m] = qzm
+        gx[m] = rest * qzm
 
 
 @compiled
-def _pass(e: Array, qz: Array, gx: Array, decay: Scalar, rest: Scalar) -> None:
-    for m in range(e.size):
-        q = decay * qz[m] + e[m]
-        qz[m] = q
-        gx[m] = rest * q
-
-
-@compiled
-def _forward(x: Array, s: Array, marks: Array, c: Array, lo: int, hi: int) -> None:
+def _forward(x: Array, s: Array, marks: Array, c: Array, work: Array, lo: int, hi: int, far: bool) -> None:
     """Spikes s of series lo to hi, and for backward the states (z, r) every STRIDE steps, unless that is empty."""
-    z, r, mark = np.zeros(hi - lo, x.dtype), np.zeros(hi - lo, x.dtype), marks.shape[0] > 0
+    desk, n, mark = bare(work), hi - lo, marks.shape[0] > 0
+    z, r, near = desk[0, :n], desk[1, :n], desk[2, :n]
+    z[:] = 0
+    r[:] = 0
     for t in range(x.shape[0]):
         if mark and t % STRIDE == 0:
             marks[t // STRIDE * 2, lo:hi] = z
             marks[t // STRIDE * 2 + 1, lo:hi] = r
-        _advance(x[t, lo:hi], s[t, lo:hi], z, r, c)
+        if far:
+            for a in range(0, n, PIECE):
+                b = min(a + PIECE, n)
+                ahead(x, t + 1, lo + a, lo + b)
+                _advance(x[t, lo + a : lo + b], near[a:b], z[a:b], r[a:b], c)
+                stream(near[a:b], s[t, lo + a : lo + b])
+        else:
+            _advance(x[t, lo:hi], s[t, lo:hi], z, r, c)
 
 
 @compiled
-def _backward(g: Array, gx: Array, x: Array, marks: Array, kind: int, c: Array, lo: int, hi: int) -> None:
-    steps, n = g.shape[0], hi - lo
-    qv, qz = np.zeros(n, g.dtype), np.zeros(n, g.dtype)
-    slope, pull = np.empty((STRIDE, n), g.dtype), np.empty((STRIDE, n), g.dtype)
+def _backward(
+    g: Array, gx: Array, x: Array, marks: Array, kind: int, c: Array, work: Array, lo: int, hi: int, far: bool
+) -> None:
+    desk, n, steps = bare(work), hi - lo, g.shape[0]
+    piece = PIECE if far else n
+    qv, qz, z, r, near = desk[0, :n], desk[1, :n], desk[2, :n], desk[3, :n], desk[4, :n]
+    qv[:] = 0
+    qz[:] = 0
     for part in range((steps - 1) // STRIDE, -1, -1):
-        z, r = marks[part * 2, lo:hi].copy(), marks[part * 2 + 1, lo:hi].copy()
+        z[:] = marks[part * 2, lo:hi]
+        r[:] = marks[part * 2 + 1, lo:hi]
         first, last = part * STRIDE, min((part + 1) * STRIDE, steps) - 1
         for t in range(first, last + 1):
-            _again(kind, x[t, lo:hi], z, r, slope[t - first], pull[t - first], c)
+            slope, pull = desk[5 + t - first, :n], desk[5 + STRIDE + t - first, :n]
+            for a in range(0, n, piece):
+                b = min(a + piece, n)
+                if far:
+                    ahead(x, t + 1 if t < last else first - STRIDE, lo + a, lo + b)
+                    ahead(g, t, lo + a, lo + b)
+                _again(kind, x[t, lo + a : lo + b], z[a:b], r[a:b], slope[a:b], pull[a:b], c)
         for t in range(last, first - 1, -1):
-            _weigh(g[t, lo:hi], slope[t - first], pull[t - first], qv, c[DECAY])
-            _pass(pull[t - first], qz, gx[t, lo:hi], c[DECAY], c[REST])
+            slope, pull = desk[5 + t - first, :n], desk[5 + STRIDE + t - first, :n]
+            if far:
+                _retreat(g[t, lo:hi], slope, pull, qv, qz, near, c[DECAY], c[REST])
+                stream(near, gx[t, lo:hi])
+            else:
+                _retreat(g[t, lo:hi], slope, pull, qv, qz, gx[t, lo:hi], c[DECAY], c[REST])
 
 
 def forward(real: Any, version: str) -> Any:
@@ -109,10 +136,10 @@ def forward(real: Any, version: str) -> Any:
     def task(data: Any) -> None:
         job = numbers(data, 4)
         x, s, marks, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
-        block = take(job)
+        work, block = np.empty((3, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _forward(x, s, marks, c[0], lo, min(lo + job[SIZE], job[SERIES]))
+            _forward(x, s, marks, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)
             block = take(job)
 
     return task
@@ -125,10 +152,10 @@ def backward(real: Any, version: str) -> Any:
         job = numbers(data, 5)
         g, gx, x = array(job, 0, real), array(job, 1, real), array(job, 2, real)
         marks, c = array(job, 3, real), array(job, 4, real)
-        block = take(job)
+        work, block = np.empty((5 + 2 * STRIDE, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _backward(g, gx, x, marks, job[NUMBERS], c[0], lo, min(lo + job[SIZE], job[SERIES]))
+            _backward(g, gx, x, marks, job[NUMBERS], c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)
             block = take(job)
 
     return task

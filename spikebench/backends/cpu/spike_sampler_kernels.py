@@ -9,10 +9,9 @@ Series are taken W at a time, with the numbers of a pair side by side in one arr
 series vectorises without a check for overlaps. Four steps at once share what is loaded of the state.
 """
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from numba import njit
 
 from spikebench.backends.cpu.philox import uniforms
 from spikebench.backends.cpu.primitives import (
@@ -22,6 +21,7 @@ from spikebench.backends.cpu.primitives import (
     SIZE,
     array,
     compiled,
+    contracted,
     numbers,
     take,
 )
@@ -30,7 +30,6 @@ W, STEPS = 128, 4
 TIDE = 32  # steps that a tile of W series runs ahead, its state in the first-level cache
 
 Array = np.ndarray
-contracted = cast(Any, njit)(error_model="numpy", fastmath={"contract"}, no_cpython_wrapper=True)
 
 
 @contracted

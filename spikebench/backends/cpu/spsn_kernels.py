@@ -13,12 +13,18 @@ from spikebench.backends.cpu.elementary import logit, sigmoid
 from spikebench.backends.cpu.philox import uniforms
 from spikebench.backends.cpu.primitives import (
     BLOCKS,
+    FAR,
     NUMBERS,
+    PAD,
+    PIECE,
     SERIES,
     SIZE,
+    ahead,
     array,
+    bare,
     compiled,
     numbers,
+    stream,
     take,
 )
 
@@ -58,6 +64,13 @@ def _relax(v: Array, uniform: Array, slope: Array, c: Array) -> None:
 
 
 @compiled
+def _draw(v: Array, uniform: Array, s: Array, slope: Array, c: Array, relaxed: bool) -> None:
+    _sample(v, uniform, s, slope, c)
+    if relaxed:
+        _relax(v, uniform, slope, c)
+
+
+@compiled
 def _weigh(g: Array, slope: Array, qv: Array, decay: Scalar) -> None:
     for m in range(g.size):
         qv[m] = decay * qv[m] + g[m] * slope[m]
@@ -72,10 +85,24 @@ def _pass(qv: Array, qi: Array, gx: Array, decay: Scalar, leak: Scalar) -> None:
 
 
 @compiled
-def _forward(x: Array, s: Array, slopes: Array, c: Array, key: Array, series: int, lo: int, hi: int) -> None:
+def _forward(
+    x: Array,
+    s: Array,
+    slopes: Array,
+    c: Array,
+    key: Array,
+    work: Array,
+    uniform: Array,
+    series: int,
+    lo: int,
+    hi: int,
+    far: bool,
+) -> None:
     """Spikes s of series lo to hi, and for backward their slopes, unless that is empty."""
-    v, i = np.zeros(hi - lo, x.dtype), np.zeros(hi - lo, x.dtype)
-    drawn, unsaved = np.empty((4, TILE), np.float32), np.empty(TILE, x.dtype)
+    desk, drawn = bare(work), bare(uniform)
+    v, i, near_s, near_slope = desk[0, : hi - lo], desk[1, : hi - lo], desk[2], desk[3]
+    v[:] = 0
+    i[:] = 0
     steps, save, relaxed = x.shape[0], slopes.shape[0] > 0, c[RELAXED] > c[ZERO]
     for first in range(0, steps, 4):
         for start in range(lo, hi, TILE):
@@ -83,19 +110,36 @@ def _forward(x: Array, s: Array, slopes: Array, c: Array, key: Array, series: in
             n, vt, it = stop - start, v[start - lo : stop - lo], i[start - lo : stop - lo]
             uniforms(drawn, n, first // 4 * series + start, key[0], key[1], key[2], key[3])
             for t in range(first, min(first + 4, steps)):
-                slope = slopes[t, start:stop] if save else unsaved[:n]
                 _integrate(x[t, start:stop], it, vt, c[SYN], c[MEM], c[LEAK])
-                _sample(vt, drawn[t - first, :n], s[t, start:stop], slope, c)
-                if save and relaxed:
-                    _relax(vt, drawn[t - first, :n], slope, c)
+                if far:
+                    ahead(x, t + 4, start, stop)
+                    _draw(vt, drawn[t - first, :n], near_s[:n], near_slope[:n], c, save and relaxed)
+                    stream(near_s[:n], s[t, start:stop])
+                    if save:
+                        stream(near_slope[:n], slopes[t, start:stop])
+                else:
+                    slope = slopes[t, start:stop] if save else near_slope[:n]
+                    _draw(vt, drawn[t - first, :n], s[t, start:stop], slope, c, save and relaxed)
 
 
 @compiled
-def _backward(g: Array, gx: Array, slopes: Array, c: Array, lo: int, hi: int) -> None:
-    qv, qi = np.zeros(hi - lo, g.dtype), np.zeros(hi - lo, g.dtype)
+def _backward(g: Array, gx: Array, slopes: Array, c: Array, work: Array, lo: int, hi: int, far: bool) -> None:
+    desk, n = bare(work), hi - lo
+    qv, qi, near = desk[0, :n], desk[1, :n], desk[2, :n]
+    qv[:] = 0
+    qi[:] = 0
     for t in range(g.shape[0] - 1, -1, -1):
-        _weigh(g[t, lo:hi], slopes[t, lo:hi], qv, c[MEM])
-        _pass(qv, qi, gx[t, lo:hi], c[SYN], c[LEAK])
+        if far:
+            for a in range(0, n, PIECE):
+                b = min(a + PIECE, n)
+                ahead(g, t - 1, lo + a, lo + b)
+                ahead(slopes, t - 1, lo + a, lo + b)
+                _weigh(g[t, lo + a : lo + b], slopes[t, lo + a : lo + b], qv[a:b], c[MEM])
+                _pass(qv[a:b], qi[a:b], near[a:b], c[SYN], c[LEAK])
+                stream(near[a:b], gx[t, lo + a : lo + b])
+        else:
+            _weigh(g[t, lo:hi], slopes[t, lo:hi], qv, c[MEM])
+            _pass(qv, qi, gx[t, lo:hi], c[SYN], c[LEAK])
 
 
 def forward(real: Any, version: str) -> Any:
@@ -104,11 +148,12 @@ def forward(real: Any, version: str) -> Any:
     def task(data: Any) -> None:
         job = numbers(data, 4)
         x, s, slopes, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
+        work, uniform = np.empty((4, max(job[SIZE], TILE) + PAD), real), np.empty((4, TILE), np.float32)
         block = take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
             hi = min(lo + job[SIZE], job[SERIES])
-            _forward(x, s, slopes, c[0], job[NUMBERS : NUMBERS + 4], job[SERIES], lo, hi)
+            _forward(x, s, slopes, c[0], job[NUMBERS : NUMBERS + 4], work, uniform, job[SERIES], lo, hi, job[FAR] > 0)
             block = take(job)
 
     return task
@@ -120,10 +165,10 @@ def backward(real: Any, version: str) -> Any:
     def task(data: Any) -> None:
         job = numbers(data, 4)
         g, gx, slopes, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
-        block = take(job)
+        work, block = np.empty((3, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _backward(g, gx, slopes, c[0], lo, min(lo + job[SIZE], job[SERIES]))
+            _backward(g, gx, slopes, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)
             block = take(job)
 
     return task
