@@ -255,7 +255,7 @@ def test_rows_past_the_caches_have_the_same_bits(
 
     def found(far_from: int) -> list[Tensor]:
         threads.FAR = far_from
-        neuron.calls = 0  # of a stochastic neuron
+        cast(Any, neuron).calls = 0  # of a stochastic neuron
         spikes = module.run(neuron, x)
         return [spikes, *gradients(spikes, x, neuron)]
 
