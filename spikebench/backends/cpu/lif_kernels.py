@@ -21,6 +21,7 @@ from spikebench.backends.cpu.primitives import (
     array,
     bare,
     compiled,
+    keep,
     numbers,
     stream,
     take,
@@ -124,8 +125,8 @@ def _forward(x: Array, s: Array, u: Array, marks: Array, c: Array, work: Array, 
     i[:] = 0
     for t in range(x.shape[0]):
         if mark and t % STRIDE == 0:
-            marks[t // STRIDE * 2, lo:hi] = v
-            marks[t // STRIDE * 2 + 1, lo:hi] = i
+            keep(v, marks[t // STRIDE * 2, lo:hi], far)
+            keep(i, marks[t // STRIDE * 2 + 1, lo:hi], far)
         if far:
             for a in range(0, n, PIECE):
                 b = min(a + PIECE, n)

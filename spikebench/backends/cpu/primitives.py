@@ -96,6 +96,15 @@ def stream(typing: Any, source: Any, target: Any) -> Any:
     return types.none(source, target), generate
 
 
+@compiled
+def keep(source: np.ndarray, target: np.ndarray, far: bool) -> None:
+    """Copies a row, past the caches if `far`."""
+    if far:
+        stream(source, target)
+    else:
+        target[:] = source
+
+
 @primitive
 def take(typing: Any, job: Any) -> Any:
     """The next number of the counter job[NEXT], a different one for each caller."""

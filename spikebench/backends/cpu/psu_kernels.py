@@ -25,6 +25,7 @@ from spikebench.backends.cpu.primitives import (
     bare,
     compiled,
     contracted,
+    keep,
     numbers,
     stream,
     take,
@@ -88,8 +89,8 @@ def _forward(x: Array, s: Array, marks: Array, c: Array, work: Array, lo: int, h
     r[:] = 0
     for t in range(x.shape[0]):
         if mark and t % STRIDE == 0:
-            marks[t // STRIDE * 2, lo:hi] = z
-            marks[t // STRIDE * 2 + 1, lo:hi] = r
+            keep(z, marks[t // STRIDE * 2, lo:hi], far)
+            keep(r, marks[t // STRIDE * 2 + 1, lo:hi], far)
         if far:
             for a in range(0, n, PIECE):
                 b = min(a + PIECE, n)
