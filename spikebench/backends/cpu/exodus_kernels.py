@@ -11,21 +11,19 @@ from typing import Any
 
 import numpy as np
 
+from spikebench.backends.cpu import passes
 from spikebench.backends.cpu.primitives import (
     BLOCKS,
     FAR,
     NUMBERS,
     PAD,
-    PIECE,
     SERIES,
     SIZE,
-    ahead,
     array,
     bare,
     compiled,
     contracted,
     numbers,
-    stream,
     take,
 )
 from spikebench.backends.cpu.surrogates import by_kind, derivative
@@ -126,30 +124,9 @@ def _step(x: Array, u: Array, s: Array, v: Array, i: Array, c: Array) -> None:
 
 
 @compiled
-def _forward(x: Array, s: Array, u: Array, c: Array, work: Array, lo: int, hi: int, far: bool) -> None:
-    """Spikes s of series lo to hi, and the membranes u for backward, unless that is empty."""
-    desk, n, save = bare(work), hi - lo, u.shape[0] > 0
-    v, i, near_u, near_s = desk[0, :n], desk[1, :n], desk[2, :n], desk[3, :n]
-    v[:] = 0
-    i[:] = 0
-    for t in range(x.shape[0]):
-        if far:
-            for a in range(0, n, PIECE):
-                b = min(a + PIECE, n)
-                ahead(x, t + 1, lo + a, lo + b)
-                _step(x[t, lo + a : lo + b], near_u[a:b], near_s[a:b], v[a:b], i[a:b], c)
-                stream(near_s[a:b], s[t, lo + a : lo + b])
-                if save:
-                    stream(near_u[a:b], u[t, lo + a : lo + b])
-        else:
-            _step(x[t, lo:hi], u[t, lo:hi] if save else near_u, s[t, lo:hi], v, i, c)
-
-
-@compiled
-def _back(
-    t: int, g: Array, gx: Array, u: Array, x: Array, totals: Array, q: Array, i: Array, kind: int, c: Array, lo: int
-) -> None:
-    """One step of `_backward`, of whose rows g and gx are given; i is the gradient of the synaptic current."""
+def _back(t: int, g: Array, gx: Array, q: Array, i: Array, given: Any, lo: int) -> None:
+    """One step of the pass back; i is the gradient of the synaptic current."""
+    u, x, totals, kind, c = given
     learns, synapse, hi = totals.shape[0] > 0, c[SYNAPSE] >= c[ZERO], lo + q.size
     _retreat(kind, g, u[t, lo:hi], q, gx, c)
     if learns and t > 0:
@@ -162,6 +139,9 @@ def _back(
         _scale(gx, gx, c[SCALE])
     elif learns and c[SCALED] > c[ZERO]:
         _unlearn(totals[0, lo:hi], q, x[t, lo:hi])
+
+
+_retrace = passes.backward_of(_back)
 
 
 @compiled
@@ -179,23 +159,12 @@ def _backward(
     far: bool,
 ) -> None:
     """Gradients gx, and totals [1, M] of decay by series, of series lo to hi; either may be empty."""
-    desk, n, wants = bare(work), hi - lo, gx.shape[0] > 0
-    q, i, near = desk[0, :n], desk[1, :n], desk[2, :n]
-    q[:] = 0
-    i[:] = 0
-    for t in range(g.shape[0] - 1, -1, -1):
-        if far:
-            for a in range(0, n, PIECE):
-                b = min(a + PIECE, n)
-                ahead(g, t - 1, lo + a, lo + b)
-                ahead(u, t - 1, lo + a, lo + b)
-                _back(t, g[t, lo + a : lo + b], near[a:b], u, x, totals, q[a:b], i[a:b], kind, c, lo + a)
-                if wants:
-                    stream(near[a:b], gx[t, lo + a : lo + b])
-        elif not wants:
-            _back(t, g[t, lo:hi], near, u, x, totals, q, i, kind, c, lo)
-        else:
-            _back(t, g[t, lo:hi], gx[t, lo:hi], u, x, totals, q, i, kind, c, lo)
+    desk = bare(work)
+    desk[:2] = 0
+    _retrace((u, x, totals, kind, c), u, g, gx, desk, 0, g.shape[0] - 1, lo, hi, far)
+
+
+_forward = passes.forward_of(_step)
 
 
 def forward(real: Any, version: str) -> Any:
@@ -204,10 +173,10 @@ def forward(real: Any, version: str) -> Any:
     def task(data: Any) -> None:
         job = numbers(data, 4)
         x, s, u, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
-        work, block = np.empty((4, job[SIZE] + PAD), real), take(job)
+        work, block = np.empty((passes.FORWARD, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _forward(x, s, u, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)
+            _forward(x, s, u, x[:0], 1, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)
             block = take(job)
 
     return task
@@ -220,7 +189,7 @@ def backward(real: Any, version: str) -> Any:
         job = numbers(data, 6)
         g, gx, u, x = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
         totals, c = array(job, 4, np.float64), array(job, 5, real)
-        work, block = np.empty((4, job[SIZE] + PAD), real), take(job)
+        work, block = np.empty((passes.BACKWARD, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
             _backward(g, gx, u, x, totals, job[NUMBERS], c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)

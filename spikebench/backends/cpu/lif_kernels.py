@@ -9,26 +9,25 @@ from typing import Any
 
 import numpy as np
 
+from spikebench.backends.cpu import passes
 from spikebench.backends.cpu.primitives import (
     BLOCKS,
     FAR,
     NUMBERS,
     PAD,
-    PIECE,
     SERIES,
     SIZE,
     ahead,
     array,
     bare,
     compiled,
-    keep,
     numbers,
-    stream,
     take,
 )
 from spikebench.backends.cpu.surrogates import by_kind, derivative
 
 STRIDE = 32  # steps between checkpoints
+AGAIN = passes.BACKWARD + 3  # the row of a work array at which steps computed again begin
 
 # the constants of a neuron, one array of the data's dtype, so that float32 stays float32
 A, B, SCALE, LEVEL, THRESHOLD, HARD, DROP, SOFT, THROUGH = range(9)
@@ -117,55 +116,35 @@ def _step(x: Array, u: Array, s: Array, v: Array, i: Array, c: Array) -> None:
 
 
 @compiled
-def _forward(x: Array, s: Array, u: Array, marks: Array, c: Array, work: Array, lo: int, hi: int, far: bool) -> None:
-    """Spikes s of series lo to hi, and for backward the membranes u or the states (v, i) every STRIDE steps."""
-    desk, n, save, mark = bare(work), hi - lo, u.shape[0] > 0, marks.shape[0] > 0
-    v, i, near_u, near_s = desk[0, :n], desk[1, :n], desk[2, :n], desk[3, :n]
-    v[:] = 0
-    i[:] = 0
-    for t in range(x.shape[0]):
-        if mark and t % STRIDE == 0:
-            keep(v, marks[t // STRIDE * 2, lo:hi], far)
-            keep(i, marks[t // STRIDE * 2 + 1, lo:hi], far)
-        if far:
-            for a in range(0, n, PIECE):
-                b = min(a + PIECE, n)
-                ahead(x, t + 1, lo + a, lo + b)
-                _step(x[t, lo + a : lo + b], near_u[a:b], near_s[a:b], v[a:b], i[a:b], c)
-                stream(near_s[a:b], s[t, lo + a : lo + b])
-                if save:
-                    stream(near_u[a:b], u[t, lo + a : lo + b])
-        else:
-            _step(x[t, lo:hi], u[t, lo:hi] if save else near_u, s[t, lo:hi], v, i, c)
-
-
-@compiled
 def _again(x: Array, desk: Array, marks: Array, c: Array, lo: int, hi: int, part: int, far: bool) -> None:
     """Membranes of the steps after checkpoint `part` in the last STRIDE rows of desk, with the bits of the forward pass."""
     n, first = hi - lo, part * STRIDE
-    v, i, s = desk[3, :n], desk[4, :n], desk[5, :n]
+    v, i, s = desk[AGAIN - 3, :n], desk[AGAIN - 2, :n], desk[AGAIN - 1, :n]
     v[:] = marks[part * 2, lo:hi]
     i[:] = marks[part * 2 + 1, lo:hi]
     for t in range(first, min(first + STRIDE, x.shape[0])):
         if far:
             ahead(x, t + 1, lo, hi)
-        _step(x[t, lo:hi], desk[6 + t - first, :n], s, v, i, c)
+        _step(x[t, lo:hi], desk[AGAIN + t - first, :n], s, v, i, c)
 
 
 @compiled
-def _back(
-    t: int, g: Array, gx: Array, u: Array, x: Array, totals: Array, q: Array, i: Array, kind: int, c: Array, lo: int
-) -> None:
-    """One step of `_backward`, of whose rows g, gx and u are given; i is the gradient of the synaptic current."""
+def _back(t: int, g: Array, gx: Array, q: Array, i: Array, given: Any, lo: int) -> None:
+    """One step of the pass back; u begins at step `first` and series `left`; i is the gradient of the synaptic current."""
+    u, first, left, x, totals, kind, c = given
     learns, synapse, hi = totals.shape[0] > 0, c[SYNAPSE] >= c[ZERO], lo + q.size
+    ut = u[t - first, lo - left : hi - left]
     if learns:
-        _learn(g, u, q, totals[0, lo:hi], totals[1, lo:hi], kind, c)
-    _retreat(kind, g, u, q, gx, c)
+        _learn(g, ut, q, totals[0, lo:hi], totals[1, lo:hi], kind, c)
+    _retreat(kind, g, ut, q, gx, c)
     if synapse:
         _filter(q, i, c[SYNAPSE])
         _scale(i, gx, c[SCALE])
     if learns and c[SCALED] > c[ZERO] and x.shape[0] > 0:
         _unlearn(totals[0, lo:hi], i if synapse else q, x[t, lo:hi])
+
+
+_retrace = passes.backward_of(_back)
 
 
 @compiled
@@ -184,26 +163,19 @@ def _backward(
     far: bool,
 ) -> None:
     """Gradients gx, and totals [2, M] of decay and threshold by series, of series lo to hi; either may be empty."""
-    desk, n, steps, saved, wants = bare(work), hi - lo, g.shape[0], u.shape[0] > 0, gx.shape[0] > 0
-    q, i, near = desk[0, :n], desk[1, :n], desk[2, :n]
-    q[:] = 0
-    i[:] = 0
-    for t in range(steps - 1, -1, -1):
-        if not saved and (t == steps - 1 or t % STRIDE == STRIDE - 1):
-            _again(x, desk, marks, c, lo, hi, t // STRIDE, far)
-        ut = u[t, lo:hi] if saved else desk[6 + t % STRIDE, :n]
-        if far:
-            for a in range(0, n, PIECE):
-                b = min(a + PIECE, n)
-                ahead(g, t - 1, lo + a, lo + b)
-                ahead(u, t - 1, lo + a, lo + b)
-                _back(t, g[t, lo + a : lo + b], near[a:b], ut[a:b], x, totals, q[a:b], i[a:b], kind, c, lo + a)
-                if wants:
-                    stream(near[a:b], gx[t, lo + a : lo + b])
-        elif not wants:
-            _back(t, g[t, lo:hi], near, ut, x, totals, q, i, kind, c, lo)
-        else:
-            _back(t, g[t, lo:hi], gx[t, lo:hi], ut, x, totals, q, i, kind, c, lo)
+    desk, last = bare(work), g.shape[0] - 1
+    desk[:2] = 0
+    if u.shape[0] > 0:
+        _retrace((u, 0, 0, x, totals, kind, c), u, g, gx, desk, 0, last, lo, hi, far)
+        return
+    for part in range(last // STRIDE, -1, -1):
+        first = part * STRIDE
+        _again(x, desk, marks, c, lo, hi, part, far)
+        given = (desk[AGAIN:], first, lo, x, totals, kind, c)
+        _retrace(given, u, g, gx, desk, first, min(last, first + STRIDE - 1), lo, hi, far)
+
+
+_forward = passes.forward_of(_step)
 
 
 def forward(real: Any, version: str) -> Any:
@@ -213,10 +185,10 @@ def forward(real: Any, version: str) -> Any:
         job = numbers(data, 5)
         x, s, u = array(job, 0, real), array(job, 1, real), array(job, 2, real)
         marks, c = array(job, 3, real), array(job, 4, real)
-        work, block = np.empty((4, job[SIZE] + PAD), real), take(job)
+        work, block = np.empty((passes.FORWARD, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _forward(x, s, u, marks, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)
+            _forward(x, s, u, marks, STRIDE, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)
             block = take(job)
 
     return task
@@ -229,7 +201,7 @@ def backward(real: Any, version: str) -> Any:
         job = numbers(data, 7)
         g, gx, u, x = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
         marks, totals, c = array(job, 4, real), array(job, 5, np.float64), array(job, 6, real)
-        work = np.empty((6 + (STRIDE if u.shape[0] == 0 else 0), job[SIZE] + PAD), real)
+        work = np.empty((AGAIN + (STRIDE if u.shape[0] == 0 else 0), job[SIZE] + PAD), real)
         block = take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from spikebench.backends.cpu import passes
 from spikebench.backends.cpu.elementary import sigmoid
 from spikebench.backends.cpu.primitives import (
     BLOCKS,
@@ -25,7 +26,6 @@ from spikebench.backends.cpu.primitives import (
     bare,
     compiled,
     contracted,
-    keep,
     numbers,
     stream,
     take,
@@ -33,6 +33,8 @@ from spikebench.backends.cpu.primitives import (
 from spikebench.backends.cpu.surrogates import by_kind, derivative
 
 STRIDE = 16  # steps between checkpoints
+SLOPES = 5  # the rows of a work array at which what is computed again begins
+PULLS = SLOPES + STRIDE
 DECAY, REST, THRESHOLD, SLOPE, INNER, ONE, ZERO, CONSTANTS = range(8)
 
 Array = np.ndarray
@@ -40,7 +42,7 @@ Scalar = np.floating
 
 
 @compiled
-def _advance(x: Array, s: Array, z: Array, r: Array, c: Array) -> None:
+def _advance(x: Array, _: Array, s: Array, z: Array, r: Array, c: Array) -> None:
     decay, rest, threshold, one, zero = c[DECAY], c[REST], c[THRESHOLD], c[ONE], c[ZERO]
     for m in range(x.size):
         zm = decay * z[m] + rest * x[m]
@@ -81,41 +83,18 @@ def _retreat(g: Array, slope: Array, pull: Array, qv: Array, qz: Array, gx: Arra
 
 
 @compiled
-def _forward(x: Array, s: Array, marks: Array, c: Array, work: Array, lo: int, hi: int, far: bool) -> None:
-    """Spikes s of series lo to hi, and for backward the states (z, r) every STRIDE steps, unless that is empty."""
-    desk, n, mark = bare(work), hi - lo, marks.shape[0] > 0
-    z, r, near = desk[0, :n], desk[1, :n], desk[2, :n]
-    z[:] = 0
-    r[:] = 0
-    for t in range(x.shape[0]):
-        if mark and t % STRIDE == 0:
-            keep(z, marks[t // STRIDE * 2, lo:hi], far)
-            keep(r, marks[t // STRIDE * 2 + 1, lo:hi], far)
-        if far:
-            for a in range(0, n, PIECE):
-                b = min(a + PIECE, n)
-                ahead(x, t + 1, lo + a, lo + b)
-                _advance(x[t, lo + a : lo + b], near[a:b], z[a:b], r[a:b], c)
-                stream(near[a:b], s[t, lo + a : lo + b])
-        else:
-            _advance(x[t, lo:hi], s[t, lo:hi], z, r, c)
-
-
-@compiled
 def _backward(
     g: Array, gx: Array, x: Array, marks: Array, kind: int, c: Array, work: Array, lo: int, hi: int, far: bool
 ) -> None:
-    desk, n, steps = bare(work), hi - lo, g.shape[0]
-    piece = PIECE if far else n
-    qv, qz, z, r, near = desk[0, :n], desk[1, :n], desk[2, :n], desk[3, :n], desk[4, :n]
-    qv[:] = 0
-    qz[:] = 0
-    for part in range((steps - 1) // STRIDE, -1, -1):
+    desk, n, end = bare(work), hi - lo, g.shape[0] - 1
+    qv, qz, z, r, near, piece = desk[0, :n], desk[1, :n], desk[2, :n], desk[3, :n], desk[4, :n], PIECE if far else n
+    desk[:2] = 0
+    for part in range(end // STRIDE, -1, -1):
         z[:] = marks[part * 2, lo:hi]
         r[:] = marks[part * 2 + 1, lo:hi]
-        first, last = part * STRIDE, min((part + 1) * STRIDE, steps) - 1
+        first, last = part * STRIDE, min((part + 1) * STRIDE - 1, end)
         for t in range(first, last + 1):
-            slope, pull = desk[5 + t - first, :n], desk[5 + STRIDE + t - first, :n]
+            slope, pull = desk[SLOPES + t - first, :n], desk[PULLS + t - first, :n]
             for a in range(0, n, piece):
                 b = min(a + piece, n)
                 if far:
@@ -123,12 +102,15 @@ def _backward(
                     ahead(g, t, lo + a, lo + b)
                 _again(kind, x[t, lo + a : lo + b], z[a:b], r[a:b], slope[a:b], pull[a:b], c)
         for t in range(last, first - 1, -1):
-            slope, pull = desk[5 + t - first, :n], desk[5 + STRIDE + t - first, :n]
+            slope, pull = desk[SLOPES + t - first, :n], desk[PULLS + t - first, :n]
             if far:
                 _retreat(g[t, lo:hi], slope, pull, qv, qz, near, c[DECAY], c[REST])
                 stream(near, gx[t, lo:hi])
             else:
                 _retreat(g[t, lo:hi], slope, pull, qv, qz, gx[t, lo:hi], c[DECAY], c[REST])
+
+
+_forward = passes.forward_of(_advance)
 
 
 def forward(real: Any, version: str) -> Any:
@@ -137,10 +119,10 @@ def forward(real: Any, version: str) -> Any:
     def task(data: Any) -> None:
         job = numbers(data, 4)
         x, s, marks, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
-        work, block = np.empty((3, job[SIZE] + PAD), real), take(job)
+        work, block = np.empty((passes.FORWARD, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _forward(x, s, marks, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)
+            _forward(x, s, x[:0], marks, STRIDE, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)
             block = take(job)
 
     return task
@@ -153,7 +135,7 @@ def backward(real: Any, version: str) -> Any:
         job = numbers(data, 5)
         g, gx, x = array(job, 0, real), array(job, 1, real), array(job, 2, real)
         marks, c = array(job, 3, real), array(job, 4, real)
-        work, block = np.empty((5 + 2 * STRIDE, job[SIZE] + PAD), real), take(job)
+        work, block = np.empty((PULLS + STRIDE, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
             _backward(g, gx, x, marks, job[NUMBERS], c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)

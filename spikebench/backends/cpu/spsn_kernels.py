@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from spikebench.backends.cpu import passes
 from spikebench.backends.cpu.elementary import logit, sigmoid
 from spikebench.backends.cpu.philox import uniforms
 from spikebench.backends.cpu.primitives import (
@@ -16,7 +17,6 @@ from spikebench.backends.cpu.primitives import (
     FAR,
     NUMBERS,
     PAD,
-    PIECE,
     SERIES,
     SIZE,
     ahead,
@@ -123,23 +123,20 @@ def _forward(
 
 
 @compiled
+def _back(t: int, g: Array, gx: Array, qv: Array, qi: Array, given: Any, lo: int) -> None:
+    slopes, c = given
+    _weigh(g, slopes[t, lo : lo + g.size], qv, c[MEM])
+    _pass(qv, qi, gx, c[SYN], c[LEAK])
+
+
+_retrace = passes.backward_of(_back)
+
+
+@compiled
 def _backward(g: Array, gx: Array, slopes: Array, c: Array, work: Array, lo: int, hi: int, far: bool) -> None:
-    desk, n = bare(work), hi - lo
-    qv, qi, near = desk[0, :n], desk[1, :n], desk[2, :n]
-    qv[:] = 0
-    qi[:] = 0
-    for t in range(g.shape[0] - 1, -1, -1):
-        if far:
-            for a in range(0, n, PIECE):
-                b = min(a + PIECE, n)
-                ahead(g, t - 1, lo + a, lo + b)
-                ahead(slopes, t - 1, lo + a, lo + b)
-                _weigh(g[t, lo + a : lo + b], slopes[t, lo + a : lo + b], qv[a:b], c[MEM])
-                _pass(qv[a:b], qi[a:b], near[a:b], c[SYN], c[LEAK])
-                stream(near[a:b], gx[t, lo + a : lo + b])
-        else:
-            _weigh(g[t, lo:hi], slopes[t, lo:hi], qv, c[MEM])
-            _pass(qv, qi, gx[t, lo:hi], c[SYN], c[LEAK])
+    desk = bare(work)
+    desk[:2] = 0
+    _retrace((slopes, c), slopes, g, gx, desk, 0, g.shape[0] - 1, lo, hi, far)
 
 
 def forward(real: Any, version: str) -> Any:
@@ -165,7 +162,7 @@ def backward(real: Any, version: str) -> Any:
     def task(data: Any) -> None:
         job = numbers(data, 4)
         g, gx, slopes, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
-        work, block = np.empty((3, job[SIZE] + PAD), real), take(job)
+        work, block = np.empty((passes.BACKWARD, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
             _backward(g, gx, slopes, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)
