@@ -13,12 +13,13 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 import spikebench
-from spikebench import claim, finding, report_rows, rooms, stats, store, units
+from spikebench import claim, finding, floor, report_rows, rooms, stats, store, units
 from spikebench.pages import page as claim_page
 from spikebench.record import Record
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results" / "amd-epyc-f25m1-2c"
+NEWER = ROOT / "results" / "intel-xeon-f6m167-2c"
 NOTEBOOKS = ("tour", "explained_4000x", "own_neuron", "reading_results")
 
 
@@ -29,6 +30,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     records = store.load(RESULTS / "quick.jsonl")
     made = {f"neurons/{name}.md": "\n".join(neuron(name, records)) for name in rooms.names("neurons")}
     made |= claims(store.load(RESULTS / "claims.jsonl"))
+    made["floor.md"] = "\n".join(floors(store.load(NEWER / "floor.jsonl")))
     made["trainings.md"] = "\n".join(trainings())
     made["cli.md"] = "\n".join(commands(typer.main.get_command(app)))
     made["api.md"] = "\n".join(names())
@@ -85,6 +87,21 @@ def claims(records: list[Record]) -> dict[str, str]:
         cells = (f.claimed, f.shown, f.fair.shown if f.fair else "—", f.verdict)
         lines.append(f"| [{f.claim.replace('_', '-')}](claims/{f.claim}.md) | {' | '.join(map(_cell, cells))} |")
     return {"claims.md": "\n".join(lines) + "\n"} | {f"claims/{f.claim}.md": claim_page(f, c) for c, f in found}
+
+
+def floors(records: list[Record]) -> Iterator[str]:
+    """How far the fused kernels are from a copy of their input, from the committed records."""
+    where = records[0].environment
+    yield "# Distance to the floor\n\nA training step of our fused CPU kernels, set against `out.copy_(x)` of its input into a tensor that is there already, in the same"
+    yield "process on the same threads. `x copy` divides by copies that follow one another; `fraction of floor` is the share of the copy"
+    yield "bandwidth at which the bytes move that the algorithm must move ([why the two differ](method.md#what-is-in-the-timed-region)). Peak memory is that of one step,"
+    yield "over the bytes of the input. Ratios of medians of fresh processes with 95 % t intervals on the logs;"
+    yield f"{where['cpu']}, {where['threads']} threads, PyTorch {where['versions']['torch']}. `spikebench show --floor FILES` prints it of yours.\n"
+    rows = floor.floor_rows(records)
+    yield f"| {' | '.join(rows[0])} |\n|{' --- |' * len(rows[0])}"
+    for row in rows:
+        yield f"| {' | '.join(f'`{v}`' if k == 'subject' else _cell(v) for k, v in row.items())} |"
+    yield ""
 
 
 TRAININGS = {

@@ -78,7 +78,7 @@ def width() -> list[Case]:
 
 
 def agreement() -> list[Case]:
-    """How often the spikes of approximate neurons equal an exact LIF's, over decay and rate; take the metric agreement."""
+    """How often the spikes of approximate neurons equal an exact LIF's, over decay and rate."""
     grids = [
         grid(
             [f"{neuron}[{','.join(f'{o}={decay}' for o in options)}]"],
@@ -151,6 +151,9 @@ SWEEPS: dict[str, Callable[[], list[Case]]] = {
     f.__name__: f for f in (smoke, quick, length, growth, floor, batch, width, agreement, libraries, regression)
 }
 
+# of sweeps that are not read by the metrics that `run` takes by default
+METRICS = {"floor": ("latency", "copy", "bandwidth", "peak_memory"), "agreement": ("agreement",)}
+
 
 def cases(name: str) -> list[Case]:
     """The cases of a sweep; Problem if there is none of that name."""
@@ -158,3 +161,8 @@ def cases(name: str) -> list[Case]:
     if wanted not in SWEEPS:
         raise Problem(f"no sweep {name!r}; there are {', '.join(SWEEPS)}")
     return SWEEPS[wanted]()
+
+
+def metrics(name: str) -> tuple[str, ...]:
+    """The metrics that a sweep is read by; none where they are those of `run`."""
+    return METRICS.get(canonical(name), ())

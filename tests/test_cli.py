@@ -199,6 +199,17 @@ def test_a_sweep_keeps_its_own_rates_and_takes_only_what_is_given() -> None:
     assert {c.dtype for c in _cases("agreement", None, None, None, None, None, dtype="float64")} == {"float64"}
 
 
+def test_a_sweep_samples_what_it_is_read_by(tmp_path: Path) -> None:
+    known = rooms.names("metrics")
+    assert all(sweeps.metrics(name) and set(sweeps.metrics(name)) <= set(known) for name in sweeps.METRICS)
+    assert set(sweeps.METRICS) <= set(sweeps.SWEEPS) and sweeps.metrics("quick") == ()
+    given = ("--subject", "lif@eager", "-T", "8", "-B", "1", "-N", "4", "--out", str(tmp_path / "r.jsonl"), "--json")
+    (record,) = rows("run", "floor", *given)
+    (chosen,) = rows("run", "floor", *given, "--metric", "spike_rate")
+    assert [m["metric"] for m in record["measurements"]] == list(sweeps.metrics("floor"))
+    assert [m["metric"] for m in chosen["measurements"]] == ["spike_rate"]
+
+
 def test_a_comparison_of_long_names_shows_its_numbers_whole(capsys: pytest.CaptureFixture[str]) -> None:
     from spikebench import stats, units
     from spikebench.case import Case

@@ -77,7 +77,8 @@ def run(
     given |= o.what(workload, network)
     cases = _cases(sweep, subject, T, B, N, mode, **given)
     more: dict[str, Any] = {"repeats": repeats, "strict": strict, "python": o.interpreters(python)}
-    settings = o.settings(metric, samples, timeout, budget, memory_limit, threads, isolation, **more)
+    read_by = metric or list(sweeps.metrics(sweep or ""))
+    settings = o.settings(read_by, samples, timeout, budget, memory_limit, threads, isolation, **more)
     where = out or Path("results") / environment.machine() / f"{sweep or 'run'}.jsonl"
     records: list[Record] = []
     if resume and where.exists():

@@ -18,10 +18,12 @@ LINE = 64  # bytes of a cache line
 PIECE = 256  # series whose next step is asked for at once: as many lines as a core waits for
 PAD = 80  # numbers between rows of a work array: rows at a power of two apart would share their place in the cache
 
-# 1/0 is infinite here: an exception would keep a loop from being vectorised. Nothing is called from Python but a task
-compiled = cast(Any, njit)(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+# 1/0 is infinite here: an exception would keep a loop from being vectorised. Nothing is called from Python but a task, and
+# everything stands inline in it: a call for every few hundred series would cost a tenth of the time
+OPTIONS: Any = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
+compiled = cast(Any, njit)(**OPTIONS)
 # the same, and it may contract to fused multiply-adds: backward passes, which have no bits to keep
-contracted = cast(Any, njit)(error_model="numpy", fastmath={"contract"}, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+contracted = cast(Any, njit)(**OPTIONS, fastmath={"contract"})
 primitive = cast(Any, intrinsic)  # callers leave out the first argument, which its types do not say
 
 
@@ -61,12 +63,11 @@ def _ask(typing: Any, row: Any) -> Any:
         number, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
         prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        asked = number(0), number(2), number(1)  # to read, into the second level, as data
         size, line = builder.extract_value(row.shape, 0), LINE // context.get_abi_sizeof(row.data.type.pointee)
         with cgutils.for_range_slice(builder, size.type(0), size, size.type(line), inc=True) as (at, _):
             address = builder.bitcast(builder.gep(row.data, [at]), pointer)
-            builder.call(
-                prefetch, [address, number(0), number(2), number(1)]
-            )  # to read, into the second level, as data
+            builder.call(prefetch, [address, *asked])
         return context.get_dummy_value()
 
     return types.none(row), generate

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from spikebench.case import Case
 
 LINE = 16  # series: a cache line of float32, so that no two threads write to the same one
-# bytes of an array from which on rows go past the caches, and series a block then: measured on two processors
+# bytes of an array from which on rows go past the caches, and series a block then: where both began to pay on a Xeon with
+# 2 MiB of second-level cache a core; a smaller array was still there when the next kernel read it
 FAR, NARROW = 24 * 2**20, 2048
 
 Task = Callable[[Any, str], Any]
@@ -33,7 +34,7 @@ def launch(task: Task, arrays: Sequence[Tensor], *numbers: int, most: int, even:
     """Run a task over all series, in blocks of at most `most`, with torch.get_num_threads() threads.
 
     Arrays are [rows, series], contiguous, or empty; the first gives series and dtype. Blocks are as many for each
-    thread if `even`, else of exactly `most` series but for the last.
+    thread if `even`, and narrower where rows go past the caches; else of exactly `most` series but for the last.
     """
     series, threads = arrays[0].shape[1], torch.get_num_threads()
     if series == 0:
