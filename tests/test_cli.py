@@ -203,7 +203,7 @@ def test_a_sweep_samples_what_it_is_read_by(tmp_path: Path) -> None:
     known = rooms.names("metrics")
     assert all(sweeps.metrics(name) and set(sweeps.metrics(name)) <= set(known) for name in sweeps.METRICS)
     assert set(sweeps.METRICS) <= set(sweeps.SWEEPS) and sweeps.metrics("quick") == ()
-    given = ("--subject", "lif@eager", "-T", "8", "-B", "1", "-N", "4", "--out", str(tmp_path / "r.jsonl"), "--json")
+    given = ("--subject", "lif@cpu", "-T", "8", "-B", "1", "-N", "4", "--out", str(tmp_path / "r.jsonl"), "--json")
     (record,) = rows("run", "floor", *given)
     (chosen,) = rows("run", "floor", *given, "--metric", "spike_rate")
     assert [m["metric"] for m in record["measurements"]] == list(sweeps.metrics("floor"))
