@@ -21,8 +21,8 @@ from spikebench.backends.cpu.primitives import (
     SIZE,
     array,
     bare,
-    compiled,
     contracted,
+    inlined,
     numbers,
     take,
 )
@@ -35,7 +35,7 @@ Array = np.ndarray
 Scalar = np.floating
 
 
-@compiled
+@inlined
 def _count(u: Scalar, threshold: Scalar, most: Scalar, one: Scalar, zero: Scalar) -> Scalar:
     """Spikes at membrane u; none if it is NaN."""
     n = np.floor(u / threshold)
@@ -44,7 +44,7 @@ def _count(u: Scalar, threshold: Scalar, most: Scalar, one: Scalar, zero: Scalar
     return n if u >= threshold else zero
 
 
-@compiled
+@inlined
 def _advance(x: Array, u: Array, s: Array, v: Array, c: Array) -> None:
     decay, scale, threshold, subtract, least = c[DECAY], c[SCALE], c[THRESHOLD], c[SUBTRACT], c[LEAST]
     most, one, zero = c[MOST], c[ONE], c[ZERO]
@@ -57,13 +57,13 @@ def _advance(x: Array, u: Array, s: Array, v: Array, c: Array) -> None:
         v[m] = um - subtract * sm
 
 
-@compiled
+@inlined
 def _filter(x: Array, i: Array, decay: Scalar) -> None:
     for m in range(x.size):
         i[m] = decay * i[m] + x[m]
 
 
-@compiled
+@inlined
 def _filter_early(x: Array, i: Array, decay: Scalar) -> None:
     for m in range(x.size):
         i[m] = decay * (i[m] + x[m])
@@ -89,7 +89,7 @@ def _retreat_with(kind: int) -> Any:
 _retreat = by_kind(_retreat_with)
 
 
-@compiled
+@inlined
 def _learn(q: Array, before: Array, by_decay: Array, c: Array) -> None:
     """Adds this step's gradient of decay through the membrane u `before`."""
     threshold, subtract, most, one, zero = c[THRESHOLD], c[SUBTRACT], c[MOST], c[ONE], c[ZERO]
@@ -98,20 +98,20 @@ def _learn(q: Array, before: Array, by_decay: Array, c: Array) -> None:
         by_decay[m] += q[m] * (um - subtract * _count(um, threshold, most, one, zero))
 
 
-@compiled
+@inlined
 def _unlearn(by_decay: Array, q: Array, x: Array) -> None:
     """Subtracts the part of decay's gradient that comes through the input scale 1 − decay."""
     for m in range(x.size):
         by_decay[m] -= q[m] * x[m]
 
 
-@compiled
+@inlined
 def _scale(q: Array, gx: Array, scale: Scalar) -> None:
     for m in range(q.size):
         gx[m] = scale * q[m]
 
 
-@compiled
+@inlined
 def _step(x: Array, u: Array, s: Array, v: Array, i: Array, c: Array) -> None:
     if c[SYNAPSE] < c[ZERO]:
         _advance(x, u, s, v, c)
@@ -123,7 +123,7 @@ def _step(x: Array, u: Array, s: Array, v: Array, i: Array, c: Array) -> None:
     _advance(i, u, s, v, c)
 
 
-@compiled
+@inlined
 def _back(t: int, g: Array, gx: Array, q: Array, i: Array, given: Any, lo: int) -> None:
     """One step of the pass back; i is the gradient of the synaptic current."""
     u, x, totals, kind, c = given
@@ -144,7 +144,7 @@ def _back(t: int, g: Array, gx: Array, q: Array, i: Array, given: Any, lo: int) 
 _retrace = passes.backward_of(_back)
 
 
-@compiled
+@inlined
 def _backward(
     g: Array,
     gx: Array,

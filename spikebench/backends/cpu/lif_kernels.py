@@ -20,7 +20,7 @@ from spikebench.backends.cpu.primitives import (
     ahead,
     array,
     bare,
-    compiled,
+    inlined,
     numbers,
     take,
 )
@@ -37,7 +37,7 @@ Array = np.ndarray
 Scalar = np.floating
 
 
-@compiled
+@inlined
 def _advance(x: Array, u: Array, s: Array, v: Array, c: Array) -> None:
     a, b, scale, level, hard, drop = c[A], c[B], c[SCALE], c[LEVEL], c[HARD], c[DROP]
     one, zero = c[ONE], c[ZERO]
@@ -49,14 +49,14 @@ def _advance(x: Array, u: Array, s: Array, v: Array, c: Array) -> None:
         v[m] = b * um * (one - hard * sm) - drop * sm
 
 
-@compiled
+@inlined
 def _filter(x: Array, i: Array, decay: Scalar) -> None:
     for m in range(x.size):
         i[m] = decay * i[m] + x[m]
 
 
 def _retreat_with(kind: int) -> Any:
-    @compiled
+    @inlined
     def retreat(g: Array, u: Array, q: Array, gx: Array, c: Array) -> None:
         a, b, scale, level, hard = c[A], c[B], c[SCALE], c[LEVEL], c[HARD]
         threshold, k, inner, one, zero = c[THRESHOLD], c[SLOPE], c[INNER], c[ONE], c[ZERO]
@@ -77,7 +77,7 @@ def _retreat_with(kind: int) -> Any:
 _retreat = by_kind(_retreat_with)
 
 
-@compiled
+@inlined
 def _learn(g: Array, u: Array, q: Array, by_decay: Array, by_threshold: Array, kind: int, c: Array) -> None:
     """Adds this step's gradients of decay and threshold; q is that of the next step."""
     a, b, level, hard, drop, through = c[A], c[B], c[LEVEL], c[HARD], c[DROP], c[THROUGH]
@@ -93,20 +93,20 @@ def _learn(g: Array, u: Array, q: Array, by_decay: Array, by_threshold: Array, k
         by_threshold[m] -= (g[m] - through * lost * gv) * slope + soft * sm * gv
 
 
-@compiled
+@inlined
 def _scale(q: Array, gx: Array, scale: Scalar) -> None:
     for m in range(q.size):
         gx[m] = scale * q[m]
 
 
-@compiled
+@inlined
 def _unlearn(by_decay: Array, q: Array, x: Array) -> None:
     """Subtracts the part of decay's gradient that comes through the input scale 1 − decay."""
     for m in range(x.size):
         by_decay[m] -= q[m] * x[m]
 
 
-@compiled
+@inlined
 def _step(x: Array, u: Array, s: Array, v: Array, i: Array, c: Array) -> None:
     if c[SYNAPSE] >= c[ZERO]:
         _filter(x, i, c[SYNAPSE])
@@ -115,7 +115,7 @@ def _step(x: Array, u: Array, s: Array, v: Array, i: Array, c: Array) -> None:
         _advance(x, u, s, v, c)
 
 
-@compiled
+@inlined
 def _again(x: Array, desk: Array, marks: Array, c: Array, lo: int, hi: int, part: int, far: bool) -> None:
     """Membranes of the steps after checkpoint `part` in the last STRIDE rows of desk, with the bits of the forward pass."""
     n, first = hi - lo, part * STRIDE
@@ -128,7 +128,7 @@ def _again(x: Array, desk: Array, marks: Array, c: Array, lo: int, hi: int, part
         _step(x[t, lo:hi], desk[AGAIN + t - first, :n], s, v, i, c)
 
 
-@compiled
+@inlined
 def _back(t: int, g: Array, gx: Array, q: Array, i: Array, given: Any, lo: int) -> None:
     """One step of the pass back; u begins at step `first` and series `left`; i is the gradient of the synaptic current."""
     u, first, left, x, totals, kind, c = given
@@ -147,7 +147,7 @@ def _back(t: int, g: Array, gx: Array, q: Array, i: Array, given: Any, lo: int) 
 _retrace = passes.backward_of(_back)
 
 
-@compiled
+@inlined
 def _backward(
     g: Array,
     gx: Array,

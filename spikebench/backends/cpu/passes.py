@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from spikebench.backends.cpu.primitives import PIECE, ahead, bare, compiled, keep, stream
+from spikebench.backends.cpu.primitives import PIECE, ahead, bare, inlined, keep, stream
 
 Array = np.ndarray
 
@@ -19,7 +19,7 @@ def forward_of(step: Any) -> Any:
     that is empty.
     """
 
-    @compiled
+    @inlined
     def forward(
         x: Array, s: Array, u: Array, marks: Array, stride: int, c: Array, work: Array, lo: int, hi: int, far: bool
     ) -> None:
@@ -53,7 +53,7 @@ def backward_of(back: Any) -> Any:
     `back` reads of the arrays `given`, asked for early; it may be empty.
     """
 
-    @compiled
+    @inlined
     def backward(
         given: Any, read: Array, g: Array, gx: Array, desk: Array, first: int, last: int, lo: int, hi: int, far: bool
     ) -> None:

@@ -18,12 +18,13 @@ LINE = 64  # bytes of a cache line
 PIECE = 256  # series whose next step is asked for at once: as many lines as a core waits for
 PAD = 80  # numbers between rows of a work array: rows at a power of two apart would share their place in the cache
 
-# 1/0 is infinite here: an exception would keep a loop from being vectorised. Nothing is called from Python but a task, and
-# everything stands inline in it: a call for every few hundred series would cost a tenth of the time
-OPTIONS: Any = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
+# 1/0 is infinite here: an exception would keep a loop from being vectorised. Nothing is called from Python but a task
+OPTIONS: Any = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 compiled = cast(Any, njit)(**OPTIONS)
-# the same, and it may contract to fused multiply-adds: backward passes, which have no bits to keep
-contracted = cast(Any, njit)(**OPTIONS, fastmath={"contract"})
+# the same inline, for passes over time: there a call for every few hundred series costs a tenth of the time
+inlined = cast(Any, njit)(**OPTIONS, forceinline=True)
+# and it may contract to fused multiply-adds: backward passes, which have no bits to keep
+contracted = cast(Any, njit)(**OPTIONS, forceinline=True, fastmath={"contract"})
 primitive = cast(Any, intrinsic)  # callers leave out the first argument, which its types do not say
 
 
@@ -40,7 +41,7 @@ def array(job: np.ndarray, k: int, dtype: Any) -> np.ndarray:
     return carray(_pointer(job[at]), (job[at + 1], job[at + 2]), dtype)
 
 
-@compiled
+@inlined
 def bare(work: np.ndarray) -> np.ndarray:
     """An array that an argument owns, without a count of its users.
 
@@ -49,7 +50,7 @@ def bare(work: np.ndarray) -> np.ndarray:
     return carray(_pointer(work.ctypes.data), work.shape, work.dtype)
 
 
-@compiled
+@inlined
 def ahead(a: np.ndarray, t: int, lo: int, hi: int) -> None:
     """Asks the memory for step t, if there is one. A thread's part of a row ends where the hardware stops guessing."""
     if 0 <= t < a.shape[0]:
@@ -97,7 +98,7 @@ def stream(typing: Any, source: Any, target: Any) -> Any:
     return types.none(source, target), generate
 
 
-@compiled
+@inlined
 def keep(source: np.ndarray, target: np.ndarray, far: bool) -> None:
     """Copies a row, past the caches if `far`."""
     if far:

@@ -24,8 +24,8 @@ from spikebench.backends.cpu.primitives import (
     ahead,
     array,
     bare,
-    compiled,
     contracted,
+    inlined,
     numbers,
     stream,
     take,
@@ -41,7 +41,7 @@ Array = np.ndarray
 Scalar = np.floating
 
 
-@compiled
+@inlined
 def _advance(x: Array, _: Array, s: Array, z: Array, r: Array, c: Array) -> None:
     decay, rest, threshold, one, zero = c[DECAY], c[REST], c[THRESHOLD], c[ONE], c[ZERO]
     for m in range(x.size):
@@ -82,7 +82,7 @@ def _retreat(g: Array, slope: Array, pull: Array, qv: Array, qz: Array, gx: Arra
         gx[m] = rest * qzm
 
 
-@compiled
+@inlined
 def _backward(
     g: Array, gx: Array, x: Array, marks: Array, kind: int, c: Array, work: Array, lo: int, hi: int, far: bool
 ) -> None:

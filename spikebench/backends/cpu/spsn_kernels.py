@@ -22,7 +22,7 @@ from spikebench.backends.cpu.primitives import (
     ahead,
     array,
     bare,
-    compiled,
+    inlined,
     numbers,
     stream,
     take,
@@ -35,7 +35,7 @@ Array = np.ndarray
 Scalar = np.floating
 
 
-@compiled
+@inlined
 def _integrate(x: Array, i: Array, v: Array, syn: Scalar, mem: Scalar, leak: Scalar) -> None:
     for m in range(x.size):
         im = syn * i[m] + x[m]
@@ -43,7 +43,7 @@ def _integrate(x: Array, i: Array, v: Array, syn: Scalar, mem: Scalar, leak: Sca
         v[m] = mem * v[m] + leak * im
 
 
-@compiled
+@inlined
 def _sample(v: Array, uniform: Array, s: Array, slope: Array, c: Array) -> None:
     """Spikes, and the slope of the sigmoid-Bernoulli estimators."""
     gain, authors, one, zero = c[GAIN], c[AUTHORS], c[ONE], c[ZERO]
@@ -53,7 +53,7 @@ def _sample(v: Array, uniform: Array, s: Array, slope: Array, c: Array) -> None:
         slope[m] = p * (one - p) * (p if authors > zero else one)
 
 
-@compiled
+@inlined
 def _relax(v: Array, uniform: Array, slope: Array, c: Array) -> None:
     """The slope of the relaxed sample of Gumbel-softmax."""
     gain, tau, least, one = c[GAIN], c[TAU], c[LEAST], c[ONE]
@@ -63,20 +63,20 @@ def _relax(v: Array, uniform: Array, slope: Array, c: Array) -> None:
         slope[m] = y * (one - y) * (gain / tau)
 
 
-@compiled
+@inlined
 def _draw(v: Array, uniform: Array, s: Array, slope: Array, c: Array, relaxed: bool) -> None:
     _sample(v, uniform, s, slope, c)
     if relaxed:
         _relax(v, uniform, slope, c)
 
 
-@compiled
+@inlined
 def _weigh(g: Array, slope: Array, qv: Array, decay: Scalar) -> None:
     for m in range(g.size):
         qv[m] = decay * qv[m] + g[m] * slope[m]
 
 
-@compiled
+@inlined
 def _pass(qv: Array, qi: Array, gx: Array, decay: Scalar, leak: Scalar) -> None:
     for m in range(qv.size):
         q = decay * qi[m] + leak * qv[m]
@@ -84,7 +84,7 @@ def _pass(qv: Array, qi: Array, gx: Array, decay: Scalar, leak: Scalar) -> None:
         gx[m] = q
 
 
-@compiled
+@inlined
 def _forward(
     x: Array,
     s: Array,
@@ -122,7 +122,7 @@ def _forward(
                     _draw(vt, drawn[t - first, :n], s[t, start:stop], slope, c, save and relaxed)
 
 
-@compiled
+@inlined
 def _back(t: int, g: Array, gx: Array, qv: Array, qi: Array, given: Any, lo: int) -> None:
     slopes, c = given
     _weigh(g, slopes[t, lo : lo + g.size], qv, c[MEM])
@@ -132,7 +132,7 @@ def _back(t: int, g: Array, gx: Array, qv: Array, qi: Array, given: Any, lo: int
 _retrace = passes.backward_of(_back)
 
 
-@compiled
+@inlined
 def _backward(g: Array, gx: Array, slopes: Array, c: Array, work: Array, lo: int, hi: int, far: bool) -> None:
     desk = bare(work)
     desk[:2] = 0

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import numpy as np
 
 from spikebench.backends.cpu.elementary import exp
-from spikebench.backends.cpu.primitives import compiled
+from spikebench.backends.cpu.primitives import inlined
 from spikebench.surrogate import Surrogate
 
 KINDS: tuple[Any, ...] = get_args(Surrogate)
@@ -16,7 +16,7 @@ ATAN, FAST_SIGMOID, SIGMOID, TRIANGLE, EXPONENTIAL = range(5)
 Scalar = np.floating
 
 
-@compiled
+@inlined
 def derivative(u: Scalar, kind: int, threshold: Scalar, k: Scalar, inner: Scalar, one: Scalar, zero: Scalar) -> Scalar:
     """The surrogate derivative at membrane u, from the kind and the two numbers of `shape`."""
     away = abs(u - threshold)
@@ -39,7 +39,7 @@ def by_kind(make: Callable[[int], Any]) -> Any:
     """A compiled function (kind, …) that does what `make(kind)` does, compiled for each kind apart."""
     atan, fast_sigmoid, sigmoid, triangle, exponential = (make(kind) for kind in range(len(KINDS)))
 
-    @compiled
+    @inlined
     def choose(kind: int, *given: Any) -> None:
         if kind == ATAN:
             atan(*given)
