@@ -19,7 +19,7 @@ from spikebench.record import Record
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results" / "amd-epyc-f25m1-2c"
-NEWER = ROOT / "results" / "intel-xeon-f6m167-2c"
+XEON = ROOT / "results" / "intel-xeon-f6m167-2c"
 NOTEBOOKS = ("tour", "explained_4000x", "own_neuron", "reading_results")
 
 
@@ -30,7 +30,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     records = store.load(RESULTS / "quick.jsonl")
     made = {f"neurons/{name}.md": "\n".join(neuron(name, records)) for name in rooms.names("neurons")}
     made |= claims(store.load(RESULTS / "claims.jsonl"))
-    made["floor.md"] = "\n".join(floors(store.load(NEWER / "floor.jsonl")))
+    made["floor.md"] = "\n".join(floors(store.load(XEON / "floor.jsonl")))
     made["trainings.md"] = "\n".join(trainings())
     made["cli.md"] = "\n".join(commands(typer.main.get_command(app)))
     made["api.md"] = "\n".join(names())

@@ -248,13 +248,10 @@ def test_committed_figures_are_those_of_the_records(kind: str, tmp_path: Path) -
 
 def same_drawing(one: Path, other: Path) -> bool:
     """The same but for the last digits of coordinates: logarithms differ in them from processor to processor."""
-    if one.suffix == ".png":
-        pixels, others = plt.imread(one), plt.imread(other)
-        return pixels.shape == others.shape and bool((abs(pixels - others) > 0.1).mean() < 1e-4)
+    if one.suffix != ".svg":
+        return one.read_bytes() == other.read_bytes()
     number = re.compile(r"-?\d+\.\d+")
     texts = one.read_text(), other.read_text()
-    if one.suffix != ".svg" or texts[0] == texts[1]:
-        return texts[0] == texts[1]
     found = [[float(n) for n in number.findall(text)] for text in texts]
     return number.sub("#", texts[0]) == number.sub("#", texts[1]) and np.allclose(*found, rtol=0, atol=1e-4)
 

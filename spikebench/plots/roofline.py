@@ -1,4 +1,4 @@
-"""Share of the copy bandwidth against T, one line per subject; 1 is the floor that the bytes themselves set."""
+"""Share of the copy bandwidth against T, one line per subject; 1 is as fast as an ordinary copy."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
