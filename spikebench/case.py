@@ -22,6 +22,8 @@ _SUBJECT = re.compile(
     r"^(?P<name>[^\[\]@]+)(?:\[(?P<options>[^\[\]]*)\])?(?:@(?P<backend>[\w-]+)(?:\[(?P<how>[^\[\]]*)\])?)?$"
 )
 
+LATER_FIELDS: dict[str, Any] = {}  # fields newer than the first records, with their defaults, which are not written out
+
 PICKLED = ".pickle"  # the files in which `sb.profile` hands an object in memory to its workers
 FOREIGN = {  # how a foreign module is called, see spikebench/foreign.py
     "layout": rooms.Option("TB", ("TB", "BT"), "str"),
@@ -66,6 +68,21 @@ class Subject:
         if self.foreign:
             return {k: self.how.get(k, o.default) for k, o in FOREIGN.items()}
         return {k: self.how.get(k, o.default) for k, o in rooms.backend_options(self.backend, self.name).items()}
+
+    @property
+    def spelled_options(self) -> dict[str, Any]:
+        """Options of the neuron as a case writes them: with their defaults, but for those that `LATER` names.
+
+        An option that a neuron got after cases of it were recorded stands in `LATER`, so that their ids stay.
+        """
+        later = () if self.foreign else rooms.facts(self.name).attributes.get("LATER", ())
+        return {k: v for k, v in self.all_options.items() if k not in later or k in self.options}
+
+    @property
+    def spelled_how(self) -> dict[str, Any]:
+        """Options of the backend as a case writes them; its file may have a `LATER`, too."""
+        later = () if self.foreign else rooms.backend_later(self.backend, self.name)
+        return {k: v for k, v in self.all_how.items() if k not in later or k in self.how}
 
 
 def parse_subject(text: str) -> Subject:
@@ -298,10 +315,16 @@ class Case:
         return case_id(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
-        """The case with every default written out."""
+        """The case with every default written out, but for those that records from before them do not have."""
         s = self.parsed
-        spelled = {"neuron": s.name, "options": s.all_options, "backend": s.backend, "backend_options": s.all_how}
-        return {"subject": self.subject, **spelled, **{k: v for k, v in asdict(self).items() if k != "subject"}}
+        spelled = {
+            "neuron": s.name,
+            "options": s.spelled_options,
+            "backend": s.backend,
+            "backend_options": s.spelled_how,
+        }
+        fields = {k: v for k, v in asdict(self).items() if k not in LATER_FIELDS or v != LATER_FIELDS[k]}
+        return {"subject": self.subject, **spelled, **{k: v for k, v in fields.items() if k != "subject"}}
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> "Case":

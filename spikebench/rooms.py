@@ -129,6 +129,12 @@ def backend_options(backend: str, neuron: str) -> dict[str, Option]:
     return {k: v for k, v in _signature(run, _aliases(tree))[0].items() if k != "seed"}
 
 
+def backend_later(backend: str, neuron: str) -> tuple[str, ...]:
+    """Options that a backend got after cases of it were recorded: `LATER` in its file."""
+    path = backend_file(backend, neuron)
+    return () if path is None else tuple(module_literals(path).get("LATER", ()))
+
+
 def module_literals(path: Path) -> dict[str, Any]:
     """Literal names assigned at the top of a file, and `title`, the first line of its docstring."""
     tree = _parse(path)

@@ -22,6 +22,7 @@ from spikebench.neurons.lif import LIF
 if TYPE_CHECKING:
     from spikebench.case import Case
 
+LATER = ("layer",)
 RESETS = {"soft": "subtract", "hard": "zero", "none": "none"}
 SURROGATES: dict[str, Any] = {"atan": surrogate.atan, "fast_sigmoid": surrogate.fast_sigmoid}
 
