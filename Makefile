@@ -8,10 +8,10 @@ STATE := .venv/state
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help bench test check gpu figures docs clean FORCE
+.PHONY: help bench test check gpu figures docs docs-serve dist clean FORCE
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 	@echo '  options: PYTHON=python3.12  PIP_ARGS="options of pip install"  PYTEST_ARGS="options of pytest"'
 
 bench: $(STATE)/bench ## measure the quick sweep: a table, the records and a figure
@@ -43,6 +43,12 @@ figures: $(STATE)/bench ## draw the README's figures and tables from the committ
 
 docs: $(STATE)/docs ## build the documentation into site/
 	$(VENV_PYTHON) -m mkdocs build
+
+docs-serve: $(STATE)/docs ## build the documentation and show it at localhost:8000, again after every change
+	$(VENV_PYTHON) -m mkdocs serve
+
+dist: $(STATE)/check ## build the wheel and the source archive into dist/
+	$(VENV_PYTHON) -m build --no-isolation
 
 clean: ## remove the virtual environment and caches; measurements stay
 	rm -rf .venv .asv .benchmarks .hypothesis .pytest_cache .ruff_cache .import_linter_cache build dist site
