@@ -9,6 +9,8 @@ from spikebench import philox
 
 Reset = Literal["none", "soft", "hard", "mean-field"]
 State = tuple[Tensor, ...]
+Operations = dict[str, float | str]
+Words = float | str
 
 
 class Neuron(nn.Module):
@@ -17,6 +19,13 @@ class Neuron(nn.Module):
     `forward(x)` maps input current x [T, B, N] to spikes [T, B, N] of the same dtype. Class attributes are the facts
     that tables, tests and plots use; they must be literals, because they are also read without importing torch.
     Constants are plain floats or `None`, so that `rounded()` can give the reference exactly what a backend got.
+
+    What a forward step costs one neuron, at the default options, is declared for estimates of energy. `operations` counts
+    what the equation needs: "mul" and "add" (a product of matrices has one of each per weight that can be other than 0),
+    "compare" (with the threshold, or with a uniform), "select" (a constant or 0, by a spike: no product), "special" (a
+    sigmoid, a floor) and "draw" (a random number). A step reads `state_words` numbers of what it has kept from earlier
+    steps and writes `state_writes` of them (as many, if None). Each is a number or arithmetic over the options, T and N,
+    as in "3 * state": see cost.py.
     """
 
     reference: ClassVar[str] = ""
@@ -30,6 +39,9 @@ class Neuron(nn.Module):
     twin: ClassVar[str | None] = None  # the LIF it stands for, with its own options in braces
     exact: ClassVar[str | None] = None  # the neuron with the same spikes whose gradient is the exact one
     per_neuron: ClassVar[tuple[str, ...]] = ()  # parameters whose last axis runs over the N neurons
+    operations: ClassVar[Operations] = {}
+    state_words: ClassVar[Words] = 0
+    state_writes: ClassVar[Words | None] = None
 
     threshold: float | nn.Parameter  # a class may not give it a value: a parameter of that name could not be registered
 

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, zeros_like
 
-from spikebench.neuron import Reset, State, SteppedNeuron
+from spikebench.neuron import Operations, Reset, State, SteppedNeuron, Words
 from spikebench.surrogate import Surrogate, spike
 
 
@@ -31,6 +31,8 @@ class ALIF(SteppedNeuron):
         " and Salaj, Darjan and Legenstein, Robert and Maass, Wolfgang}, title={A solution to the learning dilemma for"
         " recurrent networks of spiking neurons}, journal={Nature Communications}, volume={11}, year={2020}}"
     )
+    operations: ClassVar[Operations] = {"mul": 4, "add": 4, "compare": 1, "select": 2}
+    state_words: ClassVar[Words] = 3
     reset_kind: ClassVar[Reset] = "soft"
 
     def __init__(

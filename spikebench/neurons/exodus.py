@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal, cast
 import torch
 from torch import Tensor, nn, tensor, zeros_like
 
-from spikebench.neuron import Reset, State, SteppedNeuron
+from spikebench.neuron import Operations, Reset, State, SteppedNeuron, Words
 from spikebench.scan import gated
 from spikebench.surrogate import Surrogate, derivative
 
@@ -36,6 +36,8 @@ class Exodus(SteppedNeuron):
         " title={{EXODUS}: Stable and efficient training of spiking neural networks}, journal={Frontiers in Neuroscience},"
         " volume={17}, year={2023}, doi={10.3389/fnins.2023.1110444}}"
     )
+    operations: ClassVar[Operations] = {"mul": 3, "add": 2, "compare": 2, "select": 1, "special": 1}
+    state_words: ClassVar[Words] = 1
     reset_kind: ClassVar[Reset] = "soft"
     # by autograd through the loop; the same spikes with max_spikes=1, the same surrogate with width=0.5 and threshold=1
     exact: ClassVar[str | None] = "lif[decay={decay},threshold={threshold},surrogate={surrogate}]"

@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, logit, nn
 
-from spikebench.neuron import Neuron, Reset
+from spikebench.neuron import Neuron, Operations, Reset, Words
 from spikebench.surrogate import Surrogate, spike
 
 
@@ -27,6 +27,8 @@ class GLIF(Neuron):
         "@inproceedings{yao2022glif, author={Yao, Xingting and Li, Fanrong and Mo, Zitao and Cheng, Jian}, title={{GLIF}:"
         " A Unified Gated Leaky Integrate-and-Fire Neuron for Spiking Neural Networks}, booktitle={NeurIPS}, year={2022}}"
     )
+    operations: ClassVar[Operations] = {"mul": 3, "add": 3, "compare": 1, "select": 2}
+    state_words: ClassVar[Words] = 2
     reset_kind: ClassVar[Reset] = "soft"
     fixed_length: ClassVar[bool] = True
     per_neuron: ClassVar[tuple[str, ...]] = ("alpha", "beta", "gamma", "tau", "theta", "leak", "v_re", "g")

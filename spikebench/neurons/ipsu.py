@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from spikebench.neuron import Operations, Words
 from spikebench.neurons.psu import PSU
 from spikebench.scan import recurrence
 from spikebench.surrogate import Surrogate
@@ -24,6 +25,9 @@ class IPSU(PSU):
     whether a sigmoid stands between x and B, the code has none.
     """
 
+    operations: ClassVar[Operations] = {"mul": "(T + 1) / 2 + 2", "add": "(T + 1) / 2 + 3", "compare": 1}
+    state_words: ClassVar[Words] = "T + 1"
+    state_writes: ClassVar[Words | None] = 2
     fixed_length: ClassVar[bool] = True
 
     def __init__(

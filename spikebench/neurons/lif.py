@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn, tensor, zeros_like
 
-from spikebench.neuron import Reset, State, SteppedNeuron
+from spikebench.neuron import Operations, Reset, State, SteppedNeuron, Words
 from spikebench.surrogate import Surrogate, spike
 
 
@@ -31,6 +31,8 @@ class LIF(SteppedNeuron):
         "@book{gerstner2002spiking, author={Gerstner, Wulfram and Kistler, Werner M.}, title={Spiking Neuron Models},"
         " publisher={Cambridge University Press}, year={2002}}"
     )
+    operations: ClassVar[Operations] = {"mul": 1, "add": 2, "compare": 1, "select": 1}
+    state_words: ClassVar[Words] = 1
     reset_kind: ClassVar[Reset] = "soft"
 
     def __init__(

@@ -5,6 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from spikebench.neuron import Operations, Words
 from spikebench.neurons.psn import PSN
 from spikebench.surrogate import Surrogate
 
@@ -20,6 +21,13 @@ class MaskedPSN(PSN):
     Parameters and start as in psn. Source: arXiv 2304.12760, code in SpikingJelly.
     """
 
+    operations: ClassVar[Operations] = {
+        "mul": "k - k * (k - 1) / (2 * T)",
+        "add": "k - k * (k - 1) / (2 * T) + 1",
+        "compare": 1,
+    }
+    state_words: ClassVar[Words] = "k"
+    state_writes: ClassVar[Words | None] = 1
     causal: ClassVar[bool] = True
 
     def __init__(

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from spikebench.neuron import Neuron, Reset
+from spikebench.neuron import Neuron, Operations, Reset, Words
 from spikebench.scan import gated
 from spikebench.surrogate import Surrogate, derivative
 
@@ -31,6 +31,8 @@ class NewtonLIF(Neuron):
         " Firmansyah}, title={Parallelizing non-linear sequential models over the sequence length}, booktitle={ICLR},"
         " year={2024}}"
     )
+    operations: ClassVar[Operations] = {"mul": 1, "add": 1, "compare": 1, "select": 1}
+    state_words: ClassVar[Words] = 1
     reset_kind: ClassVar[Reset] = "hard"
     parallel_in_time: ClassVar[bool] = True
     exact: ClassVar[str | None] = (

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from spikebench.neuron import Neuron
+from spikebench.neuron import Neuron, Operations, Words
 from spikebench.scan import recurrence
 from spikebench.surrogate import Surrogate, spike
 
@@ -31,6 +31,8 @@ class ParaLIF(Neuron):
         " spiking neural networks with parallelizable leaky integrate-and-fire neurons}, journal={Neuromorphic Computing"
         " and Engineering}, year={2025}, doi={10.1088/2634-4386/adb7fe}}"
     )
+    operations: ClassVar[Operations] = {"mul": 3, "add": 2, "compare": 1}
+    state_words: ClassVar[Words] = 2
     parallel_in_time: ClassVar[bool] = True
     twin: ClassVar[str | None] = "lif[decay={mem_decay},synapse_decay={syn_decay},input_scale=1-decay,strict=true]"
 

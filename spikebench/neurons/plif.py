@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn, sigmoid, tensor, zeros_like
 
-from spikebench.neuron import Reset, State, SteppedNeuron
+from spikebench.neuron import Operations, Reset, State, SteppedNeuron, Words
 from spikebench.surrogate import Surrogate, spike
 
 
@@ -26,6 +26,8 @@ class PLIF(SteppedNeuron):
         " Timoth{\\'e}e and Huang, Tiejun and Tian, Yonghong}, title={Incorporating Learnable Membrane Time Constant to"
         " Enhance Learning of Spiking Neural Networks}, booktitle={ICCV}, year={2021}}"
     )
+    operations: ClassVar[Operations] = {"mul": 1, "add": 2, "compare": 1, "select": 1}
+    state_words: ClassVar[Words] = 1
     reset_kind: ClassVar[Reset] = "hard"
 
     def __init__(

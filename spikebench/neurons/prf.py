@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn, zeros_like
 
-from spikebench.neuron import State, SteppedNeuron
+from spikebench.neuron import Operations, State, SteppedNeuron, Words
 from spikebench.surrogate import Surrogate, spike
 
 
@@ -25,6 +25,8 @@ class PRF(SteppedNeuron):
         " Hongwei and Fu, Haotian and Zhou, Yue and Xing, Hong and Cheng, Bojun}, title={{PRF}: Parallel Resonate and Fire"
         " Neuron for Long Sequence Learning in Spiking Neural Networks}, year={2024}, note={arXiv:2410.03530}}"
     )
+    operations: ClassVar[Operations] = {"mul": 5, "add": 3, "compare": 1}
+    state_words: ClassVar[Words] = 2
     parallel_in_time: ClassVar[bool] = True
     per_neuron: ClassVar[tuple[str, ...]] = ("log_dt", "log_omega")
 

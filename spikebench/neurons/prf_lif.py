@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from spikebench.neuron import Neuron, Reset
+from spikebench.neuron import Neuron, Operations, Reset, Words
 from spikebench.scan import recurrence
 from spikebench.surrogate import Surrogate, spike
 
@@ -29,6 +29,8 @@ class PRFLIF(Neuron):
         " Hongwei and Fu, Haotian and Zhou, Yue and Xing, Hong and Cheng, Bojun}, title={{PRF}: Parallel Resonate and Fire"
         " Neuron for Long Sequence Learning in Spiking Neural Networks}, year={2024}, note={arXiv:2410.03530}}"
     )
+    operations: ClassVar[Operations] = {"mul": 3, "add": 3, "compare": 1}
+    state_words: ClassVar[Words] = 2
     reset_kind: ClassVar[Reset] = "soft"
     twin: ClassVar[str | None] = "lif[decay={decay},threshold={threshold},surrogate={surrogate},slope={slope}]"
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from spikebench.neuron import Neuron
+from spikebench.neuron import Neuron, Operations, Words
 from spikebench.surrogate import Surrogate, spike
 
 
@@ -25,6 +25,9 @@ class PSN(Neuron):
         " High Efficiency and Ability to Learn Long-term Dependencies}, booktitle={NeurIPS}, year={2023},"
         " note={arXiv:2304.12760}}"
     )
+    operations: ClassVar[Operations] = {"mul": "T", "add": "T + 1", "compare": 1}
+    state_words: ClassVar[Words] = "T"
+    state_writes: ClassVar[Words | None] = 1
     causal: ClassVar[bool] = False
     parallel_in_time: ClassVar[bool] = True
     fixed_length: ClassVar[bool] = True

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from spikebench.neuron import Neuron, Reset
+from spikebench.neuron import Neuron, Operations, Reset, Words
 from spikebench.scan import recurrence
 from spikebench.surrogate import Surrogate, spike
 
@@ -31,6 +31,8 @@ class PSU(Neuron):
         " Dongcheng and Zeng, Yi}, title={Parallel Spiking Unit for Efficient Training of Spiking Neural Networks},"
         " booktitle={IJCNN}, year={2024}, note={arXiv:2402.00449}}"
     )
+    operations: ClassVar[Operations] = {"mul": 5, "add": 3, "compare": 1, "special": 1}
+    state_words: ClassVar[Words] = 2
     reset_kind: ClassVar[Reset] = "mean-field"
     parallel_in_time: ClassVar[bool] = True
     twin: ClassVar[str | None] = (

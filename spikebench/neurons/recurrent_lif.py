@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn, zeros_like
 
-from spikebench.neuron import State
+from spikebench.neuron import Operations, State, Words
 from spikebench.neurons.lif import LIF
 from spikebench.surrogate import Surrogate
 
@@ -25,6 +25,8 @@ class RecurrentLIF(LIF):
         " spiking neural networks with parallelizable leaky integrate-and-fire neurons}, journal={Neuromorphic Computing"
         " and Engineering}, year={2025}, doi={10.1088/2634-4386/adb7fe}}"
     )
+    operations: ClassVar[Operations] = {"mul": 1, "add": "N + 3", "compare": 1, "select": 1}
+    state_words: ClassVar[Words] = 2
     coupled: ClassVar[bool] = True
 
     def __init__(

@@ -5,6 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from spikebench.neuron import Operations, Words
 from spikebench.neurons.psu import PSU
 from spikebench.surrogate import Surrogate
 
@@ -21,6 +22,9 @@ class RPSU(PSU):
     Source: arXiv 2402.00449 (BrainCog code). Doubt: the matrices, as in psu.
     """
 
+    operations: ClassVar[Operations] = {"mul": "(T + 1) / 2 + 4", "add": "(T + 1) / 2 + 4", "compare": 1, "special": 1}
+    state_words: ClassVar[Words] = "T + 2"
+    state_writes: ClassVar[Words | None] = 3
     fixed_length: ClassVar[bool] = True
 
     def __init__(

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from spikebench.neuron import StochasticNeuron
+from spikebench.neuron import Operations, StochasticNeuron, Words
 
 
 class SpikeSampler(StochasticNeuron):
@@ -33,6 +33,8 @@ class SpikeSampler(StochasticNeuron):
         " Probabilistic Spiking State Space Models for Long-Range Dependency Tasks}, booktitle={ICLR}, year={2025},"
         " note={arXiv:2406.02923}}"
     )
+    operations: ClassVar[Operations] = {"mul": "3 * state + 3", "add": "2.5 * state + 1", "compare": 1, "draw": 1}
+    state_words: ClassVar[Words] = "state"
     parallel_in_time: ClassVar[bool] = True
     per_neuron: ClassVar[tuple[str, ...]] = ("c_real", "c_imag", "dt", "d", "gain", "bias")
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from spikebench.neuron import StochasticNeuron
+from spikebench.neuron import Operations, StochasticNeuron, Words
 from spikebench.scan import recurrence
 
 
@@ -30,6 +30,8 @@ class SPSN(StochasticNeuron):
         " {SNN} Training with Stochastic Parallelizable Spiking Neurons}, booktitle={IJCNN}, year={2023},"
         " note={arXiv:2306.12666}}"
     )
+    operations: ClassVar[Operations] = {"mul": 3, "add": 2, "compare": 1, "special": 1, "draw": 1}
+    state_words: ClassVar[Words] = 2
     parallel_in_time: ClassVar[bool] = True
     twin: ClassVar[str | None] = "lif[decay={mem_decay},synapse_decay={syn_decay},input_scale=1-decay]"
 

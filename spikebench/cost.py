@@ -1,0 +1,42 @@
+"""What a neuron costs in one step, from what its file declares: literal numbers, or arithmetic over its options, T and N."""
+
+import ast
+import operator
+from collections.abc import Mapping
+from typing import Any
+
+from spikebench.rooms import Problem
+
+KINDS = ("mul", "add", "compare", "select", "special", "draw")
+_DO: dict[type[ast.operator], Any] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+
+
+def per_step(operations: Mapping[str, float | str], sizes: Mapping[str, Any]) -> dict[str, float]:
+    """Operations of each kind that one neuron does in one step; `sizes` has T, N and the neuron's options."""
+    unknown = sorted(set(operations) - set(KINDS))
+    if unknown:
+        raise Problem(f"no kind of operation {', '.join(unknown)}; there are {', '.join(KINDS)}")
+    return {kind: value(operations.get(kind, 0), sizes) for kind in KINDS}
+
+
+def value(declared: float | str, sizes: Mapping[str, Any]) -> float:
+    """A declared number: itself, or what its arithmetic gives, as in "3 * state" or "(T + 1) / 2"."""
+    if not isinstance(declared, str):
+        return float(declared)
+    return _value(ast.parse(declared, mode="eval").body, declared, sizes)
+
+
+def _value(node: ast.expr, text: str, sizes: Mapping[str, Any]) -> float:
+    match node:
+        case ast.Constant(value=int() | float() as number):
+            return float(number)
+        case ast.Name(id=name) if isinstance(sizes.get(name), int | float):
+            return float(sizes[name])
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _DO:
+            return _DO[type(op)](_value(left, text, sizes), _value(right, text, sizes))
+    raise Problem(f"{text!r} is no arithmetic over {', '.join(sizes)}: write numbers, names and + - * /")
