@@ -9,7 +9,7 @@ import typer
 from spikebench import environment
 from spikebench.case import parse_subject
 from spikebench.cli import options as o
-from spikebench.cli.tables import plain_table, stdout
+from spikebench.cli.tables import stdout, table
 from spikebench.rooms import Problem
 
 
@@ -46,7 +46,8 @@ def check(
         stdout().print_json(json.dumps(rows))
     else:
         marks = {True: "passed", False: "FAILED"}
-        plain_table([row | {"": marks[bool(row["passed"])]} for row in rows], ["subject", "check", "", "detail"])
+        shown = [(row["subject"], row["check"], marks[bool(row["passed"])], row["detail"]) for row in rows]
+        table(("subject", "check", "result", "detail"), shown)
     if not all(row["passed"] for row in rows):
         failed = sum(not row["passed"] for row in rows)
         print(f"spikebench: {failed} of {len(rows)} checks failed", file=sys.stderr)

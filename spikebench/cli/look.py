@@ -9,7 +9,7 @@ import typer
 
 from spikebench import rooms, store, sweeps, units
 from spikebench.cli import options as o
-from spikebench.cli.tables import plain_table, records_table, stdout
+from spikebench.cli.tables import records_table, stdout, table
 from spikebench.rooms import Problem
 
 COLUMNS = {
@@ -49,9 +49,9 @@ def list_room(
     if markdown:
         lines = [columns, ["---"] * len(columns), *([row[c] for c in columns] for row in shown)]
         for line in lines:
-            stdout().print("| " + " | ".join(line) + " |", markup=False, soft_wrap=True)
+            stdout().print("| " + " | ".join(line) + " |")
     else:
-        plain_table(shown, columns)
+        table(columns, [row.values() for row in shown])
 
 
 def _rows(room: str) -> list[dict[str, Any]]:
@@ -83,11 +83,11 @@ def doctor(as_json: o.Json = False) -> None:
         stdout().print_json(json.dumps(found))
         return
     counters = {f"energy of {d}": c["reason"] or _counter(c) for d, c in found["energy"].items()}
-    plain_table([{"what": k, "found": v} for k, v in (found["environment"] | counters).items()], ["what", "found"])
+    table(("what", "found"), (found["environment"] | counters).items())
     for part in ("metrics", "backends"):
-        rows = [{part[:-1]: k, **{f: v or "" for f, v in row.items()}} for k, row in found[part].items()]
+        facts = ("available", "reason", "remedy")
         stdout().print()
-        plain_table(rows, [part[:-1], "available", "reason", "remedy"])
+        table((part[:-1], *facts), [(k, *(_cell(row[f]) for f in facts)) for k, row in found[part].items()])
 
 
 def _counter(found: dict[str, Any]) -> str:
@@ -111,7 +111,7 @@ def show(
         if not rows:
             needs = "latencies of a subject at 2 or more T" if growth else "cases with the metrics latency and copy"
             raise Problem(f"nothing to show in {', '.join(files)}: it takes {needs}; {len(records)} records are there")
-        stdout().print_json(json.dumps(rows)) if as_json else plain_table(rows, list(rows[0]))
+        stdout().print_json(json.dumps(rows)) if as_json else table(list(rows[0]), [row.values() for row in rows])
     elif as_json:
         stdout().print_json(json.dumps([r.to_json() for r in records]))
     else:
@@ -128,13 +128,13 @@ def plot(
     from spikebench.plots import draw
 
     for path in draw(kind, store.frame(_load(files), details=True), out, tuple(formats.split(","))):
-        stdout().print(str(path), markup=False)
+        stdout().print(str(path))
 
 
 def cite(neurons: Annotated[list[str], typer.Argument(help="Neuron ids.")]) -> None:
     """BibTeX of the papers behind neurons."""
     for name in neurons:
-        stdout().print(rooms.facts(rooms.find("neurons", name)).attributes["reference"], markup=False)
+        stdout().print(rooms.facts(rooms.find("neurons", name)).attributes["reference"])
 
 
 def _load(files: list[str]) -> list[Any]:

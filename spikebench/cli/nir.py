@@ -8,7 +8,7 @@ import typer
 
 from spikebench import nir_graph
 from spikebench.cli import options as o
-from spikebench.cli.tables import plain_table, stdout
+from spikebench.cli.tables import stdout, table
 from spikebench.rooms import Problem
 
 Dt = Annotated[float, typer.Option(help="Length of a time step in seconds.")]
@@ -40,7 +40,7 @@ def from_nir(
     if as_json:
         stdout().print_json(json.dumps(rows))
     else:
-        plain_table([{k: v or "" for k, v in row.items()} for row in rows], ["node", "subject", "reason"])
+        table(list(rows[0]), [row.values() for row in rows])
     if all(row["subject"] is None for row in rows):
         raise Problem(f"no neuron of {file} can be a subject: {rows[0]['reason']}")
 
@@ -54,4 +54,4 @@ def to_nir(
 ) -> None:
     """Write a subject as a NIR graph of one node; its surrogate and what the reset detaches are not in NIR."""
     nir_graph.write(subject, out, N, dt, "euler" if euler else "exact")
-    stdout().print(str(out), markup=False)
+    stdout().print(str(out))

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from spikebench.cli import options as o
-from spikebench.cli.tables import plain_table, stdout
+from spikebench.cli.tables import say, stdout, table
 from spikebench.rooms import Problem
 
 
@@ -95,9 +95,7 @@ def profile(
     else:
         _show(made, verdict)
         if where is not None:
-            stdout().print(
-                f"\nverdict in {where}, {len(made.records)} records in {where.parent / 'records.jsonl'}", markup=False
-            )
+            stdout().print(f"\nverdict in {where}, {len(made.records)} records in {where.parent / 'records.jsonl'}")
     if made.status != "ok" or not all(c["passed"] for c in made.checks):
         print(f"spikebench: {made.status}: {made.reason or 'checks failed'}", file=sys.stderr)
         raise typer.Exit(1)
@@ -116,21 +114,17 @@ def _object(text: str | None) -> dict[str, Any] | None:
 
 def _show(made: Any, verdict: Any) -> None:
     """The verdict as tables on a terminal."""
-    say = stdout()
-    say.print(verdict.short(made.subject), style="bold", markup=False)
+    say(verdict.short(made.subject), "bold")
     for note in [f"made as {made.way['made']}", *made.way["notes"]] if made.way else []:
-        say.print(f"  {note}", markup=False)
+        say(f"  {note}")
     if made.checks:
         marks = {True: "passed", False: "FAILED"}
-        say.print()
-        plain_table([c | {"": marks[c["passed"]]} for c in made.checks], ["check", "", "detail"])
+        say("")
+        table(("check", "result", "detail"), [(c["check"], marks[c["passed"]], c["detail"]) for c in made.checks])
     if made.comparisons:
-        _table(verdict.TIME_COLUMNS, [verdict.time_row(c) for c in made.comparisons])
-        _table(verdict.GROWTH_COLUMNS, verdict.growth_rows(made))
-    say.print()
-    say.print(verdict.headline(made).replace("**", ""), markup=False)
-
-
-def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    stdout().print()
-    plain_table([dict(zip(columns, row, strict=True)) for row in rows], list(columns))
+        say("")
+        table(verdict.TIME_COLUMNS, [verdict.time_row(c) for c in made.comparisons])
+        say("")
+        table(verdict.GROWTH_COLUMNS, verdict.growth_rows(made))
+    say("")
+    say(verdict.headline(made).replace("**", ""))

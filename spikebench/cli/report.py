@@ -29,7 +29,7 @@ def report(
     notes: list[str] = []
     records = _load(files, notes)
     where = write(records, out, title, notes=notes, baseline=baseline)
-    stdout().print(f"{len(records)} records in {where}", markup=False)
+    stdout().print(f"{len(records)} records in {where}")
 
 
 ENDINGS = {"csv": "csv", "parquet": "parquet", "bencher": "json", "github": "json"}
@@ -47,7 +47,7 @@ def export(
 
     where = out or Path("out") / f"export.{ENDINGS.get(to, to)}"
     count = write(_load(files, []), to, where)
-    stdout().print(f"{count} {'rows' if to in ('csv', 'parquet') else 'entries'} in {where}", markup=False)
+    stdout().print(f"{count} {'rows' if to in ('csv', 'parquet') else 'entries'} in {where}")
 
 
 def _load(files: list[str], notes: list[str]) -> list[Record]:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markdown import Markdown
 
 from spikebench import claim as claims
 from spikebench import clock, environment, finding, rooms, store
 from spikebench.claim import Claim
 from spikebench.cli import options as o
-from spikebench.cli.tables import stderr_progress, stdout, table
+from spikebench.cli import tables
+from spikebench.cli.tables import say, stderr_progress, stdout, table
 from spikebench.finding import Finding
 from spikebench.pages import page
 from spikebench.record import Record
@@ -67,7 +67,8 @@ def reproduce(
         stdout().print_json(json.dumps([f.to_json() for f in findings]))
     else:
         if len(findings) == 1:
-            stdout().print(Markdown(page(findings[0], named[0][1])))
+            tables.page(page(findings[0], named[0][1]))
+            say("")
         findings_table(findings)
         _write(findings, dict(named), folder)
     if strict and any(f.verdict in finding.FAILED for f in findings):
@@ -136,15 +137,14 @@ def _recorded(where: Path, session: "Session") -> list[Record]:
 
 def findings_table(findings: list[Finding]) -> None:
     """One row per claim and machine: the figure, the fair one, the verdict; then the reasons."""
-    made = table("claim", "claimed", "measured", "fair", "verdict", right=("claimed", "measured", "fair"))
+    rows: list[tuple[str, ...]] = []
     for f in findings:
         note = " (other setting)" if f.setting == "other" else ""
-        cells = [f.claim, f.claimed, f.shown, f.fair.shown if f.fair else "—", f.verdict + note]
-        made.add_row(*(c.replace("[", r"\[") for c in cells))
-    stdout().print(made)
+        rows.append((f.claim, f.claimed, f.shown, f.fair.shown if f.fair else "—", f.verdict + note))
+    table(("claim", "claimed", "measured", "fair", "verdict"), rows)
     for f in findings:
         if f.reason:
-            stdout().print(f"{f.claim}: {f.reason}", markup=False)
+            say(f"{f.claim}: {f.reason}")
 
 
 def _write(findings: list[Finding], named: dict[str, Claim], folder: Path) -> None:
@@ -157,5 +157,5 @@ def _write(findings: list[Finding], named: dict[str, Claim], folder: Path) -> No
         if any(r.factors for r in f.results):
             with suppress(Problem):
                 for path in draw("waterfall", store.frame(f.records), folder / f.claim):
-                    stdout().print(f"figure {path}", markup=False)
-    stdout().print(f"{len(findings)} pages in {folder}", markup=False)
+                    stdout().print(f"figure {path}")
+    stdout().print(f"{len(findings)} pages in {folder}")

@@ -1,17 +1,20 @@
 """Tables and progress on a terminal."""
 
+import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.markdown import Markdown, Paragraph, TableElement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.text import Text
 
 from spikebench import stability, stats, units
 from spikebench.case import Case
+from spikebench.cli.layout import Table, fold, printable
 from spikebench.record import Record
 
 if TYPE_CHECKING:
@@ -22,8 +25,44 @@ Report = Callable[[str, Case, int, int], None]
 
 @lru_cache(maxsize=1)
 def stdout() -> Console:
-    """The console for results; wide enough not to cut tables that go into a file."""
-    return Console(width=None if sys.stdout.isatty() else 160, highlight=False, soft_wrap=not sys.stdout.isatty())
+    """The console for results: text as it is, as wide as the terminal, and in a file as wide as the text."""
+    terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if terminal else 1_000_000
+    plain: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
+    return Console(width=width, force_terminal=terminal, soft_wrap=True, **plain)
+
+
+def table(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
+    """Print rows under the named columns, at any width without losing a letter; None leaves a cell empty."""
+    stdout().print(Table(columns, rows))
+
+
+def say(text: str, style: str = "") -> None:
+    """Print a line of text, folded as the cells of a table are."""
+    stdout().print(fold(Text(printable(text), style), stdout().width))
+
+
+class _Table(TableElement):
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        assert self.header and self.header.row and self.body
+        head, *rows = ([cell.content.plain for cell in row.cells] for row in (self.header.row, *self.body.rows))
+        yield Table(head, rows)
+
+
+class _Paragraph(Paragraph):
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield fold(self.text, options.max_width)
+
+
+class _Page(Markdown):
+    """Markdown whose tables and paragraphs are laid out as ours."""
+
+    elements: ClassVar[dict[str, Any]] = Markdown.elements | {"table_open": _Table, "paragraph_open": _Paragraph}
+
+
+def page(markdown: str) -> None:
+    """Print Markdown: laid out on a terminal, as it is into a file."""
+    stdout().print(_Page(markdown) if stdout().is_terminal else markdown, soft_wrap=not stdout().is_terminal)
 
 
 @contextmanager
@@ -40,31 +79,14 @@ def stderr_progress(total: int) -> Iterator[Report]:
         yield report
 
 
-def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
-    """An empty table with our look. Where there is little room, the names of subjects fold and no number is cut."""
-    made = Table(box=None, header_style="bold", pad_edge=False)
-    for name in columns:
-        long = name in ("subject", "against")
-        made.add_column(name, justify="right" if name in right else "left", no_wrap=not long, overflow="fold")
-    return made
-
-
-def printable(text: str) -> str:
-    """The text without control characters, which a name from elsewhere could use to speak to the terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
 def records_table(records: list[Record]) -> None:
     """One row per record: medians with their spread, the distance to the copy floor, spikes, memory, status."""
     floor = ("fraction of floor",) if any(_samples(r, "bandwidth") for r in records) else ()
-    numbers = ("T", "B", "N", "time", "spread", "x copy", *floor, "memory", "rate", "compile")
-    made = table("subject", "mode", *numbers, "status", right=numbers)
-    for r in records:
-        made.add_row(*map(printable, _cells(r, bool(floor))))
-    stdout().print(made)
+    columns = ("subject", "mode", "T", "B", "N", "time", "spread", "x copy", *floor, "memory", "rate", "compile")
+    table((*columns, "status"), [_cells(r, bool(floor)) for r in records])
     reasons = {f"{r.case['subject']} T={r.case['T']}: {r.status}: {r.reason}" for r in records if r.status != "ok"}
     for reason in sorted(reasons):
-        stdout().print(printable(reason), markup=False)
+        say(reason)
 
 
 def _cells(r: Record, floor: bool) -> list[str]:
@@ -73,8 +95,8 @@ def _cells(r: Record, floor: bool) -> list[str]:
     spread = (max(samples) - min(samples)) / time if samples else float("nan")
     case = r.case
     return [
-        str(case["subject"]).replace("[", r"\["),
-        " ".join(str(case[k]) for k in ("mode", "network") if case.get(k)).replace("[", r"\["),
+        str(case["subject"]),
+        " ".join(str(case[k]) for k in ("mode", "network") if case.get(k)),
         *(str(case[k]) for k in "TBN"),
         units.show(time, "s"),
         f"{spread:.0%}" if samples else "—",
@@ -105,19 +127,21 @@ def stability_notes(records: list[Record]) -> None:
 
 def comparison_table(rows: "list[Comparison]") -> None:
     """One row per comparison: process medians, ratio with its interval, bootstrapped median beside it, verdict."""
-    numbers = ("T", "B", "N", "baseline", "time", "speed-up", "median")
-    made = table("subject", "against", "mode", *numbers, "verdict", right=numbers)
-    for row in rows:
-        r, case = row.ratio, row.case
-        text = units.ratio(r.estimate, r.low, r.high, r.n) if r else "—"
-        names = [s.replace("[", r"\[") for s in (row.subject, row.baseline)]
-        sizes = [str(case.T), str(case.B), str(case.N)]
-        times = [units.show(v, "s") for v in row.medians]
-        mode = f"{case.mode} {case.network or ''}".rstrip().replace("[", r"\[")
-        cells = [text, _interval(*r.median) if r and r.median else "—"]
-        made.add_row(*names, mode, *sizes, *times, *(c.replace("[", r"\[") for c in cells), row.verdict or row.status)
-    stdout().print(made)
+    columns = ("subject", "against", "mode", "T", "B", "N", "baseline", "time", "speed-up", "median", "verdict")
+    table(columns, map(_compared, rows))
     _means({f"{row.subject} against {row.baseline}": row.over_cases for row in rows})
+
+
+def _compared(row: "Comparison") -> list[str]:
+    r, case = row.ratio, row.case
+    return [
+        *(row.subject, row.baseline, f"{case.mode} {case.network or ''}".rstrip()),
+        *(str(size) for size in (case.T, case.B, case.N)),
+        *(units.show(median, "s") for median in row.medians),
+        units.ratio(r.estimate, r.low, r.high, r.n) if r else "—",
+        _interval(*r.median) if r and r.median else "—",
+        row.verdict or row.status,
+    ]
 
 
 def _interval(value: float | None, low: float | None, high: float | None) -> str:
@@ -131,30 +155,20 @@ def _means(found: "dict[str, dict[str, Any] | None]") -> None:
     for name, mean in found.items():
         if mean:
             text = f"{_interval(mean['ratio'], mean['low'], mean['high'])} over {mean['cases']} cases"
-            stdout().print(
-                f"{name}: geometric mean {text}, {mean['left_out']} not completed on both sides", markup=False
-            )
+            say(f"{name}: geometric mean {text}, {mean['left_out']} not completed on both sides")
 
 
 def difference_table(rows: list[dict[str, Any]]) -> None:
     """One row per case of `diff`."""
-    numbers = ("T", "B", "N", "ratio")
-    made = table("subject", "mode", *numbers, "verdict", "", right=numbers)
+    shown: list[list[Any]] = []
     for row in rows:
         text = f"{_interval(row['ratio'], row['low'], row['high'])}, n={row['n']}"
-        cells = [str(row["subject"]), str(row["case"]["mode"]), *(str(row["case"][k]) for k in "TBN"), text]
-        made.add_row(*(printable(c).replace("[", r"\[") for c in cells), row["verdict"], printable(row["reason"] or ""))
-    stdout().print(made)
+        case = [row["case"][k] for k in ("mode", "T", "B", "N")]
+        shown.append([row["subject"], *case, text, row["verdict"], row["reason"]])
+    table(("subject", "mode", "T", "B", "N", "ratio", "verdict", "reason"), shown)
     _means({"all": rows[0]["over_cases"]})
 
 
-def plain_table(rows: list[dict[str, Any]], columns: list[str]) -> None:
-    """Rows of text under the named columns; the last column takes what room is left and wraps."""
-    made = Table(box=None, header_style="bold", pad_edge=False)
-    for name in columns[:-1]:
-        widest = max([len(name), *(len(str(row.get(name, ""))) for row in rows)])
-        made.add_column(name, no_wrap=True, min_width=min(widest, 60))
-    made.add_column(columns[-1], overflow="fold")
-    for row in rows:
-        made.add_row(*(printable(str(row.get(c, ""))).replace("[", r"\[") for c in columns))
-    stdout().print(made)
+def plain_table(rows: list[dict[str, Any]], columns: Sequence[str]) -> None:
+    """Print rows that are known by the names of their columns."""
+    table(columns, [[row.get(column) for column in columns] for row in rows])

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from spikebench import environment, store
 from spikebench.case import Case, read_value, written
 from spikebench.cli import options as o
-from spikebench.cli.tables import stderr_progress, stdout, table
+from spikebench.cli.tables import say, stderr_progress, stdout, table
 from spikebench.record import Record
 from spikebench.report_rows import CEILING, trainings
 from spikebench.rooms import Problem
@@ -74,7 +73,7 @@ def train(
         stdout().print_json(json.dumps([r.to_json() for r in records]))
     else:
         training_report(records)
-        stdout().print(f"{len(records)} records in {where}", markup=False)
+        stdout().print(f"{len(records)} records in {where}")
     if all(r.status != "ok" for r in records):
         raise Problem(f"nothing could be trained: {records[0].reason}")
 
@@ -136,18 +135,8 @@ def _pair(text: str) -> tuple[str, object]:
 
 
 def training_report(records: list[Record]) -> None:
-    """The table of trainings, and the reason of each that is not ok."""
-    stdout().print(training_table(records))
-    for reason in dict.fromkeys(str(r.reason) for r in records if r.status != "ok"):
-        stdout().print(reason, markup=False)
-
-
-def training_table(records: list[Record]) -> Table:
-    """The rows of `report_rows.trainings`."""
+    """The table of `report_rows.trainings`, and the reason of each that is not ok."""
     rows = trainings(records)
-    names = list(rows[0]) if rows else ["subject"]
-    made = table(*names, right=tuple(n for n in names if n not in ("subject", "task")))
-    made.columns[-1].no_wrap, made.columns[-1].overflow = False, "fold"  # a recipe may be long
-    for row in rows:
-        made.add_row(*(cell.replace("[", r"\[") for cell in row.values()))
-    return made
+    table(list(rows[0]) if rows else ["subject"], [row.values() for row in rows])
+    for reason in dict.fromkeys(str(r.reason) for r in records if r.status != "ok"):
+        say(reason)
