@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from spikebench.rooms import Problem as Problem
     from spikebench.store import table as table
     from spikebench.subject import neuron as neuron
+    from spikebench.sweeps import sweep as sweep
 
 __version__ = "0.1.0"
 _HOMES = {
@@ -30,6 +31,7 @@ _HOMES = {
     "Problem": "rooms",
     "table": "store",
     "neuron": "subject",
+    "sweep": "sweeps",
     "run": "api",
     "compare": "api",
     "profile": "api",

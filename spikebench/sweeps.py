@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from spikebench import rooms
+from spikebench import environment, rooms
 from spikebench.case import Case, grid
 from spikebench.rooms import Problem, canonical
 
@@ -109,13 +109,21 @@ def libraries() -> list[Case]:
 
 
 def regression() -> list[Case]:
-    """About 40 cases that asv tracks over commits: one axis at a time for the backends that are ours."""
+    """About 40 cases that asv tracks over commits: one axis at a time for the backends that are ours; on a GPU its own too."""
     ours = ("lif@eager", "lif@cpu", "spsn@eager", "spsn@cpu")
     lengths = grid(ours, T=[128, 512, 2000], B=[4], N=[128])
     batches = grid(ours, T=[256], B=[1, 16, 64], N=[128])
     widths = grid(ours, T=[256], B=[16], N=[32, 512, 2048])
     inference = grid(ours, T=[512], B=[4], N=[512], mode=["inference"])
-    return [*lengths, *batches, *widths, *inference]
+    return [*lengths, *batches, *widths, *inference, *(cuda_regression() if environment.gpu() else ())]
+
+
+def cuda_regression() -> list[Case]:
+    """What `regression` has besides on a machine with a GPU: our kernels over T and for a batch that fills the GPU, and a loop of launches."""
+    ours = ("lif@triton", "spsn@triton")
+    lengths = grid(ours, T=[1024, 4096, 10000], B=[32], N=[512], device="cuda")
+    full = grid(ours, T=[1024], B=[128], N=[512], device="cuda")
+    return [*lengths, *full, *grid(["lif@eager"], T=[512], B=[32], N=[512], device="cuda")]
 
 
 def _bounded(subjects: Sequence[str], lengths: list[int], B: int, N: int, mode: str = "train") -> list[Case]:
@@ -148,14 +156,15 @@ def companion(name: str) -> Companion | None:
 
 
 SWEEPS: dict[str, Callable[[], list[Case]]] = {
-    f.__name__: f for f in (smoke, quick, length, growth, floor, batch, width, agreement, libraries, regression)
+    f.__name__: f
+    for f in (smoke, quick, length, growth, floor, batch, width, agreement, libraries, regression, cuda_regression)
 }
 
 # of sweeps that are not read by the metrics that `run` takes by default
 METRICS = {"floor": ("latency", "copy", "bandwidth", "peak_memory"), "agreement": ("agreement",)}
 
 
-def cases(name: str) -> list[Case]:
+def sweep(name: str) -> list[Case]:
     """The cases of a sweep; Problem if there is none of that name."""
     wanted = canonical(name)
     if wanted not in SWEEPS:

@@ -1,22 +1,37 @@
 """The `regression` sweep seen by asv: one class per axis, measured once by spikebench's own engine, read per metric.
 
-asv imports this file beside whatever commit it measures: it asks little of spikebench, and nothing of torch.
+asv imports this file beside whatever commit it measures: it takes public names of spikebench only, but where a commit had
+not got one yet, and nothing of torch. A benchmark is known by its name, version and sizes: where they stay, its history does.
 """
 
+import json
 import math
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
-from spikebench.case import Case
-from spikebench.sweeps import regression
+import spikebench as sb
 
 Found = dict[str, dict[str, Any]]
 F = TypeVar("F", bound=Callable[..., Any])
+METRICS = ("latency", "peak_memory", "spike_rate")
 
 
-def axis(case: Case) -> str:
+def sweep(name: str) -> list[sb.Case]:
+    """The cases of a sweep; none where a commit does not have it."""
+    if hasattr(sb, "sweep"):
+        return sb.sweep(name)
+    from spikebench import sweeps  # before there was a public name
+
+    return getattr(sweeps, name, list)()
+
+
+def axis(case: sb.Case) -> str:
     """The class that a case of the sweep belongs to."""
+    if case.device == "cuda":
+        return "cuda"
     if case.mode == "inference":
         return "inference"
     if case.T != 256:
@@ -24,32 +39,47 @@ def axis(case: Case) -> str:
     return "batch" if case.N == 128 else "width"
 
 
-CASES = {(axis(c), c.subject, c.T, c.B, c.N): c for c in regression()}
+def by_point(cases: list[sb.Case]) -> dict[tuple[Any, ...], sb.Case]:
+    """Cases by their axis and sizes."""
+    return {(axis(c), c.subject, c.T, c.B, c.N): c for c in cases}
 
 
-def engine(cases: list[Case]) -> Iterable[Any]:
-    """Records of cases, each checked and then measured in fresh processes of its own."""
-    from spikebench.runner import Settings, run
-
-    return run(cases, Settings(metrics=("latency", "peak_memory", "spike_rate"), samples=10))
+CASES = by_point(sweep("regression"))
+# asv keeps the sizes of all machines in one file: those that take a GPU are named everywhere and measured where there is one
+SIZES = CASES | by_point(sweep("cuda_regression"))
 
 
-def measure(name: str, run: Callable[[list[Case]], Iterable[Any]] = engine) -> Found:
+def engine(cases: list[sb.Case], out: Path) -> None:
+    """Checks cases and measures them in fresh processes of their own; each record is a line of `out` once it is there."""
+    sb.run(cases, out=out, metrics=METRICS, samples=10)
+
+
+def measure(name: str, run: Callable[[list[sb.Case], Path], object] = engine) -> Found:
     """Records of an axis as JSON, by case id. What ends the engine costs the case it was at; the rest goes on."""
     cases = [case for (where, *_), case in CASES.items() if where == name]
     found: Found = {}
-    while left := [c for c in cases if c.case_id not in found]:
-        try:
-            for record in run(left):
-                found[record.case_id] = record.to_json()
-            break
-        except (RuntimeError, OSError, ValueError) as error:
-            at = next(c for c in left if c.case_id not in found)
-            found[at.case_id] = {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
+    with TemporaryDirectory() as folder:
+        out = Path(folder) / "records.jsonl"
+        out.touch()
+        while left := [c for c in cases if c.case_id not in found]:
+            try:
+                run(left, out)
+                found |= _read(out)
+                break
+            except (RuntimeError, OSError, ValueError) as error:
+                found |= _read(out)
+                at = next((c for c in left if c.case_id not in found), None)
+                if at is not None:
+                    found[at.case_id] = {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
     return found
 
 
-def samples(found: Found, metric: str, case: Case) -> list[float]:
+def _read(out: Path) -> Found:
+    records = map(json.loads, out.read_text().splitlines())
+    return {record["case_id"]: record for record in records}
+
+
+def samples(found: Found, metric: str, case: sb.Case) -> list[float]:
     """Samples in SI units, none if the metric is unavailable here; RuntimeError for a case that has no numbers."""
     record = found.get(case.case_id, {"status": "lost", "reason": "the engine gave no record"})
     if record["status"] != "ok":
@@ -77,7 +107,7 @@ class _Axis:
 
     def setup(self, found: Found, subject: str, T: int, B: int, N: int) -> None:
         if (self.where, subject, T, B, N) not in CASES:
-            raise NotImplementedError("the sweep has no such case")
+            raise NotImplementedError("the sweep has no such case here")
 
     @_facts(unit="seconds")
     def track_latency(self, found: Found, subject: str, T: int, B: int, N: int) -> dict[str, Any]:
@@ -100,7 +130,7 @@ def _median(values: list[float]) -> float:
 
 def _parameters(name: str) -> list[list[Any]]:
     """Per parameter its values along an axis, in the order of the sweep."""
-    points = [point for where, *point in CASES if where == name]
+    points = [point for where, *point in SIZES if where == name]
     return [list(dict.fromkeys(p[k] for p in points)) for k in range(len(_Axis.param_names))]
 
 
@@ -149,3 +179,16 @@ class Inference(_Axis):
     @_facts(timeout=1800)
     def setup_cache(self) -> Found:
         return measure(self.where)
+
+
+if _parameters("cuda")[0]:
+
+    class Cuda(_Axis):
+        """Time steps, and a batch that fills a GPU, training on one."""
+
+        where = "cuda"
+        params = _parameters(where)
+
+        @_facts(timeout=1800)
+        def setup_cache(self) -> Found:
+            return measure(self.where)

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from spikebench import environment, sweeps
+import spikebench
+from spikebench import environment, store, sweeps
 from spikebench.case import Case
 from spikebench.cli import asv, asv_commits
 from spikebench.record import Measurement, Record
@@ -24,12 +24,20 @@ from spikebench.rooms import Problem
 
 ROOT = Path(__file__).parents[1]
 AXES = ("Length", "Batch", "Width", "Inference")
+CARD = {"name": "a card", "driver": "1"}
 needs_asv = pytest.mark.skipif(importlib.util.find_spec("asv") is None, reason="asv is not installed: the extra `asv`")
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
 
 @pytest.fixture(scope="module")
 def suite() -> ModuleType:
+    """The suites as on a machine without a GPU."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(environment, "gpu", lambda: None)
+        return imported()
+
+
+def imported() -> ModuleType:
     """suites/regression.py as asv imports it."""
     spec = importlib.util.spec_from_file_location("suites_regression", ROOT / "suites" / "regression.py")
     assert spec and spec.loader
@@ -51,17 +59,39 @@ def points(axis: Any) -> list[tuple[Any, ...]]:
     return [p for p in itertools.product(*axis.params) if there(p)]
 
 
-def test_the_suites_hold_each_case_of_the_sweep_once(suite: ModuleType) -> None:
-    found = []
-    for name in AXES:
+@pytest.mark.parametrize("card", [None, CARD])
+def test_the_suites_hold_each_case_of_the_sweep_once(
+    card: dict[str, str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "gpu", lambda: card)
+    suite, found = imported(), []
+    for name in (*AXES, "Cuda"):
         axis = getattr(suite, name)()
         found += [suite.CASES[axis.where, *point].case_id for point in points(axis)]
     assert sorted(found) == sorted(c.case_id for c in sweeps.regression())
     assert len(found) == len(set(found))
+    assert {c.device for c in sweeps.regression()} == ({"cpu", "cuda"} if card else {"cpu"})
+
+
+def test_a_gpu_changes_no_benchmark_of_the_cpu(suite: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "gpu", lambda: CARD)
+    there = imported()
+    assert points(there.Cuda()) and not points(suite.Cuda())
+    assert all(getattr(there, name).params == getattr(suite, name).params for name in (*AXES, "Cuda"))
+
+
+def test_commits_without_the_public_name_have_the_same_cases(
+    suite: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(spikebench._HOMES, "sweep")
+    monkeypatch.delattr(sweeps, "cuda_regression")
+    monkeypatch.setattr(environment, "gpu", lambda: None)
+    old = imported()
+    assert list(old.CASES) == list(suite.CASES) and not hasattr(old, "Cuda")
 
 
 def test_sizes_are_numbers_and_each_benchmark_has_a_version(suite: ModuleType) -> None:
-    for name in AXES:
+    for name in (*AXES, "Cuda"):
         axis = getattr(suite, name)()
         assert axis.version and axis.param_names == ("subject", "T", "B", "N")
         assert all(isinstance(size, int) for sizes in axis.params[1:] for size in sizes)
@@ -69,8 +99,8 @@ def test_sizes_are_numbers_and_each_benchmark_has_a_version(suite: ModuleType) -
 
 
 def test_the_axes_are_measured_apart(suite: ModuleType) -> None:
-    lines = {getattr(suite, name).setup_cache.__code__.co_firstlineno for name in AXES}
-    assert len(lines) == len(AXES)  # asv takes two with one line for the same
+    lines = {getattr(suite, name).setup_cache.__code__.co_firstlineno for name in (*AXES, "Cuda")}
+    assert len(lines) == len(AXES) + 1  # asv takes two with one line for the same
 
 
 def test_a_hole_is_skipped(suite: ModuleType) -> None:
@@ -95,17 +125,17 @@ def test_what_fails_is_one_case(suite: ModuleType) -> None:
     wrong, broken, *fine = points(axis)
     starts = []
 
-    def engine(cases: list[Case]) -> Iterator[Record]:
+    def engine(cases: list[Case], out: Path) -> None:
         starts.append(len(cases))
         for case in cases:
             if case is suite.CASES["length", *broken]:
                 raise RuntimeError("the worker did not start")
             if case is suite.CASES["length", *wrong]:
-                yield replace(record(case), status="wrong", reason="gate: spikes differ", measurements=[])
+                store.append(out, replace(record(case), status="wrong", reason="gate: spikes differ", measurements=[]))
             else:
-                yield record(case)
+                store.append(out, record(case))
 
-    found = json.loads(json.dumps(suite.measure("length", engine)))
+    found = suite.measure("length", engine)
     assert len(starts) == 2 and len(found) == len(fine) + 2
     for read in (axis.track_latency, axis.track_peak_memory, axis.track_spike_rate):
         with pytest.raises(RuntimeError, match="wrong: gate: spikes differ"):
@@ -309,6 +339,9 @@ SWEEP = '''
 def regression() -> list[Case]:  # noqa: F811
     """A small one: a case that is fine, and one that never is."""
     return grid(["lif@eager", "lif@broken"], T=[128], B=[2], N=[32])
+
+
+SWEEPS["regression"] = regression
 '''
 BROKEN = '''"""Runs nothing."""
 

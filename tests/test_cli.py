@@ -74,7 +74,7 @@ def test_dashes_and_underscores_are_the_same_and_lists_are_json() -> None:
     neurons = {row["id"]: row for row in rows("list", "neurons", "--json")}
     assert set(neurons) == set(rooms.names("neurons"))
     assert neurons["spsn"]["stochastic"] is True
-    assert sweeps.cases("smoke") == sweeps.cases("Smoke".lower())
+    assert sweeps.sweep("smoke") == sweeps.sweep("Smoke".lower())
 
 
 def test_doctor_gives_every_metric_a_verdict_a_reason_and_a_remedy() -> None:
@@ -193,7 +193,7 @@ def test_public_names_are_what_they_are_called() -> None:
 def test_a_sweep_keeps_its_own_rates_and_takes_only_what_is_given() -> None:
     from spikebench.cli.measure import _cases
 
-    wanted = sweeps.cases("agreement")
+    wanted = sweeps.sweep("agreement")
     assert len({c.rate for c in wanted}) == 3
     assert _cases("agreement", None, None, None, None, None) == wanted
     assert {c.dtype for c in _cases("agreement", None, None, None, None, None, dtype="float64")} == {"float64"}

@@ -135,7 +135,7 @@ def test_a_case_runs_in_the_interpreter_of_its_backend() -> None:
 
 
 def test_the_sweep_holds_every_library_and_all_our_backends() -> None:
-    found = sweeps.cases("libraries")
+    found = sweeps.sweep("libraries")
     subjects = {c.parsed.backend for c in found}
     assert subjects >= {*LIBRARIES, "eager", "compiled", "cpu"}
     assert {c.mode for c in found} == {"forward", "train"}

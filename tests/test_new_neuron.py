@@ -46,7 +46,7 @@ def test_it_is_checked(copy: Path) -> None:
 
 
 def test_it_is_in_the_sweeps_of_the_whole_field(copy: Path) -> None:
-    code = "import json; from spikebench import sweeps; print(json.dumps([n for n in sweeps.SWEEPS if any('toy@' in c.subject for c in sweeps.cases(n))]))"
+    code = "import json; from spikebench import sweeps; print(json.dumps([n for n in sweeps.SWEEPS if any('toy@' in c.subject for c in sweeps.sweep(n))]))"
     done = subprocess.run([sys.executable, "-c", code], cwd=copy, capture_output=True, text=True, check=True)
     assert {"smoke", "length", "batch", "width"} <= set(json.loads(done.stdout))
 

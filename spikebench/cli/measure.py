@@ -173,7 +173,7 @@ def _cases(
         if not subject:
             raise Problem("nothing to run; name a sweep (spikebench list sweeps) or give --subject lif@cpu")
         return o.points(subject, T, B, N, mode, **fixed)
-    cases = sweeps.cases(sweep)
+    cases = sweeps.sweep(sweep)
     if subject:
         wanted = {str(parse_subject(s)) for s in subject}
         missing = wanted - {c.subject for c in cases}
