@@ -61,6 +61,22 @@ def beyond(case: "Case", library: str, version: str, **can: tuple[Any, ...]) -> 
     return None
 
 
+def only(case: "Case", **can: tuple[Any, ...]) -> str | None:
+    """Why a backend of ours cannot run a case: the first option with a value outside those it has kernels for."""
+    for name, values in can.items():
+        if (value := case.options[name]) not in values:
+            has = ", ".join(map(str, values))
+            return f"{case.parsed.backend} computes {case.parsed.name} with {name}={has}, not {value}; take eager"
+    return None
+
+
+def constant(value: float | Tensor, name: str) -> float:
+    """A number that a kernel takes as it is. Raises Refused for one that learns: the kernels have no gradient of it."""
+    if isinstance(value, Tensor):
+        raise Refused(f"{name} learns here, and the kernels have no gradient of it; take eager")
+    return value
+
+
 def neighbour(threshold: float, dtype: Any, up: bool) -> float:
     """The next number of `dtype` above or below: `u > next below` is `u ≥ threshold`, `u ≥ next above` is `u > threshold`."""
     end = torch.tensor(float("inf") if up else float("-inf"), dtype=dtype)

@@ -62,6 +62,14 @@ class Subject:
             return dict(self.options)
         return {k: self.options.get(k, o.default) for k, o in rooms.facts(self.name).options.items()}
 
+    @property
+    def twin(self) -> str | None:
+        """The LIF that the neuron stands for with these options, None if there is none."""
+        declared = {} if self.foreign else rooms.facts(self.name).attributes
+        where, options = declared.get("twin_where", {}), self.all_options
+        there = all(options.get(k, v) == v for k, v in where.items())
+        return str(declared["twin"]).format(**options) if there and declared.get("twin") else None
+
     @cached_property
     def all_how(self) -> dict[str, Any]:
         """Every option of the backend with its value."""

@@ -13,7 +13,7 @@ from torch import Tensor
 Surrogate = Literal["atan", "fast_sigmoid", "sigmoid", "triangle", "exponential"]
 
 
-def derivative(z: Tensor, surrogate: Surrogate, k: float) -> Tensor:
+def derivative(z: Tensor, surrogate: Surrogate, k: float | Tensor) -> Tensor:
     """Surrogate derivative of the spike at `z`, same shape and dtype."""
     match surrogate:
         case "atan":
@@ -30,22 +30,31 @@ def derivative(z: Tensor, surrogate: Surrogate, k: float) -> Tensor:
     raise ValueError(f"no surrogate {surrogate!r}; there are atan, fast_sigmoid, sigmoid, triangle, exponential")
 
 
+def by_slope(z: Tensor, surrogate: Surrogate, k: Tensor) -> Tensor:
+    """Derivative by the slope k of the function whose derivative by z is the surrogate's and that is 0 at z = 0."""
+    by_z = derivative(z, surrogate, k)
+    return -z * z.abs() * by_z if surrogate == "fast_sigmoid" else z / k * by_z  # all others are functions of k·z
+
+
 class _Spike(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, z: Tensor, surrogate: Surrogate, k: float, strict: bool) -> Tensor:
-        ctx.save_for_backward(z)
-        ctx.surrogate, ctx.k = surrogate, k
+    def forward(ctx: Any, z: Tensor, surrogate: Surrogate, k: float | Tensor, strict: bool) -> Tensor:
+        ctx.save_for_backward(z, *([k] if isinstance(k, Tensor) else []))
+        ctx.surrogate, ctx.k = surrogate, None if isinstance(k, Tensor) else k
         return (z > 0 if strict else z >= 0).to(z.dtype)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        (z,) = ctx.saved_tensors
-        return grad * derivative(z, ctx.surrogate, ctx.k), None, None, None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, Tensor | None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        z, *slope = ctx.saved_tensors
+        k = slope[0] if slope else ctx.k
+        by_k = (grad * by_slope(z, ctx.surrogate, k)).sum() if slope and ctx.needs_input_grad[2] else None
+        return grad * derivative(z, ctx.surrogate, k), None, by_k, None
 
 
-def spike(z: Tensor, surrogate: Surrogate = "atan", k: float = 2.0, strict: bool = False) -> Tensor:
+def spike(z: Tensor, surrogate: Surrogate = "atan", k: float | Tensor = 2.0, strict: bool = False) -> Tensor:
     """1 where z ≥ 0 (z > 0 if `strict`), else 0, in the dtype of z. A NaN never spikes.
 
-    Raises ValueError in the backward pass for an unknown surrogate.
+    A slope k that is a tensor of one number gets a gradient too, that of `by_slope`. Raises ValueError in the backward
+    pass for an unknown surrogate.
     """
     return _Spike.apply(z, surrogate, k, strict)  # pyright: ignore[reportReturnType]

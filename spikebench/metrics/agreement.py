@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import torch
 
-from spikebench import rooms
 from spikebench.case import parse_subject
 from spikebench.metric import Running, Unavailable
 from spikebench.subject import definition
@@ -21,10 +20,9 @@ def sample(running: Running) -> list[float]:
     """
     work = running.workload
     case = work.case
-    twin = None if case.parsed.foreign else rooms.facts(case.parsed.name).attributes.get("twin")
-    if twin is None:
-        raise Unavailable(f"{case.parsed.name} declares no LIF that it stands for")
-    lif = parse_subject(str(twin).format(**case.options))
+    if (twin := case.parsed.twin) is None:
+        raise Unavailable(f"{case.subject} declares no LIF that it stands for")
+    lif = parse_subject(twin)
     with torch.no_grad():
         spikes = work.module(work.x)
         shares: list[float] = []

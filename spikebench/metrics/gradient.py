@@ -23,10 +23,11 @@ def sample(running: Running) -> list[float]:
     work = running.workload
     case = work.case
     facts = {} if case.parsed.foreign else rooms.facts(case.parsed.name).attributes
-    declared = facts.get("exact") or facts.get("twin")
+    exact = facts.get("exact")
+    declared = case.parsed.twin if exact is None else str(exact).format(**case.options)
     if declared is None:
-        raise Unavailable(f"{case.parsed.name} declares no neuron whose gradient is the exact one")
-    subject = parse_subject(str(declared).format(**case.options))
+        raise Unavailable(f"{case.subject} declares no neuron whose gradient is the exact one")
+    subject = parse_subject(declared)
     exact = definition(subject, case.N, case.T).rounded(work.x.dtype).to(work.x.device)
     (mine, fired), (theirs, reference) = (_gradient(module, work.x, work.g) for module in (work.module, exact))
     running.detail |= {

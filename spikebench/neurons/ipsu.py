@@ -18,11 +18,11 @@ class IPSU(PSU):
         fpt:       v = tril(W) x − B L x            L_{ti} = decay^{t−i} for i ≤ t,  no b
         s = [v ≥ threshold]
 
-    variant: the two public definitions differ. "braincog", the default, is by the unit's authors, but its matrices are
-    not published (see psu); "fpt" is the re-implementation that the authors of FPT measured against.
-    W starts Kaiming normal (fan-out, ReLU) and b zero (braincog), or as in nn.Linear (fpt).
-    Source: arXiv 2402.00449 (BrainCog code), arXiv 2506.12087 (FPT code). Doubt: as in psu; secondary notes disagree on
-    whether a sigmoid stands between x and B, the code has none.
+    variant: the two public definitions differ. "braincog", the default, is that of the unit's authors, whose decay is
+    1/tau; "fpt" is the re-implementation that the authors of FPT measured against.
+    W starts Kaiming normal (fan-out, ReLU) and b zero (braincog), or as in nn.Linear (fpt). learn_slope as in psu.
+    Source: arXiv 2402.00449 and Brain-Cog-Lab/PSU at 89fd724, arXiv 2506.12087 (FPT code). The authors' code has no
+    sigmoid between x and B; a line that is commented out there, with one, is what ppsu computes.
     """
 
     operations: ClassVar[Operations] = {"mul": "(T + 1) / 2 + 2", "add": "(T + 1) / 2 + 3", "compare": 1}
@@ -39,8 +39,9 @@ class IPSU(PSU):
         variant: Literal["braincog", "fpt"] = "braincog",
         surrogate: Surrogate = "atan",
         slope: float = 2.0,
+        learn_slope: bool = False,
     ) -> None:
-        super().__init__(decay=decay, threshold=threshold, surrogate=surrogate, slope=slope)
+        super().__init__(decay=decay, threshold=threshold, surrogate=surrogate, slope=slope, learn_slope=learn_slope)
         self.variant = variant
         self.weight = nn.Parameter(torch.empty(T, T))
         if variant == "braincog":

@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spikebench.neuron import Neuron, Operations, Reset, Words
 from spikebench.scan import recurrence
@@ -11,19 +11,22 @@ from spikebench.surrogate import Surrogate, spike
 
 
 class PSU(Neuron):
-    """Parallel spiking unit (Li et al. 2024), read in its authors' BrainCog code:
+    """Parallel spiking unit (Li et al. 2024):
 
-        A_{ti} = (1 − decay)·decay^{t−i} for i ≤ t,  B_{ti} = decay^{t−i} for i < t     (decay = 1 − 1/tau)
+        A_{ti} = gain·decay^{t−i} for i ≤ t,  B_{ti} = decay^{t−i} for i < t
         z = A x
         v = z − threshold·B σ(z)
         s = [v ≥ threshold]
 
-    A soft-reset LIF with input scale 1 − decay satisfies v = A x − threshold·B s exactly; here the probability σ(z)
-    stands for the unknown spikes s, as a real number, nothing is sampled. Autograd goes through σ and both filters.
+    matrices: "lif", the default, has gain = 1 − decay, those of the soft-reset LIF with input scale 1 − decay: it
+    satisfies v = A x − threshold·B s exactly, and here the probability σ(z) stands for the unknown spikes s, as a real
+    number, nothing is sampled. "authors" has decay = gain = 1/tau, those of the authors' code; at tau = 2, their default,
+    both are the same. Autograd goes through σ and both filters.
 
     form: "scan" computes A and B as recurrences, work O(T); "dense" as the published T×T products, work O(T²).
-    Source: arXiv 2402.00449. Doubt: BrainCog calls a function for its two matrices that it does not define; they are
-    taken from the identity above (M1 = A, M2 = −B). BrainCog also learns the slope of the surrogate and compares with >.
+    learn_slope: the slope of the surrogate is a parameter, as in the authors' code.
+    Source: arXiv 2402.00449 and its authors' code, Brain-Cog-Lab/PSU at 89fd724 (braincog/base/node/node.py:
+    generate_matrix gives M1 = A and M2 = −B, PSU the equations). There the comparison is >, and the slope learns.
     """
 
     reference: ClassVar[str] = (
@@ -33,11 +36,14 @@ class PSU(Neuron):
     )
     operations: ClassVar[Operations] = {"mul": 5, "add": 3, "compare": 1, "special": 1}
     state_words: ClassVar[Words] = 2
+    LATER: ClassVar[tuple[str, ...]] = ("matrices", "tau", "learn_slope")
     reset_kind: ClassVar[Reset] = "mean-field"
     parallel_in_time: ClassVar[bool] = True
     twin: ClassVar[str | None] = (
         "lif[decay={decay},threshold={threshold},input_scale=1-decay,surrogate={surrogate},slope={slope}]"
     )
+
+    twin_where: ClassVar[dict[str, str]] = {"matrices": "lif"}
 
     def __init__(
         self,
@@ -47,17 +53,26 @@ class PSU(Neuron):
         form: Literal["scan", "dense"] = "scan",
         surrogate: Surrogate = "atan",
         slope: float = 2.0,
+        matrices: Literal["lif", "authors"] = "lif",
+        tau: float = 2.0,
+        learn_slope: bool = False,
     ) -> None:
         super().__init__()
-        self.decay, self.threshold, self.form = decay, threshold, form
+        self.decay, self.threshold, self.form = _decay(matrices, decay, tau), threshold, form
+        self.matrices = matrices
         self.surrogate: Surrogate = surrogate
-        self.slope = slope
+        self.slope: float | nn.Parameter = nn.Parameter(torch.tensor(slope)) if learn_slope else slope
+
+    @property
+    def gain(self) -> float:
+        """What A multiplies an input by at its own step."""
+        return self.decay if self.matrices == "authors" else 1 - self.decay
 
     def leaky(self, x: Tensor) -> Tensor:
         """A x, the membrane without reset: [T, ...]."""
         if self.form == "dense":
-            return (1 - self.decay) * torch.tensordot(_powers(x, self.decay).tril(), x, 1)
-        return recurrence((1 - self.decay) * x, self.decay)
+            return self.gain * torch.tensordot(_powers(x, self.decay).tril(), x, 1)
+        return recurrence(self.gain * x, self.decay)
 
     def past(self, x: Tensor) -> Tensor:
         """B x, what earlier steps have left of x: [T, ...]."""
@@ -71,6 +86,19 @@ class PSU(Neuron):
 
     def forward(self, x: Tensor) -> Tensor:
         return spike(self.membrane(x) - self.threshold, self.surrogate, self.slope)
+
+
+def _decay(matrices: str, decay: float, tau: float) -> float:
+    """The decay of both matrices; ValueError where the option that does not count is set."""
+    if matrices == "authors":
+        if decay != 0.5:
+            raise ValueError(f"matrices=authors takes its decay from tau (1/tau): leave decay={decay} out")
+        if not tau > 0:
+            raise ValueError(f"tau={tau} is not a time constant: give a number above 0")
+        return 1 / tau
+    if tau != 2.0:
+        raise ValueError(f"tau={tau} is of matrices=authors: add that, or give decay=1-1/tau")
+    return decay
 
 
 def _powers(x: Tensor, decay: float) -> Tensor:

@@ -1,6 +1,6 @@
 """Reset-aware parallel spiking unit: a parallel spiking unit whose firing probabilities come from a learned filter."""
 
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,8 @@ class RPSU(PSU):
 
     Differs from psu in the source of the probabilities: q instead of A x. As in the authors' code the reset is not
     multiplied by the threshold, which psu's is. W starts Kaiming normal (fan-out, ReLU), b zero.
-    Source: arXiv 2402.00449 (BrainCog code). Doubt: the matrices, as in psu.
+    Source: arXiv 2402.00449 and Brain-Cog-Lab/PSU at 89fd724. matrices: "lif", the default, or the authors', as in psu; those at
+    tau = 2 are the same. learn_slope as in psu.
     """
 
     operations: ClassVar[Operations] = {"mul": "(T + 1) / 2 + 4", "add": "(T + 1) / 2 + 4", "compare": 1, "special": 1}
@@ -28,9 +29,19 @@ class RPSU(PSU):
     fixed_length: ClassVar[bool] = True
 
     def __init__(
-        self, T: int, *, decay: float = 0.5, threshold: float = 1.0, surrogate: Surrogate = "atan", slope: float = 2.0
+        self,
+        T: int,
+        *,
+        decay: float = 0.5,
+        threshold: float = 1.0,
+        surrogate: Surrogate = "atan",
+        slope: float = 2.0,
+        matrices: Literal["lif", "authors"] = "lif",
+        tau: float = 2.0,
+        learn_slope: bool = False,
     ) -> None:
-        super().__init__(decay=decay, threshold=threshold, surrogate=surrogate, slope=slope)
+        how: dict[str, Any] = {"matrices": matrices, "tau": tau, "learn_slope": learn_slope}
+        super().__init__(decay=decay, threshold=threshold, surrogate=surrogate, slope=slope, **how)
         self.weight = nn.Parameter(torch.empty(T, T))
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
         self.bias = nn.Parameter(torch.zeros(T, 1))

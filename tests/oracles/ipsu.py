@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-OPTIONS: list[dict[str, Any]] = [{}, {"variant": "fpt"}, {"decay": 0.8, "threshold": 0.4}]
+OPTIONS: list[dict[str, Any]] = [{}, {"variant": "fpt"}, {"decay": 0.8, "threshold": 0.4}, {"learn_slope": True}]
 INPUT = (0.0, 2.0)
 TIES: list[dict[str, Any]] = [
     {"options": {"variant": "braincog"}, "parameters": {"weight": 1.0}, "x": [1.0], "spikes": [1]},

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from spikebench.backend import only
 from spikebench.backends.cpu import products
 from spikebench.backends.cpu.mixing import mixed
 from spikebench.backends.cpu.threads import refuse
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def refuses(case: "Case") -> str | None:
     """float32 and float64 on a CPU only."""
-    return refuse(case.device, case.dtype)
+    return only(case, learn_slope=(False,)) or refuse(case.device, case.dtype)
 
 
 def operations(case: "Case") -> int:

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from spikebench.backend import constant
 from spikebench.backends.cpu import fire_kernels as kernels
 from spikebench.backends.cpu.products import blocks, outer, transposed
 from spikebench.backends.cpu.surrogates import shape
@@ -24,7 +25,7 @@ class Spiking(Protocol):
 
 def constants(neuron: Spiking, dtype: torch.dtype) -> tuple[int, Tensor]:
     """The kind of surrogate, and the constants of `fire_kernels` [1, CONSTANTS]."""
-    kind, k, inner = shape(neuron.surrogate, neuron.slope)
+    kind, k, inner = shape(neuron.surrogate, constant(neuron.slope, "slope"))
     c = torch.zeros(kernels.CONSTANTS, dtype=torch.float64)
     c[kernels.THRESHOLD], c[kernels.SLOPE], c[kernels.INNER] = float(neuron.threshold), k, inner
     c[kernels.ONE] = 1.0

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from spikebench.backend import Refused
+from spikebench.backend import Refused, constant, only
 from spikebench.backends.cpu import psu_kernels as kernels
 from spikebench.backends.cpu.surrogates import shape
 from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows, size
@@ -19,7 +19,7 @@ BLOCK = 2048  # series; what backward computes again of 16 steps stays in the se
 
 def refuses(case: "Case") -> str | None:
     """float32 and float64 on a CPU, in the form of recurrences only."""
-    return _not_scan(case.options["form"]) or refuse(case.device, case.dtype)
+    return only(case, learn_slope=(False,)) or _not_scan(case.options["form"]) or refuse(case.device, case.dtype)
 
 
 def moves(case: "Case") -> int:
@@ -47,9 +47,9 @@ def _not_scan(form: str) -> str | None:
 
 
 def _constants(neuron: PSU, dtype: torch.dtype) -> tuple[int, Tensor]:
-    kind, k, inner = shape(neuron.surrogate, neuron.slope)
+    kind, k, inner = shape(neuron.surrogate, constant(neuron.slope, "slope"))
     c = torch.zeros(kernels.CONSTANTS, dtype=torch.float64)
-    c[kernels.DECAY], c[kernels.REST], c[kernels.THRESHOLD] = neuron.decay, 1 - neuron.decay, float(neuron.threshold)
+    c[kernels.DECAY], c[kernels.REST], c[kernels.THRESHOLD] = neuron.decay, neuron.gain, float(neuron.threshold)
     c[kernels.SLOPE], c[kernels.INNER], c[kernels.ONE] = k, inner, 1.0
     return kind, c.to(dtype)[None]
 

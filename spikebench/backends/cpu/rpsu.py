@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from spikebench.backend import constant, only
 from spikebench.backends.cpu import products
 from spikebench.backends.cpu import rpsu_kernels as kernels
 from spikebench.backends.cpu.mixing import fits
@@ -20,7 +21,7 @@ BLOCK = 8192  # series
 
 def refuses(case: "Case") -> str | None:
     """float32 and float64 on a CPU only."""
-    return refuse(case.device, case.dtype)
+    return only(case, learn_slope=(False,)) or refuse(case.device, case.dtype)
 
 
 def operations(case: "Case") -> int:
@@ -40,9 +41,9 @@ def run(neuron: RPSU, x: Tensor, seed: int | None = None) -> Tensor:
 
 
 def _constants(neuron: RPSU, dtype: torch.dtype) -> tuple[int, Tensor]:
-    kind, k, inner = shape(neuron.surrogate, neuron.slope)
+    kind, k, inner = shape(neuron.surrogate, constant(neuron.slope, "slope"))
     c = torch.zeros(kernels.CONSTANTS, dtype=torch.float64)
-    c[kernels.DECAY], c[kernels.REST], c[kernels.THRESHOLD] = neuron.decay, 1 - neuron.decay, float(neuron.threshold)
+    c[kernels.DECAY], c[kernels.REST], c[kernels.THRESHOLD] = neuron.decay, neuron.gain, float(neuron.threshold)
     c[kernels.SLOPE], c[kernels.INNER], c[kernels.ONE] = k, inner, 1.0
     return kind, c.to(dtype)[None]
 

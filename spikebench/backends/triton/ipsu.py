@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
+from spikebench.backend import constant, only
 from spikebench.backends.triton import _launch, psn
 from spikebench.backends.triton._spike import spiked
 from spikebench.neurons.ipsu import IPSU
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def refuses(case: "Case") -> str | None:
     """Why the kernels cannot run a case, or None."""
-    return psn.refuses(case)
+    return only(case, learn_slope=(False,)) or psn.refuses(case)
 
 
 def operations(case: "Case") -> int:
@@ -30,4 +31,4 @@ def run(neuron: IPSU, x: Tensor, seed: int | None = None, *, spikes: Literal["sa
     zero = neuron.weight.new_zeros(len(neuron.weight), 1)
     bias = neuron.bias if neuron.variant == "braincog" else zero
     u = torch.addmm(bias - threshold, neuron.mixing(), flat)
-    return spiked(u.view(x.shape), neuron.surrogate, neuron.slope, spikes)
+    return spiked(u.view(x.shape), neuron.surrogate, constant(neuron.slope, "slope"), spikes)

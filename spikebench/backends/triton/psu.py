@@ -8,7 +8,7 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from spikebench.backend import Refused
+from spikebench.backend import Refused, constant, only
 from spikebench.backends.triton import _launch
 from spikebench.backends.triton._scan import carry
 from spikebench.backends.triton._surrogate import derivative, logistic
@@ -23,7 +23,12 @@ MOVES = {"inference": (2, 0), "forward": (2, 2), "train": (4, 4)}
 
 def refuses(case: "Case") -> str | None:
     """Why the kernels cannot run a case, or None."""
-    return _not_scan(case.options["form"]) or _launch.no_bytes(case) or _launch.refusal(case)
+    return (
+        only(case, learn_slope=(False,))
+        or _not_scan(case.options["form"])
+        or _launch.no_bytes(case)
+        or _launch.refusal(case)
+    )
 
 
 def moves(case: "Case") -> int:
@@ -85,7 +90,7 @@ def _forward(neuron: PSU, x: Tensor, s: Tensor, z: Tensor | None, v: Tensor | No
 
 
 def _constants(neuron: PSU) -> dict[str, float]:
-    return {"decay": neuron.decay, "rest": 1 - neuron.decay, "threshold": float(neuron.threshold)}
+    return {"decay": neuron.decay, "rest": neuron.gain, "threshold": float(neuron.threshold)}
 
 
 class _PSU(torch.autograd.Function):
@@ -108,7 +113,7 @@ class _PSU(torch.autograd.Function):
         shape = _launch.fitted(g.shape[1], z.element_size(), 3, ctx.how)
         length = _launch.steps_per_chunk(g, ctx.how["chunk"])
         grid = (triton.cdiv(g.shape[1], shape.block), triton.cdiv(g.shape[0], length))
-        kind = {"slope": neuron.slope, "SURROGATE": neuron.surrogate, "L": length}
+        kind = {"slope": constant(neuron.slope, "slope"), "SURROGATE": neuron.surrogate, "L": length}
         common = {"g": g, "z": z, "v": v, **kind, **_constants(neuron), **_launch.sizes(g, shape)}
         state = None
         if grid[1] > 1:

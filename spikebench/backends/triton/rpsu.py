@@ -8,6 +8,7 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from spikebench.backend import constant, only
 from spikebench.backends.triton import _launch, psn
 from spikebench.backends.triton._scan import carry
 from spikebench.backends.triton._surrogate import derivative, logistic
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def refuses(case: "Case") -> str | None:
     """Why the kernels cannot run a case, or None."""
-    return psn.refuses(case)
+    return only(case, learn_slope=(False,)) or psn.refuses(case)
 
 
 def operations(case: "Case") -> int:
@@ -52,7 +53,7 @@ def run(
 
 
 def _constants(neuron: RPSU) -> dict[str, float]:
-    return {"decay": neuron.decay, "rest": 1 - neuron.decay, "threshold": float(neuron.threshold)}
+    return {"decay": neuron.decay, "rest": neuron.gain, "threshold": float(neuron.threshold)}
 
 
 def _forward(neuron: RPSU, x: Tensor, q: Tensor, s: Tensor, v: Tensor | None, how: dict[str, Any]) -> None:
@@ -87,7 +88,7 @@ class _RPSU(torch.autograd.Function):
         shape = _launch.fitted(g.shape[1], v.element_size(), 3, ctx.how)
         length = _launch.steps_per_chunk(g, ctx.how["chunk"])
         grid = (triton.cdiv(g.shape[1], shape.block), triton.cdiv(g.shape[0], length))
-        kind = {"slope": neuron.slope, "SURROGATE": neuron.surrogate, "L": length}
+        kind = {"slope": constant(neuron.slope, "slope"), "SURROGATE": neuron.surrogate, "L": length}
         common = {"g": g, "q": q, "v": v, **kind, **_constants(neuron), **_launch.sizes(g, shape)}
         state = None
         if grid[1] > 1:
