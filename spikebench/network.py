@@ -2,7 +2,8 @@
 
 A named network is a file in `networks/` with module constants, literals, because they are also read without importing
 torch: SOURCE, NEURON (the published subject), the published T, B, LAYERS, and of WIDTH, CHANNELS, CLASSES those that it
-has (without WIDTH and CHANNELS they are the N of the case), OPTIMIZER (without one nothing is learned); and
+has (without WIDTH and CHANNELS they are the N of the case), OPTIMIZER (without one nothing is learned), LOSS (of LOSSES,
+cross-entropy without one); and
 `build(make_neuron, channels, width, layers, classes)` and `data(steps, batch, channels, generator)`. The network has its
 neurons in `neurons`, and gives logits [B, classes], or spikes where it has no classes.
 """
@@ -19,6 +20,16 @@ from spikebench.neuron import StochasticNeuron
 MakeNeuron = Callable[[int], nn.Module]
 Readout = Literal["mean", "leaky", "max"]
 Weights = Literal["torch", "kaiming"]
+
+
+def _squared(logits: Tensor, labels: Tensor) -> Tensor:
+    return nn.functional.mse_loss(logits, nn.functional.one_hot(labels, logits.shape[-1]).to(logits.dtype))
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {  # of logits [B, classes] and labels [B]; mse: against one-hot
+    "cross_entropy": nn.functional.cross_entropy,
+    "mse": _squared,
+}
 
 
 class Named(Protocol):

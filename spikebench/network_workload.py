@@ -1,13 +1,13 @@
 """A network case made concrete: the named network with the case's neuron, an input like its data, and a launcher."""
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from spikebench.case import Case, parse_network
-from spikebench.network import Classifier, Layers
+from spikebench.network import LOSSES, Classifier, Layers
 from spikebench.network import load as load_network
 from spikebench.neuron import StochasticNeuron
 from spikebench.subject import definition_of, load
@@ -39,7 +39,7 @@ def build(case: Case) -> Workload:
         g = torch.randint(sizes["classes"], (case.B,), generator=generator, device=case.device)
     else:
         g = noise(case, case.T, stream=1)
-    return Workload(case, module, x, g, _launcher(case, module, x, g, named.facts.get("OPTIMIZER")))
+    return Workload(case, module, x, g, _launcher(case, module, x, g, named.facts))
 
 
 def _settle(module: Layers | Classifier, x: Tensor, case: Case, longest: int = 2048, most: int = 2**21) -> None:
@@ -79,14 +79,15 @@ def layer_rates(work: Workload) -> list[float]:
     return rates
 
 
-def _launcher(case: Case, module: nn.Module, x: Tensor, g: Tensor, optimizer: str | None) -> Callable[[], Tensor]:
+def _launcher(case: Case, module: nn.Module, x: Tensor, g: Tensor, facts: dict[str, Any]) -> Callable[[], Tensor]:
     """The mode's work as one call; `train` is forward, loss, backward and optimiser step.
 
-    The step has the rate 0: all its work is done, and every launch finds the same weights. Without classes the loss is
+    The loss is the cross-entropy, or what the network declares in LOSS. The step has the rate 0: all its work is done, and every launch finds the same weights. Without classes the loss is
     the sum of the spikes, weighted by g for a projection, and nothing is learned.
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
-    step = None if optimizer is None else OPTIMIZERS[optimizer](parameters, lr=0.0)
+    step = OPTIMIZERS[facts["OPTIMIZER"]](parameters, lr=0.0) if "OPTIMIZER" in facts else None
+    loss_of = LOSSES[facts.get("LOSS", "cross_entropy")]
 
     def inference() -> Tensor:
         with torch.no_grad():
@@ -97,7 +98,7 @@ def _launcher(case: Case, module: nn.Module, x: Tensor, g: Tensor, optimizer: st
 
     def learn() -> Tensor:
         logits = module(x)
-        loss = nn.functional.cross_entropy(logits, g)
+        loss = loss_of(logits, g)
         for p in parameters:
             p.grad = None
         loss.backward()
