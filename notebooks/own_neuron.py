@@ -8,7 +8,7 @@
 # %% [markdown]
 # # Your own neuron
 #
-# Any `torch.nn.Module` that maps `x [T, B, N]` to spikes of that shape can be weighed. This notebook writes one, looks at
+# Any `torch.nn.Module` that maps `x [T, B, N]` to spikes of that shape can be measured. This notebook writes one, looks at
 # what it computes, and shows how to read what `spikebench profile` says. Nothing is measured here.
 
 # %%
@@ -84,7 +84,7 @@ x.requires_grad_()
 assert gradient.isfinite().all() and gradient.abs().sum() > 0
 
 # %% [markdown]
-# ## Weighing it
+# ## Measuring it
 #
 # With the class in `paper.py`, one command finds out how it is called, checks shape, determinism, causality, state and
 # gradient, measures it against named baselines in pairs of fresh processes, and writes a one-page verdict:

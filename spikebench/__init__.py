@@ -1,4 +1,4 @@
-"""spikebench weighs spiking neurons: time, memory, energy and spikes, behind one protocol, after checking what they compute."""
+"""spikebench measures spiking neurons: time, memory, energy and spikes, behind one protocol, after checking what they compute."""
 
 import sys
 from importlib import import_module
