@@ -63,6 +63,10 @@ class Neuron(nn.Module):
         """Distance [T, B, N] to the nearest point where the rule of the gradient jumps; None where it is continuous."""
         return None
 
+    def onto_jump(self, x: Tensor) -> bool:
+        """Change x and this neuron in place so that some steps stand on a jump exactly; False where there is none."""
+        return False
+
     def rounded(self, dtype: torch.dtype) -> "Neuron":
         """This neuron with every constant and parameter rounded to `dtype`; changes it in place and returns it."""
         for name, value in vars(self).items():

@@ -14,7 +14,7 @@ Norm = Literal["batch", "layer"]
 
 
 class ClampSampler(StochasticNeuron):
-    """Spikes with the clamped input as probability, s = [uniform < x]; straight through where 0 < x < 1; no memory."""
+    """Spikes with the clamped input as probability, s = [uniform < x]; straight through where 0 ≤ x ≤ 1; no memory."""
 
     def membrane(self, x: Tensor) -> Tensor:
         return x.clamp(0, 1)
@@ -54,6 +54,10 @@ class GeluSampler(SpikeSampler):
 
     def score(self, x: Tensor) -> Tensor:
         return self.gain * nn.functional.gelu(self.filtered(x)) + self.bias
+
+    def onto_jump(self, x: Tensor) -> bool:
+        """Never: the transform rounds silence, too."""
+        return False
 
 
 class Driven(nn.Module):

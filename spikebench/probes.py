@@ -9,12 +9,14 @@ from spikebench.backend import Refused
 from spikebench.case import Case, with_changes
 from spikebench.neuron import Neuron
 from spikebench.reference import Expected, Selection
+from spikebench.subject import definition_of
 from spikebench.workload import Workload, build, calibrate
 
 RATES = (0.05, 0.3)
 STEPS = 512
 SERIES = 128  # at least; a case may have a single one
 TIES = "exact ties"
+JUMP = "jump of the gradient"
 EXACT_STEPS = 16  # halving a membrane in eighths for longer would need more bits than float32 has
 EXACT = {"decay": 0.5, "synapse_decay": 0.5, "threshold": 1.0}
 
@@ -40,6 +42,11 @@ def looks(case: Case, neuron: Neuron) -> Iterator[Look]:
     tied = None if neuron.stochastic else _ties(with_changes(short, T=steps if fixed else min(steps, EXACT_STEPS)))
     if tied is not None:
         yield Look(TIES, tied, exact=True)
+    if type(neuron).onto_jump is not Neuron.onto_jump and case.mode != "inference":
+        stood = build(short, calibrate(short))
+        own = definition_of(stood.module)
+        if own is not None and own.onto_jump(stood.x):
+            yield Look(JUMP, stood, exact=True)
 
 
 def _ties(case: Case) -> Workload | None:

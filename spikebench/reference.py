@@ -112,7 +112,10 @@ class Expected:
         allowed = 8 * error.clamp_min(torch.finfo(x.dtype).eps / 2)
         if exact:
             allowed[error == 0] = 0
-        at_jump = torch.zeros_like(flips[0]) if jump is None else (jump <= allowed).any(0)
+        near = None if jump is None else jump <= allowed
+        if near is not None and exact:
+            near &= (jump > 0) | (error > 0)  # where nothing is rounded, the side of the jump is known
+        at_jump = torch.zeros_like(flips[0]) if near is None else near.any(0)
         if bool(at_jump.all()):
             at_jump = torch.zeros_like(at_jump)  # something has to be compared
         return Expected(neuron, wide, spikes, margin, allowed, int(flips.any(0).sum()), at_jump, part, noise)

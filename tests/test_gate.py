@@ -107,6 +107,19 @@ def test_every_cheat_is_tried(cheats: None) -> None:
     assert {(n, c.partition("[")[0]) for n, c in PAIRS} == there
 
 
+@pytest.mark.parametrize("ssm", ["s4d", "dplr"])
+def test_the_ends_of_a_window_are_looked_at(ssm: str, cheats: None) -> None:
+    """Before the first event a score is the bias, exactly: a kernel that takes the end for outside gives another gradient."""
+    case = Case(f"spike_sampler[ssm={ssm},state=4]@window", T=24, B=2, N=8)
+    found = gate.gate(case)
+    assert found.status == "failed" and found.probes[-1].name == probes.JUMP
+    assert "the input's gradient is off" in (found.reason or "")
+    backends = ["right", "cpu"] if ssm == "s4d" else ["right"]
+    for backend in backends:
+        right = gate.gate(with_changes(case, subject=case.subject.replace("window", backend)))
+        assert right.status == "passed" and right.probes[-1].name == probes.JUMP
+
+
 def _of_ours(backend: str) -> bool:
     return not ((CHEATS / backend).is_dir() or (CHEATS / f"{backend}.py").exists())
 

@@ -13,7 +13,9 @@ def test_the_estimator_passes_inside_the_clamp_only() -> None:
     s = SpikeSampler(1).fire(q, torch.full_like(q, 0.25))
     assert s.tolist() == [0, 0, 0, 1, 1, 1, 1]
     (got,) = torch.autograd.grad(s, q, g)
-    assert got.tolist() == [0, 0, 0, 4, 0, 0, 0], "its ends do not belong to the window"
+    (clamped,) = torch.autograd.grad(q.clamp(0, 1), q, g)
+    assert got.equal(clamped)
+    assert got.tolist() == [0, 0, 3, 4, 5, 0, 0], "both ends belong to the window, as to that of torch.clamp"
 
 
 def test_the_rule_of_the_gradient_jumps_at_both_ends_of_the_window() -> None:

@@ -20,7 +20,8 @@ class SpikeSampler(StochasticNeuron):
         dplr: A = diag(a) − p p*, bilinear: Ā = (1 − ΔA/2)⁻¹(1 + ΔA/2), B̄ = (1 − ΔA/2)⁻¹ Δb; dense, quadratic in `state`
     The entries are state/2 conjugate pairs; one of each is kept and y = 2·Re Σ. All of this learns.
 
-    Backward through the sample: dL/dq = g·[0 < q < 1], straight through the probability.
+    Backward through the sample: dL/dq = g·[0 ≤ q ≤ 1], straight through the probability, as torch.clamp has it: q = 0
+    stands in silence, where the bias is 0.
     Start: "s4d" a_n = −½ − iπn, b = 1 (S4D-Lin); "dplr" HiPPO-LegS (its authors' choice); C complex normal, Δ
     log-uniform in [0.001, 0.1], d normal, gain 1, bias 0. state=64 as for psMNIST, 16 for ListOps.
     In float16 and bfloat16 the state is computed in float32. Source: arXiv 2406.02923, S4 code for s4d and the starts.
@@ -97,6 +98,13 @@ class SpikeSampler(StochasticNeuron):
         q = self.score(x)
         return torch.minimum(q.abs(), (q - 1).abs())  # the edges of the window
 
+    def onto_jump(self, x: Tensor) -> bool:
+        """Silence in the first half, where q is the bias: 0 and 1 in turn, the ends of the window."""
+        with torch.no_grad():
+            x[: max(1, len(x) // 2)] = 0
+            self.bias[::2], self.bias[1::2] = 0, 1
+        return True
+
     def membrane(self, x: Tensor) -> Tensor:
         return self.score(x).clamp(0, 1)
 
@@ -117,7 +125,7 @@ class SpikeSampler(StochasticNeuron):
 
 
 def sampled(q: Tensor, uniforms: Tensor) -> Tensor:
-    """Spikes [uniforms < q]; backward g·[0 < q < 1], as the authors have it."""
+    """Spikes [uniforms < q]; backward g·[0 ≤ q ≤ 1], as of torch.clamp, which the authors call."""
     return _Window.apply(q, uniforms)  # pyright: ignore[reportReturnType]  # apply is untyped
 
 
@@ -130,7 +138,7 @@ class _Window(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (q,) = ctx.saved_tensors
-        return grad * ((q > 0) & (q < 1)), None
+        return grad * ((q >= 0) & (q <= 1)), None
 
 
 def _single(x: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
     h = a·h + x      y = Σ Re w·h + d·x      q = gain·y + bias      s = [uniform < q]        (h complex, P pairs)
 
-Backward, e = g·[0 < q < 1] and dy = gain·e: the input's gradient is the same filter over dy in reverse. The parameters
+Backward, e = g·[0 ≤ q ≤ 1] and dy = gain·e: the input's gradient is the same filter over dy in reverse. The parameters
 need H = Σ dy·h and K = Σ dy·∂h/∂a, both carried forward in time. What forward keeps is y.
 
 Series are taken W at a time, with the numbers of a pair side by side in one array: at constant distances a loop over
@@ -85,7 +85,7 @@ def _weigh(g: Array, y: Array, linear: Array, e: Array, k: int, zero: Any, one: 
     """e of a step into place k of four."""
     for m in range(g.size):
         q = linear[m + W] * y[m] + linear[m + 2 * W]
-        e[m + k * W] = g[m] if q > zero and q < one else zero
+        e[m + k * W] = g[m] if zero <= q <= one else zero
 
 
 @contracted
@@ -99,7 +99,7 @@ def _add(g: Array, y: Array, x: Array, linear: Array, sums: Array, zero: Any, on
     """Adds a step's gradients of d, gain and bias to sums [3·W]."""
     for m in range(g.size):
         q = linear[m + W] * y[m] + linear[m + 2 * W]
-        e = g[m] if q > zero and q < one else zero
+        e = g[m] if zero <= q <= one else zero
         sums[m] += linear[m + W] * e * x[m]
         sums[m + W] += e * y[m]
         sums[m + 2 * W] += e

@@ -169,7 +169,7 @@ def window_kernel(g, q, e, COUNT, BLOCK: tl.constexpr):
     there = at < COUNT
     q_t = tl.load(q + at, mask=there, other=0)
     g_t = tl.load(g + at, mask=there, other=0).to(e.dtype.element_ty)
-    tl.store(e + at, tl.where((q_t > 0) & (q_t < 1), g_t, 0), mask=there)
+    tl.store(e + at, tl.where((q_t >= 0) & (q_t <= 1), g_t, 0), mask=there)
 
 
 @triton.jit

@@ -241,7 +241,7 @@ def backward_kernel(
         at = (T - 1 - back) * M + m
         g_t = tl.load(g + at, mask=inside, other=0).to(COMPUTE)
         q_t = tl.load(q + at, mask=inside, other=0)
-        dy = slope * tl.where((q_t > 0) & (q_t < 1), g_t, 0)
+        dy = slope * tl.where((q_t >= 0) & (q_t <= 1), g_t, 0)
         real = ar * hr - ai * hi + dy[None, :]
         hi = ar * hi + ai * hr
         hr = real
@@ -296,7 +296,7 @@ def parameters_kernel(
         x_t = tl.load(x + at, mask=inside, other=0).to(COMPUTE)
         g_t = tl.load(g + at, mask=inside, other=0).to(COMPUTE)
         q_t = tl.load(q + at, mask=inside, other=0)
-        e = tl.where((q_t > 0) & (q_t < 1), g_t, 0)
+        e = tl.where((q_t >= 0) & (q_t <= 1), g_t, 0)
         dy = slope * e
         real = ar * kr - ai * ki + hr
         ki = ar * ki + ai * kr + hi
