@@ -1,11 +1,11 @@
 """P-SpikeSSM: blocks of a spike sampler on a state-space model, a spike mixer and a fuse, and stacks of them."""
 
-from typing import Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
-from spikebench.network import MakeNeuron, StepNorm, number_sites, pooling, rate_of
+from spikebench.network import MakeNeuron, StepNorm, Unchanged, number_sites, pooling, rate_of
 from spikebench.neuron import StochasticNeuron
 from spikebench.neurons.spike_sampler import SpikeSampler, sampled
 from spikebench.subject import definition_of
@@ -26,8 +26,11 @@ class ClampSampler(StochasticNeuron):
 class GeluSampler(SpikeSampler):
     """The spike sampler as its authors' block has it, with a GELU: q_t = gain·GELU(y_t) + bias.
 
-    y is found by a causal convolution with the kernel of the state-space model, in O(T log T).
+    y is found by a causal convolution with the kernel of the state-space model, in O(T log T). `dropout`, which a block
+    sets, is that of y and of GELU(y) in training, one mask for all steps.
     """
+
+    dropout: float = 0.0
 
     def __init__(self, n: int, *, ssm: Literal["s4d", "dplr"] = "dplr", state: int = 64) -> None:
         super().__init__(n, ssm=ssm, state=state)
@@ -53,11 +56,19 @@ class GeluSampler(SpikeSampler):
         return torch.fft.irfft(spectrum, size, dim=0)[: len(x)].to(x.dtype) + self.d * x
 
     def score(self, x: Tensor) -> Tensor:
-        return self.gain * nn.functional.gelu(self.filtered(x)) + self.bias
+        y = dropped(self.filtered(x), self.dropout, self.training)
+        return self.gain * dropped(nn.functional.gelu(y), self.dropout, self.training) + self.bias
 
     def onto_jump(self, x: Tensor) -> bool:
         """Never: the transform rounds silence, too."""
         return False
+
+
+def dropped(x: Tensor, share: float, training: bool) -> Tensor:
+    """x [T, B, N] with a share of its series at 0 for all steps, the others scaled up to keep the mean; for training."""
+    if not (training and share):
+        return x
+    return x * nn.functional.dropout(x.new_ones(x.shape[1:]), share)
 
 
 class Driven(nn.Module):
@@ -84,44 +95,74 @@ class Block(nn.Module):
 
         q = gain·x + bias, normed if prenorm          S = [uniform < q]             (ClampFuse, SpikeSampler)
         y = SSM(S)      p = gain'·GELU(y) + bias'     S' = [uniform' < p]           (SpikeSampler)
-        out = x + Dropout(GELU(W S' + c)), normed if not prenorm                     (SpikeMixer, fuse)
+        out = x + GELU(W S' + c), normed if not prenorm                             (SpikeMixer, fuse)
 
-    Gains start at 1, biases at 0. Both samplings are of fresh noise. `neuron` does the second line: `GeluSampler` as
-    published, any backend of `spike_sampler` without the GELU, and any other neuron behind the same SSM, GELU, gain'
-    and bias'. Differences from the shipped code: there the SSM's kernel is two-sided in all configurations, and with
-    `bidirectional` one uniform tensor serves both samplings; here it is causal. BatchNorm over all steps of a batch
-    is kept: in training mode (only there) it lets a step know of later ones.
+    Without `residual`, x is left out of the last line. With `other`, a second neuron and its SSM, the block is that of
+    the bidirectional models: S₂ = [uniform < gain₂·x + bias₂], not normed, goes through it in the same order of steps,
+    its p has no gain' and bias', and W maps both S' [2N] to N. `dropout` is of y, of GELU(y), and of GELU(W S' + c) where
+    there is a residual; one mask for all steps. Gains start at 1, biases at 0.
+
+    `neuron` does the second line: `GeluSampler` as published, any backend of `spike_sampler` without the GELU and its
+    dropout, and any other neuron behind the same SSM, GELU, gain' and bias'. Differences from the shipped code
+    (NeuroCompLab-psu/PSpikeSSMs at 8f7a954, backbones/block.py): there the SSM's kernel is two-sided in all
+    configurations, here it is causal; there the bidirectional block samples S and both S' with the same uniforms, here
+    all noise is fresh. BatchNorm over all steps of a batch is kept: in training mode (only there) it lets a step know
+    of later ones.
     """
 
-    def __init__(self, n: int, neuron: nn.Module, *, norm: Norm, prenorm: bool, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        n: int,
+        neuron: nn.Module,
+        *,
+        norm: Norm,
+        prenorm: bool,
+        dropout: float = 0.0,
+        residual: bool = True,
+        other: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         self.gain, self.bias = nn.Parameter(torch.ones(n)), nn.Parameter(torch.zeros(n))
-        self.norm = StepNorm(n) if norm == "batch" else StepLayerNorm(n)
-        self.prenorm = prenorm
-        self.sample, self.neuron = ClampSampler(), neuron
-        self.mix, self.dropout = nn.Linear(n, n), nn.Dropout(dropout)
+        self.norm, self.prenorm, self.residual, self.dropout = normed_by(norm, n), prenorm, residual, dropout
+        self.samples, self.neurons = nn.ModuleList([ClampSampler()]), nn.ModuleList([neuron])
+        if other is not None:
+            self.samples.append(ClampSampler())
+            self.neurons.append(other)
+            self.gain2, self.bias2 = nn.Parameter(torch.ones(n)), nn.Parameter(torch.zeros(n))
+        self.mix = nn.Linear(n * len(self.neurons), n)
 
-    def spikes(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """S' [T, B, N]."""
+    def spikes(self, x: Tensor, mask: Tensor | None = None) -> list[Tensor]:
+        """S' [T, B, N] of each neuron."""
         q = self.gain * x + self.bias
-        out = self.neuron(self.sample(self.norm(q, mask) if self.prenorm else q))
-        return out[0] if isinstance(out, tuple) else out
+        scores = [self.norm(q, mask) if self.prenorm else q]
+        if len(self.neurons) > 1:
+            scores.append(self.gain2 * x + self.bias2)
+        outs = [n(sample(q)) for n, sample, q in zip(self.neurons, self.samples, scores, strict=True)]
+        return [out[0] if isinstance(out, tuple) else out for out in outs]
 
-    def fuse(self, x: Tensor, spikes: Tensor, mask: Tensor | None = None) -> Tensor:
+    def fuse(self, x: Tensor, spikes: list[Tensor], mask: Tensor | None = None) -> Tensor:
         """The block's output [T, B, N] from its input and its spikes."""
-        out = x + self.dropout(nn.functional.gelu(self.mix(spikes)))
+        out = nn.functional.gelu(self.mix(torch.cat(spikes, -1)))
+        if self.residual:
+            out = x + dropped(out, self.dropout, self.training)
         return out if self.prenorm else self.norm(out, mask)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         return self.fuse(x, self.spikes(x, mask), mask)
 
 
+def normed_by(norm: Norm, n: int) -> nn.Module:
+    """The norm of that name for n neurons: x [T, B, N], mask → [T, B, N]."""
+    return StepNorm(n) if norm == "batch" else StepLayerNorm(n)
+
+
 class PSpikeSSM(nn.Module):
     """Linear encoder, `layers` blocks of `width`, mean over time, linear readout: x [T, B, C], mask → logits [B, classes].
 
-    `make_neuron(n)` gives what stands in the blocks, see `Block`; `ssm` and `state` are those of the model before a
-    neuron that has none. Source: arXiv 2406.02923, the authors' code and configurations; the mean over time and the
-    linear encoder are those of the S4 code that it builds on.
+    With `prenorm` a norm stands behind the last block, too. `make_neuron(n)` gives what stands in the blocks, see `Block`,
+    two in each with `bidirectional`; `ssm` and `state` are those of the model before a neuron that has none.
+    Source: arXiv 2406.02923, NeuroCompLab-psu/PSpikeSSMs at 8f7a954 (backbones/model.py, block.py); the mean over time
+    and the linear encoder are those of the S4 code that it builds on.
     """
 
     def __init__(
@@ -137,31 +178,44 @@ class PSpikeSSM(nn.Module):
         norm: Norm = "batch",
         prenorm: bool = True,
         dropout: float = 0.0,
+        residual: bool = True,
+        bidirectional: bool = False,
     ) -> None:
         super().__init__()
         self.encoder, self.readout = nn.Linear(channels, width), nn.Linear(width, classes)
 
-        def place(neuron: nn.Module) -> nn.Module:
-            own = isinstance(definition_of(neuron), SpikeSampler)
-            return neuron if own else Driven(GeluSampler(width, ssm=ssm, state=state), neuron)
+        def placed(scaled: bool = True) -> nn.Module:
+            neuron = make_neuron(width)
+            own = definition_of(neuron)
+            if not isinstance(own, SpikeSampler):
+                own = GeluSampler(width, ssm=ssm, state=state)
+                neuron = Driven(own, neuron)
+            if isinstance(own, GeluSampler):
+                own.dropout = dropout
+            own.gain.requires_grad_(scaled)
+            own.bias.requires_grad_(scaled)
+            return neuron
 
+        how: dict[str, Any] = {"norm": norm, "prenorm": prenorm, "dropout": dropout, "residual": residual}
         self.blocks = nn.ModuleList(
-            Block(width, place(make_neuron(width)), norm=norm, prenorm=prenorm, dropout=dropout) for _ in range(layers)
+            Block(width, placed(), other=placed(scaled=False) if bidirectional else None, **how) for _ in range(layers)
         )
+        self.norm = normed_by(norm, width) if prenorm else Unchanged()
         self.spike_rates: list[float] = []
         number_sites(self)
 
     @property
     def neurons(self) -> list[nn.Module]:
-        """What gives the spikes of each block."""
-        return [block.neuron for block in self.blocks]  # pyright: ignore[reportReturnType]  # a ModuleList holds Modules
+        """What gives the spikes, block by block."""
+        return [neuron for block in self.blocks for neuron in cast(Block, block).neurons]
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         x, rates = self.encoder(x), []
-        for block in self.blocks:
-            spikes = block.spikes(x, mask)  # pyright: ignore[reportCallIssue]  # a ModuleList holds Modules
-            rates.append(rate_of(spikes, mask))
-            x = block.fuse(x, spikes, mask)  # pyright: ignore[reportCallIssue]  # as above
+        for block in (cast(Block, b) for b in self.blocks):
+            spikes = block.spikes(x, mask)
+            rates += [rate_of(s, mask) for s in spikes]
+            x = block.fuse(x, spikes, mask)
         if not self.training:
             self.spike_rates = [float(rate) for rate in rates]
+        x = self.norm(x, mask)
         return self.readout((pooling(x.shape[0], None, mask, x)[..., None] * x).sum(0))

@@ -24,8 +24,8 @@ class Recipe:
     """What is trained and how. "one-cycle" raises the rate to `lr` and lowers it to nearly 0 over all epochs.
 
     `seconds`: as many epochs as begin within this training time, instead of `epochs`. `curve`: the test split is used
-    after every epoch, for the report only. `state`, `ssm`, `norm` and `prenorm` are those of network p_spikessm, whose
-    blocks are as wide as `hidden` says.
+    after every epoch, for the report only. `state`, `ssm`, `norm`, `prenorm`, `residual`, `bidirectional` and
+    `dropout` are those of network p_spikessm, whose blocks are as wide as `hidden` says.
     """
 
     network: Literal["classifier", "p_spikessm"] = "classifier"
@@ -37,6 +37,9 @@ class Recipe:
     ssm: Literal["s4d", "dplr"] = "dplr"
     norm: Norm = "batch"
     prenorm: bool = True
+    residual: bool = True
+    bidirectional: bool = False
+    dropout: float = 0.0
     epochs: int = 20
     batch: int = 32
     optimizer: Literal["adamw", "adamax"] = "adamw"
@@ -150,8 +153,8 @@ def build(dataset: Dataset, make_neuron: MakeNeuron, recipe: Recipe) -> Classifi
         if len(set(recipe.hidden)) > 1:
             raise Problem(f"hidden={recipe.hidden}: the blocks of p_spikessm have one width; write hidden=128x128")
         sizes = dataset.channels, recipe.hidden[0], len(recipe.hidden), dataset.classes
-        how = {"state": recipe.state, "ssm": recipe.ssm, "norm": recipe.norm, "prenorm": recipe.prenorm}
-        return PSpikeSSM(*sizes, make_neuron, **how)
+        names = ("state", "ssm", "norm", "prenorm", "residual", "bidirectional", "dropout")
+        return PSpikeSSM(*sizes, make_neuron, **{name: getattr(recipe, name) for name in names})
     return Classifier(
         dataset.channels,
         recipe.hidden,

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -12,30 +13,35 @@ from torch import Tensor, nn
 
 from spikebench import philox
 from spikebench.case import parse_network
-from spikebench.network import StepNorm
+from spikebench.network import StepNorm, load
 from spikebench.neurons.lif import LIF
 from spikebench.neurons.spike_sampler import SpikeSampler
-from spikebench.p_spikessm import Block, ClampSampler, GeluSampler, PSpikeSSM
+from spikebench.p_spikessm import Block, ClampSampler, GeluSampler, PSpikeSSM, dropped
 from tests.oracles.spike_sampler import kernel
 
 Array = NDArray[np.float64]
 T, B, N = 13, 3, 4
 CONFIGURATIONS = [("s4d", "batch", True), ("dplr", "batch", False), ("dplr", "layer", False), ("s4d", "layer", True)]
+FORMS = [(True, False), (False, False), (True, True), (False, True)]  # residual, bidirectional
 
 
 def gelu(x: Array) -> Array:
     return x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2
 
 
-def stack(ssm: Any = "s4d", norm: Any = "batch", prenorm: bool = True, layers: int = 2) -> PSpikeSSM:
+def stack(ssm: Any = "s4d", norm: Any = "batch", prenorm: bool = True, layers: int = 2, **form: Any) -> PSpikeSSM:
     """A small stack in float64 with every parameter away from its start, in eval mode."""
     torch.manual_seed(1)
-    model = PSpikeSSM(2, N, layers, 5, lambda n: GeluSampler(n, ssm=ssm, state=6), norm=norm, prenorm=prenorm).double()
+    how: dict[str, Any] = {"norm": norm, "prenorm": prenorm, **form}
+    model = PSpikeSSM(2, N, layers, 5, lambda n: GeluSampler(n, ssm=ssm, state=6), **how).double()
     for module in model.modules():
         if isinstance(module, Block):
             nn.init.uniform_(module.gain, 0.5, 1.5)
             nn.init.uniform_(module.bias, 0.1, 0.6)
             nn.init.uniform_(module.mix.weight, -1, 1)
+            if len(module.neurons) > 1:
+                nn.init.uniform_(module.gain2, 0.5, 1.5)
+                nn.init.uniform_(module.bias2, 0.1, 0.6)
         if isinstance(module, SpikeSampler):
             nn.init.uniform_(module.gain, 0.5, 1.5)
             nn.init.uniform_(module.bias, 0.1, 0.6)
@@ -61,32 +67,44 @@ def drawn(seed: int, site: int, call: int) -> Array:
     return philox.uniforms(seed, call, site, torch.Size((T, B, N)), torch.device("cpu")).double().numpy()
 
 
-def by_hand(model: PSpikeSSM, x: Array, ssm: str, prenorm: bool, call: int) -> Array:
+def by_hand(model: PSpikeSSM, x: Array, ssm: str, prenorm: bool, call: int, residual: bool, both: bool) -> Array:
     """The logits, step by step as the equations stand, convolution as a sum over lags."""
-    r = x @ model.encoder.weight.detach().numpy().T + model.encoder.bias.detach().numpy()
-    for number, block in enumerate(model.blocks):
+    r, site = x @ model.encoder.weight.detach().numpy().T + model.encoder.bias.detach().numpy(), 0
+    for block in model.blocks:
         assert isinstance(block, Block)
-        p, inner = values(block), values(block.neuron)
-        q = p["gain"] * r + p["bias"]
+        p = values(block)
+        scores = [p["gain"] * r + p["bias"]]
         if prenorm:
-            q = normed(block.norm, q)
-        s = (drawn(0, 2 * number, call) < q).astype(float)
-        response = kernel(T, ssm, inner)
-        y = np.stack([sum(response[lag] * s[t - lag] for lag in range(t + 1)) for t in range(T)]) + inner["d"] * s
-        second = inner["gain"] * gelu(y) + inner["bias"]
-        fired = (drawn(0, 2 * number + 1, call) < second).astype(float)
-        r = r + gelu(fired @ p["mix.weight"].T + p["mix.bias"])
+            scores[0] = normed(block.norm, scores[0])
+        if both:
+            scores.append(p["gain2"] * r + p["bias2"])
+        fired = []
+        for k, (q, neuron) in enumerate(zip(scores, block.neurons, strict=True)):
+            inner = values(neuron)
+            s = (drawn(0, site + k, call) < q).astype(float)
+            response = kernel(T, ssm, inner)
+            y = np.stack([sum(response[lag] * s[t - lag] for lag in range(t + 1)) for t in range(T)]) + inner["d"] * s
+            second = inner["gain"] * gelu(y) + inner["bias"]
+            fired.append((drawn(0, site + len(scores) + k, call) < second).astype(float))
+        site += 2 * len(scores)
+        out = gelu(np.concatenate(fired, -1) @ p["mix.weight"].T + p["mix.bias"])
+        r = r + out if residual else out
         if not prenorm:
             r = normed(block.norm, r)
+    if prenorm:
+        r = normed(model.norm, r)
     return r.mean(0) @ model.readout.weight.detach().numpy().T + model.readout.bias.detach().numpy()
 
 
 @pytest.mark.parametrize(("ssm", "norm", "prenorm"), CONFIGURATIONS)
-def test_the_stack_is_what_its_equations_say(ssm: str, norm: str, prenorm: bool) -> None:
-    model = stack(ssm, norm, prenorm)
+@pytest.mark.parametrize(("residual", "both"), FORMS)
+def test_the_stack_is_what_its_equations_say(ssm: str, norm: str, prenorm: bool, residual: bool, both: bool) -> None:
+    model = stack(ssm, norm, prenorm, residual=residual, bidirectional=both)
     x = torch.randn(T, B, 2, dtype=torch.float64)
     for call in range(2):
-        np.testing.assert_allclose(model(x).detach().numpy(), by_hand(model, x.numpy(), ssm, prenorm, call), rtol=1e-6)
+        want = by_hand(model, x.numpy(), ssm, prenorm, call, residual, both)
+        np.testing.assert_allclose(model(x).detach().numpy(), want, rtol=1e-6)
+    assert len(model.spike_rates) == len(model.neurons) == (4 if both else 2)
     assert all(0.02 < rate < 0.98 for rate in model.spike_rates), "spikes that never change would test nothing"
 
 
@@ -147,12 +165,15 @@ MAKES = [lambda n: GeluSampler(n, state=4), lambda n: SpikeSampler(n, state=4), 
 
 
 @pytest.mark.parametrize("make", MAKES)
-def test_everything_learns(make: Callable[[int], nn.Module]) -> None:
+@pytest.mark.parametrize("both", [False, True])
+def test_everything_learns(make: Callable[[int], nn.Module], both: bool) -> None:
     torch.manual_seed(0)
-    model = PSpikeSSM(2, 16, 2, 5, make, state=4)  # of 4 neurons, none may start inside its window
+    model = PSpikeSSM(2, 16, 2, 5, make, state=4, bidirectional=both)  # of 4 neurons, none may start inside its window
     nn.functional.cross_entropy(model(torch.randn(40, 8, 2)), torch.arange(8) % 5).backward()
     assert all(bool(p.grad.isfinite().all()) for p in model.parameters() if p.grad is not None)
-    unused = {k for k, p in model.named_parameters() if p.grad is None or not p.grad.any()}
+    learned = {k: p for k, p in model.named_parameters() if p.requires_grad}
+    assert len(list(model.parameters())) - len(learned) == (4 if both else 0), "gain' and bias' of the second SSM"
+    unused = {k for k, p in learned.items() if p.grad is None or not p.grad.any()}
     assert not unused
 
 
@@ -189,3 +210,48 @@ def test_published_configurations(name: str, sizes: tuple[int, ...], state: int)
     facts = parse_network(name).facts
     assert tuple(facts[k] for k in ("T", "B", "WIDTH", "LAYERS")) == sizes
     assert f"state={state}]" in facts["NEURON"]
+
+
+@pytest.mark.parametrize(
+    ("name", "two", "residual", "last", "dropout"),  # configs/experiment/lra of NeuroCompLab-psu/PSpikeSSMs at 8f7a954
+    [
+        ("psmnist", False, False, True, 0.1),
+        ("listops", True, True, False, 0.0),
+        ("text", True, True, True, 0.05),
+        ("image", True, True, False, 0.1),
+        ("pathfinder", True, True, True, 0.1),
+    ],
+)
+def test_published_forms(name: str, two: bool, residual: bool, last: bool, dropout: float) -> None:
+    model = load(name).build(lambda n: GeluSampler(n, state=2), 3, 4, 2, 5)
+    assert isinstance(model, PSpikeSSM) and isinstance(model.norm, StepNorm) == last
+    for block in model.blocks:
+        assert isinstance(block, Block)
+        assert (len(block.neurons) == 2, block.residual, block.prenorm, block.dropout) == (two, residual, last, dropout)
+        assert all(isinstance(n, GeluSampler) and n.dropout == dropout for n in block.neurons)
+
+
+def test_dropout_takes_whole_series_and_keeps_the_mean() -> None:
+    torch.manual_seed(0)
+    x = torch.rand(5, 40, 300) + 1
+    out = dropped(x, 0.1, training=True)
+    gone = out == 0
+    assert torch.equal(gone, gone[:1].expand_as(gone)) and float(gone.float().mean()) == pytest.approx(0.1, abs=0.01)
+    torch.testing.assert_close(out[~gone], x[~gone] / 0.9)
+    assert dropped(x, 0.1, training=False) is x
+
+
+def test_dropout_stands_where_the_authors_have_it() -> None:
+    """Behind the SSM, behind its GELU, and on what the residual is added to, where there is one."""
+    torch.manual_seed(0)
+    x, counts = torch.rand(T, B, N), {}
+    for residual in (True, False):
+        model = PSpikeSSM(2, N, 1, 5, lambda n: GeluSampler(n, state=2), dropout=0.1, residual=residual)
+        seen: list[torch.Size] = []
+        with patch.object(
+            nn.functional, "dropout", lambda ones, p, seen=seen: seen.append(ones.shape) or ones * (p == 0.1)
+        ):
+            model.blocks[0](x)
+        assert {*seen} == {torch.Size((B, N))}
+        counts[residual] = len(seen)
+    assert counts == {True: 3, False: 2}

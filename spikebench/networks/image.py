@@ -1,11 +1,16 @@
-"""Sequential grey CIFAR-10 of the Long Range Arena, of P-SpikeSSM: 6 blocks of 512, state 64, LayerNorm behind."""
+"""Sequential grey CIFAR-10 of the Long Range Arena, of P-SpikeSSM: 6 blocks of 512, state 64, LayerNorm behind, two SSMs a block."""
+
+from typing import Any
 
 from torch import Generator, Tensor, nn
 
 from spikebench.network import MakeNeuron, normal
 from spikebench.p_spikessm import PSpikeSSM
 
-SOURCE = "arXiv 2406.02923 and its authors' configurations; T is 32 · 32 pixels"
+SOURCE = (
+    "arXiv 2406.02923 and NeuroCompLab-psu/PSpikeSSMs at 8f7a954, configs/experiment/lra/pSpikeSSM-cifar.yaml; the SSM is"
+    " causal here, two-sided there; T is 32 · 32 pixels"
+)
 NEURON = "spikebench.p_spikessm:GeluSampler[ssm=dplr,state=64]"
 T = 1024
 B = 50
@@ -18,7 +23,8 @@ OPTIMIZER = "adamw"
 
 def build(make_neuron: MakeNeuron, channels: int, width: int, layers: int, classes: int) -> nn.Module:
     """The untrained network, its weights from torch's generator."""
-    return PSpikeSSM(channels, width, layers, classes, make_neuron, state=64, norm="layer", prenorm=False)
+    how: dict[str, Any] = {"state": 64, "norm": "layer", "prenorm": False, "dropout": 0.1, "bidirectional": True}
+    return PSpikeSSM(channels, width, layers, classes, make_neuron, **how)
 
 
 def data(steps: int, batch: int, channels: int, generator: Generator) -> Tensor:

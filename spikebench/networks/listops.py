@@ -1,11 +1,16 @@
-"""ListOps of the Long Range Arena, of P-SpikeSSM: 4 blocks of 128, state 16, normed behind."""
+"""ListOps of the Long Range Arena, of P-SpikeSSM: 4 blocks of 128, state 16, normed behind, two SSMs a block."""
+
+from typing import Any
 
 from torch import Generator, Tensor, nn
 
 from spikebench.network import MakeNeuron, tokens
 from spikebench.p_spikessm import PSpikeSSM
 
-SOURCE = "arXiv 2406.02923 and its authors' configurations; T is the longest sequence, CHANNELS the tokens of the task listops"
+SOURCE = (
+    "arXiv 2406.02923 and NeuroCompLab-psu/PSpikeSSMs at 8f7a954, configs/experiment/lra/pSpikeSSM-listops.yaml; the SSM is"
+    " causal here, two-sided there; T is the longest sequence, CHANNELS the tokens of the task listops"
+)
 NEURON = "spikebench.p_spikessm:GeluSampler[ssm=dplr,state=16]"
 T = 2000
 B = 32
@@ -18,7 +23,8 @@ OPTIMIZER = "adamw"
 
 def build(make_neuron: MakeNeuron, channels: int, width: int, layers: int, classes: int) -> nn.Module:
     """The untrained network, its weights from torch's generator."""
-    return PSpikeSSM(channels, width, layers, classes, make_neuron, state=16, norm="batch", prenorm=False)
+    how: dict[str, Any] = {"state": 16, "norm": "batch", "prenorm": False, "bidirectional": True}
+    return PSpikeSSM(channels, width, layers, classes, make_neuron, **how)
 
 
 def data(steps: int, batch: int, channels: int, generator: Generator) -> Tensor:

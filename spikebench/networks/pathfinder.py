@@ -1,11 +1,16 @@
-"""Pathfinder of the Long Range Arena, of P-SpikeSSM: 6 blocks of 256, state 64."""
+"""Pathfinder of the Long Range Arena, of P-SpikeSSM: 6 blocks of 256, state 64, two SSMs a block."""
+
+from typing import Any
 
 from torch import Generator, Tensor, nn
 
 from spikebench.network import MakeNeuron, normal
 from spikebench.p_spikessm import PSpikeSSM
 
-SOURCE = "arXiv 2406.02923 and its authors' configurations; T is 32 · 32 pixels; there each channel has its own A and B, here a layer shares them"
+SOURCE = (
+    "arXiv 2406.02923 and NeuroCompLab-psu/PSpikeSSMs at 8f7a954, configs/experiment/lra/pSpikeSSM-pathfinder.yaml; the SSM is"
+    " causal here, two-sided there; T is 32 · 32 pixels; there each channel has its own A and B, here a layer shares them"
+)
 NEURON = "spikebench.p_spikessm:GeluSampler[ssm=dplr,state=64]"
 T = 1024
 B = 100
@@ -18,7 +23,8 @@ OPTIMIZER = "adamw"
 
 def build(make_neuron: MakeNeuron, channels: int, width: int, layers: int, classes: int) -> nn.Module:
     """The untrained network, its weights from torch's generator."""
-    return PSpikeSSM(channels, width, layers, classes, make_neuron, state=64, norm="batch", prenorm=True)
+    how: dict[str, Any] = {"state": 64, "norm": "batch", "prenorm": True, "dropout": 0.1, "bidirectional": True}
+    return PSpikeSSM(channels, width, layers, classes, make_neuron, **how)
 
 
 def data(steps: int, batch: int, channels: int, generator: Generator) -> Tensor:
