@@ -53,12 +53,12 @@ class GateResult:
         return asdict(self)
 
 
-def gate(case: Case) -> GateResult:
+def gate(case: Case, bias: float | None = None) -> GateResult:
     """Compare a case's backend with its definition on the case's own input, another rate and exact ties.
 
-    Raises Refused when the backend cannot run the case.
+    `bias` is that of the input, if it is known. Raises Refused when the backend cannot run the case.
     """
-    bias = calibrate(case)
+    bias = calibrate(case) if bias is None else bias
     timed = build(case, bias)
     neuron = definition_of(timed.module)
     if neuron is None:

@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from spikebench import clock, environment, rooms, stability, store
-from spikebench.case import Case
+from spikebench.case import Case, Mode, with_changes
 from spikebench.executor import Executor, Job, Local
 from spikebench.monitor import Monitor
 from spikebench.process import Outcome, Turns, Workers
@@ -27,12 +27,14 @@ SMALL = 2**26  # bytes of input; of what is larger, one process at a time has it
 class Settings:
     """How a run measures; seconds and bytes. `budget` bounds the whole run, `timeout` each process.
 
-    `fewest` samples of what takes over 0.2 s.
+    A launch over `slow` seconds is sampled `fewest` times. Warming up ends after `warmup` seconds at the latest.
     """
 
     metrics: tuple[str, ...] = DEFAULT_METRICS
     samples: int = 20
     fewest: int = 5
+    slow: float = 0.2
+    warmup: float = 10.0
     timeout: float | None = 300.0
     memory_limit: int | None = None
     budget: float | None = None
@@ -101,10 +103,18 @@ class Session:
         return job | limits, None if math.isinf(limit) else limit
 
     def gate(self, case: Case) -> Outcome:
-        """The gate's outcome for a case, in a process of its own, once per session."""
+        """The gate's outcome for a case, in a process of its own, once per session. Every mode has the same input."""
         if case.case_id not in self._gates:
-            self._gates[case.case_id] = self.ask(case, {"kind": "gate"})
+            alike = (self._gates.get(with_changes(case, mode=m).case_id) for m in get_args(Mode))
+            known = next((g.result["gate"]["bias"] for g in alike if g and g.status == "ok"), None)
+            self._gates[case.case_id] = self.ask(case, {"kind": "gate", "bias": known})
         return self._gates[case.case_id]
+
+    def prepare(self, case: Case, more: int) -> None:
+        """Start the processes that a block of so many more cases needs, side by side: each takes seconds to load torch."""
+        others = [self._workers_for(case, 1 + k) for k in range(more)]
+        with ThreadPoolExecutor(max(1, more)) as threads:
+            list(threads.map(Workers.prepare, others))
 
     def measure(self, case: Case, repeat: int = 0, metrics: tuple[str, ...] | None = None) -> Record:
         """One case in fresh processes; with `strict` again while it is unsteady, then flagged so."""
@@ -228,7 +238,8 @@ class Session:
         gate = self.gate(case.gated).result.get("gate")
         found = gate if gate and case.workload == "layer" else {}
         spikes = found.get("spikes") if found.get("status") == "passed" else None
-        plan = {"samples": self.settings.samples, "fewest": min(self.settings.fewest, self.settings.samples)}
+        s = self.settings
+        plan = {"samples": s.samples, "fewest": min(s.fewest, s.samples), "slow": s.slow, "warmup_seconds": s.warmup}
         job = {"kind": "measure", "process": process, "metrics": names, "plan": plan}
         return job | {"bias": found.get("bias"), "spikes": spikes}
 
