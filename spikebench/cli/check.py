@@ -45,10 +45,9 @@ def check(
     if as_json:
         stdout().print_json(json.dumps(rows))
     else:
-        marks = {True: "passed", False: "FAILED"}
-        shown = [(row["subject"], row["check"], marks[bool(row["passed"])], row["detail"]) for row in rows]
+        marks = {True: "passed", False: "FAILED", None: "skipped"}
+        shown = [(row["subject"], row["check"], marks[row["passed"]], row["detail"]) for row in rows]
         table(("subject", "check", "result", "detail"), shown)
-    if not all(row["passed"] for row in rows):
-        failed = sum(not row["passed"] for row in rows)
+    if failed := sum(row["passed"] is False for row in rows):
         print(f"spikebench: {failed} of {len(rows)} checks failed", file=sys.stderr)
         raise typer.Exit(1)
