@@ -4,6 +4,7 @@ import random
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,17 +13,25 @@ from typing import Any
 import cloudpickle
 from torch import nn
 
-from spikebench import clock, report, store, verdict
+from spikebench import clock, report, stats, store, verdict
 from spikebench.case import PICKLED, Case, Subject, grid, parse_subject, read_value, with_changes
 from spikebench.compare import Comparison, judge
 from spikebench.record import Record
 from spikebench.rooms import Problem
 from spikebench.runner import Session, Settings
+from spikebench.schedule import Missing, Point, Schedule, points
 
 AGAINST = {"cpu": ("lif@cpu", "lif@eager"), "cuda": ("lif@triton", "lif@eager")}
 LENGTHS, MODES = (100, 300, 1000), ("train", "inference")
 FIRST, LATER = ("latency", "copy", "spike_rate", "peak_memory"), ("latency",)
-SETTINGS = Settings(metrics=FIRST, samples=3, timeout=60.0, budget=130.0)
+PAIRS, BUDGET = 5, 150.0
+SLOW: dict[str, Any] = {
+    "fewest": 1,
+    "slow": 1.0,
+    "warmup": 1.0,
+}  # the process is replicated: of a slow launch one sample is enough
+GRACE = 10.0  # seconds after the budget when a process that is still running is ended
+SETTINGS = Settings(metrics=FIRST, samples=3, timeout=60.0, budget=BUDGET, **SLOW)
 
 Progress = Callable[[str, int, int], None]
 
@@ -31,7 +40,8 @@ Progress = Callable[[str, int, int], None]
 class Profile:
     """What is known of a subject: how it is called, its checks, records, and comparisons with baselines.
 
-    `status` is ok, or why nothing was measured: refused, wrong, timeout, failed or oom, with the reason.
+    `status` is ok, or why nothing was measured: refused, wrong, timeout, failed or oom, with the reason. `left_out` are
+    the comparisons that the budget left without all their pairs, `seconds` is how long everything took.
     """
 
     subject: str
@@ -43,7 +53,9 @@ class Profile:
     comparisons: list[Comparison] = field(default_factory=list)
     cases: list[Case] = field(default_factory=list)
     trace: dict[str, Any] = field(default_factory=dict)
-    pairs: int = 5
+    left_out: list[Missing] = field(default_factory=list)
+    seconds: float = 0.0
+    pairs: int = PAIRS
     settings: Settings = field(default_factory=lambda: replace(SETTINGS))
     out: Path | None = None
     started: float = field(default_factory=clock.monotonic)
@@ -58,9 +70,22 @@ class Profile:
         if self.status != "ok":
             raise Problem(f"{verdict.short(self.subject)} was not measured: {self.status}: {self.reason}")
         with Session(self.settings) as session:
-            more = replace(self, started=clock.monotonic())
-            records, rows = _pairs(session, more, [str(parse_subject(b)) for b in baselines], progress)
-        return replace(self, records=[*self.records, *records], comparisons=[*self.comparisons, *rows])
+            more = replace(self, cases=self.known, started=clock.monotonic())
+            schedule = _schedule(more, [str(parse_subject(b)) for b in baselines], named=True)
+            _measure(session, more, schedule, progress)
+        return replace(
+            more,
+            records=[*self.records, *more.records],
+            comparisons=[*self.comparisons, *more.comparisons],
+            left_out=[*self.left_out, *more.left_out],
+            seconds=self.seconds + more.seconds,
+        )
+
+    @property
+    def known(self) -> list[Case]:
+        """The cases that were measured."""
+        measured = {r.case_id for r in self.records}
+        return [c for c in self.cases if c.case_id in measured]
 
     def verdict(self) -> str:
         """One page of Markdown: what it costs, where it wins and from which T on, what is wrong with it."""
@@ -90,17 +115,17 @@ class Profile:
 
 def profile(
     subject: Any,
-    T: int | Sequence[int] = LENGTHS,
+    T: int | Sequence[int] | None = None,
     B: int = 16,
     N: int = 128,
     against: Sequence[str] | None = None,
-    mode: str | Sequence[str] = MODES,
+    mode: str | Sequence[str] | None = None,
     layout: str | None = None,
     init: dict[str, Any] | None = None,
     adapter: str | None = None,
     reset: str | None = None,
     like: str | None = None,
-    pairs: int = 5,
+    pairs: int = PAIRS,
     settings: Settings | None = None,
     session: Session | None = None,
     out: str | Path | None = None,
@@ -113,30 +138,32 @@ def profile(
     It runs in worker processes only. How it is made and called is found out where `init` (arguments of its constructor),
     `layout` (TB, BT), `adapter` (sequence, step) and `reset` (a method) do not say it. It must be causal, deterministic,
     keep the shape and leak no state, or nothing is timed. `like` gates it against a neuron of ours. `settings.budget`
-    bounds the whole in seconds: pairs are left out before lengths are. A `session` brings its own. `fields` are those of a Case: device, dtype, rate.
-    Raises Problem if the subject cannot be built.
+    bounds the whole in seconds. What does not fit is left out: of lengths that `T` names, pairs; otherwise (100, 300 and
+    1000 steps) lengths and modes before pairs. A `session` brings its own settings. `fields` are those of a Case: device,
+    dtype, rate. Raises Problem if the subject cannot be built.
     """
     text, kept = _named(subject)
     named = _given(text, init, {"layout": layout, "adapter": adapter, "reset": reset})
-    lengths = [T] if isinstance(T, int) else sorted(set(T))
-    modes = [mode] if isinstance(mode, str) else list(mode)
+    lengths = [T] if isinstance(T, int) else sorted(set(T or LENGTHS))
+    modes = [mode] if isinstance(mode, str) else list(mode or MODES)
     chosen = session.settings if session else settings or replace(SETTINGS)
     baselines = [str(parse_subject(b)) for b in against or AGAINST[fields.get("device", "cpu")]]
     made = Profile(str(named), pairs=pairs, settings=chosen, kept=kept, out=Path(out) if out is not None else None)
     cases = [c for t in lengths for c in grid([str(named)], T=[t], B=[B], N=[N], mode=modes, **fields)]
     tell = progress or _silent
-    with nullcontext(session) if session else Session(chosen) as session:
+    with nullcontext(session) if session else Session(chosen) as session, ThreadPoolExecutor(1) as aside:
+        ready = aside.submit(session.prepare, cases[0], len(baselines) if cases[0].device == "cpu" else 0)
         tell("how it is called", 0, 0)
         if not (named.foreign and not _ask_way(session, made, named, cases[0], lengths)):
             tell("what it computes", 0, 0)
             _ask_checks(session, made, cases[0], like)
         if made.status == "ok":
+            ready.result()
             made.cases = [with_changes(c, subject=made.subject) for c in cases]
-            made.records, made.comparisons = _pairs(session, made, baselines, tell)
+            _measure(session, made, _schedule(made, baselines, named=T is not None), tell)
             if trace is not None:
-                longest = made.cases[-len(modes)]
-                outcome = session.ask(longest, {"kind": "trace", "trace": str(Path(trace).resolve())})
-                made.trace = outcome.result | {"case": longest.to_json(), "reason": outcome.reason}
+                _ask_trace(session, made, Path(trace))
+    made.seconds = clock.monotonic() - made.started
     return made
 
 
@@ -218,48 +245,85 @@ def _ask_checks(session: Session, made: Profile, case: Case, like: str | None) -
         made.status, made.reason = outcome.status, f"{outcome.reason}, while checking what it computes"
         return
     made.checks = outcome.result["checks"]
-    bad = [c for c in made.checks if not c["passed"] and c["check"] in verdict.REFUSING]
+    bad = [c for c in made.checks if c["passed"] is False and c["check"] in verdict.REFUSING]
     if bad:
         made.status, made.reason = "wrong", "; ".join(f"{c['check']}: {c['detail']}" for c in bad)
 
 
-def _pairs(
-    session: Session, made: Profile, baselines: list[str], progress: Progress | None
-) -> tuple[list[Record], list[Comparison]]:
-    """Blocks over all cases, so that a spent budget leaves pairs out and no length; then every ratio."""
-    subjects, found = [made.subject, *(b for b in baselines if b != made.subject)], {}
-    total = made.pairs * len(made.cases)
-    for done, (block, cases) in enumerate(_order(session.settings.budget, made, subjects)):
-        (progress or _silent)(f"{cases[0].mode} T={cases[0].T}", done, total)
-        left = [c for c in cases if all(r.status == "ok" for r in found.get(c.case_id, []))]
-        for record in session.block(left, block, LATER if block else session.settings.metrics):
+def _ask_trace(session: Session, made: Profile, path: Path) -> None:
+    """Where the time of a launch goes, at the longest length that was measured."""
+    longest = max(made.known, key=lambda c: (c.T, c.mode == made.cases[0].mode))
+    outcome = session.ask(longest, {"kind": "trace", "trace": str(path.resolve())})
+    made.trace = outcome.result | {"case": longest.to_json(), "reason": outcome.reason}
+
+
+def _schedule(made: Profile, baselines: list[str], named: bool) -> Schedule:
+    """What is to be measured of a profile's cases; `named`: somebody asked for just these lengths."""
+    others = list(dict.fromkeys(b for b in baselines if b != made.subject))
+    lengths, modes = [c.T for c in made.cases], list(dict.fromkeys(c.mode for c in made.cases))
+    s = made.settings
+    return Schedule(made.subject, others, points(modes, lengths), made.pairs, s.budget, named, s.slow)
+
+
+def _measure(session: Session, made: Profile, schedule: Schedule, progress: Progress | None) -> None:
+    """Blocks as the schedule has them, one fresh process per subject; then every ratio."""
+    found: dict[str, list[Record]] = {}
+    cases = {Point(c.mode, c.T): c for c in made.cases}
+    shuffled, done = random.Random(made.subject), 0
+    while (step := schedule.next(spent := clock.monotonic() - made.started)) is not None:
+        point, subjects = step
+        (progress or _silent)(f"{point.mode} T={point.T}", done, done + max(1, schedule.todo(spent)))
+        session.deadline = clock.monotonic() + schedule.allowance(spent, point) + GRACE
+        order = [with_changes(cases[point], subject=s) for s in shuffled.sample(subjects, len(subjects))]
+        for record in _block(session, schedule, point, order):
             found.setdefault(record.case_id, []).append(record)
             if made.out is not None:
                 store.append(made.out, record)
-    rows: list[Comparison] = []
-    for base in subjects[1:]:
-        for case in made.cases:
+        done += 1
+    session.deadline = None
+    made.records = [r for side in found.values() for r in side]
+    made.comparisons = list(_compared(made.cases, schedule.baselines, found))
+    made.left_out = list(schedule.left_out())
+    made.seconds = clock.monotonic() - made.started
+
+
+def _compared(cases: list[Case], baselines: list[str], found: dict[str, list[Record]]) -> Iterator[Comparison]:
+    """Every baseline and case that has records."""
+    for base in baselines:
+        for case in cases:
             other = with_changes(case, subject=base)
             sides = [found.get(c.case_id, []) for c in (other, case)]
-            if all(sides):
-                rows.append(judge(other, case, *_matched(*sides), "latency", 0.0))
-    return [r for side in found.values() for r in side], rows
+            if sides[1] and (sides[0] or sides[1][0].status != "ok"):
+                yield judge(other, case, *_matched(*sides), "latency", 0.0)
 
 
-def _order(budget: float | None, made: Profile, subjects: list[str]) -> Iterator[tuple[int, list[Case]]]:
-    """What is measured, block by block, at each case subjects in random order, until the budget is spent."""
-    shuffled = random.Random(made.subject)
-    for block in range(made.pairs):
-        for case in made.cases:
-            order = shuffled.sample(subjects, len(subjects))
-            if budget is not None and block and clock.monotonic() - made.started > budget:
-                return
-            yield block, [with_changes(case, subject=subject) for subject in order]
+def _block(session: Session, schedule: Schedule, point: Point, cases: list[Case]) -> list[Record]:
+    """One block, of which the schedule learns what it cost. A subject that its gate stops is recorded alone."""
+    gates: dict[str, float] = {}
+    for case in sorted(cases, key=lambda c: c.subject != schedule.subject):
+        start = clock.monotonic()
+        stopped = session.gate(case.gated).status != "ok"
+        gates[case.subject] = clock.monotonic() - start
+        if stopped and case.subject == schedule.subject:
+            cases = [case]
+            break
+    block = len(schedule.blocks.get(point, []))
+    start = clock.monotonic()
+    records = session.block(cases, block, LATER if block else session.settings.metrics)
+    launches = {r.case["subject"]: _launch(r) for r in records}
+    schedule.add(point, clock.monotonic() - start, launches, {} if block else gates)
+    return records
+
+
+def _launch(record: Record) -> float | None:
+    """Seconds of a launch of a record; None where there are none."""
+    found = record.measurement("latency") if record.status == "ok" else None
+    return stats.median(found.samples) if found and found.samples else None
 
 
 def _matched(base: list[Record], mine: list[Record]) -> tuple[list[Record], list[Record]]:
-    """As many records on both sides, unless one is not ok."""
-    if all(r.status == "ok" for r in [*base, *mine]):
-        count = min(len(base), len(mine))
-        return base[:count], mine[:count]
-    return base, mine
+    """The records of the blocks that both sides were in, unless one is not ok."""
+    if any(r.status != "ok" for r in [*base, *mine]):
+        return base, mine
+    both = {r.repeat for r in base} & {r.repeat for r in mine}
+    return [r for r in base if r.repeat in both], [r for r in mine if r.repeat in both]

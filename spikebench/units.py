@@ -27,7 +27,9 @@ def digits(value: float) -> str:
 
 
 def ratio(estimate: float, low: float, high: float, n: int) -> str:
-    """A speed-up with its 95 % interval: "3.42x [3.35, 3.50], n=10"."""
+    """A speed-up with its 95 % interval: "3.42x [3.35, 3.50], n=10"; "3.42x, n=1: no interval" where there is none."""
+    if n < 2 or not math.isfinite(high):
+        return f"{digits(estimate)}x, n={n}: no interval"
     return f"{digits(estimate)}x [{digits(low)}, {digits(high)}], n={n}"
 
 

@@ -126,7 +126,7 @@ def page(profile: "Profile") -> str:
     """The one-page verdict in Markdown."""
     parts = [f"# {short(profile.subject)}", headline(profile), _called(profile), _checks(profile)]
     if profile.comparisons:
-        parts += [_times(profile), _growth(profile), _memory(profile)]
+        parts += [_times(profile), left_out(profile), _growth(profile), _memory(profile)]
     parts += [_trace(profile), _rests_on(profile)]
     return "\n\n".join(filter(None, parts)) + "\n"
 
@@ -138,7 +138,7 @@ def headline(profile: "Profile") -> str:
     sentences = [f"**{_cost(profile)}**"] if profile.records else []
     for c in crossovers(profile.comparisons):
         sentences.append(f"Against {c.baseline} in {c.mode}: {c.text}.")
-    if failed := [c["check"] for c in profile.checks if not c["passed"]]:
+    if failed := [c["check"] for c in profile.checks if c["passed"] is False]:
         sentences.append(f"What is wrong with it: {', '.join(failed)} (below).")
     return " ".join(sentences)
 
@@ -172,7 +172,8 @@ def _called(profile: "Profile") -> str:
 def _checks(profile: "Profile") -> str:
     if not profile.checks:
         return ""
-    rows = [(c["check"], "passed" if c["passed"] else "**failed**", c["detail"]) for c in profile.checks]
+    marks = {True: "passed", False: "**failed**", None: "skipped"}
+    rows = [(c["check"], marks[c["passed"]], c["detail"]) for c in profile.checks]
     return "## What it computes\n\n" + table(("check", "", "found"), rows)
 
 
@@ -189,6 +190,22 @@ def time_row(c: Comparison) -> tuple[str, ...]:
     ratio = units.ratio(c.ratio.estimate, c.ratio.low, c.ratio.high, c.ratio.n) if c.ratio else "—"
     times = [units.show(v, "s") for v in c.medians]
     return (c.case.mode, str(c.case.T), c.baseline, *times, ratio, c.verdict or f"{c.status}: {c.reason}")
+
+
+def left_out(profile: "Profile") -> str:
+    """What the budget did not reach, and the budget that would; nothing if every comparison has all its pairs."""
+    missing, budget = profile.left_out, profile.settings.budget
+    if not missing or budget is None:
+        return ""
+    more = sum(m.seconds for m in missing)
+    enough = 10 * math.ceil((max(budget, profile.seconds) + more) / 10)
+    found: dict[str, list[str]] = {}
+    for m in missing:
+        where = f"{m.point.mode} at T = {m.point.T}"
+        for baseline, pairs in m.pairs.items():
+            found.setdefault(where, []).append(f"{pairs} of {profile.pairs} pairs with {baseline}")
+    text = "; ".join(f"{where} ({', '.join(counts)})" for where, counts in found.items())
+    return f"The budget of {budget:g} s left out: {text}. About {more:.0f} s more would add them: `--budget {enough}s`."
 
 
 def growth_rows(profile: "Profile") -> list[tuple[str, ...]]:

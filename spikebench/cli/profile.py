@@ -36,8 +36,8 @@ def profile(
     dtype: o.Dtype = "float32",
     rate: o.Rate = 0.3,
     metric: o.MetricOption = None,
-    samples: o.Samples = 3,
-    budget: Annotated[str, typer.Option(help="Time of the whole; when it is spent, pairs are left out.")] = "130s",
+    samples: Annotated[int, typer.Option(help="Samples per process (1 of a launch over 1 s).")] = 3,
+    budget: Annotated[str, typer.Option(help="Time of the whole: what does not fit is left out and named.")] = "150s",
     timeout: o.Timeout = "60s",
     memory_limit: o.MemoryLimit = None,
     threads: o.Threads = None,
@@ -53,11 +53,19 @@ def profile(
     A subject without a definition to compare with is flagged `ungated` and can win no claim; see --like.
     """
     from spikebench import verdict
-    from spikebench.profile import FIRST, LENGTHS, MODES
+    from spikebench.profile import FIRST, SLOW
     from spikebench.profile import profile as weigh
 
     settings = o.settings(
-        metric or list(FIRST), samples, timeout, budget, memory_limit, threads, "fork", python=o.interpreters(python)
+        metric or list(FIRST),
+        samples,
+        timeout,
+        budget,
+        memory_limit,
+        threads,
+        "fork",
+        python=o.interpreters(python),
+        **SLOW,
     )
     if out is not None and out.is_file():
         raise Problem(f"-o {out} is a file; name a folder for the records and the verdict")
@@ -70,11 +78,11 @@ def profile(
         task = bar.add_task("starting", total=None)
         made = weigh(
             subject,
-            T=o.sizes("T", T, LENGTHS),
+            T=o.sizes("T", T, ()) or None,
             B=B,
             N=N,
             against=against.split(",") if against else None,
-            mode=(mode or ",".join(MODES)).split(","),
+            mode=mode.split(",") if mode else None,
             layout=layout and layout.upper(),
             init=_object(init),
             adapter=adapter,
@@ -96,7 +104,7 @@ def profile(
         _show(made, verdict)
         if where is not None:
             stdout().print(f"\nverdict in {where}, {len(made.records)} records in {where.parent / 'records.jsonl'}")
-    if made.status != "ok" or not all(c["passed"] for c in made.checks):
+    if made.status != "ok" or any(c["passed"] is False for c in made.checks):
         print(f"spikebench: {made.status}: {made.reason or 'checks failed'}", file=sys.stderr)
         raise typer.Exit(1)
 
@@ -118,12 +126,15 @@ def _show(made: Any, verdict: Any) -> None:
     for note in [f"made as {made.way['made']}", *made.way["notes"]] if made.way else []:
         say(f"  {note}")
     if made.checks:
-        marks = {True: "passed", False: "FAILED"}
+        marks = {True: "passed", False: "FAILED", None: "skipped"}
         say("")
         table(("check", "result", "detail"), [(c["check"], marks[c["passed"]], c["detail"]) for c in made.checks])
     if made.comparisons:
         say("")
         table(verdict.TIME_COLUMNS, [verdict.time_row(c) for c in made.comparisons])
+        if left_out := verdict.left_out(made):
+            say("")
+            say(left_out.replace("`", ""))
         say("")
         table(verdict.GROWTH_COLUMNS, verdict.growth_rows(made))
     say("")
