@@ -189,7 +189,12 @@ def time_row(c: Comparison) -> tuple[str, ...]:
     """A comparison as text, in the order of TIME_COLUMNS."""
     ratio = units.ratio(c.ratio.estimate, c.ratio.low, c.ratio.high, c.ratio.n) if c.ratio else "—"
     times = [units.show(v, "s") for v in c.medians]
-    return (c.case.mode, str(c.case.T), c.baseline, *times, ratio, c.verdict or f"{c.status}: {c.reason}")
+    return (c.case.mode, str(c.case.T), c.baseline, *times, ratio, c.verdict or _why(c.status, c.reason))
+
+
+def _why(status: str, reason: str | None) -> str:
+    """Why there is no time, and what would help."""
+    return f"{status}: {reason}" + ("; raise --timeout and --budget" if status == "timeout" else "")
 
 
 def left_out(profile: "Profile") -> str:
@@ -231,8 +236,9 @@ def _memory(profile: "Profile") -> str:
         rate, memory = _samples(r, "spike_rate"), _samples(r, "peak_memory")
         if rate and memory:
             found = r.measurement("spike_rate")
-            active = found.detail.get("active", math.nan) if found else math.nan
-            cells = (units.show(memory[0], "B"), units.show(rate[0], "1"), f"{1 - active:.1%}")
+            active = found.detail.get("active") if found else None
+            sparsity = "—" if active is None else f"{1 - active:.1%}"
+            cells = (units.show(memory[0], "B"), units.show(rate[0], "1"), sparsity)
             seen[r.case_id,] = (short(r.case["subject"]), r.case["mode"], str(r.case["T"]), *cells)
     return "## Memory and spikes\n\n" + table(("subject", "mode", "T", "peak", "rate", "sparsity"), list(seen.values()))
 
@@ -264,7 +270,7 @@ def _rests_on(profile: "Profile") -> str:
                 "- ungated: no definition was compared with it, so these figures support no claim (`--like ID`)"
             )
     others = {
-        f"- {short(r.case['subject'])} T={r.case['T']} {r.case['mode']}: {r.status}: {r.reason}"
+        f"- {short(r.case['subject'])} T={r.case['T']} {r.case['mode']}: {_why(r.status, r.reason)}"
         for r in profile.records
         if r.status != "ok"
     }
