@@ -4,7 +4,6 @@ import random
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,11 +24,8 @@ AGAINST = {"cpu": ("lif@cpu", "lif@eager"), "cuda": ("lif@triton", "lif@eager")}
 LENGTHS, MODES = (100, 300, 1000), ("train", "inference")
 FIRST, LATER = ("latency", "copy", "spike_rate", "peak_memory"), ("latency",)
 PAIRS, BUDGET = 5, 150.0
-SLOW: dict[str, Any] = {
-    "fewest": 1,
-    "slow": 1.0,
-    "warmup": 1.0,
-}  # the process is replicated: of a slow launch one sample is enough
+# the process is replicated, so that of a launch over half a second one sample is enough
+SLOW: dict[str, Any] = {"fewest": 1, "slow": 0.5, "warmup": 0.5}
 GRACE = 10.0  # seconds after the budget when a process that is still running is ended
 SETTINGS = Settings(metrics=FIRST, samples=3, timeout=60.0, budget=BUDGET, **SLOW)
 
@@ -151,14 +147,12 @@ def profile(
     made = Profile(str(named), pairs=pairs, settings=chosen, kept=kept, out=Path(out) if out is not None else None)
     cases = [c for t in lengths for c in grid([str(named)], T=[t], B=[B], N=[N], mode=modes, **fields)]
     tell = progress or _silent
-    with nullcontext(session) if session else Session(chosen) as session, ThreadPoolExecutor(1) as aside:
-        ready = aside.submit(session.prepare, cases[0], len(baselines) if cases[0].device == "cpu" else 0)
+    with nullcontext(session) if session else Session(chosen) as session:
         tell("how it is called", 0, 0)
         if not (named.foreign and not _ask_way(session, made, named, cases[0], lengths)):
             tell("what it computes", 0, 0)
             _ask_checks(session, made, cases[0], like)
         if made.status == "ok":
-            ready.result()
             made.cases = [with_changes(c, subject=made.subject) for c in cases]
             _measure(session, made, _schedule(made, baselines, named=T is not None), tell)
             if trace is not None:

@@ -110,12 +110,6 @@ class Session:
             self._gates[case.case_id] = self.ask(case, {"kind": "gate", "bias": known})
         return self._gates[case.case_id]
 
-    def prepare(self, case: Case, more: int) -> None:
-        """Start the processes that a block of so many more cases needs, side by side: each takes seconds to load torch."""
-        others = [self._workers_for(case, 1 + k) for k in range(more)]
-        with ThreadPoolExecutor(max(1, more)) as threads:
-            list(threads.map(Workers.prepare, others))
-
     def measure(self, case: Case, repeat: int = 0, metrics: tuple[str, ...] | None = None) -> Record:
         """One case in fresh processes; with `strict` again while it is unsteady, then flagged so."""
         return self.block([case], repeat, metrics)[0]

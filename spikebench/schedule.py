@@ -53,7 +53,7 @@ class Schedule:
     pairs: int = 5
     budget: float | None = None
     named: bool = False
-    slow: float = 1.0
+    slow: float = 0.5
     steep: float = STEEP
     launches: dict[tuple[str, Point], float] = field(default_factory=dict)
     gates: dict[tuple[str, Point], float] = field(default_factory=dict)

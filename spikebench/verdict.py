@@ -147,7 +147,9 @@ def _cost(profile: "Profile") -> str:
     mine = [r for r in profile.records if r.case["subject"] == profile.subject and r.status == "ok"]
     if not mine:
         return "No case could be measured."
-    last = max(mine, key=lambda r: (r.case["T"], r.case["mode"] == "train"))
+    counts = {k: sum(r.case_id == k for r in mine) for k in {r.case_id for r in mine}}
+    most = max(counts.values())
+    last = max(mine, key=lambda r: (counts[r.case_id] == most, r.case["T"], r.case["mode"] == "train"))
     same = [r for r in mine if r.case_id == last.case_id]
     time = stats.median([stats.median(_samples(r, "latency")) for r in same])
     case = last.case
@@ -155,9 +157,22 @@ def _cost(profile: "Profile") -> str:
     spikes = stats.median([v for r in same for v in _samples(r, "spike_rate")])
     memory = stats.median([v for r in same for v in _samples(r, "peak_memory")])
     return (
-        f"{step} at T={case['T']}, B={case['B']}, N={case['N']} takes {units.show(time, 's')} and "
-        f"{units.show(memory, 'B')} at its peak, at {units.show(spikes, '1')} spikes per neuron and step."
+        f"{step} at T={case['T']}, B={case['B']}, N={case['N']} takes {units.show(time, 's')}"
+        f"{_relative(profile, last.case_id)}. It needs {units.show(memory, 'B')} at its peak, and gives "
+        f"{units.show(spikes, '1')} spikes per neuron and step."
     )
+
+
+def _relative(profile: "Profile", case_id: str) -> str:
+    """How long a case takes beside each baseline: the inverse of the speed-up, as a clause."""
+    said: list[str] = []
+    for c in profile.comparisons:
+        if c.ratio is not None and c.case.case_id == case_id:
+            r = c.ratio
+            ends = (1 / r.high, 1 / r.low) if r.n > 1 else (0.0, math.inf)
+            times, _, n = units.ratio(1 / r.estimate, *ends, r.n).partition(", n=")
+            said.append(f"{times} (n={n}) as long as {c.baseline}")
+    return f", {' and '.join(said)}" if said else ""
 
 
 def _called(profile: "Profile") -> str:

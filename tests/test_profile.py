@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from torch import Tensor, nn
 import spikebench as sb
 from spikebench import stats, verdict
 from spikebench.case import Case, parse_subject
+from spikebench.cli.profile import show
 from spikebench.compare import Comparison
 from spikebench.profile import Profile, profile
 from spikebench.rooms import Problem
 from spikebench.runner import Session, Settings
+from spikebench.schedule import Missing, Point
 
 HERE = Path(__file__).parents[1]
 NEURONS = Path(__file__).with_name("foreign_neurons.py")
@@ -100,7 +103,7 @@ def test_the_neuron_of_the_tutorial_is_profiled(session: Session, tmp_path: Path
         f"{tmp_path}/paper.py:MyNeuron", session=session, like="lif[surrogate=fast_sigmoid,slope=5]", **SIZES
     )
     assert made.status == "ok", made.reason
-    assert all(c["passed"] for c in made.checks)
+    assert not [c for c in made.checks if c["passed"] is False]
     page = made.report(tmp_path / "report.html").read_text()
     assert "paper.py:MyNeuron" in page
 
@@ -167,6 +170,30 @@ def test_like_gates_a_foreign_neuron(session: Session) -> None:
     wrong = weigh(session, "StepCarried", like="lif[decay=0.8]")
     assert wrong.status == "wrong"
     assert "differs from lif[decay=0.8]" in str(wrong.reason)
+
+
+def test_one_pair_has_no_interval_on_any_page(
+    session: Session, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = weigh(session, "TimeFirst", T=[8, 16])
+    assert {c.ratio and c.ratio.n for c in made.comparisons} == {1}
+    made.left_out = [Missing(Point("train", 1000), {"lif@eager": 1}, 41.0)]
+    made.settings = replace(made.settings, budget=150.0)
+    show(made)
+    pages = [made.verdict(), capsys.readouterr().out]
+    for page in pages:
+        assert "n=1: no interval" in page
+        assert not re.search(r"\b(inf|nan)\b", page)
+        assert "--budget 200s" in page
+    json.dumps(made.to_json(), allow_nan=False)
+
+
+def test_what_had_nothing_to_compare_is_skipped(session: Session) -> None:
+    found = {c["check"]: c["passed"] for c in weigh(session, "TimeFirst").checks}
+    assert [k for k, passed in found.items() if passed is None] == ["state", "definition"]
+    held = {c["check"]: c["passed"] for c in weigh(session, "ResetState").checks}
+    assert held["state"] is True
+    assert "| definition | skipped |" in weigh(session, "TimeFirst").verdict()
 
 
 def row(T: int, low: float, estimate: float, high: float) -> Comparison:

@@ -36,7 +36,7 @@ def simulated(launch: Launch, **changes: object) -> tuple[Schedule, float]:
         gates = {} if point in schedule.blocks or late else {s: GATE + 2 * t for s, t in times.items()}
         block = 0.0
         for s, t in times.items():
-            block += PROCESS + (2 if s == MINE else 3) * t if t > 1 else PROCESS + 8 * t + 0.2
+            block += PROCESS + (2 if s == MINE else 3) * t if t > 0.5 else PROCESS + 8 * t + 0.2
             block += 2 * t if gates else 0.0
         seconds = limit if late else block
         found = {s: None if t > limit else t for s, t in times.items()}

@@ -36,7 +36,7 @@ def profile(
     dtype: o.Dtype = "float32",
     rate: o.Rate = 0.3,
     metric: o.MetricOption = None,
-    samples: Annotated[int, typer.Option(help="Samples per process (1 of a launch over 1 s).")] = 3,
+    samples: Annotated[int, typer.Option(help="Samples per process (1 of a launch over 0.5 s).")] = 3,
     budget: Annotated[str, typer.Option(help="Time of the whole: what does not fit is left out and named.")] = "150s",
     timeout: o.Timeout = "60s",
     memory_limit: o.MemoryLimit = None,
@@ -52,7 +52,6 @@ def profile(
     only code that you would run yourself. What it prints is captured; a crash or a hang becomes a status.
     A subject without a definition to compare with is flagged `ungated` and can win no claim; see --like.
     """
-    from spikebench import verdict
     from spikebench.profile import FIRST, SLOW
     from spikebench.profile import profile as weigh
 
@@ -101,7 +100,7 @@ def profile(
     if as_json:
         stdout().print_json(json.dumps(made.to_json()))
     else:
-        _show(made, verdict)
+        show(made)
         if where is not None:
             stdout().print(f"\nverdict in {where}, {len(made.records)} records in {where.parent / 'records.jsonl'}")
     if made.status != "ok" or any(c["passed"] is False for c in made.checks):
@@ -120,8 +119,10 @@ def _object(text: str | None) -> dict[str, Any] | None:
     return found
 
 
-def _show(made: Any, verdict: Any) -> None:
+def show(made: Any) -> None:
     """The verdict as tables on a terminal."""
+    from spikebench import verdict
+
     say(verdict.short(made.subject), "bold")
     for note in [f"made as {made.way['made']}", *made.way["notes"]] if made.way else []:
         say(f"  {note}")
