@@ -225,7 +225,7 @@ def left_out(profile: "Profile") -> str:
         for baseline, pairs in m.pairs.items():
             found.setdefault(where, []).append(f"{pairs} of {profile.pairs} pairs with {baseline}")
     text = "; ".join(f"{where} ({', '.join(counts)})" for where, counts in found.items())
-    return f"The budget of {budget:g} s left out: {text}. About {more:.0f} s more would add them: `--budget {enough}s`."
+    return f"The budget of {budget:g} s left out: {text}. At most some {more:.0f} s more would add them: `--budget {enough}s`."
 
 
 def growth_rows(profile: "Profile") -> list[tuple[str, ...]]:

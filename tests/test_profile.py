@@ -185,7 +185,6 @@ def test_one_pair_has_no_interval_on_any_page(
         assert "n=1: no interval" in page
         assert not re.search(r"\b(inf|nan)\b", page)
         assert "--budget 200s" in page
-    json.dumps(made.to_json(), allow_nan=False)
 
 
 def test_what_had_nothing_to_compare_is_skipped(session: Session) -> None:
