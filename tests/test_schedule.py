@@ -46,7 +46,7 @@ def simulated(launch: Launch, **changes: object) -> tuple[Schedule, float]:
     return schedule, spent
 
 
-def pairs(schedule: Schedule, baseline: str = "lif@cpu") -> dict[Point, int]:
+def pairs(schedule: Schedule, baseline: str = "lif@cpu") -> dict[tuple[str, int], int]:
     """How often each point was measured with a baseline."""
     return {p: sum(baseline in s for s, _ in blocks) for p, blocks in schedule.blocks.items()}
 
