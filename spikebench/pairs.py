@@ -9,17 +9,20 @@ from spikebench.record import Record
 from spikebench.rooms import Problem
 
 ERROR = 0.05
+FEW_TURNS = 3
 
 
 def sides(base: Record, other: Record, metric: str = "latency") -> tuple[float, float]:
     """The two numbers of a pair of processes, whose quotient is their ratio: the medians; NaN where there is none.
 
     Of samples that were taken in turns the quotient is the median over the turns: a machine that changed its speed in
-    between changed it for both sides of most turns. The other side is then the base's median over this quotient.
+    between changed it for both sides of most turns. The other side is then the base's median over this quotient. Below
+    FEW_TURNS in common, as of a launch that takes seconds, it is that of the medians: one sample of a fast base may stray.
     """
     found = [r.measurement(metric) for r in (base, other)]
     middle = [stats.median(m.samples) if m and m.samples else math.nan for m in found]
-    each = quotient(by_turn(base, metric), by_turn(other, metric))
+    turns = by_turn(base, metric), by_turn(other, metric)
+    each = quotient(*turns) if min(map(len, turns)) >= FEW_TURNS else None
     return (middle[0], middle[0] / each) if each else (middle[0], middle[1])
 
 

@@ -27,7 +27,7 @@ PAIRS, BUDGET = 5, 150.0
 # the process is replicated, so that of a launch over half a second one sample is enough
 SLOW: dict[str, Any] = {"fewest": 1, "slow": 0.5, "warmup": 0.5}
 GRACE = 10.0  # seconds after the budget when a process that is still running is ended
-SETTINGS = Settings(metrics=FIRST, samples=3, timeout=60.0, budget=BUDGET, **SLOW)
+SETTINGS = Settings(metrics=FIRST, samples=5, timeout=60.0, budget=BUDGET, **SLOW)
 
 Progress = Callable[[str, int, int], None]
 

@@ -36,7 +36,7 @@ def profile(
     dtype: o.Dtype = "float32",
     rate: o.Rate = 0.3,
     metric: o.MetricOption = None,
-    samples: Annotated[int, typer.Option(help="Samples per process (1 of a launch over 0.5 s).")] = 3,
+    samples: Annotated[int, typer.Option(help="Samples per process (1 of a launch over 0.5 s).")] = 5,
     budget: Annotated[str, typer.Option(help="Time of the whole: what does not fit is left out and named.")] = "150s",
     timeout: o.Timeout = "60s",
     memory_limit: o.MemoryLimit = None,
