@@ -57,7 +57,7 @@ clean: ## remove the virtual environment and caches; measurements stay
 # state/whole: the environment is whole and was made in this folder. It is away while pip works, so that an interrupted
 # install is redone from nothing; mv keeps its time, so that what is installed stays newer.
 EXTRAS_bench := cpu,tasks
-EXTRAS_docs := cpu,tasks,docs
+EXTRAS_docs := cpu,tasks,asv,docs
 EXTRAS_test := cpu,triton,tasks,asv,nir,test
 EXTRAS_check := cpu,triton,tasks,asv,nir,test,dev
 

@@ -16,7 +16,7 @@ from spikebench.cli.app import app
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
-MADE = {f"{name}.md" for name in ("claims", "trainings", "floor", "cli", "api")} | {
+MADE = {f"{name}.md" for name in ("claims", "trainings", "floor", "measured", "history", "cli", "api")} | {
     f"notebooks/{p.stem}.md" for p in (ROOT / "notebooks").glob("*.py")
 }
 MADE |= {f"{room}/{name}.md" for room in ("neurons", "claims") for name in rooms.names(room)}
