@@ -114,7 +114,7 @@ OVER_TIME = st.one_of(  # what multiplies by a matrix over time, with its option
         ),
     ),
     st.tuples(
-        st.just("rpsu"),
+        st.sampled_from(["rpsu", "ppsu"]),
         st.fixed_dictionaries({"decay": st.sampled_from(DECAYS), "threshold": st.sampled_from([-0.5, 1.0])}),
     ),
 )
@@ -140,7 +140,7 @@ MORE = {
     "slayer": (f"slayer{SCALED}",),
 }
 OURS = [n for n in rooms.names("neurons") if "cpu" in rooms.backends(n)]
-PRODUCTS = ["psn", "ipsu", "rpsu", "masked_psn[k=40]", "masked_psn[masking=0.5]"]
+PRODUCTS = ["psn", "ipsu", "rpsu", "ppsu", "masked_psn[k=40]", "masked_psn[masking=0.5]"]
 KEEP: dict[str, Any] = {"slayer": exodus, "masked_psn": windows, "sliding_psn": windows}  # who launches the kernels
 
 

@@ -1,6 +1,6 @@
 """The identity behind PSU, and its two forms."""
 
-from typing import get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from spikebench.backend import Refused, refusal
 from spikebench.case import Case, parse_subject
+from spikebench.gate import gate
 from spikebench.neurons.lif import LIF
 from spikebench.neurons.prf_lif import PRFLIF
 from spikebench.neurons.psu import PSU
@@ -115,9 +116,28 @@ def test_the_slope_learns_along_the_integral_of_its_surrogate(surrogate: Surroga
     np.testing.assert_allclose(got.numpy(), want, rtol=1e-3, atol=1e-4 * float(np.abs(want).max()))
 
 
-@pytest.mark.parametrize("name", ["psu", "ipsu", "rpsu"])
+@pytest.mark.parametrize("name", ["psu", "ipsu", "rpsu", "ppsu"])
 def test_fused_backends_say_that_they_have_no_slope_that_learns(name: str) -> None:
     subject = f"{name}[learn_slope=true]@cpu"
     assert "learn_slope" in str(refusal(Case(subject, T=8, B=1, N=4)))
     with pytest.raises(Refused, match="slope learns"):
         neuron(subject, 4, 8)(torch.ones(8, 1, 4))
+
+
+@pytest.mark.parametrize("backend", ["eager", "cpu"])
+def test_ppsu_as_its_authors_write_it(backend: str) -> None:
+    """Membrane, spikes and every gradient with addmm and M2 of generate_matrix, in plain autograd; its gate is green."""
+    torch.manual_seed(0)
+    x, g, steps, tau = drive().requires_grad_(), drive(1), 300, 4.0
+    ppsu = cast(Any, neuron(f"ppsu[decay=0.25,threshold=0.3]@{backend}", 7, steps, torch.float64))
+    w, b = ppsu.neuron.weight, ppsu.neuron.bias
+    lag = torch.arange(steps)[:, None] - torch.arange(steps)
+    m2 = torch.where(lag > 0, -((1 / tau) ** lag.clamp_min(0).double()), 0.0)
+    d1 = torch.addmm(b, w * torch.ones_like(w).tril(), x.flatten(1))
+    z = (d1 + m2 @ d1.sigmoid()).view(x.shape) - 0.3
+    wanted = torch.autograd.grad(z, (x, w, b), g / (1 + (torch.pi * z.detach()).square()))
+    s = ppsu(x)
+    assert torch.equal(s, (z >= 0).double()) and 0.01 < float(s.detach().mean()) < 0.99
+    for got, want in zip(torch.autograd.grad(s, (x, w, b), g), wanted, strict=True):
+        assert float((got - want).abs().max()) <= 10 * RELATIVE * float(want.abs().max())
+    assert gate(Case(f"ppsu@{backend}", T=40, B=2, N=8)).status == "passed"

@@ -1,6 +1,6 @@
 """PSU as one fused pass over time, both filters, the probability and the spike; and one back."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from spikebench.backends.cpu import psu_kernels as kernels
 from spikebench.backends.cpu.surrogates import shape
 from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows, size
 from spikebench.neurons.psu import PSU
+from spikebench.surrogate import Surrogate
 
 if TYPE_CHECKING:
     from spikebench.case import Case
@@ -36,7 +37,28 @@ def run(neuron: PSU, x: Tensor, seed: int | None = None) -> Tensor:
     accept(x)
     if reason := _not_scan(neuron.form):
         raise Refused(reason)
-    kind, c = _constants(neuron, x.dtype)
+    theta = float(neuron.threshold)
+    parts = Parts(neuron.decay, neuron.gain, neuron.decay, theta, theta)
+    return fused(x, parts, neuron.surrogate, constant(neuron.slope, "slope"))
+
+
+class Parts(NamedTuple):
+    """The constants of the pass, see `psu_kernels`; `gain` is its rest."""
+
+    leak: float
+    gain: float
+    decay: float
+    reset: float
+    threshold: float
+
+
+def fused(x: Tensor, parts: Parts, surrogate: Surrogate, slope: float) -> Tensor:
+    """Spikes of the pass over x [T, ...], same shape; differentiable by x."""
+    kind, k, inner = shape(surrogate, slope)
+    c = torch.zeros(kernels.CONSTANTS, dtype=torch.float64)
+    c[kernels.LEAK], c[kernels.REST], c[kernels.DECAY], c[kernels.RESET], c[kernels.THRESHOLD] = parts
+    c[kernels.SLOPE], c[kernels.INNER], c[kernels.ONE] = k, inner, 1.0
+    c = c.to(x.dtype)[None]
     if torch.is_grad_enabled() and x.requires_grad:
         return _Fused.apply(x, c, kind)  # pyright: ignore[reportReturnType] # untyped in torch
     return _forward(x, c, keep=False)[0]
@@ -44,14 +66,6 @@ def run(neuron: PSU, x: Tensor, seed: int | None = None) -> Tensor:
 
 def _not_scan(form: str) -> str | None:
     return None if form == "scan" else f"the cpu backend computes form=scan; form={form} is a product of matrices"
-
-
-def _constants(neuron: PSU, dtype: torch.dtype) -> tuple[int, Tensor]:
-    kind, k, inner = shape(neuron.surrogate, constant(neuron.slope, "slope"))
-    c = torch.zeros(kernels.CONSTANTS, dtype=torch.float64)
-    c[kernels.DECAY], c[kernels.REST], c[kernels.THRESHOLD] = neuron.decay, neuron.gain, float(neuron.threshold)
-    c[kernels.SLOPE], c[kernels.INNER], c[kernels.ONE] = k, inner, 1.0
-    return kind, c.to(dtype)[None]
 
 
 def _forward(x: Tensor, c: Tensor, keep: bool) -> tuple[Tensor, Tensor]:

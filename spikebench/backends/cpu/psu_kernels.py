@@ -1,6 +1,8 @@
 """The compiled loops of PSU. Arrays are [T, M], M series side by side; a row is one step of some neighbouring series.
 
-    z = decay·z + rest·x      v = z − threshold·r      s = [v ≥ threshold]      r = decay·(r + σ(z))
+    z = leak·z + rest·x      v = z − reset·r      s = [v ≥ threshold]      r = decay·(r + σ(z))
+
+PSU has leak = decay and reset = threshold, PPSU leak = 0 and reset = 1.
 
 Backward reads x again instead of two membranes: what forward keeps is (z, r) every STRIDE steps, and the steps between
 are computed once more in the cache. Nothing forward is contracted to a fused multiply-add, so v has the bits of the
@@ -35,19 +37,19 @@ from spikebench.backends.cpu.surrogates import by_kind, derivative
 STRIDE = 16  # steps between checkpoints
 SLOPES = 5  # the rows of a work array at which what is computed again begins
 PULLS = SLOPES + STRIDE
-DECAY, REST, THRESHOLD, SLOPE, INNER, ONE, ZERO, CONSTANTS = range(8)
+DECAY, REST, THRESHOLD, SLOPE, INNER, ONE, ZERO, LEAK, RESET, CONSTANTS = range(10)
 
 Array = np.ndarray
-Scalar = np.floating
 
 
 @inlined
 def _advance(x: Array, _: Array, s: Array, z: Array, r: Array, c: Array) -> None:
     decay, rest, threshold, one, zero = c[DECAY], c[REST], c[THRESHOLD], c[ONE], c[ZERO]
+    leak, reset = c[LEAK], c[RESET]
     for m in range(x.size):
-        zm = decay * z[m] + rest * x[m]
+        zm = leak * z[m] + rest * x[m]
         z[m] = zm
-        s[m] = one if zm - threshold * r[m] >= threshold else zero
+        s[m] = one if zm - reset * r[m] >= threshold else zero
         r[m] = decay * (r[m] + sigmoid(zm, one))
 
 
@@ -55,14 +57,15 @@ def _again_with(kind: int) -> Any:
     @contracted
     def again(x: Array, z: Array, r: Array, slope: Array, pull: Array, c: Array) -> None:
         decay, rest, threshold, k, inner = c[DECAY], c[REST], c[THRESHOLD], c[SLOPE], c[INNER]
-        one, zero, reset = c[ONE], c[ZERO], c[THRESHOLD] * c[DECAY]
+        one, zero, leak, reset = c[ONE], c[ZERO], c[LEAK], c[RESET]
+        later = reset * decay
         for m in range(x.size):
-            zm = decay * z[m] + rest * x[m]
+            zm = leak * z[m] + rest * x[m]
             z[m] = zm
-            slope[m] = derivative(zm - threshold * r[m], kind, threshold, k, inner, one, zero)
+            slope[m] = derivative(zm - reset * r[m], kind, threshold, k, inner, one, zero)
             p = sigmoid(zm, one)
             r[m] = decay * (r[m] + p)
-            pull[m] = p * (reset - reset * p)
+            pull[m] = p * (later - later * p)
 
     return again
 
@@ -72,11 +75,12 @@ _again = by_kind(_again_with)
 
 
 @contracted
-def _retreat(g: Array, slope: Array, pull: Array, qv: Array, qz: Array, gx: Array, decay: Scalar, rest: Scalar) -> None:
-    """qv is Σ decay^lag·dL/dv over steps from the next one on, qz that of dL/dz."""
+def _retreat(g: Array, slope: Array, pull: Array, qv: Array, qz: Array, gx: Array, c: Array) -> None:
+    """qv is Σ decay^lag·dL/dv over steps from the next one on, qz is dL/dz."""
+    decay, rest, leak = c[DECAY], c[REST], c[LEAK]
     for m in range(g.size):
         e, qvm = g[m] * slope[m], qv[m]
-        qzm = decay * qz[m] + (e - pull[m] * qvm)
+        qzm = leak * qz[m] + (e - pull[m] * qvm)
         qv[m] = decay * qvm + e
         qz[m] = qzm
         gx[m] = rest * qzm
@@ -104,10 +108,10 @@ def _backward(
         for t in range(last, first - 1, -1):
             slope, pull = desk[SLOPES + t - first, :n], desk[PULLS + t - first, :n]
             if far:
-                _retreat(g[t, lo:hi], slope, pull, qv, qz, near, c[DECAY], c[REST])
+                _retreat(g[t, lo:hi], slope, pull, qv, qz, near, c)
                 stream(near, gx[t, lo:hi])
             else:
-                _retreat(g[t, lo:hi], slope, pull, qv, qz, gx[t, lo:hi], c[DECAY], c[REST])
+                _retreat(g[t, lo:hi], slope, pull, qv, qz, gx[t, lo:hi], c)
 
 
 _forward = passes.forward_of(_advance)
