@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 OVERHEAD = 0.5  # seconds of a process beside its launches: fork, module, input
-GATE = 2.5  # seconds of a gate, before one was measured
+GATE, MOST = 2.5, 8.0  # seconds of a baseline's gate, before one was measured, and at most
 STEEP = 2.0  # scaling exponent of a launch, before two lengths were measured
 TRIAL = 0.15  # share of what is left for a baseline's first process at a point, to learn what it costs
 MARGIN = 0.25  # added to a measured exponent: caches that overflow and quadratic terms make it grow with T
@@ -170,11 +170,13 @@ class Schedule:
         return sum(self._gate(s, point) + 2 * self.launch(s, point) for s in subjects)
 
     def _gate(self, subject: str, point: Point) -> float:
-        """A gate's seconds: as at the nearest measured length, more at a longer one, and a few launches at least."""
+        """A gate's seconds. That of a baseline is as at the nearest measured length, which may have compiled its kernels."""
+        if subject == self.subject:
+            return OVERHEAD + 4 * self.launch(subject, point)
         known = {p.T: g for (s, p), g in self.gates.items() if s == subject}
         nearest = min(known, key=lambda T: abs(math.log(T / point.T)), default=None)
         like = GATE if nearest is None else known[nearest] * max(1.0, point.T / nearest) ** 0.5
-        return max(like, 3 * self.launch(subject, point))
+        return max(min(like, MOST), 3 * self.launch(subject, point))
 
     def launch(self, subject: str, point: Point) -> float:
         """Seconds of one launch: measured, or forecast by a power law; 0 where nothing is known."""
