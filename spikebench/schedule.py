@@ -170,12 +170,11 @@ class Schedule:
         return sum(self._gate(s, point) + 2 * self.launch(s, point) for s in subjects)
 
     def _gate(self, subject: str, point: Point) -> float:
-        """A gate's seconds. That of a baseline is as at the nearest measured length, which may have compiled its kernels."""
+        """A gate's seconds. That of a baseline is like the cheapest one so far: the first may have compiled its kernels."""
         if subject == self.subject:
             return OVERHEAD + 4 * self.launch(subject, point)
-        known = {p.T: g for (s, p), g in self.gates.items() if s == subject}
-        nearest = min(known, key=lambda T: abs(math.log(T / point.T)), default=None)
-        like = GATE if nearest is None else known[nearest] * max(1.0, point.T / nearest) ** 0.5
+        known = [g * max(1.0, point.T / p.T) ** 0.5 for (s, p), g in self.gates.items() if s == subject]
+        like = min(known, default=GATE)
         return max(min(like, MOST), 3 * self.launch(subject, point))
 
     def launch(self, subject: str, point: Point) -> float:

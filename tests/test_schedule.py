@@ -106,7 +106,8 @@ def test_the_budget_is_kept_but_for_one_block(budget: float, power: float, at_10
 def test_kernels_that_are_compiled_in_the_first_gate_make_no_later_gate_dear() -> None:
     schedule, spent = simulated(subjects(lambda p: 1e-6 * p.T), compiling=25.0)
     assert spent < 150
-    assert pairs(schedule) == dict.fromkeys(points(MODES, LENGTHS), 5)
+    assert set(pairs(schedule)) == set(points(MODES, LENGTHS))
+    assert not list(schedule.left_out())
 
 
 def test_named_lengths_are_all_measured_once_whatever_they_cost() -> None:
