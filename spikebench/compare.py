@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from spikebench import stats, store
+from spikebench import paired, stats, store
 from spikebench.case import Case, with_changes
 from spikebench.pairs import Pairs, sides
 from spikebench.record import Record
@@ -18,27 +18,49 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Comparison:
-    """One subject against the baseline in one case; `ratio` is None when a side is not ok.
+    """One subject against the baseline in one case; `ratio` is None when a side is not ok. `result` is that of `paired.compared`.
 
-    `q` is the false discovery rate among the cases compared together, `over_cases` their geometric mean.
+    `over_cases` is the geometric mean of the ratios of the cases compared together.
     """
 
     subject: str
     baseline: str
     case: Case
     metric: str
-    ratio: stats.Ratio | None
-    verdict: stats.Verdict | None
-    status: str
+    result: paired.Result
     reason: str | None
-    medians: tuple[float, float]  # of the process medians: baseline, subject
-    q: float | None = None
     over_cases: dict[str, Any] | None = None
+
+    @property
+    def ratio(self) -> stats.Ratio | None:
+        """The ratio of the pairs."""
+        return self.result.ratio
+
+    @property
+    def verdict(self) -> stats.Verdict | None:
+        """The verdict, as one of those that were compared together where `together` was asked."""
+        return self.result.verdict
+
+    @property
+    def status(self) -> str:
+        """ok, or that of the record for which there is no ratio."""
+        return self.result.status
+
+    @property
+    def medians(self) -> tuple[float, float]:
+        """Of the process medians: baseline, subject."""
+        return self.result.medians
+
+    @property
+    def q(self) -> float | None:
+        """The false discovery rate."""
+        return self.result.q
 
     def to_json(self) -> dict[str, Any]:
         """The row that `compare --json` prints."""
         r = self.ratio
-        numbers = {"ratio": r and r.estimate, "low": r and r.low, "high": r and r.high, "n": r.n if r else 0}
+        low, high = (r.low, r.high) if r and r.n > 1 else (None, None)
+        numbers = {"ratio": r and r.estimate, "low": low, "high": high, "n": self.result.n}
         names = {"subject": self.subject, "baseline": self.baseline, "case": self.case.to_json()}
         median = dict(zip(("median", "median_low", "median_high"), (r and r.median) or (None, None, None), strict=True))
         many = {"p": r and r.p, "q": self.q, "over_cases": self.over_cases}
@@ -78,7 +100,8 @@ def compare(
         order.shuffle(indices)
         metrics = (metric,) if block else (metric, "spike_rate")
         for i, measured in zip(indices, session.block([cases[i] for i in indices], block, metrics), strict=True):
-            records[i].append(replace(measured, pairs=f"{plan.first}-{plan.last}"))
+            went_by = measured.environment | ({"aa_floor": bands[i]} if bands[i] else {})
+            records[i].append(replace(measured, pairs=f"{plan.first}-{plan.last}", environment=went_by))
             if out is not None:
                 store.append(out, records[i][-1])
         open_ = [i for i in open_ if not _over(plan, records[0], records[i], metric, bands[i])]
@@ -89,45 +112,25 @@ def compare(
     if keep is not None:
         keep += [r for side in records for r in side]
     for i in range(1, len(cases)):
-        yield judge(cases[0], cases[i], records[0], records[i], metric, bands[i], plan)
+        yield judge(cases[0], cases[i], records[0], records[i], metric, bands[i])
 
 
 def _over(plan: Pairs, base: list[Record], other: list[Record], metric: str, floor: float) -> bool:
     """Whether a subject needs no further block: a side is not ok, or the verdict stands."""
     if any(r.status != "ok" for r in (base[-1], other[-1])):
         return True
-    return plan.decided(*_sides(base, other, metric), floor)
+    numbers = [sides(a, b, metric) for a, b in paired.pairs_of(base, other)]
+    return plan.decided([a for a, _ in numbers], [b for _, b in numbers], floor)
 
 
 def judge(
-    base: Case,
-    other: Case,
-    base_records: list[Record],
-    records: list[Record],
-    metric: str,
-    floor: float,
-    pairs: Pairs | None = None,
+    base: Case, other: Case, base_records: list[Record], records: list[Record], metric: str, floor: float
 ) -> Comparison:
-    """The comparison of two lists of records, paired by block; without `pairs`, their number was fixed."""
+    """The comparison of two lists of records, paired by block."""
+    found = paired.compared(base_records, records, metric, floor)
+    ungated = found.ratio is not None and any("ungated" in r.flags for r in records)
     names = (other.subject, base.subject, other, metric)
-    base_records = base_records[: len(records)]
-    bad = next((r for r in [*base_records, *records] if r.status != "ok"), None)
-    pair = _sides(base_records, records, metric)
-    middle = stats.median(pair[0]), stats.median([_median(r, metric) for r in records])
-    if bad is not None:
-        reason = f"{bad.case['subject']}: {bad.reason}"
-        return Comparison(*names, None, None, bad.status, reason, middle)
-    ratio = (pairs or Pairs(len(records), len(records))).ratio(*pair)
-    ungated = any("ungated" in r.flags for r in records)
-    verdict = stats.verdict(ratio, floor)
-    return Comparison(
-        *names,
-        ratio,
-        verdict,
-        "ok",
-        "ungated" if ungated else None,
-        middle,
-    )
+    return Comparison(*names, found, "ungated" if ungated else found.reason)
 
 
 def together(rows: Sequence[Comparison]) -> list[Comparison]:
@@ -135,23 +138,13 @@ def together(rows: Sequence[Comparison]) -> list[Comparison]:
 
     Only with several cases is there anything to correct or to average.
     """
-    found = [i for i, row in enumerate(rows) if row.ratio is not None]
-    q = dict(zip(found, stats.false_discovery([r.p for row in rows if (r := row.ratio)]), strict=True))
-    made: list[Comparison] = []
-    for i, row in enumerate(rows):
-        alike = [r.ratio and r.ratio.estimate for r in rows if (r.subject, r.baseline) == (row.subject, row.baseline)]
-        mean = stats.over_cases(alike) if len(alike) > 1 else None
-        verdict = stats.confirmed(row.verdict, q[i]) if i in q else row.verdict
-        made.append(replace(row, verdict=verdict, q=q.get(i), over_cases=mean))
-    return made
-
-
-def _sides(base: list[Record], other: list[Record], metric: str) -> tuple[list[float], list[float]]:
-    """The numbers of each block; of a baseline that went on alone, those blocks it shares."""
-    found = [sides(a, b, metric) for a, b in zip(base, other, strict=False)]
-    return [a for a, _ in found], [b for _, b in found]
-
-
-def _median(record: Record, metric: str) -> float:
-    found = record.measurement(metric)
-    return stats.median(found.samples) if found else float("nan")
+    made: dict[int, Comparison] = {}
+    for baseline in dict.fromkeys(row.baseline for row in rows):
+        mine = [i for i, row in enumerate(rows) if row.baseline == baseline]
+        for i, result in zip(mine, paired.corrected([rows[i].result for i in mine]), strict=True):
+            alike = [
+                r.ratio and r.ratio.estimate for r in rows if (r.subject, r.baseline) == (rows[i].subject, baseline)
+            ]
+            mean = stats.over_cases(alike) if len(alike) > 1 else None
+            made[i] = replace(rows[i], result=result, over_cases=mean)
+    return [made[i] for i in range(len(rows))]

@@ -1,7 +1,8 @@
 """How many pairs a live comparison takes, fixed before the first, and what one pair gives."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from spikebench import stats
@@ -10,6 +11,13 @@ from spikebench.rooms import Problem
 
 ERROR = 0.05
 FEW_TURNS = 3
+FEWEST, WIDEST = 5, 2.0  # a verdict needs so many pairs, and an interval whose ends differ by a smaller factor
+
+
+def verdict(ratio: stats.Ratio, floor: float = 0.0) -> stats.Verdict:
+    """The verdict on a ratio of pairs: that of `stats`, inconclusive below five pairs or on an interval wider than a factor 2."""
+    known = ratio.n >= FEWEST and ratio.high <= WIDEST * ratio.low
+    return stats.verdict(ratio, floor) if known else "inconclusive"
 
 
 def sides(base: Record, other: Record, metric: str = "latency") -> tuple[float, float]:
@@ -66,6 +74,15 @@ class Pairs:
         except ValueError:
             raise Problem(f"{given!r} is not a number of pairs; write 10 or 5-20") from None
 
+    @staticmethod
+    def planned(records: Iterable[Record]) -> "Pairs | None":
+        """The plan on these records with the most interim analyses; None where there is none, or what is none."""
+        found: list[Pairs] = []
+        for text in dict.fromkeys(r.pairs for r in records if r.pairs):
+            with suppress(Problem):
+                found.append(Pairs.of(text))
+        return max(found, key=lambda plan: len(plan.looks), default=None)
+
     @property
     def looks(self) -> tuple[int, ...]:
         """The numbers of pairs after which the verdict is looked at."""
@@ -91,5 +108,5 @@ class Pairs:
         return (
             len(candidate) in self.looks
             and all(0 < t < math.inf for t in times)
-            and stats.verdict(self.ratio(baseline, candidate), floor) != "inconclusive"
+            and verdict(self.ratio(baseline, candidate), floor) != "inconclusive"
         )

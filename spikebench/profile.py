@@ -14,7 +14,7 @@ from torch import nn
 
 from spikebench import clock, report, stats, store, verdict
 from spikebench.case import PICKLED, Case, Subject, grid, parse_subject, read_value, with_changes
-from spikebench.compare import Comparison, judge
+from spikebench.compare import Comparison, judge, together
 from spikebench.record import Record
 from spikebench.rooms import Problem
 from spikebench.runner import Session, Settings
@@ -103,7 +103,17 @@ class Profile:
         return {
             **{k: getattr(self, k) for k in ("subject", "status", "reason", "way", "checks", "trace")},
             "comparisons": [c.to_json() for c in self.comparisons],
-            "growth": [vars(e) for e in verdict.exponents(self.records)],
+            "growth": [
+                {
+                    "subject": of["subject"],
+                    "mode": of["mode"],
+                    "T": s.T,
+                    "value": s.exponent,
+                    "low": s.low,
+                    "high": s.high,
+                }
+                for of, s in verdict.exponents(self.records)
+            ],
             "crossovers": [vars(c) for c in verdict.crossovers(self.comparisons)],
             "records": [r.to_json() for r in self.records],
         }
@@ -282,13 +292,16 @@ def _measure(session: Session, made: Profile, schedule: Schedule, progress: Prog
 
 
 def _compared(cases: list[Case], baselines: list[str], found: dict[str, list[Record]]) -> Iterator[Comparison]:
-    """Every baseline and case that has records."""
+    """Every baseline and case that has records; each verdict is corrected as one of all in these runs with its baseline."""
+    rows: list[Comparison] = []
     for base in baselines:
         for case in cases:
-            other = with_changes(case, subject=base)
-            sides = [found.get(c.case_id, []) for c in (other, case)]
-            if sides[1] and (sides[0] or sides[1][0].status != "ok"):
-                yield judge(other, case, *_matched(*sides), "latency", 0.0)
+            for subject in (case.subject, *(b for b in baselines if b != base)):
+                left, right = (with_changes(case, subject=s) for s in (base, subject))
+                theirs, mine = (found.get(c.case_id, []) for c in (left, right))
+                if mine and (theirs or mine[0].status != "ok"):
+                    rows.append(judge(left, right, theirs, mine, "latency", 0.0))
+    yield from (row for row in together(rows) if row.subject == cases[0].subject)
 
 
 def _block(session: Session, schedule: Schedule, point: Point, cases: list[Case]) -> list[Record]:
@@ -313,11 +326,3 @@ def _launch(record: Record) -> float | None:
     """Seconds of a launch of a record; None where there are none."""
     found = record.measurement("latency") if record.status == "ok" else None
     return stats.median(found.samples) if found and found.samples else None
-
-
-def _matched(base: list[Record], mine: list[Record]) -> tuple[list[Record], list[Record]]:
-    """The records of the blocks that both sides were in, unless one is not ok."""
-    if any(r.status != "ok" for r in [*base, *mine]):
-        return base, mine
-    both = {r.repeat for r in base} & {r.repeat for r in mine}
-    return [r for r in base if r.repeat in both], [r for r in mine if r.repeat in both]

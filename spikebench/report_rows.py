@@ -114,6 +114,7 @@ LIVE = (
     "load_1min",
     "steal_share",
     "other_cpu",
+    "aa_floor",
     "stolen_cpu",
     "tries",
     "lowest_clock_share",

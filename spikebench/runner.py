@@ -62,6 +62,10 @@ class Session:
         self.environment = environment.gather() | {"threads": settings.threads, "placement": "OMP_PROC_BIND=true"}
         self._workers: dict[tuple[str, bool, int], Workers] = {}
         self._interpreters = {p: environment.of(p) for p in set(settings.python.values())}
+        if settings.python:  # the origin of all records of this session, whose versions differ on purpose
+            known = {k: self.environment[k] for k in ("python", "versions")}
+            others = {name: self._interpreters[p] for name, p in settings.python.items()}
+            self.environment |= {"session": known | {"interpreters": others}}
         self._gates: dict[str, Outcome] = {}
         self.deadline: float | None = None  # no process runs longer, in seconds of the monotonic clock
 

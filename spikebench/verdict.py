@@ -1,4 +1,4 @@
-"""What a profile comes to: growth exponents, crossovers, and a page that says what a neuron costs and where it wins."""
+"""What a profile comes to: scaling exponents, crossovers, and a page that says what a neuron costs and where it wins."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -8,42 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from spikebench import stats, units
 from spikebench.compare import Comparison
+from spikebench.paired import Scaling, scalings
 from spikebench.record import Record
 
 if TYPE_CHECKING:
     from spikebench.profile import Profile
 
 REFUSING = ("run", "shape", "determinism", "causality", "state", "facts", "definition")
-
-
-@dataclass(frozen=True)
-class Exponent:
-    """The slope of log time against log T between two lengths, with its 95 % interval."""
-
-    subject: str
-    mode: str
-    T: tuple[int, int]
-    value: float
-    low: float
-    high: float
-
-
-def exponents(records: Sequence[Record]) -> list[Exponent]:
-    """How the time of every subject and mode grows between its two longest lengths."""
-    groups: dict[tuple[str, str], dict[int, list[float]]] = {}
-    for r in records:
-        found = r.measurement("latency")
-        if r.status == "ok" and found and found.samples:
-            lengths = groups.setdefault((r.case["subject"], r.case["mode"]), {})
-            lengths.setdefault(r.case["T"], []).append(stats.median(found.samples))
-    made: list[Exponent] = []
-    for (subject, mode), lengths in groups.items():
-        if len(lengths) > 1:
-            short, long = sorted(lengths)[-2:]
-            ratio, step = stats.unpaired_ratio(lengths[long], lengths[short]), math.log(long / short)
-            slopes = [math.log(v) / step if v > 0 else -math.inf for v in (ratio.estimate, ratio.low, ratio.high)]
-            made.append(Exponent(subject, mode, (short, long), *slopes))
-    return made
 
 
 @dataclass(frozen=True)
@@ -229,13 +200,13 @@ def left_out(profile: "Profile") -> str:
 
 
 def growth_rows(profile: "Profile") -> list[tuple[str, ...]]:
-    """Exponents as text."""
-    return [(short(e.subject), e.mode, f"{e.T[0]}…{e.T[1]}", _power(e)) for e in exponents(profile.records)]
+    """Scaling exponents as text."""
+    return [(short(of["subject"]), of["mode"], f"{s.T[0]}…{s.T[1]}", str(s)) for of, s in exponents(profile.records)]
 
 
-def _power(e: Exponent) -> str:
-    interval = f"[{e.low:.2f}, {e.high:.2f}]" if math.isfinite(e.high) else "(one process each)"
-    return f"{e.value:.2f} {interval}"
+def exponents(records: Iterable[Record]) -> list[tuple[dict[str, Any], Scaling]]:
+    """The case and scaling exponent of every subject and mode between its two longest lengths."""
+    return [(of[0].case, s) for of, s in scalings(records)]
 
 
 GROWTH_COLUMNS = ("subject", "mode", "between T", "time grows as T to the power")

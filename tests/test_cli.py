@@ -211,7 +211,7 @@ def test_a_sweep_samples_what_it_is_read_by(tmp_path: Path) -> None:
 
 
 def test_a_comparison_of_long_names_shows_its_numbers_whole(capsys: pytest.CaptureFixture[str]) -> None:
-    from spikebench import stats, units
+    from spikebench import paired, stats, units
     from spikebench.case import Case
     from spikebench.cli.tables import comparison_table
     from spikebench.compare import Comparison
@@ -219,9 +219,8 @@ def test_a_comparison_of_long_names_shows_its_numbers_whole(capsys: pytest.Captu
     base, other = "lif[detach_reset=true,reset=hard,slope=1.0,surrogate=fast_sigmoid]@", "a" * 60
     ratio = stats.paired_ratio([4.0, 4.1, 4.2, 4.0, 4.1], [0.101, 0.1, 0.102, 0.1, 0.1])
     case = Case("lif@cpu", T=10000, B=16, N=512)
-    row = Comparison(
-        base + "cpu", base + other, case, "latency", ratio, "faster", "ok", None, (4.1, 0.1), over_cases=None
-    )
+    result = paired.Result(ratio, "faster", medians=(4.1, 0.1))
+    row = Comparison(base + "cpu", base + other, case, "latency", result, None)
     comparison_table([row])
     printed = capsys.readouterr().out
     assert units.ratio(ratio.estimate, ratio.low, ratio.high, ratio.n) in printed

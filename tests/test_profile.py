@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import spikebench as sb
-from spikebench import stats, verdict
+from spikebench import paired, stats, verdict
 from spikebench.case import Case, parse_subject
 from spikebench.cli.profile import show
 from spikebench.compare import Comparison
@@ -198,7 +198,8 @@ def test_what_had_nothing_to_compare_is_skipped(session: Session) -> None:
 def row(T: int, low: float, estimate: float, high: float) -> Comparison:
     ratio = stats.Ratio(estimate, low, high, 5)
     case = Case("lif@cpu", T=T, B=1, N=1)
-    return Comparison("lif@cpu", "lif@eager", case, "latency", ratio, stats.verdict(ratio), "ok", None, (1.0, 1.0))
+    result = paired.Result(ratio, stats.verdict(ratio), medians=(1.0, 1.0))
+    return Comparison("lif@cpu", "lif@eager", case, "latency", result, None)
 
 
 def test_the_crossover_lies_where_the_lines_cross_one() -> None:
