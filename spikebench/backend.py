@@ -70,6 +70,13 @@ def only(case: "Case", **can: tuple[Any, ...]) -> str | None:
     return None
 
 
+def having(neuron: Neuron, **can: tuple[Any, ...]) -> None:
+    """Raises Refused where a neuron's attribute is not among the values that a backend has kernels for."""
+    for name, values in can.items():
+        if (value := getattr(neuron, name)) not in values:
+            raise Refused(f"there is no kernel for {name}={value}, only for {', '.join(map(str, values))}; take eager")
+
+
 def constant(value: float | Tensor, name: str) -> float:
     """A number that a kernel takes as it is. Raises Refused for one that learns: the kernels have no gradient of it."""
     if isinstance(value, Tensor):

@@ -1,6 +1,6 @@
 """What a neuron is: a map from a current sequence [T, B, N] to spikes of the same shape, and facts about it."""
 
-from typing import ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -60,8 +60,13 @@ class Neuron(nn.Module):
         return (membrane - (self.threshold if uniforms is None else uniforms)).abs()
 
     def jump(self, x: Tensor) -> Tensor | None:
-        """Distance [T, B, N] to the nearest point where the rule of the gradient jumps; None where it is continuous."""
-        return None
+        """Distance [T, B, N] to the nearest point where the rule of the gradient jumps; None where it is continuous.
+
+        The edges of a rectangle are jumps; a neuron with other ones says so itself.
+        """
+        if getattr(self, "surrogate", None) != "rectangle":
+            return None
+        return (self.margin(self.membrane(x)) - 0.5 / float(cast(Any, self).slope)).abs()
 
     def onto_jump(self, x: Tensor) -> bool:
         """Change x and this neuron in place so that some steps stand on a jump exactly; False where there is none."""

@@ -120,7 +120,7 @@ def _node(subject: Subject, dt: float, rule: Rule) -> tuple[str, dict[str, float
     o = subject.all_options
     if subject.name != "lif":
         raise Problem(f"NIR has no {subject.name}; of the neurons here it can say lif[reset=hard,strict=true]")
-    for option, needed in (("reset", "hard"), ("strict", True)):
+    for option, needed in (("reset", "hard"), ("strict", True), ("shared", True), ("refractory", 0)):
         if o[option] != needed:
             need = str(needed).lower()
             raise Problem(

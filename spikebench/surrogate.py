@@ -5,12 +5,12 @@ at z is written beside its name. All are even in z.
 """
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
-Surrogate = Literal["atan", "fast_sigmoid", "sigmoid", "triangle", "exponential"]
+Surrogate = Literal["atan", "fast_sigmoid", "sigmoid", "triangle", "exponential", "rectangle"]
 
 
 def derivative(z: Tensor, surrogate: Surrogate, k: float | Tensor) -> Tensor:
@@ -27,7 +27,9 @@ def derivative(z: Tensor, surrogate: Surrogate, k: float | Tensor) -> Tensor:
             return k * (1 - k * z.abs()).clamp_min(0)
         case "exponential":
             return k * torch.exp(-k * z.abs())
-    raise ValueError(f"no surrogate {surrogate!r}; there are atan, fast_sigmoid, sigmoid, triangle, exponential")
+        case "rectangle":
+            return k * (k * z.abs() < 0.5).to(z.dtype)
+    raise ValueError(f"no surrogate {surrogate!r}; there are {', '.join(get_args(Surrogate))}")
 
 
 def by_slope(z: Tensor, surrogate: Surrogate, k: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ pytest.importorskip("numba")
 from numba import njit
 
 from spikebench import philox, rooms
-from spikebench.backend import Refused
+from spikebench.backend import Refused, refusal
 from spikebench.backends.cpu import (
     exodus,
     ipsu,
@@ -55,6 +55,7 @@ from spikebench.neurons.sliding_psn import SlidingPSN
 from spikebench.neurons.spike_sampler import SpikeSampler
 from spikebench.neurons.spsn import SPSN
 from spikebench.subject import definition
+from spikebench.surrogate import Surrogate
 from spikebench.workload import build
 
 RELATIVE = 1e-12
@@ -62,6 +63,7 @@ STEPS = st.sampled_from([1, 2, 3, 4, 5, 31, 32, 33, 66])
 REST = st.tuples(st.integers(1, 3), st.sampled_from([1, 2, 7, 16, 17, 48, 130, 208]))
 FARS = st.sampled_from([0, threads.FAR])  # whether rows go past the caches where they can
 DECAYS = [0.0, 0.5, 0.9, 0.99, 1.0]
+SURROGATES = get_args(Surrogate)
 LIF_OPTIONS = st.fixed_dictionaries(
     {
         "decay": st.sampled_from(DECAYS),
@@ -71,7 +73,7 @@ LIF_OPTIONS = st.fixed_dictionaries(
         "strict": st.booleans(),
         "input_scale": st.sampled_from(["one", "1-decay"]),
         "synapse_decay": st.sampled_from([None, 0.0, 0.7, 0.95]),
-        "surrogate": st.sampled_from(["atan", "fast_sigmoid", "sigmoid", "triangle", "exponential"]),
+        "surrogate": st.sampled_from(SURROGATES),
         "slope": st.sampled_from([1.0, 2.0, 10.0]),
         "learn_decay": st.booleans(),
         "learn_threshold": st.booleans(),
@@ -86,7 +88,6 @@ SPSN_OPTIONS = st.fixed_dictionaries(
         "tau": st.sampled_from([0.5, 1.0, 3.0]),
     }
 )
-SURROGATES = ["atan", "fast_sigmoid", "sigmoid", "triangle", "exponential"]
 PSU_OPTIONS = st.fixed_dictionaries(
     {
         "decay": st.sampled_from(DECAYS),
@@ -604,3 +605,11 @@ def test_after_a_fork_and_from_the_disk_cache() -> None:
     lif.run(LIF(), torch.ones(2, 2))
     environment = os.environ | {"OMP_NUM_THREADS": "2", "OMP_PROC_BIND": "true"}
     subprocess.run([sys.executable, "-c", FORKED], check=True, timeout=60, env=environment)
+
+
+@pytest.mark.parametrize("option", ["shared=false", "bounded=true", "refractory=2"])
+def test_lif_refuses_what_it_has_no_loop_for(option: str) -> None:
+    subject = parse_subject(f"lif[{option}]@cpu")
+    assert option.partition("=")[0] in str(refusal(Case(str(subject), T=8, B=1, N=4)))
+    with pytest.raises(Refused, match="no kernel for"):
+        lif.run(cast(LIF, definition(subject, 4, 8)), torch.ones(8, 1, 4))

@@ -345,6 +345,8 @@ def test_the_margin_is_zero_where_a_spike_changes(name: str, options: dict[str, 
 
     for sign in (-1, 1):
         assert np.array_equal(fired(u), fired(u + sign * 0.999 * margin))
+    if whole.get("refractory"):
+        return  # a membrane over its edge does not fire in a refractory period
     over = [fired(u + sign * (1.001 * margin + 1e-9)) != fired(u) for sign in (-1, 1)]
     assert np.all(over[0] | over[1])
 

@@ -17,8 +17,10 @@ class GLIF(Neuron):
 
     All of α, β, γ (gates), τ, θ, leak, v_re and g_t (one per step) are sigmoids of learned numbers. α mixes exponential
     and linear leak, β plain and time-dependent input, γ hard reset and reset by v_re. The reset is differentiated.
-    Start: gate options i as ½ + (i − ½)/2, v_re at the threshold, leak none at threshold/(2T), else as given.
-    Surrogate: a sigmoid of slope 4 (SpikingJelly); the authors use a rectangle and compare with >.
+    Start: gate options i as ½ + (i − ½)/2, v_re at the threshold, leak none at threshold/(2T), else as given. With
+    random_gates the numbers behind α, β and γ start at 0.2·(U − ½), U even in [0, 1), one for each neuron, as the authors'
+    DVS code and SpikingJelly 2.0 have it: gates about ½; the gate options then do not count.
+    Surrogate: a sigmoid of slope 4 (SpikingJelly); the authors use surrogate=rectangle, slope=1, and compare with >.
     Source: NeurIPS 2022, arXiv 2210.13768. The authors' layer-wise class starts the gates at 1 − that, with a sign that
     their channel-wise class has not; ours is channel-wise.
     """
@@ -31,6 +33,7 @@ class GLIF(Neuron):
     state_words: ClassVar[Words] = 2
     reset_kind: ClassVar[Reset] = "soft"
     fixed_length: ClassVar[bool] = True
+    LATER: ClassVar[tuple[str, ...]] = ("random_gates",)
     per_neuron: ClassVar[tuple[str, ...]] = ("alpha", "beta", "gamma", "tau", "theta", "leak", "v_re", "g")
 
     def __init__(
@@ -47,12 +50,17 @@ class GLIF(Neuron):
         leak: float | None = None,
         surrogate: Surrogate = "sigmoid",
         slope: float = 4.0,
+        random_gates: bool = False,
     ) -> None:
         super().__init__()
+        if random_gates and (alpha, beta, gamma) != (0.6, 0.8, 0.6):
+            raise ValueError("random_gates=true starts alpha, beta and gamma at random: leave them out")
         leak = threshold / (2 * T) if leak is None else leak
         self.surrogate: Surrogate = surrogate
         self.slope = slope
         self.alpha, self.beta, self.gamma = (_logits(0.5 + (gate - 0.5) / 2, n) for gate in (alpha, beta, gamma))
+        if random_gates:
+            self.alpha, self.beta, self.gamma = (nn.Parameter(0.2 * (torch.rand(n) - 0.5)) for _ in range(3))
         self.tau, self.theta, self.leak, self.v_re = (_logits(p, n) for p in (tau, threshold, leak, threshold))
         self.g = _logits(conduct, T, n)
 

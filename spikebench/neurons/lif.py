@@ -2,7 +2,8 @@
 
 from typing import ClassVar, Literal
 
-from torch import Tensor, nn, tensor, zeros_like
+import torch
+from torch import Tensor, logit, nn, zeros_like
 
 from spikebench.neuron import Operations, Reset, State, SteppedNeuron, Words
 from spikebench.surrogate import Surrogate, spike
@@ -20,9 +21,13 @@ class LIF(SteppedNeuron):
     Backward: the surrogate for s_t, and the reset differentiated too unless `detach_reset`.
 
     Options: decay, synapse_decay per step in [0, 1]; surrogate and its slope; learn_decay, learn_threshold make
-    them scalar parameters. The baseline of the SPSN authors is lif[decay=0.951229,synapse_decay=0.951229,
+    them parameters, scalar ones or, without `shared`, one for each neuron. Then both start evenly drawn from
+    decay ± spread·(1 − decay) and threshold·(1 ± spread). bounded: what learns stays in its range, the decay is the
+    sigmoid of `decay_logit`, the threshold max(0, threshold), as in ParaLIF. refractory: so many steps after a spike no
+    input reaches the membrane and no spike is fired, and no gradient goes through the count; ParaLIF's authors count
+    the step of the spike too, their period is one more. The baseline of the SPSN authors is lif[decay=0.951229,synapse_decay=0.951229,
     input_scale=1-decay,reset=hard,detach_reset=true,strict=true,surrogate=fast_sigmoid,slope=100].
-    State: v [B, N], and i [B, N] with a synapse. A NaN membrane never spikes and stays NaN.
+    State: v [B, N], i [B, N] with a synapse, and the steps left [B, N] with a refractory period. A NaN membrane never spikes and stays NaN.
     Source: Gerstner and Kistler, Spiking Neuron Models, 2002, ch. 4; options as read in the public code of
     SPSN, SpikingJelly, snnTorch, Norse and Sinabs.
     """
@@ -34,6 +39,7 @@ class LIF(SteppedNeuron):
     operations: ClassVar[Operations] = {"mul": 1, "add": 2, "compare": 1, "select": 1}
     state_words: ClassVar[Words] = 1
     reset_kind: ClassVar[Reset] = "soft"
+    LATER: ClassVar[tuple[str, ...]] = ("shared", "spread", "bounded", "refractory")
 
     def __init__(
         self,
@@ -50,19 +56,59 @@ class LIF(SteppedNeuron):
         reset_delay: bool = False,
         learn_decay: bool = False,
         learn_threshold: bool = False,
+        shared: bool = True,
+        spread: float = 0.0,
+        bounded: bool = False,
+        refractory: int = 0,
+        n: int | None = None,
     ) -> None:
         super().__init__()
         if reset_delay and reset != "soft":
             raise ValueError(f"reset_delay goes with reset=soft only, not reset={reset}")
-        self.decay = nn.Parameter(tensor(decay)) if learn_decay else decay
-        self.threshold = nn.Parameter(tensor(threshold)) if learn_threshold else threshold
+        if shared and spread:
+            raise ValueError(f"spread={spread} is of values per neuron: add shared=false")
+        if not 0 <= spread <= 1 or refractory < 0:
+            raise ValueError(f"spread={spread} must lie in [0, 1] and refractory={refractory} must be 0 or more steps")
+        if bounded and learn_decay and not (0 < decay < 1):
+            raise ValueError(f"decay={decay} is no sigmoid: bounded=true takes one between 0 and 1")
+        self.shared, self.bounded, self.refractory = shared, bounded, refractory
+        self._of_logits = bounded and learn_decay
+        size = () if shared else (1 if n is None else n,)
+        self._hold("decay", decay + spread * (1 - decay) * _even(size), decay, learn_decay)
+        self._hold("threshold", threshold * (1 + spread * _even(size)), threshold, learn_threshold)
+        if not shared:
+            self.per_neuron = tuple(k for k in ("decay", "decay_logit", "threshold") if hasattr(self, k))
         self.reset, self.detach_reset, self.reset_delay = reset, detach_reset, reset_delay
         self.strict, self.input_scale, self.synapse_decay = strict, input_scale, synapse_decay
         self.surrogate: Surrogate = surrogate
         self.slope = slope
 
+    def _hold(self, name: str, value: Tensor, alone: float, learns: bool) -> None:
+        """Keep a constant as it is used: a float, a parameter, values per neuron, or the logits of a bounded decay."""
+        if self._of_logits and name == "decay":
+            self.decay_logit = nn.Parameter(logit(value))
+        elif learns:
+            setattr(self, name, nn.Parameter(value))
+        elif self.shared:
+            setattr(self, name, alone)
+        else:
+            self.register_buffer(name, value)
+
+    @property
+    def decays(self) -> float | Tensor:
+        """What a membrane is multiplied by per step."""
+        return torch.sigmoid(self.decay_logit) if self._of_logits else self.decay
+
+    @property
+    def thresholds(self) -> float | Tensor:
+        """What a membrane is compared with."""
+        return self.threshold.clamp_min(0) if self.bounded and isinstance(self.threshold, Tensor) else self.threshold
+
+    def margin(self, membrane: Tensor, uniforms: Tensor | None = None) -> Tensor:
+        return (membrane - self.thresholds).abs()
+
     def initial(self, x: Tensor) -> State:
-        return (zeros_like(x),) if self.synapse_decay is None else (zeros_like(x), zeros_like(x))
+        return tuple(zeros_like(x) for _ in range(1 + (self.synapse_decay is not None) + (self.refractory > 0)))
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         v = state[0]
@@ -71,9 +117,13 @@ class LIF(SteppedNeuron):
             x = self.synapse_decay * state[1] + x
             rest = (x,)
         if self.input_scale == "1-decay":
-            x = (1 - self.decay) * x
-        u = (v if self.reset_delay else self.decay * v) + x
-        s = spike(u - self.threshold, self.surrogate, self.slope, self.strict)
+            x = (1 - self.decays) * x
+        free = (state[-1] == 0).to(x.dtype) if self.refractory else None
+        u = (v if self.reset_delay else self.decays * v) + (x if free is None else x * free)
+        s = spike(u - self.thresholds, self.surrogate, self.slope, self.strict)
+        if free is not None:
+            s = s * free
+            rest = (*rest, (state[-1] - 1).clamp_min(0) + self.refractory * s.detach())
         return s, u, (self._after(u, s.detach() if self.detach_reset else s), *rest)
 
     def _after(self, u: Tensor, s: Tensor) -> Tensor:
@@ -82,4 +132,9 @@ class LIF(SteppedNeuron):
             return u
         if self.reset == "hard":
             return u * (1 - s)
-        return (self.decay * u if self.reset_delay else u) - self.threshold * s
+        return (self.decays * u if self.reset_delay else u) - self.thresholds * s
+
+
+def _even(size: tuple[int, ...]) -> Tensor:
+    """Numbers drawn evenly from [−1, 1), one for each neuron; without neurons 0, and nothing is drawn."""
+    return 2 * torch.rand(size) - 1 if size else torch.zeros(())

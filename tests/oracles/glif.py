@@ -12,11 +12,20 @@ OPTIONS: list[dict[str, Any]] = [
     {"alpha": 0.1, "beta": 0.9, "gamma": 0.95, "tau": 0.8, "leak": 0.05},
     {"alpha": 0.9, "beta": 0.2, "gamma": 0.05, "threshold": 0.7, "conduct": 0.9},
 ]
+OPTIONS += [{"random_gates": True}, {"surrogate": "rectangle", "slope": 1.0}]
 INPUT = (0.3, 1.0)
 TIES: list[dict[str, Any]] = [{"parameters": {"alpha": 99.0, "beta": -999.0, "theta": 0.0}, "x": [0.5], "spikes": [1]}]
 START = [
     ({"alpha": 0.8}, "alpha", np.log(0.65 / 0.35)),
     ({"tau": 0.2}, "tau", np.log(0.2 / 0.8)),
+    *(
+        (
+            {"random_gates": True},
+            gate,
+            lambda p: np.abs(p).max() <= 0.1 and len({*p.tolist()}) == len(p) and p.std() > 0.01,
+        )
+        for gate in ("alpha", "beta", "gamma")
+    ),
 ]  # a gate half way to 0.5
 
 

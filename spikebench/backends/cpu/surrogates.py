@@ -11,7 +11,7 @@ from spikebench.backends.cpu.primitives import inlined
 from spikebench.surrogate import Surrogate
 
 KINDS: tuple[Any, ...] = get_args(Surrogate)
-ATAN, FAST_SIGMOID, SIGMOID, TRIANGLE, EXPONENTIAL = range(5)
+ATAN, FAST_SIGMOID, SIGMOID, TRIANGLE, EXPONENTIAL, RECTANGLE = range(6)
 
 Scalar = np.floating
 
@@ -32,12 +32,14 @@ def derivative(u: Scalar, kind: int, threshold: Scalar, k: Scalar, inner: Scalar
     if kind == TRIANGLE:
         z = one - k * away
         return k * (zero if z < zero else z)
+    if kind == RECTANGLE:
+        return k if k * away < inner else zero
     return k * exp(-k * away)
 
 
 def by_kind(make: Callable[[int], Any]) -> Any:
     """A compiled function (kind, …) that does what `make(kind)` does, compiled for each kind apart."""
-    atan, fast_sigmoid, sigmoid, triangle, exponential = (make(kind) for kind in range(len(KINDS)))
+    atan, fast_sigmoid, sigmoid, triangle, exponential, rectangle = (make(kind) for kind in range(len(KINDS)))
 
     @inlined
     def choose(kind: int, *given: Any) -> None:
@@ -49,8 +51,10 @@ def by_kind(make: Callable[[int], Any]) -> Any:
             sigmoid(*given)
         elif kind == TRIANGLE:
             triangle(*given)
-        else:
+        elif kind == EXPONENTIAL:
             exponential(*given)
+        else:
+            rectangle(*given)
 
     return choose
 
@@ -58,4 +62,4 @@ def by_kind(make: Callable[[int], Any]) -> Any:
 def shape(surrogate: Surrogate, k: float) -> tuple[int, float, float]:
     """Kind, k and inner of a surrogate with slope k, for `derivative`."""
     kind = KINDS.index(surrogate)
-    return kind, k / 2 if kind == ATAN else k, math.pi / 2 * k
+    return kind, k / 2 if kind == ATAN else k, 0.5 if kind == RECTANGLE else math.pi / 2 * k

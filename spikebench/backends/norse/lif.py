@@ -33,6 +33,8 @@ def refuses(case: "Case") -> str | None:
         synapse_decay=(None,),
         learn_decay=(False,),
         learn_threshold=(False,),
+        shared=(True,),
+        refractory=(0,),
     )
     if reason is None and not o["strict"] and o["reset"] == "soft":
         return "norse compares with >, and its soft reset subtracts the very threshold; take strict=true"

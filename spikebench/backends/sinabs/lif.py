@@ -32,6 +32,8 @@ def refuses(case: "Case") -> str | None:
         synapse_decay=(None,),  # it scales the synaptic current by the decay once more
         learn_decay=(False,),
         learn_threshold=(False,),
+        shared=(True,),
+        refractory=(0,),
         detach_reset=(True,) if o["reset"] == "hard" else (True, False),  # its hard reset is a comparison of spikes
     )
     if reason is None and o["strict"] and o["reset"] == "soft":

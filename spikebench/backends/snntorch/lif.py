@@ -39,6 +39,8 @@ def refuses(case: "Case") -> str | None:
         synapse_decay=(None,),
         learn_decay=(False,),
         learn_threshold=(False,),
+        shared=(True,),
+        refractory=(0,),
         detach_reset=(True,) if o["reset"] != "none" else (True, False),
     )
     if (

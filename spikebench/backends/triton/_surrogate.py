@@ -25,6 +25,8 @@ def derivative(z, k, NAME: tl.constexpr):
     elif NAME == "triangle":
         q = 1 - k * tl.abs(z)
         return k * tl.where(q < 0, 0, q)
+    elif NAME == "rectangle":
+        return tl.where(k * tl.abs(z) < 0.5, k, 0)
     else:
         tl.static_assert(NAME == "exponential", "no such surrogate")
         return k * tl.exp(-k * tl.abs(z))

@@ -8,6 +8,7 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from spikebench.backend import having, only
 from spikebench.backends.triton import _launch
 from spikebench.backends.triton._scan import carry
 from spikebench.backends.triton._surrogate import derivative
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
     from spikebench.case import Case
 
 # per element and mode: tensors as wide as the input, and tensors of float32 at least, that are read or written
+PLAIN: dict[str, tuple[Any, ...]] = {"shared": (True,), "bounded": (False,), "refractory": (0,)}
 MOVES = {"inference": (2, 0), "forward": (2, 1), "train": (4, 2)}
 
 
 def refuses(case: "Case") -> str | None:
     """Why the kernels cannot run a case, or None."""
-    return _launch.no_bytes(case) or _launch.refusal(case)
+    return only(case, **PLAIN) or _launch.no_bytes(case) or _launch.refusal(case)
 
 
 def moves(case: "Case") -> int:
@@ -47,6 +49,7 @@ def run(
     stages: kernel shape; 0: by the number of series.
     """
     how = {"chunk": chunk, "block": block, "warps": warps, "stages": stages}
+    having(neuron, **PLAIN)
     decay, threshold = neuron.decay, neuron.threshold
     learns = torch.is_grad_enabled() and (x.requires_grad or any(p.requires_grad for p in neuron.parameters()))
     dtype = _launch.dtype_of_spikes(x, spikes, learns)
