@@ -12,11 +12,14 @@ from torch import Tensor, nn
 
 from spikebench import task as tasks
 from spikebench.clock import Clock, CpuClock
-from spikebench.network import Classifier, MakeNeuron, Readout, Weights
+from spikebench.network import LOSSES, Classifier, MakeNeuron, Readout, Weights
 from spikebench.neuron import StochasticNeuron
 from spikebench.p_spikessm import Norm, PSpikeSSM
 from spikebench.rooms import Problem
+from spikebench.stsc import FilteredClassifier
 from spikebench.task import Dataset, Samples
+
+Trained = Classifier | PSpikeSSM | FilteredClassifier
 
 
 @dataclass(frozen=True)
@@ -25,10 +28,11 @@ class Recipe:
 
     `seconds`: as many epochs as begin within this training time, instead of `epochs`. `curve`: the test split is used
     after every epoch, for the report only. `state`, `ssm`, `norm`, `prenorm`, `residual`, `bidirectional` and
-    `dropout` are those of network p_spikessm, whose blocks are as wide as `hidden` says.
+    `dropout` are those of network p_spikessm, whose blocks are as wide as `hidden` says. "psu_shd" is the classifier of
+    stsc.py with this `dropout`: its authors have 0.4, hidden 1024x1024, loss mse, lr 0.005, batch 256, weight decay 0.
     """
 
-    network: Literal["classifier", "p_spikessm"] = "classifier"
+    network: Literal["classifier", "p_spikessm", "psu_shd"] = "classifier"
     hidden: tuple[int, ...] = (128,)
     batch_norm: bool = True
     readout: Readout = "mean"
@@ -48,6 +52,7 @@ class Recipe:
     weight_decay: float = 0.01  # adamw only
     seconds: float | None = None
     curve: bool = False
+    loss: Literal["cross_entropy", "mse"] = "cross_entropy"
 
     @classmethod
     def of(cls, task: str, **changes: Any) -> "Recipe":
@@ -147,8 +152,11 @@ def train(
         yield Run(seed, correct, len(dataset.test.labels), seconds, losses, rates, curve)
 
 
-def build(dataset: Dataset, make_neuron: MakeNeuron, recipe: Recipe) -> Classifier | PSpikeSSM:
+def build(dataset: Dataset, make_neuron: MakeNeuron, recipe: Recipe) -> Trained:
     """The untrained network of a recipe; its weights come from torch's generator."""
+    if recipe.network == "psu_shd":
+        sizes = dataset.channels, recipe.hidden, dataset.classes
+        return FilteredClassifier(*sizes, make_neuron, dropout=recipe.dropout)
     if recipe.network == "p_spikessm":
         if len(set(recipe.hidden)) > 1:
             raise Problem(f"hidden={recipe.hidden}: the blocks of p_spikessm have one width; write hidden=128x128")
@@ -172,9 +180,7 @@ def seed_noise(network: nn.Module, seed: int) -> None:
         neuron.seed, neuron.calls = seed, 0
 
 
-def evaluate(
-    network: Classifier | PSpikeSSM, samples: Samples, batch: int, device: str = "cpu"
-) -> tuple[int, tuple[float, ...]]:
+def evaluate(network: Trained, samples: Samples, batch: int, device: str = "cpu") -> tuple[int, tuple[float, ...]]:
     """Correctly classified samples, and the mean spikes per neuron and step of each layer."""
     network.eval()
     correct, steps, spikes = 0, 0.0, torch.zeros(len(network.neurons))
@@ -192,8 +198,8 @@ def evaluate(
 class _Step:
     """One optimiser step on a batch, with the schedule."""
 
-    def __init__(self, network: Classifier | PSpikeSSM, recipe: Recipe, batches: int, device: str) -> None:
-        self.network, self.device = network, device
+    def __init__(self, network: Trained, recipe: Recipe, batches: int, device: str) -> None:
+        self.network, self.device, self.loss = network, device, LOSSES[recipe.loss]
         if recipe.optimizer == "adamw":
             self.optimizer = torch.optim.AdamW(network.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
         else:
@@ -206,7 +212,7 @@ class _Step:
     def __call__(self, samples: Samples, index: Tensor) -> Tensor:
         """The loss before the step."""
         x, y, mask = samples.batch(index).to(self.device)
-        loss = nn.functional.cross_entropy(self.network(x, mask), y)
+        loss = self.loss(self.network(x, mask), y)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()

@@ -96,7 +96,7 @@ def test_hyphen_and_underscore_name_the_same_task() -> None:
 def test_unknown_task_and_unknown_option() -> None:
     with pytest.raises(Problem, match=r"no task 'shdd'; there are .*; did you mean shd\?"):
         task.load("shdd")
-    with pytest.raises(Problem, match="shd: no option hop; there are augment, dt, mask"):
+    with pytest.raises(Problem, match="shd: no option hop; there are augment, bins, dt, mask"):
         task.load("shd", hop=1)
 
 
@@ -328,3 +328,23 @@ def test_every_load_takes_a_data_root_and_options_by_name(name: str) -> None:
     root, *options = inspect.signature(importlib.import_module(f"spikebench.tasks.{name}").load).parameters.values()
     assert (root.name, root.default) == ("data_root", None)
     assert all(option.kind is option.KEYWORD_ONLY and option.default is not option.empty for option in options)
+
+
+def test_a_recording_in_equal_bins_of_its_own() -> None:
+    """From the first to the last event, which stands in the last bin; of a recording without width all stand in the first."""
+    times = np.array([0.2, 0.25, 0.5, 0.79, 0.8, 3.0, 0.1, 0.4])
+    units = np.array([0, 1, 0, 1, 0, 1, 0, 1], np.int32)
+    made = shd.Recordings(times, units, np.array([5, 1, 0, 2]), np.arange(4), 4, 2)
+    x, y, mask = made.binned(1.0, bins=3).batch(torch.arange(4))
+    assert x.shape == (3, 4, 2) and y.tolist() == [0, 1, 2, 3] and mask is None
+    assert x[:, 0].tolist() == [[1, 1], [1, 0], [1, 1]]
+    assert x[:, 1].tolist() == [[0, 1], [0, 0], [0, 0]] and x[:, 2].sum() == 0
+    assert x[:, 3].tolist() == [[1, 0], [0, 0], [0, 1]]
+
+
+def test_the_number_of_bins_is_that_of_every_recording(events: Path) -> None:
+    made = task.load("shd", events, bins=15)
+    assert made.steps == 15 and made.options == {"bins": 15, "augment": False, "mask": False}
+    assert made.train.batch(torch.arange(3)).x.shape[0] == 15
+    with pytest.raises(Problem, match="shd: bins must be at least 1, got 0"):
+        task.load("shd", events, bins=0)

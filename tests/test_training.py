@@ -11,9 +11,11 @@ from spikebench import task, training
 from spikebench.clock import FakeClock
 from spikebench.network import Classifier, StepNorm, pooling
 from spikebench.neurons.lif import LIF
+from spikebench.neurons.psu import PSU
 from spikebench.neurons.spsn import SPSN
 from spikebench.rooms import Problem
 from spikebench.scan import recurrence
+from spikebench.stsc import FilteredClassifier
 from spikebench.task import Dataset, Sequences
 from spikebench.training import Epoch, Recipe, Run, evaluate, train
 
@@ -250,3 +252,17 @@ def test_lif_reaches_its_accuracy_on_real_speech() -> None:
         pytest.skip(str(missing))
     (run,) = runs(vowels, lif, Recipe.of("japanese_vowels"), 0)
     assert run.accuracy > 0.94  # 0.970 to 0.973 were measured
+
+
+def test_the_network_of_the_psu_authors_learns_with_a_squared_error(ramps: Dataset) -> None:
+    recipe = Recipe(network="psu_shd", hidden=(24, 24), loss="mse", dropout=0.1, epochs=6, batch=20, lr=1e-2)
+    network = training.build(ramps, lif, recipe)
+    assert isinstance(network, FilteredClassifier) and network.dropout.p == 0.1
+    (run,) = runs(ramps, lambda n: PSU(threshold=0.3), recipe, 0)
+    assert run.accuracy > 0.9 and len(run.spike_rates) == 2
+    x, y, mask = ramps.train.batch(torch.arange(20))
+    step = training._Step(network, recipe, 1, "cpu")
+    torch.manual_seed(0)
+    want = (network(x, mask) - torch.eye(2)[y]).square().mean()
+    torch.manual_seed(0)
+    torch.testing.assert_close(step(ramps.train, torch.arange(20)), want.detach())

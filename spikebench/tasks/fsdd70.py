@@ -24,6 +24,13 @@ _REMEDY = (
 )
 
 
-def load(data_root: str | Path | None = None, *, dt: float = 4e-3, augment: bool = False, mask: bool = True) -> Dataset:
-    """Takes 5 to 14 of each digit and speaker to train, 0 and 1 to test, in bins of `dt` seconds."""
-    return shd.load_events("fsdd70", data_root, ("fsdd70", "."), 70, _REMEDY, dt, augment, mask)
+def load(
+    data_root: str | Path | None = None,
+    *,
+    dt: float = 4e-3,
+    augment: bool = False,
+    mask: bool = True,
+    bins: int | None = None,
+) -> Dataset:
+    """Takes 5 to 14 of each digit and speaker to train, 0 and 1 to test, in bins of `dt` seconds, or `bins` as in shd."""
+    return shd.load_events("fsdd70", data_root, ("fsdd70", "."), 70, _REMEDY, dt, augment, mask, bins)
