@@ -101,7 +101,8 @@ class Profile:
     def to_json(self) -> dict[str, Any]:
         """What `profile --json` prints."""
         return {
-            **{k: getattr(self, k) for k in ("subject", "status", "reason", "way", "checks", "trace")},
+            **{k: getattr(self, k) for k in ("subject", "status", "reason", "way", "checks", "trace", "seconds")},
+            "left_out": [{**m._asdict(), "point": m.point._asdict()} for m in self.left_out],
             "comparisons": [c.to_json() for c in self.comparisons],
             "growth": [
                 {

@@ -248,8 +248,10 @@ def _rests_on(profile: "Profile") -> str:
         e, flags = ok[0].environment, sorted({f for r in ok for f in r.flags})
         versions = ", ".join(f"{k} {v}" for k, v in e["versions"].items())
         lines.append(f"- {e['cpu']}, {e['threads']} threads; Python {e['python']}; {versions}")
-        pairs = max((c.ratio.n for c in profile.comparisons if c.ratio), default=0)
-        lines.append(f"- up to {pairs} pairs of fresh processes in random order; ratios within pairs, 95 % intervals")
+        pairs = sorted({c.ratio.n for c in profile.comparisons if c.ratio}) or [0]
+        many = " to ".join(dict.fromkeys(map(str, (pairs[0], pairs[-1]))))
+        lines.append(f"- {many} pairs of fresh processes in random order; ratios within pairs, 95 % intervals")
+        lines.append(f"- everything took {profile.seconds:.0f} s")
         lines.append(f"- flags: {', '.join(flags) or 'none'}")
         if "ungated" in flags:
             lines.append(
