@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 OVERHEAD = 0.5  # seconds of a process beside its launches: fork, module, input
 GATE, MOST = 2.5, 8.0  # seconds of a baseline's gate, before one was measured, and at most
+MEMORY = 4  # launches' time of the process that measures peak memory: two, with memory that is given back each time
 STEEP = 2.0  # scaling exponent of a launch, before two lengths were measured
 TRIAL = 0.15  # share of what is left for a baseline's first process at a point, to learn what it costs
 MARGIN = 0.25  # added to a measured exponent: caches that overflow and quadratic terms make it grow with T
@@ -167,7 +168,7 @@ class Schedule:
         """Forecast seconds that only the first block at a point takes: gates, and a process for memory each."""
         if point in self.blocks:
             return 0.0
-        return sum(self._gate(s, point) + 2 * self.launch(s, point) for s in subjects)
+        return sum(self._gate(s, point) + MEMORY * self.launch(s, point) for s in subjects)
 
     def _gate(self, subject: str, point: Point) -> float:
         """A gate's seconds. That of a baseline is like the cheapest one so far: the first may have compiled its kernels."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from spikebench import stats, units
 from spikebench.compare import Comparison
 from spikebench.paired import Scaling, scalings
+from spikebench.pairs import FEWEST
 from spikebench.record import Record
 
 if TYPE_CHECKING:
@@ -56,13 +57,21 @@ def _crossover(baseline: str, mode: str, rows: list[Comparison]) -> Crossover:
 
 def _by_length(rows: list[Comparison]) -> str:
     """What the verdicts say at which lengths."""
-    words = {"same": "as fast", "inconclusive": "not told apart"}
     said: dict[str, list[str]] = {}
     for row in rows:
-        said.setdefault(words.get(str(row.verdict), str(row.verdict)), []).append(str(row.case.T))
+        said.setdefault(_word(row), []).append(str(row.case.T))
     if len(said) == 1:
         return f"{next(iter(said))} at every T measured"
     return "; ".join(f"{word} at T = {', '.join(at)}" for word, at in said.items())
+
+
+def _word(row: Comparison) -> str:
+    """A verdict in words; where there is none, on which side of 1 the interval lies all the same."""
+    r = row.ratio
+    if row.verdict != "inconclusive" or r is None or r.n < 2 or r.low <= 1 <= r.high:
+        return {"same": "as fast", "inconclusive": "not told apart"}.get(str(row.verdict), str(row.verdict))
+    why = "pairs are too few" if r.n < FEWEST else "the interval is too wide"
+    return f"{'slower' if r.high < 1 else 'faster'} but {why} for a verdict"
 
 
 def _ends(ratio: stats.Ratio) -> tuple[float, float, float]:
@@ -118,9 +127,8 @@ def _cost(profile: "Profile") -> str:
     mine = [r for r in profile.records if r.case["subject"] == profile.subject and r.status == "ok"]
     if not mine:
         return "No case could be measured."
-    counts = {k: sum(r.case_id == k for r in mine) for k in {r.case_id for r in mine}}
-    most = max(counts.values())
-    last = max(mine, key=lambda r: (counts[r.case_id] == most, r.case["T"], r.case["mode"] == "train"))
+    counts = {k: min(profile.pairs, sum(r.case_id == k for r in mine)) for k in {r.case_id for r in mine}}
+    last = max(mine, key=lambda r: (counts[r.case_id], r.case["T"], r.case["mode"] == "train"))
     same = [r for r in mine if r.case_id == last.case_id]
     time = stats.median([stats.median(_samples(r, "latency")) for r in same])
     case = last.case

@@ -185,6 +185,7 @@ def test_one_pair_has_no_interval_on_any_page(
         assert "n=1: no interval" in page
         assert not re.search(r"\b(inf|nan)\b", page)
         assert "--budget 200s" in page
+    json.dumps(made.to_json(), allow_nan=False)
 
 
 def test_what_had_nothing_to_compare_is_skipped(session: Session) -> None:
@@ -218,6 +219,11 @@ def test_no_crossover_is_claimed_where_a_side_is_in_doubt() -> None:
     (found,) = verdict.crossovers([row(64, 0.01, 1.45, 229), row(256, 0.028, 0.039, 0.054)])
     assert found.T is None
     assert found.text == "not told apart at T = 64; slower at T = 256"
+    (found,) = verdict.crossovers([wide := row(64, 0.003, 0.013, 0.05), row(256, 0.028, 0.039, 0.054)])
+    assert found.text == "slower at every T measured"
+    unsure = replace(wide, result=replace(wide.result, verdict="inconclusive"))
+    (found,) = verdict.crossovers([unsure, row(256, 0.028, 0.039, 0.054)])
+    assert found.text == "slower but the interval is too wide for a verdict at T = 64; slower at T = 256"
     (found,) = verdict.crossovers([row(64, 0.01, 1.45, 229), row(256, 0.01, 1.1, 90)])
     assert found.text == "not told apart at every T measured"
 
