@@ -1,7 +1,7 @@
 """A table that loses nothing at any width: it stands whole, folded, or as a block of lines per row."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from rich.cells import cell_len, chop_cells
@@ -18,6 +18,7 @@ _BREAK = re.compile(
     r"(?:(?<!\d )(?<![=≈] )(?<=\s)(?=\S)|(?<=\d )(?=[^\w\s%]|\d))(?![=≈]|[^\[\]]*\])"
     r"|(?<=[\w\])][\[,@:/-])(?=[^\s\d.+−-])"
 )
+_SPACE = re.compile(r"(?<=\s)(?=\S)")
 _NUMBER = re.compile(r"[-−+<>≈~]?(\d|(inf|nan)\b)")
 
 Rows = Sequence[Sequence[str]]
@@ -57,7 +58,7 @@ def _starts(text: str, width: int, indent: int) -> list[int]:
     """Where the second and further lines begin."""
     found: list[int] = []
     at = used = 0
-    for piece in _BREAK.split(text):
+    for piece in _pieces(text, width - indent):
         if used and used + cell_len(piece.rstrip()) > width:
             found.append(at)
             used = indent
@@ -70,6 +71,12 @@ def _starts(text: str, width: int, indent: int) -> list[int]:
         used += cell_len(piece)
         at += len(piece)
     return found
+
+
+def _pieces(text: str, width: int) -> Iterator[str]:
+    """What should not be broken; of what is too long for a line, its words."""
+    for piece in _BREAK.split(text):
+        yield from [piece] if cell_len(piece.rstrip()) <= width else _SPACE.split(piece)
 
 
 def _shortest(columns: Sequence[str], rows: Rows, width: int) -> Form:
@@ -144,4 +151,4 @@ def _apart(columns: Sequence[str], rows: Rows, width: int) -> Form | None:
     kept = [[c for c, s in zip(line, same, strict=True) if not s] for line in (columns, *rows)]
     moved = [[c for c, s in zip(line, same, strict=True) if s] for line in (columns, rows[0])]
     above, below = _blocks(moved[0], moved[1:], width), _shortest(kept[0], kept[1:], width)
-    return above[0] + 1 + below[0], Group(above[1], Text(), below[1])
+    return (above[0] + 1 + below[0], Group(above[1], Text(), below[1])) if above[0] else below

@@ -101,7 +101,7 @@ def run(
     if as_json:
         stdout().print_json(json.dumps([r.to_json() for r in records]))
         return
-    stdout().print(f"{len(records)} records in {where}: spikebench report '{where}' puts them on a page")
+    stdout().print(f"\n{len(records)} records in {where}: spikebench report '{where}' puts them on a page")
     for path in _figures(records, Path("out") / (sweep or "run")):
         stdout().print(f"figure {path}")
     if records and all(r.status == "refused" for r in records):

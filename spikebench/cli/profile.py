@@ -128,15 +128,15 @@ def show(made: Any) -> None:
         say(f"  {note}")
     if made.checks:
         marks = {True: "passed", False: "FAILED", None: "skipped"}
-        say("")
+        say()
         table(("check", "result", "detail"), [(c["check"], marks[c["passed"]], c["detail"]) for c in made.checks])
     if made.comparisons:
-        say("")
+        say()
         table(verdict.TIME_COLUMNS, [verdict.time_row(c) for c in made.comparisons])
         if left_out := verdict.left_out(made):
-            say("")
+            say()
             say(left_out.replace("`", ""))
-        say("")
+        say()
         table(verdict.GROWTH_COLUMNS, verdict.growth_rows(made))
-    say("")
+    say()
     say(verdict.headline(made).replace("**", ""))

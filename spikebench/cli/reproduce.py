@@ -14,7 +14,7 @@ from spikebench import clock, environment, finding, rooms, store
 from spikebench.claim import Claim
 from spikebench.cli import options as o
 from spikebench.cli import tables
-from spikebench.cli.tables import say, stderr_progress, stdout, table
+from spikebench.cli.tables import notes, say, stderr_progress, stdout, table
 from spikebench.finding import Finding
 from spikebench.pages import page
 from spikebench.record import Record
@@ -68,8 +68,9 @@ def reproduce(
     else:
         if len(findings) == 1:
             tables.page(page(findings[0], named[0][1]))
-            say("")
+            say()
         findings_table(findings)
+        say()
         _write(findings, dict(named), folder)
     if strict and any(f.verdict in finding.FAILED for f in findings):
         raise typer.Exit(1)
@@ -142,9 +143,7 @@ def findings_table(findings: list[Finding]) -> None:
         note = " (other setting)" if f.setting == "other" else ""
         rows.append((f.claim, f.claimed, f.shown, f.fair.shown if f.fair else "—", f.verdict + note))
     table(("claim", "claimed", "measured", "fair", "verdict"), rows)
-    for f in findings:
-        if f.reason:
-            say(f"{f.claim}: {f.reason}")
+    notes(f"{f.claim}: {f.reason}" for f in findings if f.reason)
 
 
 def _write(findings: list[Finding], named: dict[str, Claim], folder: Path) -> None:

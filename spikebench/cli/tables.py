@@ -37,9 +37,17 @@ def table(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
     stdout().print(Table(columns, rows))
 
 
-def say(text: str, style: str = "") -> None:
+def say(text: str = "", style: str = "") -> None:
     """Print a line of text, folded as the cells of a table are."""
     stdout().print(fold(Text(printable(text), style), stdout().width))
+
+
+def notes(lines: Iterable[str]) -> None:
+    """Print lines below a table, after an empty one."""
+    for k, line in enumerate(lines):
+        if not k:
+            say()
+        say(line)
 
 
 class _Table(TableElement):
@@ -85,8 +93,7 @@ def records_table(records: list[Record]) -> None:
     columns = ("subject", "mode", "T", "B", "N", "time", "spread", "x copy", *floor, "memory", "rate", "compile")
     table((*columns, "status"), [_cells(r, bool(floor)) for r in records])
     reasons = {f"{r.case['subject']} T={r.case['T']}: {r.status}: {r.reason}" for r in records if r.status != "ok"}
-    for reason in sorted(reasons):
-        say(reason)
+    notes(sorted(reasons))
 
 
 def _cells(r: Record, floor: bool) -> list[str]:
@@ -152,10 +159,12 @@ def _interval(value: float | None, low: float | None, high: float | None) -> str
 
 def _means(found: "dict[str, dict[str, Any] | None]") -> None:
     """A line per geometric mean over cases, with the count of the cases that it leaves out."""
-    for name, mean in found.items():
-        if mean:
-            text = f"{_interval(mean['ratio'], mean['low'], mean['high'])} over {mean['cases']} cases"
-            say(f"{name}: geometric mean {text}, {mean['left_out']} not completed on both sides")
+    notes(
+        f"{name}: geometric mean {_interval(mean['ratio'], mean['low'], mean['high'])} over {mean['cases']} cases, "
+        f"{mean['left_out']} not completed on both sides"
+        for name, mean in found.items()
+        if mean
+    )
 
 
 def difference_table(rows: list[dict[str, Any]]) -> None:

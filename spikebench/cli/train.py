@@ -13,7 +13,7 @@ import typer
 from spikebench import environment, store
 from spikebench.case import Case, read_value, written
 from spikebench.cli import options as o
-from spikebench.cli.tables import say, stderr_progress, stdout, table
+from spikebench.cli.tables import notes, stderr_progress, stdout, table
 from spikebench.record import Record
 from spikebench.report_rows import CEILING, trainings
 from spikebench.rooms import Problem
@@ -73,7 +73,7 @@ def train(
         stdout().print_json(json.dumps([r.to_json() for r in records]))
     else:
         training_report(records)
-        stdout().print(f"{len(records)} records in {where}")
+        stdout().print(f"\n{len(records)} records in {where}")
     if all(r.status != "ok" for r in records):
         raise Problem(f"nothing could be trained: {records[0].reason}")
 
@@ -138,5 +138,4 @@ def training_report(records: list[Record]) -> None:
     """The table of `report_rows.trainings`, and the reason of each that is not ok."""
     rows = trainings(records)
     table(list(rows[0]) if rows else ["subject"], [row.values() for row in rows])
-    for reason in dict.fromkeys(str(r.reason) for r in records if r.status != "ok"):
-        say(reason)
+    notes(dict.fromkeys(str(r.reason) for r in records if r.status != "ok"))
