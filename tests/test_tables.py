@@ -158,6 +158,7 @@ def run(folder: Path) -> Printed:
     records = nasty_records()
 
     def action() -> None:
+        plots.draw = no_figures  # pyright: ignore[reportAttributeAccessIssue]  # in a child process
         runner.run = lambda *_, **__: iter(records)  # pyright: ignore[reportAttributeAccessIssue]  # in a child process
         command("run", "--subject", "lif@cpu", "--out", str(folder / "r.jsonl"))()
 
@@ -305,7 +306,8 @@ def counts(request: pytest.FixtureRequest) -> Iterator[dict[str, dict[int, int]]
     """How many cells were compared, by command and width; told at the end."""
     found: dict[str, dict[int, int]] = {}
     yield found
-    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+    capture: Any = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
         for name, cells in found.items():
             sys.stdout.write(f"\n{name}: {', '.join(f'{n} cells at {width}' for width, n in cells.items())}")
 
