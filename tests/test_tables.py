@@ -17,7 +17,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from spikebench import case, claim, plots, process, rooms, runner, stats, store, units, verdict
+from spikebench import case, claim, paired, plots, process, rooms, runner, stats, store, units, verdict
 from spikebench.cli import layout, look, reproduce, tables, train
 from spikebench.cli import profile as profile_command
 from spikebench.cli.app import app
@@ -166,14 +166,16 @@ def run(folder: Path) -> Printed:
 
 
 def comparisons() -> list[Comparison]:
-    ratios = stats.paired_ratio([4.0, 4.1, 4.2, 4.0, 4.1], [0.00101, 0.001, 0.00102, 0.001, 0.001]), None
-    found: list[Comparison] = []
-    for k, name in enumerate(NASTY):
-        where = case.Case("lif@cpu", T=10_000 * 10**k, B=16, N=512)
-        said = ("faster", "ok", None) if k % 2 == 0 else (None, "refused", "it cannot")
-        times = (4.1, 0.001) if k % 2 == 0 else (4.1, float("nan"))
-        found.append(Comparison(name, "lif@eager", where, "latency", ratios[k % 2], *said, times))  # pyright: ignore[reportArgumentType]  # a verdict
-    return found
+    ratio = stats.paired_ratio([4.0, 4.1, 4.2, 4.0, 4.1], [0.00101, 0.001, 0.00102, 0.001, 0.001])
+    results = (
+        paired.Result(ratio, "faster", medians=(4.1, 0.001)),
+        paired.Result(None, None, "refused", "it cannot", medians=(4.1, float("nan"))),
+    )
+    cases = [case.Case("lif@cpu", T=10_000 * 10**k, B=16, N=512) for k in range(len(NASTY))]
+    return [
+        Comparison(name, "lif@eager", where, "latency", results[k % 2], results[k % 2].reason)
+        for k, (name, where) in enumerate(zip(NASTY, cases, strict=True))
+    ]
 
 
 def compared() -> Printed:
