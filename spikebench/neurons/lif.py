@@ -40,6 +40,8 @@ class LIF(SteppedNeuron):
     state_words: ClassVar[Words] = 1
     reset_kind: ClassVar[Reset] = "soft"
     LATER: ClassVar[tuple[str, ...]] = ("shared", "spread", "bounded", "refractory")
+    decay: float | nn.Parameter  # without a value: a parameter of that name could not be registered
+    decay_logit: nn.Parameter
 
     def __init__(
         self,
