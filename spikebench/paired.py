@@ -55,8 +55,8 @@ def compared(base: Sequence[Record], other: Sequence[Record], metric: str = "lat
 
     Interim analyses: a plan such as 5-20 on the records widens the interval for each of its looks. `floor` is the noise
     of A against A as a share; that of the records, if they know one, counts too. Of a run in which a process of either
-    side was not ok no pair is taken; if no run is left, status and reason are those of that process. Below five pairs,
-    or with an interval wider than a factor 2, the verdict is inconclusive. Raises Problem if the records are of
+    side was not ok no pair is taken; if no run is left, status and reason are those of that process. Below five pairs
+    the verdict is inconclusive. Raises Problem if the records are of
     several origins.
     """
     known = by_origin([*base, *other])
