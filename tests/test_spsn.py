@@ -3,6 +3,9 @@
 import pytest
 import torch
 
+from spikebench.backends.fft import spsn as fft_spsn
+from spikebench.case import Case
+from spikebench.gate import gate
 from spikebench.neurons.spsn import SPSN
 
 DRAWS = 100_000
@@ -69,3 +72,48 @@ def test_impulse_is_the_closed_response(mem: float, syn: float) -> None:
     n = torch.arange(40, dtype=torch.float64)
     expected = (1 - mem) * ((n + 1) * mem**n if mem == syn else (mem ** (n + 1) - syn ** (n + 1)) / (mem - syn))
     torch.testing.assert_close(SPSN(mem_decay=mem, syn_decay=syn).impulse(40), expected, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize(("mem", "syn"), [(0.9, 0.9 + 1e-9), (0.5, 0.0), (0.0, 0.5), (1.0, 0.999), (0.999, 0.999)])
+def test_impulse_at_hard_decays_is_the_loop(mem: float, syn: float) -> None:
+    neuron, unit = SPSN(mem_decay=mem, syn_decay=syn), torch.zeros(3000, dtype=torch.float64)
+    unit[0] = 1.0
+    torch.testing.assert_close(neuron.impulse(3000), neuron.potential(unit), rtol=1e-11, atol=1e-300)
+
+
+def test_the_spectrum_is_made_once_for_a_length_and_its_constants() -> None:
+    """A second call does no work of T steps but the transforms; other constants are another spectrum."""
+    kept = fft_spsn._response
+    kept.cache_clear()
+    x = torch.randn(50, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    neuron = SPSN()
+    for _ in range(2):
+        fft_spsn.run(neuron, x)
+    assert (kept.cache_info().misses, kept.cache_info().hits) == (1, 1)
+    neuron.mem_decay = 0.5
+    neuron.seed, neuron.calls = 3, 0
+    s = fft_spsn.run(neuron, x)
+    assert kept.cache_info().misses == 2
+    neuron.calls = 0
+    assert torch.equal(s, neuron(x))
+    fft_spsn.run(neuron, x.float())
+    fft_spsn.run(neuron, x[:20])
+    assert kept.cache_info().misses == 4
+
+
+def test_the_authors_padding_wraps_and_the_gate_sees_it() -> None:
+    """Theirs equals a direct sum over their cut and wrapped kernel; where its tail is long it is not the neuron."""
+    steps, syn, mem = 12, 0.9, 0.8
+    x = torch.randn(steps, 1, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    lag = torch.arange(steps, dtype=torch.float64)
+    first, second, tall = syn**lag, (1 - mem) * mem**lag, torch.zeros(2 * steps, dtype=torch.float64)
+    for i in range(steps):
+        tall[i : i + steps] += first[i] * second
+    index = (torch.arange(steps)[:, None] - torch.arange(steps)) % (2 * steps)
+    want = torch.einsum("tj,jbn->tbn", tall[index], x)
+    got = fft_spsn._circular(x, fft_spsn._wrapped(steps, x.dtype, x.device, syn, mem))
+    torch.testing.assert_close(got, want, rtol=1e-12, atol=1e-13)
+    assert (
+        gate(Case("spsn@fft[padding=authors]", T=24, B=8, N=64, mode="inference", dtype="float64")).status == "failed"
+    )
+    assert gate(Case("spsn@fft[padding=authors]", T=1000, B=2, N=16, mode="train")).status == "passed"

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from spikebench.neuron import Operations, StochasticNeuron, Words
-from spikebench.scan import recurrence
+from spikebench.scan import recurrence, two_filters
 
 
 class SPSN(StochasticNeuron):
@@ -21,7 +21,8 @@ class SPSN(StochasticNeuron):
     the paper's two Gumbels is one logistic variable, so one uniform is enough; uniforms below 2⁻²⁵ count as 2⁻²⁵.
 
     The published code multiplies three spectra at FFT size 2T; the tail then wraps round onto early steps. Here the
-    filter is the recurrence itself, and the `fft` backend pads enough. Default decays: 20 ms at 1 ms steps.
+    filter is the recurrence itself, and the `fft` backend pads enough unless it is asked for padding=authors. Default
+    decays: 20 ms at 1 ms steps.
     Source: arXiv 2306.12666. Doubt: the paper's full text was not read, the equations come from its public code.
     """
 
@@ -33,6 +34,7 @@ class SPSN(StochasticNeuron):
     operations: ClassVar[Operations] = {"mul": 3, "add": 2, "compare": 1, "special": 1, "draw": 1}
     state_words: ClassVar[Words] = 2
     parallel_in_time: ClassVar[bool] = True
+    stepwise: ClassVar[bool] = True
     twin: ClassVar[str | None] = "lif[decay={mem_decay},synapse_decay={syn_decay},input_scale=1-decay]"
 
     def __init__(
@@ -55,9 +57,7 @@ class SPSN(StochasticNeuron):
 
     def impulse(self, steps: int) -> Tensor:
         """Response of v to a unit input at step 0: [T] float64, by recurrence (the closed form is 0/0 at equal decays)."""
-        unit = torch.zeros(steps, dtype=torch.float64)
-        unit[0] = 1.0
-        return self.potential(unit)
+        return two_filters(self.syn_decay, self.mem_decay, steps)
 
     def probability(self, v: Tensor) -> Tensor:
         """Spike probability at membrane v, any shape."""
