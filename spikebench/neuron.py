@@ -32,7 +32,8 @@ class Neuron(nn.Module):
     reset_kind: ClassVar[Reset] = "none"
     stochastic: ClassVar[bool] = False
     causal: ClassVar[bool] = True
-    parallel_in_time: ClassVar[bool] = False
+    parallel_in_time: ClassVar[bool] = False  # no step needs the spikes of another, so all can be computed at once
+    stepwise: ClassVar[bool] = False  # the definition is a loop all the same; backends fft and scan have none
     coupled: ClassVar[bool] = False
     verified: ClassVar[bool] = True
     fixed_length: ClassVar[bool] = False  # its parameters are made for one number of steps T

@@ -135,6 +135,19 @@ def backend_later(backend: str, neuron: str) -> tuple[str, ...]:
     return () if path is None else tuple(module_literals(path).get("LATER", ()))
 
 
+def parallel(neuron: str, backend: str) -> bool:
+    """Whether a backend says that it computes all steps of a neuron at once: its operators do not grow with T.
+
+    Fused kernels say nothing: they are one operator whatever goes on inside.
+    """
+    declared = facts(neuron).attributes
+    if backend == "eager":
+        return declared["parallel_in_time"] and not declared["stepwise"]
+    package = next((p for d in folders("backends") if (p := d / backend / "__init__.py").exists()), None)
+    says = package is not None and module_literals(package).get("PARALLEL_IN_TIME", False)
+    return bool(declared["parallel_in_time"] and says and backend in backends(neuron))
+
+
 def module_literals(path: Path) -> dict[str, Any]:
     """Literal names assigned at the top of a file, and `title`, the first line of its docstring."""
     tree = _parse(path)

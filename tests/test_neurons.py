@@ -275,6 +275,7 @@ def test_facts_are_there(name: str) -> None:
         "stochastic",
         "causal",
         "parallel_in_time",
+        "stepwise",
         "coupled",
         "verified",
         "fixed_length",

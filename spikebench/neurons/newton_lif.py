@@ -22,6 +22,7 @@ class NewtonLIF(Neuron):
 
     After a forward call `rounds_used` is the number of rounds, `parallel_share` the share of all steps of all series that
     they resolved, and `loop_steps` the length of the loop that followed. A constant drive resolves about one interval between spikes per round, so that it needs hundreds.
+    It does not say parallel_in_time: its loop has as many steps as the rounds leave.
     Source: Newton's method for recurrences in parallel is that of DEER (Lim et al. 2024); the derivative is taken with
     the spikes held fixed, and the finish is ours. No paper has this neuron; the equation is lif's.
     """
@@ -34,7 +35,6 @@ class NewtonLIF(Neuron):
     operations: ClassVar[Operations] = {"mul": 1, "add": 1, "compare": 1, "select": 1}
     state_words: ClassVar[Words] = 1
     reset_kind: ClassVar[Reset] = "hard"
-    parallel_in_time: ClassVar[bool] = True
     exact: ClassVar[str | None] = (
         "lif[decay={decay},threshold={threshold},reset=hard,detach_reset={detach_reset},surrogate={surrogate},slope={slope}]"
     )

@@ -28,6 +28,7 @@ class PRF(SteppedNeuron):
     operations: ClassVar[Operations] = {"mul": 5, "add": 3, "compare": 1}
     state_words: ClassVar[Words] = 2
     parallel_in_time: ClassVar[bool] = True
+    stepwise: ClassVar[bool] = True
     per_neuron: ClassVar[tuple[str, ...]] = ("log_dt", "log_omega")
 
     def __init__(
@@ -39,6 +40,12 @@ class PRF(SteppedNeuron):
         self.slope = slope
         self.log_dt = nn.Parameter(torch.empty(n).uniform_(math.log(0.001), math.log(0.1)))
         self.log_omega = nn.Parameter((2 * math.pi * torch.rand(n).clamp_min(2.0**-24)).log())
+
+    def kernel(self, steps: int) -> Tensor:
+        """Response of Re z to a unit input at step 0, Δ·exp(−kΔ/tau)·cos(kΔω): [T, N] float64, with its gradient."""
+        dt, omega = self.log_dt.double().exp(), self.log_omega.double().exp()
+        lag = torch.arange(steps, dtype=torch.float64, device=dt.device)[:, None] * dt
+        return dt * torch.exp(-lag / self.tau) * torch.cos(lag * omega)
 
     def initial(self, x: Tensor) -> State:
         return zeros_like(x), zeros_like(x)

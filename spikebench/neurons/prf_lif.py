@@ -1,5 +1,6 @@
 """Decoupled soft-reset LIF: the filter runs in parallel, the reset is a threshold that earlier spikes raise."""
 
+from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import torch
@@ -48,12 +49,16 @@ class PRFLIF(Neuron):
         self.surrogate: Surrogate = surrogate
         self.slope = slope
 
-    def membrane(self, x: Tensor) -> Tensor:
-        free = recurrence(x, self.decay)
+    def membrane(self, x: Tensor, by: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        free = recurrence(x, self.decay) if by is None else by(x)
         return free - self._raised(free)
 
+    def fire(self, membrane: Tensor) -> Tensor:
+        """Spikes of what is compared with the threshold."""
+        return spike(membrane - self.threshold, self.surrogate, self.slope)
+
     def forward(self, x: Tensor) -> Tensor:
-        return spike(self.membrane(x) - self.threshold, self.surrogate, self.slope)
+        return self.fire(self.membrane(x))
 
     @torch.no_grad()
     def _raised(self, free: Tensor) -> Tensor:

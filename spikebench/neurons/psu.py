@@ -39,6 +39,7 @@ class PSU(Neuron):
     LATER: ClassVar[tuple[str, ...]] = ("matrices", "tau", "learn_slope")
     reset_kind: ClassVar[Reset] = "mean-field"
     parallel_in_time: ClassVar[bool] = True
+    stepwise: ClassVar[bool] = True
     twin: ClassVar[str | None] = (
         "lif[decay={decay},threshold={threshold},input_scale=1-decay,surrogate={surrogate},slope={slope}]"
     )

@@ -37,6 +37,7 @@ class SpikeSampler(StochasticNeuron):
     operations: ClassVar[Operations] = {"mul": "3 * state + 3", "add": "2.5 * state + 1", "compare": 1, "draw": 1}
     state_words: ClassVar[Words] = "state"
     parallel_in_time: ClassVar[bool] = True
+    stepwise: ClassVar[bool] = True
     per_neuron: ClassVar[tuple[str, ...]] = ("c_real", "c_imag", "dt", "d", "gain", "bias")
 
     def __init__(self, n: int, *, ssm: Literal["s4d", "dplr"] = "s4d", state: int = 64) -> None:

@@ -1,1 +1,3 @@
-"""Reset-free neurons as a linear recurrence in chunks: matrix products inside a chunk, a carry between chunks."""
+"""Reset-free neurons as a linear recurrence in parallel: products inside chunks with a carry by doubling, or doubling alone."""
+
+PARALLEL_IN_TIME = True

@@ -1,0 +1,72 @@
+"""What is said to be parallel in time is: its operators, forward and backward, are counted at three lengths."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from spikebench import rooms
+from spikebench.case import parse_subject
+from spikebench.subject import load
+from spikebench.workload import spikes_of
+
+LENGTHS = (64, 256, 1024)
+NEURONS = [n for n in rooms.names("neurons") if rooms.facts(n).attributes["parallel_in_time"]]
+OURS = ("eager", "fft", "scan", "cpu")
+SAYING = [f"{n}@{b}" for n in NEURONS for b in OURS if rooms.parallel(n, b)]
+LOOPS = [n for n in NEURONS if rooms.facts(n).attributes["stepwise"]]
+LEARNING = "[learn_tau=true,learn_threshold=true,heterogeneous=true,recurrent=true]"
+SAYING += [f"para_lif{LEARNING}@{b}" for b in ("fft", "scan")]
+
+
+class _Counting(TorchDispatchMode):
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+def operators(text: str, steps: int) -> int:
+    """Operators that torch dispatches in a forward and backward pass, the second on these sizes."""
+    torch.manual_seed(0)
+    module = load(parse_subject(text), 5, steps, torch.float32, "cpu")
+    x = torch.randn(steps, 2, 5).requires_grad_()
+    wanted = [x, *(p for p in module.parameters() if p.requires_grad)]
+    counts: list[int] = []
+    for _ in range(2):
+        with _Counting() as counting:
+            s = spikes_of(module(x))
+            torch.autograd.grad(s, wanted, torch.ones_like(s), allow_unused=True)
+        counts.append(counting.count)
+    return counts[1]
+
+
+@pytest.mark.parametrize("text", SAYING)
+def test_operators_of_what_says_so_do_not_grow_with_time(text: str) -> None:
+    """Equal at every length, or for a scan by doubling as many more for each doubling of T."""
+    short, middle, long = (operators(text, steps) for steps in LENGTHS)
+    assert long - middle == middle - short, (short, middle, long)
+    assert long < 2 * short, (short, middle, long)
+
+
+@pytest.mark.parametrize("neuron", LOOPS)
+def test_a_definition_that_is_a_loop_says_so(neuron: str) -> None:
+    short, _, long = (operators(f"{neuron}@eager", steps) for steps in LENGTHS)
+    assert long > 8 * short
+
+
+@pytest.mark.parametrize("neuron", NEURONS)
+def test_a_neuron_that_says_so_has_a_form_that_is(neuron: str) -> None:
+    """Fused kernels count as one operator here; products in blocks of steps may grow, far slower than the steps."""
+    there = [b for b in OURS if b in rooms.backends(neuron) and (b != "eager" or neuron not in LOOPS)]
+    best = min(operators(f"{neuron}@{b}", LENGTHS[2]) / operators(f"{neuron}@{b}", LENGTHS[0]) for b in there)
+    assert best < (LENGTHS[2] / LENGTHS[0]) ** 0.5
+
+
+def test_the_count_sees_a_loop() -> None:
+    short, middle, long = (operators("lif@eager", steps) for steps in LENGTHS)
+    assert long - middle != middle - short and long > 8 * short
+    assert not rooms.parallel("lif", "eager") and not rooms.parallel("spsn", "eager")
+    assert rooms.parallel("spsn", "fft") and rooms.parallel("psn", "eager") and not rooms.parallel("prf_lif", "fft")
