@@ -46,6 +46,11 @@ class ParaLIF(Neuron):
     LATER: ClassVar[tuple[str, ...]] = ("recurrent", "learn_tau", "learn_threshold", "heterogeneous")
     twin: ClassVar[str | None] = "lif[decay={mem_decay},synapse_decay={syn_decay},input_scale=1-decay,strict=true]"
 
+    mem_decay: float | Tensor
+    syn_decay: float | Tensor
+    mem_logit: nn.Parameter
+    syn_logit: nn.Parameter
+
     def __init__(
         self,
         n: int = 1,
