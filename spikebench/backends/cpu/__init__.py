@@ -1,1 +1,1 @@
-
+"""Fused Numba kernels for the CPU, one file per neuron."""
