@@ -176,8 +176,3 @@ def difference_table(rows: list[dict[str, Any]]) -> None:
         shown.append([row["subject"], *case, text, row["verdict"], row["reason"]])
     table(("subject", "mode", "T", "B", "N", "ratio", "verdict", "reason"), shown)
     _means({"all": rows[0]["over_cases"]})
-
-
-def plain_table(rows: list[dict[str, Any]], columns: Sequence[str]) -> None:
-    """Print rows that are known by the names of their columns."""
-    table(columns, [[row.get(column) for column in columns] for row in rows])
