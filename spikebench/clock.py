@@ -5,15 +5,27 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Protocol
 
+SHORTEST_SLEEP, LONGEST_SLEEP, TRIES = 2e-4, 1.0, 3  # seconds by which the host is let ahead, and how often it is tried
+CYCLES = 2_000_000  # of a sleep that tells the clock: about a millisecond
+
+
+class NotAhead(RuntimeError):
+    """The host cannot get ahead of the device in one call, so that the device's time alone cannot be told."""
+
 
 class Clock(Protocol):
     """Times calls in seconds."""
 
     name: str
     resolution: float  # seconds
+    grouped: bool  # whether short calls are timed several together; not where each has its own cold cache
 
     def measure(self, call: Callable[[], Any]) -> float:
-        """Seconds that one call takes, until its work is done."""
+        """Seconds that one call takes, until its work is done: what its user waits for."""
+        ...
+
+    def on_device(self, call: Callable[[], Any]) -> float:
+        """Seconds that the device takes for one call; on a CPU the same. Raises NotAhead."""
         ...
 
     def now(self) -> float:
@@ -25,6 +37,7 @@ class CpuClock:
     """time.perf_counter_ns around the call; CPU work is done when the call returns."""
 
     name = "perf_counter"
+    grouped = True
 
     def __init__(self) -> None:
         reads = [time.perf_counter_ns() for _ in range(200)]
@@ -35,38 +48,92 @@ class CpuClock:
         call()
         return (time.perf_counter_ns() - start) * 1e-9
 
+    def on_device(self, call: Callable[[], Any]) -> float:
+        return self.measure(call)
+
     def now(self) -> float:
         return time.perf_counter_ns() * 1e-9
 
 
 class CudaClock:
-    """CUDA events around the call, the device synchronised at both ends, and the L2 cache overwritten before each call.
+    """CUDA events around one call. Before each, however short, the L2 cache is made cold and the device has finished.
 
-    `torch` comes in as an argument; `flush_bytes` is how much is overwritten (0: warm cache). `beyond` has for each call
-    the seconds by which its work outlasted its events: events do not see work on another stream.
+    The cache is made cold by a sum over `flush_bytes` (0: it stays warm). Reading throws out what is there, and lines
+    that the call before has changed are written back at once. Overwriting a buffer would leave a cache full of changed
+    lines, whose write-back falls into the time of the next call.
+
+    `torch` comes in as an argument. For each call of `measure`, `host` has the seconds until it came back, without
+    waiting for the device, and `beyond` those by which its work outlasted its events: they do not see another stream.
     """
 
     name = "cuda_events"
     resolution = 5e-7  # as CUDA's documentation of cudaEventElapsedTime has it
+    grouped = False
 
     def __init__(self, torch: Any, flush_bytes: int = 256 * 2**20) -> None:
         self._cuda = torch.cuda
-        self._flush = torch.empty(flush_bytes, dtype=torch.int8, device="cuda") if flush_bytes else None
+        self._flush = torch.zeros(flush_bytes // 4, device="cuda") if flush_bytes else None
+        self._sum = torch.zeros((), device="cuda")
+        self._add_up = torch.sum
+        self._hertz: float | None = None
         self.beyond: list[float] = []
+        self.host: list[float] = []
 
     def measure(self, call: Callable[[], Any]) -> float:
-        if self._flush is not None:
-            self._flush.zero_()
-        start, end = (self._cuda.Event(enable_timing=True) for _ in range(2))
-        self._cuda.synchronize()
+        start, end = self._prepare()
         begun = time.perf_counter_ns()
         start.record()
         call()
         end.record()
+        self.host.append((time.perf_counter_ns() - begun) * 1e-9)
         self._cuda.synchronize()
         whole, seen = (time.perf_counter_ns() - begun) * 1e-9, start.elapsed_time(end) * 1e-3
         self.beyond.append(whole - seen)
         return seen
+
+    def on_device(self, call: Callable[[], Any]) -> float:
+        """The same events, on a queue that a sleeping kernel holds up until the host has asked for all of the call.
+
+        The sleep is as long as twice the host's last call, and doubled up to TRIES times while the first event is over
+        before the host has done. What waits for the device inside, and what asks for more kernels than the queue holds
+        (about a thousand), never gets ahead.
+        """
+        sleep = max(SHORTEST_SLEEP, 2 * (self.host[-1] if self.host else 0.0))
+        for _ in range(TRIES):
+            if sleep > LONGEST_SLEEP:
+                break
+            start, end = self._prepare()
+            self._cuda._sleep(int(sleep * (self._hertz or self.hertz())))
+            start.record()
+            call()
+            end.record()
+            ahead = not start.query()
+            self._cuda.synchronize()
+            if ahead:
+                return start.elapsed_time(end) * 1e-3
+            sleep *= 2
+        raise NotAhead(
+            f"the host was not ahead of the device behind a sleep of up to {min(sleep, LONGEST_SLEEP):.2g} s: the launch"
+            " waits for the device, or asks for more kernels than its queue holds (about 1000)"
+        )
+
+    def hertz(self) -> float:
+        """The clock of the multiprocessors now: cycles that a sleeping kernel counts, over the time of its events."""
+        start, end = (self._cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        self._cuda._sleep(CYCLES)
+        end.record()
+        self._cuda.synchronize()
+        self._hertz = CYCLES / (start.elapsed_time(end) * 1e-3)
+        return self._hertz
+
+    def _prepare(self) -> tuple[Any, Any]:
+        """Two events, when the cache is cold and the queue is empty."""
+        if self._flush is not None:
+            self._add_up(self._flush, dim=0, out=self._sum)
+        self._cuda.synchronize()
+        start, end = (self._cuda.Event(enable_timing=True) for _ in range(2))
+        return start, end
 
     def now(self) -> float:
         return time.perf_counter_ns() * 1e-9
@@ -77,6 +144,7 @@ class FakeClock:
 
     name = "fake"
     resolution = 1e-9
+    grouped = True
 
     def __init__(self, durations: list[float]) -> None:
         self._durations, self._time = list(durations), 0.0
@@ -86,6 +154,9 @@ class FakeClock:
         taken = self._durations.pop(0) if len(self._durations) > 1 else self._durations[0]
         self._time += taken
         return taken
+
+    def on_device(self, call: Callable[[], Any]) -> float:
+        return self.measure(call)
 
     def now(self) -> float:
         return self._time

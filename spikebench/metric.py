@@ -10,9 +10,11 @@ from torch import Tensor
 
 from spikebench.backend import module
 from spikebench.case import Case
-from spikebench.clock import Clock
+from spikebench.clock import Clock, NotAhead
 from spikebench.record import Measurement
 from spikebench.workload import Workload
+
+SHARE = 0.9  # of the latency, from which on the host decides
 
 
 class Unavailable(RuntimeError):
@@ -46,12 +48,22 @@ class Running:
     detail: dict[str, Any] = field(default_factory=dict)
     medians: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def host_bound(self) -> bool:
+        """Whether the host decides how long a launch on a GPU takes: it works on it for 0.9 of the latency or longer.
+
+        Not where the device takes as long: then the host only waits for room in a full queue.
+        """
+        latency, host = self.medians.get("latency", 0.0), self.medians.get("host", 0.0)
+        return latency > 0 and host >= SHARE * latency and self.medians.get("device", 0.0) < SHARE * latency
+
 
 class Metric(Protocol):
     """The module of a metric. Metrics of one `process` share a fresh process: "timing" is that of the latency, "memory" has
     the default allocator, any other name is one of its own.
 
-    With `layer_only = True` it speaks of a neuron alone, and is unavailable for a network.
+    `processes` fresh processes sample it, one if it says nothing, and their samples stand together: for what a process has
+    but one of. With `layer_only = True` it speaks of a neuron alone, and is unavailable for a network.
     """
 
     unit: str
@@ -75,24 +87,24 @@ def measure(name: str, running: Running) -> Measurement:
         return Measurement(name, metric.unit, "unavailable", "a metric of a neuron alone: take workload layer")
     try:
         samples = metric.sample(running)
-    except Unavailable as error:
-        return Measurement(name, metric.unit, "unavailable", str(error))
+    except (Unavailable, NotAhead) as error:
+        return Measurement(name, metric.unit, "unavailable", str(error), detail=dict(running.detail))
     return Measurement(name, metric.unit, samples=samples, detail=dict(running.detail))
 
 
-SHORTEST = 2e-4  # seconds; what takes less is timed in groups
+SHORTEST = 2e-4  # seconds; what takes less is timed in groups, on a CPU
 
 
-def group_of(typical: float) -> int:
-    """How many calls that take so long are timed together."""
-    return max(1, round(SHORTEST / typical))
+def group_of(typical: float, clock: Clock) -> int:
+    """How many calls that take so long are timed together: one, where each has its own cold cache."""
+    return max(1, round(SHORTEST / typical)) if clock.grouped else 1
 
 
 def copying(x: Tensor, clock: Clock) -> tuple[Callable[[], None], int]:
-    """A call that copies x into a preallocated tensor as often as makes a group, warm, and how often that is."""
+    """A call that copies x into a preallocated tensor as often as makes a group, and how often that is."""
     x = x.detach()
     out = torch.empty_like(x)
-    group = group_of(min(warm_up(lambda: out.copy_(x), clock, Plan(warmup_least=0.05, warmup_seconds=1.0))))
+    group = group_of(min(warm_up(lambda: out.copy_(x), clock, Plan(warmup_least=0.05, warmup_seconds=1.0))), clock)
 
     def copies() -> None:
         for _ in range(group):
@@ -102,11 +114,14 @@ def copying(x: Tensor, clock: Clock) -> tuple[Callable[[], None], int]:
 
 
 def beside(running: Running, yardstick: Callable[[], None], group: int) -> list[tuple[float, float]]:
-    """Seconds of one of a yardstick's `group` calls, and of the launch after it, as often as the plan says."""
+    """Seconds of one of a yardstick's `group` calls, and of the launch after it, as often as the plan says.
+
+    Both are the device's, for a bound is one of the device. Raises NotAhead where that cannot be told.
+    """
     work, clock, plan = running.workload, running.clock, running.plan
     slow = min(warm_up(work.launch, clock, Plan(warmup_seconds=1.0))) > plan.slow
     count = plan.fewest if slow else plan.samples
-    return [(clock.measure(yardstick) / group, clock.measure(work.launch)) for _ in range(count)]
+    return [(clock.on_device(yardstick) / group, clock.on_device(work.launch)) for _ in range(count)]
 
 
 def promised(case: Case, function: str, noun: str) -> int:

@@ -211,7 +211,7 @@ def _measure(job: dict[str, Any], turn: Callable[[], None] | None) -> dict[str, 
         running.first_call = clock.measure(work.launch)
     measurements = [metrics.measure(name, running) for name in job["metrics"]]
     used = torch.get_num_threads()
-    flags = ["changed_threads"] if used != job["threads"] else []
+    flags = ["changed_threads"] * (used != job["threads"]) + ["host_bound"] * running.host_bound
     problem = _check_output(running, job.get("spikes")) if process == "timing" else None
     result = {"measurements": [vars(m) for m in measurements], "flags": flags}
     return result | ({"status": "wrong", "reason": problem, "measurements": []} if problem else {})

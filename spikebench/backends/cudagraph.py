@@ -1,9 +1,10 @@
 """The definition as CUDA graphs: forward and backward pass are recorded once for an input's shape, then replayed."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from spikebench.backend import Refused
@@ -40,6 +41,21 @@ def run(neuron: Neuron, x: Tensor, seed: int | None = None) -> Tensor:
     if any(wanted):
         return _Replay.apply(x, noise, graph, *graph.parameters)  # pyright: ignore[reportReturnType]  # untyped in torch
     return graph.forward(x, noise)
+
+
+def replay(module: nn.Module, mode: str) -> Callable[[], None] | None:
+    """A launch's graphs alone, without the copies of full size into and out of them; None before anything is recorded."""
+    graphs = [g for m in module.modules() for g in vars(m).get("_graphs", {}).values()]
+    if len(graphs) != 1:
+        return None
+    (graph,) = graphs
+
+    def alone() -> None:
+        graph.ahead.replay()
+        if mode == "train":
+            graph.back.replay()
+
+    return alone
 
 
 def _recorded(neuron: Neuron, x: Tensor, noise: Tensor | None, input_learns: bool, parameters: list[Any]) -> "_Graph":

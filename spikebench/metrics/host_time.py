@@ -8,7 +8,7 @@ process = "profile"
 
 
 def sample(running: Running) -> list[float]:
-    """Seconds under torch.profiler, which slows the host: to be set against device_time, not against the latency."""
+    """Seconds under torch.profiler, which slows the host: no part of the latency, whose detail has the host's time without it."""
     found = profiled(running)
     running.detail["operators"] = found["operators"]
     return [found["host"]]

@@ -13,7 +13,11 @@ SETTLE = 0.01  # seconds of launches before a sample, after others had their tur
 
 
 def sample(running: Running) -> list[float]:
-    """Seconds per launch. Launches under 0.2 ms are timed in groups that last at least that long.
+    """Seconds per launch. On a CPU, launches under 0.2 ms are timed in groups that last at least that long.
+
+    On a GPU each launch, however short, has its own events, an empty queue and a cold L2 cache: the time that its user
+    waits, with the host's work in it. `host` in the detail are the seconds until each launch came back, without waiting
+    for the device; device_time is the other one.
 
     Python's cycle collector does not run inside samples: in a loop over T it would cost time as T². It runs before them,
     and between those that are slow; between fast ones it would empty the caches and let the threads fall asleep.
@@ -27,7 +31,7 @@ def sample(running: Running) -> list[float]:
     warm = warm_up(work.launch, clock, plan) if first < plan.warmup_seconds else [first]
     typical = min(warm)
     slow = typical > plan.slow
-    group = group_of(typical)
+    group = group_of(typical, clock)
 
     def launches() -> None:
         for _ in range(group):
@@ -35,7 +39,7 @@ def sample(running: Running) -> list[float]:
 
     count = plan.fewest if slow else plan.samples
     samples: list[float] = []
-    hertz = [environment.cpu_hertz()]
+    hertz, device_hertz = [environment.cpu_hertz()], _device_hertz(running)
     for _ in range(count):
         if running.turn:
             running.turn()
@@ -47,9 +51,17 @@ def sample(running: Running) -> list[float]:
         samples.append(clock.measure(launches) / group)
     hertz.append(environment.cpu_hertz())
     gc.enable()
+    if host := getattr(clock, "host", [])[-count:]:
+        running.medians["host"] = sorted(host)[len(host) // 2]
+        running.detail |= {"host": host, "l2": "cold", "sm_hertz": [*device_hertz, *_device_hertz(running)]}
     running.medians["latency"] = sorted(samples)[len(samples) // 2]
     beyond = sorted(getattr(clock, "beyond", [])[-count:] or [0.0])
     running.medians["beyond"] = beyond[len(beyond) // 2] / group
     running.detail |= {"warmup": warm[:50], "group": group, "clock": clock.name, "threads": torch.get_num_threads()}
     running.detail |= {"resolution": clock.resolution, "hertz": hertz, "turns": running.turn is not None}
     return samples
+
+
+def _device_hertz(running: Running) -> list[float]:
+    """The clock of a GPU's multiprocessors now, as its own cycles tell it; none on a CPU."""
+    return [ask()] if (ask := getattr(running.clock, "hertz", None)) else []
