@@ -13,12 +13,13 @@ BUSY, STOLEN, SLOW = 0.2, 0.02, 0.8  # shares: of one core taken by others, of o
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU at one moment: clock and top clock in Hz, why it is held down, how many processes are on it."""
+    """A GPU at one moment: clock and top clock in Hz, why it is held down, how many processes are on it, °C."""
 
     clock: float
     top: float
     reasons: tuple[str, ...]
     processes: int
+    celsius: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,18 @@ class Monitor:
             reasons = sorted({r for g in working for r in g.reasons})
             slowest = min((g.clock / g.top for g in working), default=None)
             facts |= {"other_gpu_processes": strangers, "throttle_reasons": reasons, "lowest_clock_share": slowest}
+            facts |= {"sm_clock": _over(seen, working, "clock"), "top_sm_clock": seen[0].top}
+            facts |= {"gpu_celsius": _over(seen, working, "celsius")}
             flags += ["shared_gpu"] * (strangers > 0)
             flags += ["throttled"] * bool(reasons or (slowest is not None and slowest < SLOW))
         return facts, flags
+
+
+def _over(seen: list[Gpu], working: list[Gpu], what: str) -> dict[str, float | None]:
+    """A quantity before and after, and its lowest and highest while the GPU worked; None where nobody looked."""
+    busy = [v for g in working if (v := getattr(g, what)) is not None]
+    ends = {"before": getattr(seen[0], what), "after": getattr(seen[-1], what)}
+    return ends | {"lowest": min(busy, default=None), "highest": max(busy, default=None)}
 
 
 def reading(device: str) -> Reading:
@@ -91,6 +101,7 @@ def _gpu() -> Gpu | None:
         clock = nv.nvmlDeviceGetClockInfo(handle, nv.NVML_CLOCK_SM) * 1e6
         top = nv.nvmlDeviceGetMaxClockInfo(handle, nv.NVML_CLOCK_SM) * 1e6
         processes = len(nv.nvmlDeviceGetComputeRunningProcesses(handle))
+        celsius = float(nv.nvmlDeviceGetTemperature(handle, nv.NVML_TEMPERATURE_GPU))
     except nv.NVMLError:
         return None
-    return Gpu(clock, top, tuple(name for bit, name in names.items() if bits & bit), processes)
+    return Gpu(clock, top, tuple(name for bit, name in names.items() if bits & bit), processes, celsius)
