@@ -22,11 +22,12 @@ class NoCounter(RuntimeError):
 
 
 class Counter(Protocol):
-    """Counts energy. `method` is "counter" or "polling"; `scope` says whose energy it is."""
+    """Counts energy. `method` is "counter" or "polling"; `scope` says whose energy it is, `sampling` what it looks at."""
 
     name: str
     method: str
     scope: str
+    sampling: str
     longest: float  # seconds between two readings
 
     def joules(self) -> float:
@@ -39,10 +40,15 @@ def find(device: str) -> Counter:
     return _nvml() if device == "cuda" else Rapl(POWERCAP)
 
 
+# Yang, Adamek, Armour, "Part-time Power Measurements: nvidia-smi's Lack of Attention", arXiv 2312.02741 (abstract read)
+PART_TIME = "NVML averages power over part of the time only, a quarter of it on an A100 and an H100 (arXiv 2312.02741)"
+
+
 class Nvml:
     """NVML's total-energy counter of one GPU, in mJ since the driver was loaded (Volta and later)."""
 
     name, method, scope, longest = "NVML total energy", "counter", "the whole GPU board", float("inf")
+    sampling = PART_TIME
 
     def __init__(self, read: Callable[[], int]) -> None:
         self._read = read
@@ -56,6 +62,7 @@ class Polling:
     """Power readings every 0.1 s, integrated by the trapezoidal rule: what is left where a GPU has no counter."""
 
     name, method, scope, longest = "NVML power, polled", "polling", "the whole GPU board", float("inf")
+    sampling = f"power is read every 0.1 s; {PART_TIME}"
 
     def __init__(self, watts: Callable[[], float], now: Callable[[], float], every: float = 0.1) -> None:
         self._watts, self._now = watts, now
@@ -80,6 +87,7 @@ class Rapl:
     """RAPL of the CPU packages, and of the memory where it is counted apart; each counter wraps around."""
 
     name, method, scope = "RAPL", "counter", "whole CPU packages with all that runs on them"
+    sampling = "counted by the processor all the time"
 
     def __init__(self, root: Path) -> None:
         named = {zone: _read_text(zone / "name") for zone in sorted(root.glob("intel-rapl*:*"))}

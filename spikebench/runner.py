@@ -146,7 +146,7 @@ class Session:
             self._workers_for(case, place).prepare()
         turns, monitor, start = Turns(len(passed)), Monitor("cpu"), clock.monotonic()
         with ThreadPoolExecutor(len(passed)) as threads:
-            names = self._processes(metrics)[0][1]
+            names = self._processes(metrics, passed[0])[0][1]
             jobs = [self._wanted(c, "timing", names) for c in passed]
             asked = [
                 threads.submit(self._in_turns, c, job, k, turns)
@@ -183,13 +183,13 @@ class Session:
             return _finite(Record(**head, status=cast(Status, gated.status), reason=reason, environment=facts))
         monitor = Monitor(case.device)
         watch = monitor.look if case.device == "cuda" else None  # on the CPU, looking would disturb
-        left = self._processes(metrics)[timed is not None :]
+        left = self._processes(metrics, case)[timed is not None :]
         outcomes = [timed[0]] if timed else []
-        outcomes += [self.ask(case, self._wanted(case, p, names), watch) for p, names in left]
+        outcomes += [o for p, names in left for o in self._asked(case, p, names, watch)]
         own, wall = sum(o.cpu_seconds or 0.0 for o in outcomes), sum(o.wall_seconds for o in outcomes)
         facts, disturbed = timed[1:] if timed else monitor.end(own, wall)
         bad = next((o for o in outcomes if o.status != "ok"), None)
-        measurements = [Measurement(**m) for o in outcomes for m in o.result.get("measurements", [])]
+        measurements = pooled([Measurement(**m) for o in outcomes for m in o.result.get("measurements", [])])
         flags = sorted({f for o in outcomes for f in o.result.get("flags", [])})
         flags += ["ungated"] if found and found["status"] == "none" else []
         flags += ["off_rate"] if found and case.workload == "layer" and _off_rate(case, found["spikes"]) else []
@@ -224,10 +224,25 @@ class Session:
         made = Record(**head, status=status, reason=reason, measurements=measurements, environment=facts, flags=flags)
         return _finite(made)
 
-    def _processes(self, metrics: tuple[str, ...] | None) -> list[tuple[str, list[str]]]:
-        """The metrics of each process, that of time first and in it the latency."""
+    def _asked(self, case: Case, process: str, names: list[str], watch: Callable[[str], None] | None) -> list[Outcome]:
+        """What as many fresh processes as the metrics want have to say; no more of them after one without samples."""
+        outcomes: list[Outcome] = []
+        for _ in range(max(_declared(m, "processes", 1) for m in names)):
+            outcomes.append(self.ask(case, self._wanted(case, process, names), watch))
+            if not any(m["samples"] for m in outcomes[-1].result.get("measurements", [])):
+                break
+        return outcomes
+
+    def _processes(self, metrics: tuple[str, ...] | None, case: Case) -> list[tuple[str, list[str]]]:
+        """The metrics of each process, that of time first and in it the latency.
+
+        On a GPU the latency never comes alone: the device's own time stands beside it.
+        """
         found: dict[str, list[str]] = {"timing": []}
-        for m in sorted(metrics or self.settings.metrics, key=lambda m: m != "latency"):
+        wanted = list(metrics or self.settings.metrics)
+        if case.device == "cuda" and "latency" in wanted and "device_time" not in wanted:
+            wanted.insert(wanted.index("latency") + 1, "device_time")
+        for m in sorted(wanted, key=lambda m: m != "latency"):
             found.setdefault(_process_of(m), []).append(m)
         return [(p, names) for p, names in found.items() if names]
 
@@ -263,8 +278,46 @@ def _off_rate(case: Case, spikes: float) -> bool:
 
 
 def _process_of(metric: str) -> str:
-    path = next(p for d in rooms.folders("metrics") if (p := d / f"{metric}.py").exists())
-    return rooms.module_literals(path).get("process", "timing")
+    return _declared(metric, "process", "timing")
+
+
+def _declared(metric: str, what: str, usual: Any) -> Any:
+    """A literal in a metric's file."""
+    return rooms.module_literals(rooms.file("metrics", metric)).get(what, usual)
+
+
+def pooled(measurements: list[Measurement]) -> list[Measurement]:
+    """One measurement per metric: what several processes gave stands together, in the order they came.
+
+    In the detail, lists follow one another, numbers become a list, and texts stay as they are. A process that could give
+    nothing makes the whole what it says, and the samples of the others stand in the detail.
+    """
+    found: dict[str, list[Measurement]] = {}
+    for m in measurements:
+        found.setdefault(m.metric, []).append(m)
+    return [_pool(same) if len(same) > 1 else same[0] for same in found.values()]
+
+
+def _pool(same: list[Measurement]) -> Measurement:
+    samples = [v for m in same for v in m.samples]
+    detail = _pool_details([m.detail for m in same]) | {"processes": len(same)}
+    bad = next((m for m in same if m.status != "ok"), None)
+    if bad is None:
+        return replace(same[0], samples=samples, detail=detail)
+    return replace(bad, samples=[], detail=detail | {"samples": samples})
+
+
+def _pool_details(details: list[dict[str, Any]]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for key in dict.fromkeys(k for d in details for k in d):
+        values = [d[key] for d in details if key in d]
+        if all(isinstance(v, list) for v in values):
+            made[key] = [entry for v in values for entry in v]
+        elif all(isinstance(v, dict) for v in values):
+            made[key] = _pool_details(values)
+        else:
+            made[key] = values[0] if isinstance(values[0], str) and len(set(values)) == 1 else values
+    return made
 
 
 def _bimodal(measurements: list[Measurement]) -> bool:
