@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from spikebench import energy_counter
+from spikebench import energy_counter, network_workload
 from spikebench.case import Case
 from spikebench.clock import CpuClock, FakeClock
 from spikebench.energy_counter import NoCounter, Nvml, Polling, Rapl, update_period
@@ -60,20 +60,41 @@ class Advancing(FakeClock):
         return self._time - time
 
 
-def test_energy_is_the_counter_over_windows_of_at_least_five_seconds_and_idle_stands_apart(running: Running) -> None:
+def test_energy_is_the_counter_over_a_window_of_at_least_five_seconds_gross_and_net_of_idle(running: Running) -> None:
     work: Any = running.workload
-    samples = energy.windows(running, Nvml(lambda: int(work.joules * 1e3)))
-    assert samples == pytest.approx([7.0] * 3)
+    assert energy.window(running, Nvml(lambda: int(work.joules * 1e3))) == pytest.approx([7.0])
     detail = running.detail
-    assert min(detail["windows"]) >= 5
+    assert min(detail["windows"]) >= 5 and 0 <= detail["delays"][0] <= energy.LATEST
     assert detail["idle_watts"] == pytest.approx(4.0)
-    assert detail["joules_per_neuron_step"] == pytest.approx([7.0 / 40] * 3)
+    assert detail["net_joules"] == pytest.approx([7.0 - 4.0 * 0.5], rel=1e-3), "half a second of rest takes 2 J"
+    assert detail["joules_per_neuron_step"] == pytest.approx([7.0 / 40])
     assert (detail["counter"], detail["method"]) == ("NVML total energy", "counter")
+    assert "part of the time" in detail["sampling"] and "warm cache" in detail["state"]
+    assert "cpu" not in detail
+
+
+def test_energy_of_a_gpu_has_the_cpus_beside_it_or_says_why_not(running: Running) -> None:
+    work: Any = running.workload
+    cpu = Nvml(lambda: int(work.joules * 2e3))
+    energy.window(running, Nvml(lambda: int(work.joules * 1e3)), cpu)
+    assert running.detail["cpu"]["joules"] == pytest.approx([14.0])
+    assert running.detail["cpu"]["net_joules"] == pytest.approx([14.0 - 8.0 * 0.5], rel=1e-3)
+    energy.window(running, Nvml(lambda: int(work.joules * 1e3)), None, "no RAPL here")
+    assert running.detail["cpu"] == {"unavailable": "no RAPL here"}
+
+
+def test_windows_start_at_random(running: Running) -> None:
+    work: Any = running.workload
+    delays = set[float]()
+    for _ in range(3):
+        energy.window(running, Nvml(lambda: int(work.joules * 1e3)))
+        delays |= set(running.detail["delays"])
+    assert len(delays) == 3
 
 
 def test_a_counter_that_stands_still_is_unavailable_never_zero(running: Running) -> None:
     with pytest.raises(Unavailable, match="NVML total energy stood still for 5 s"):
-        energy.windows(running, Nvml(lambda: 5))
+        energy.window(running, Nvml(lambda: 5))
 
 
 def test_no_counter_is_unavailable_with_the_reason(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +129,7 @@ def test_a_window_in_which_rapl_could_wrap_twice_is_refused(running: Running) ->
     counter = Nvml(lambda: int(work.joules * 1e3))
     counter.longest = 4.0
     with pytest.raises(Unavailable, match="longer than the counter takes to wrap around"):
-        energy.windows(running, counter)
+        energy.window(running, counter)
 
 
 def test_rapl_that_only_root_may_read_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,14 +207,39 @@ def test_synaptic_operations_counted_by_hand() -> None:
     assert (detail["ac"], detail["mac"], detail["dense"]) == (11.0, 6.0, 24.0 + 16.0)
     models = detail["estimates"]
     assert {m["label"] for m in models.values()} == {"estimate"}
-    assert models["horowitz_45nm"]["forward_joules"] == pytest.approx(11 * 0.9e-12 + 6 * 4.6e-12)
+    assert models["horowitz_45nm"]["synapse_joules"] == pytest.approx(11 * 0.9e-12 + 6 * 4.6e-12)
     assert models["horowitz_45nm"]["dense_joules"] == pytest.approx(40 * 4.6e-12)
-    step, arriving = 0.00967 + 0.00309 + 2 * 0.00172 + 3 * 0.0301 + 0.00605, 0.5 * 24 + 3 / 8 * 16
-    assert models["sata"]["forward_joules"] == pytest.approx(1e-12 * (12 * step + arriving * (0.0389 + 0.000794)))
+    arriving = 0.5 * 24 + 3 / 8 * 16
+    assert models["sata"]["synapse_joules"] == pytest.approx(1e-12 * arriving * (0.0389 + 0.000794))
+    words = 2 * (6 + 8) / 16 * 1.95 + 3 * arriving * 0.2779 + (12 + 8) * 55.58
+    assert models["sata"]["memory_joules"] == pytest.approx(1e-12 * words)
+    for model in models.values():
+        assert model["neuron_joules"] == 0.0, "no neuron of ours is in this network"
     assert all("joules" not in key for key in detail if key != "estimates")
     back = 0.0 * 24 + 1.0 * 16  # nothing comes back through 0 · first(x)
+    assert models["sata"]["backward_joules"] == pytest.approx(1e-12 * back * (0.239 + 0.0389))
+
+
+def test_the_estimate_counts_the_neurons_too() -> None:
+    """One LIF layer: 1 product, 2 sums, 1 comparison, 1 selection and a word of state read and written, a step each."""
+    case = Case("lif@eager", T=4, B=2, N=5, workload="projection")
+    running = Running(network_workload.build(case), CpuClock(), Plan())
+    synops.sample(running)
+    found, steps = running.detail, 4 * 2 * 5
+    assert found["neurons"] == {
+        **{"mul": steps, "add": 2 * steps, "compare": steps, "select": steps, "special": 0, "draw": 0},
+        **{"reads": steps, "writes": steps, "steps": steps},
+    }
+    model = found["estimates"]["horowitz_45nm"]
+    assert model["neuron_joules"] == pytest.approx(steps * (3.7e-12 + 2 * 0.9e-12 + 0.1e-12))
+    assert model["memory_joules"] == pytest.approx(2 * steps * 5e-12)
+    for m in found["estimates"].values():
+        assert m["forward_joules"] == pytest.approx(sum(m[f"{k}_joules"] for k in ("synapse", "neuron", "memory")))
+        assert m["synapse_joules"] < m["forward_joules"]
+    own = 0.239 + 2 * 0.00967 + 0.00309 + 0.00172 + 3 * 0.0301
+    assert found["estimates"]["sata"]["neuron_joules"] == pytest.approx(1e-12 * steps * own)
     surrogate = 0.239 + 2 * 0.00967 + 0.00172 + 2 * 0.00605
-    assert models["sata"]["backward_joules"] == pytest.approx(1e-12 * (12 * surrogate + back * (0.239 + 0.0389)))
+    assert found["estimates"]["sata"]["backward_joules"] >= 1e-12 * steps * surrogate
 
 
 def test_a_neuron_alone_has_no_synapses() -> None:

@@ -1,24 +1,35 @@
-"""Effective synaptic operations of one launch: accumulations where spikes arrive, against dense multiply-accumulates."""
+"""Effective synaptic operations of one launch, against dense multiply-accumulates; and estimates of energy, with the neurons."""
 
 from typing import Any
 
 from torch import Tensor, nn
 
+from spikebench.case import Case
+from spikebench.cost import KINDS, per_step, value
 from spikebench.metric import Running, Unavailable
+from spikebench.subject import definition_of
+from spikebench.workload import Workload, spikes_of
 
 unit = "1"
 process = "timing"
 
-HOROWITZ = {
+HOROWITZ = {  # J; a comparison is an integer addition, a word of state one access to 8 KiB of SRAM (10 pJ for 64 bit)
     "source": "M. Horowitz, Computing's energy problem (and what we can do about it), ISSCC 2014: 45 nm, 32 bit float",
-    "mac": 4.6e-12,
-    "ac": 0.9e-12,
+    **{"mac": 4.6e-12, "ac": 0.9e-12, "mul": 3.7e-12, "add": 0.9e-12, "compare": 0.1e-12, "word": 5e-12},
 }
-SATA = {  # per operation in pJ, 16 bit; memory accesses are left out
-    "source": "R. Yin et al., SATA: Sparsity-Aware Training Accelerator for Spiking Neural Networks, IEEE TCAD 2022",
+SATA = {  # pJ per operation of 16 bit, and per access to memory
+    "source": "R. Yin et al., SATA: Sparsity-Aware Training Accelerator for Spiking Neural Networks, IEEE TCAD 2022,"
+    " arXiv 2204.05422 (abstract read); operations and accesses from its authors' code, RuokaiYin/SATA_Sim @ d447058",
     **{"mul": 0.239, "acc": 0.0389, "add": 0.00967, "and": 0.000794, "comp": 0.00309, "mux": 0.00172, "reg": 0.0301},
-    "shift": 0.00605,
+    **{"shift": 0.00605, "dram": 55.58, "sram": 1.95, "spad": 0.2779},
 }
+ACCESSES = (
+    "counted by us, for the public code has what an access costs and not how many there are: a word of state read and"
+    " written in SRAM, a weight and a partial sum (read, written) in the scratchpad for every arriving spike, every weight"
+    " once from DRAM, spikes in SRAM as 16 to a word, written and read"
+)
+BITS = 16  # of a word in SATA
+UNPRICED = "sigmoids, floors, random numbers"
 
 
 def sample(running: Running) -> list[float]:
@@ -26,23 +37,52 @@ def sample(running: Running) -> list[float]:
 
     A layer whose input has other values multiplies: its operations are effective MACs, in the detail with the dense
     count and the layers apart. `estimates` has energies by operation count, in J, by the name of the model; they are
-    no measurement.
+    no measurement. `forward_joules` is the whole of `synapse_joules`, `neuron_joules` and `memory_joules`: products and
+    sums over weights, what the neurons declare that their steps take (neuron.py, at the default options), and the words
+    that have to be fetched. Who leaves out neurons and memory, as papers do, has `synapse_joules` alone.
     """
     work = running.workload
     layers = [m for m in work.module.modules() if isinstance(m, nn.Linear)]
     if not layers:
         raise Unavailable("a neuron alone has no synapses: take workload projection or network")
     counted: list[dict[str, float]] = []
+    steps: list[dict[str, float]] = []
     hooks = [layer.register_forward_hook(lambda m, x, out: counted.append(_count(m, x[0], out))) for layer in layers]
+    hooks += [
+        m.register_forward_hook(lambda m, x, out: steps.append(_steps(m, work.case, out))) for m in _neurons(work)
+    ]
     work.launch()
     for hook in hooks:
         hook.remove()
     totals = {key: sum(layer[key] for layer in counted) for key in ("ac", "mac", "dense")}
-    neurons = float(sum(layer["neurons"] for layer in counted))
-    estimates = {"horowitz_45nm": _horowitz(totals)} | {"sata": _sata(counted, neurons)}
-    running.detail |= totals | {"layers": counted, "estimates": estimates}
+    neurons = {key: sum(step[key] for step in steps) for key in steps[0]} if steps else dict.fromkeys(NEURON, 0.0)
+    weights = float(sum(layer.get_parameter("weight").numel() for layer in layers))
+    estimates = {"horowitz_45nm": _horowitz(totals, neurons), "sata": _sata(counted, neurons, weights)}
+    running.detail |= totals | {"layers": counted, "neurons": neurons, "estimates": estimates}
     running.detail["other_weights"] = _others(work.module)
     return [totals["ac"]]
+
+
+NEURON = (*KINDS, "reads", "writes", "steps")
+
+
+def _neurons(work: Workload) -> list[nn.Module]:
+    """The modules of a network that are neurons of ours: each once, however it is wrapped."""
+    found = [m for m in work.module.modules() if definition_of(m) is not None]
+    inner = {id(definition_of(m)) for m in found if definition_of(m) is not m}
+    return [m for m in found if id(m) not in inner]
+
+
+def _steps(module: nn.Module, case: Case, out: Tensor | tuple[Tensor, ...]) -> dict[str, float]:
+    """Operations, words read and written, and steps of one layer of neurons in one launch."""
+    neuron, many = definition_of(module), spikes_of(out).numel()
+    if neuron is None:
+        return dict.fromkeys(NEURON, 0.0)
+    sizes = {**case.parsed.all_options, "T": case.T, "N": spikes_of(out).shape[-1]}
+    found = {kind: many * each for kind, each in per_step(neuron.operations, sizes).items()}
+    reads = value(neuron.state_words, sizes)
+    writes = reads if neuron.state_writes is None else value(neuron.state_writes, sizes)
+    return found | {"reads": many * reads, "writes": many * writes, "steps": float(many)}
 
 
 def _count(layer: nn.Module, x: Tensor, out: Tensor) -> dict[str, float]:
@@ -52,34 +92,46 @@ def _count(layer: nn.Module, x: Tensor, out: Tensor) -> dict[str, float]:
     active = (x.detach() != 0).flatten(0, -2).sum(0).double()  # [in]
     effective = float(active @ fan_out)
     spikes = bool(((x == 0) | (x.abs() == 1)).all())
-    found = {"ac": effective * spikes, "mac": effective * (not spikes), "neurons": out.numel()}
-    found |= {"dense": float(x.numel() * weight.shape[0]), "active": float((x != 0).double().mean())}
+    found = {"ac": effective * spikes, "mac": effective * (not spikes), "inputs": float(x.numel())}
+    found |= {"neurons": float(out.numel()), "dense": float(x.numel() * weight.shape[0])}
+    found["active"] = float((x != 0).double().mean())
     if out.requires_grad:
         out.register_hook(lambda g: found.update(gradient=float((g != 0).double().mean())))
     return found
 
 
-def _horowitz(totals: dict[str, float]) -> dict[str, Any]:
-    spiking = totals["ac"] * HOROWITZ["ac"] + totals["mac"] * HOROWITZ["mac"]
-    return {
-        "label": "estimate",
-        "forward_joules": spiking,
-        "dense_joules": totals["dense"] * HOROWITZ["mac"],
-        "source": HOROWITZ["source"],
+def _horowitz(totals: dict[str, float], neurons: dict[str, float]) -> dict[str, Any]:
+    price = {k: v for k, v in HOROWITZ.items() if isinstance(v, float)}
+    parts = {
+        "synapse_joules": totals["ac"] * price["ac"] + totals["mac"] * price["mac"],
+        "neuron_joules": sum(neurons[kind] * price[kind] for kind in ("mul", "add", "compare")),
+        "memory_joules": (neurons["reads"] + neurons["writes"]) * price["word"],
     }
+    whole = {"forward_joules": sum(parts.values()), "dense_joules": totals["dense"] * price["mac"]}
+    left_out = f"{UNPRICED}, selections; of memory all but the neurons' state"
+    return {"label": "estimate", **whole, **parts, "left_out": left_out, "source": HOROWITZ["source"]}
 
 
-def _sata(layers: list[dict[str, float]], neurons: float) -> dict[str, Any]:
-    """SATA's counts: forward and weight update cost per arriving spike, the way back per gradient that is not 0."""
+def _sata(layers: list[dict[str, float]], neurons: dict[str, float], weights: float) -> dict[str, Any]:
+    """SATA's prices: forward and weight update cost per arriving spike, the way back per gradient that is not 0."""
     pj = {k: float(v) for k, v in SATA.items() if k != "source"}
-    step = pj["add"] + pj["comp"] + 2 * pj["mux"] + 3 * pj["reg"] + pj["shift"]
     arriving = sum(layer["active"] * layer["dense"] for layer in layers)
-    found: dict[str, Any] = {"label": "estimate", "source": SATA["source"], "left_out": "memory accesses"}
-    found["forward_joules"] = 1e-12 * (neurons * step + arriving * (pj["acc"] + pj["and"]))
+    logic = {"mul": "mul", "add": "add", "compare": "comp", "select": "mux"}
+    registers = 3 * neurons["steps"]  # the membrane, its sum with what arrives, and the reset of that
+    own = sum(neurons[kind] * pj[price] for kind, price in logic.items()) + registers * pj["reg"]
+    spikes = 2 * sum(layer["inputs"] for layer in layers) / BITS
+    memory = (neurons["reads"] + neurons["writes"] + spikes) * pj["sram"] + 3 * arriving * pj["spad"]
+    parts = {
+        "synapse_joules": 1e-12 * arriving * (pj["acc"] + pj["and"]),
+        "neuron_joules": 1e-12 * own,
+        "memory_joules": 1e-12 * (memory + weights * pj["dram"]),
+    }
+    found: dict[str, Any] = {"label": "estimate", "forward_joules": sum(parts.values()), **parts}
+    found |= {"source": SATA["source"], "accesses": ACCESSES, "left_out": f"{UNPRICED}; memory on the way back"}
     if all("gradient" in layer for layer in layers):
         surrogate = pj["mul"] + 2 * pj["add"] + pj["mux"] + 2 * pj["shift"]
         back = sum(layer["gradient"] * layer["dense"] for layer in layers) * (pj["mul"] + pj["acc"])
-        found["backward_joules"] = 1e-12 * (neurons * surrogate + back)
+        found["backward_joules"] = 1e-12 * (neurons["steps"] * surrogate + back)
         found["update_joules"] = 1e-12 * arriving * (pj["acc"] + pj["and"])
     return found
 
