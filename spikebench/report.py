@@ -32,6 +32,7 @@ FLAGS = {
     "stolen": "the host took more than a fiftieth of a core from this machine: measure again when it is quiet",
     "shared_gpu": "other processes were on the GPU: measure again alone",
     "throttled": "the GPU was held down or slow: let it cool, or fix its clock",
+    "host_bound": "the host works on a launch for 0.9 of its time: a faster kernel changes device_time, not what is waited for",
     "unsteady": "spread, drift or load stayed too large in three tries: measure on a quieter machine",
     "bimodal": "a median exceeds twice its minimum: the samples fall into groups; look at them before using the median",
     "changed_threads": "the subject changed the number of threads: it is not comparable with the others",
