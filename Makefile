@@ -8,7 +8,7 @@ STATE := .venv/state
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help bench test check gpu figures docs docs-serve dist clean FORCE
+.PHONY: help bench test check gpu kernels figures docs docs-serve dist clean FORCE
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,10 @@ check: $(STATE)/check ## check format, lint, types and imports between rooms
 # from the source tree, with the Python there is: nothing is installed and nothing fetched
 gpu: ## measure on a GPU in at most 10 minutes: make gpu GPU_ARGS="--commit HASH --out FOLDER"
 	PYTHONPATH=. $(PYTHON) -m spikebench gpu $(GPU_ARGS)
+
+# on any machine that has the same version of triton: the folder is then carried to the GPU
+kernels: ## compile the kernels of make gpu ahead: make kernels GPU_ARGS="--kernels FOLDER --capability 90"
+	PYTHONPATH=. $(PYTHON) -m spikebench gpu --compile-only $(GPU_ARGS)
 
 figures: $(STATE)/bench ## draw the README's figures and tables from the committed records
 	$(VENV_PYTHON) -m spikebench plot speedup results/amd-epyc-f25m1-2c/quick.jsonl -o docs/figures

@@ -33,6 +33,10 @@ def _stages(question: Question) -> Iterator[tuple[list[str], int, int]]:
         done = count
 
 
+def _cases(question: Question, block: int, subjects: list[str]) -> list[Case]:
+    return question.cases(block, subjects) if isinstance(question, Weighing) else question.cases()
+
+
 class Campaign:
     """What has been measured, and the measuring of one block more."""
 
@@ -40,9 +44,15 @@ class Campaign:
         self.session, self.where, self.records, self.data_root = session, where, records, data_root
         self.table = Table(records)
 
+    def gates(self, jobs: Iterable[tuple[Question, int, list[str]]], tell: Tell) -> None:
+        """The gates of all that blocks will ask of a GPU, side by side, before anything is timed."""
+        cases = [c for question, block, subjects in jobs for c in _cases(question, block, subjects)]
+        for case, outcome in self.session.gates(c for c in cases if c.device == "cuda"):
+            tell(f"gate {outcome.status}", case)
+
     def block(self, question: Question, block: int, subjects: list[str], tell: Tell) -> None:
         """Measure a block, in random order, unless it is there; cases that went wrong before are left out."""
-        cases = question.cases(block, subjects) if isinstance(question, Weighing) else question.cases()
+        cases = _cases(question, block, subjects)
         cases = [c for c in cases if not self.table.problem([c])]
         if not cases or len(self.table.blocks(cases)) > block:
             return

@@ -145,6 +145,17 @@ def gpu_handle() -> Any | None:
         return None
 
 
+def capability() -> int | None:
+    """CUDA's compute capability of the first visible GPU, 90 for 9.0, or None."""
+    import pynvml
+
+    handle = gpu_handle()
+    if handle is None:
+        return None
+    major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
+    return 10 * major + minor
+
+
 def cpu_hertz() -> float | None:
     """The clock of the fastest core now, or None where the system does not say."""
     try:

@@ -1,6 +1,5 @@
 """A few minutes on a GPU that is somebody else's, spent in order of value: gates, sweeps against the floor, energy."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,9 +8,10 @@ from typing import Any, cast
 
 from spikebench import clock, environment, rooms, stats
 from spikebench.case import Case, grid
+from spikebench.cores import Cores
 from spikebench.process import Outcome, Workers
 from spikebench.record import Record, Status
-from spikebench.runner import Session, Settings
+from spikebench.runner import JOBS, Session, Settings
 
 ELSEWHERE = ("cpu", "snntorch", "spikingjelly", "norse", "sinabs")  # backends that a GPU says nothing about
 COMPILED = ("lif@compiled",)  # torch.compile takes most of a minute for each
@@ -19,7 +19,6 @@ FUSED = tuple(f"{n}@triton" for n in ("lif", "spsn", "psu", "exodus", "spike_sam
 PATIENT = {"lif@indexed": 2048, "lif@cudagraph": 4096, "lif@eager": 16384}  # launches by the thousand: up to this T
 FEW = 3  # samples of those
 METRICS = ("latency", "bandwidth", "compile_time", "spike_rate")
-JOBS = 6  # gates at once: a gate is no timing
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ class Borrowed(Session):
         self.budget = budget
         if commit:
             self.environment |= {"commit": commit, "dirty": None}
-        self._ready = Ready()
+        self._ready = Ready(self._variables)
 
     def __enter__(self) -> "Borrowed":
         return self
@@ -131,32 +130,14 @@ class Borrowed(Session):
             return Outcome("skipped", f"the budget of {self.budget.seconds:g} s was spent")
         workers = self._ready.take()
         try:
-            return workers.ask(self._job(case, job), self._timeout(), watch)
+            return workers.ask(*self._bounded(case, job), watch)
         finally:
             workers.close()
 
-    def _job(self, case: Case, job: dict[str, Any]) -> dict[str, Any]:
-        return job | {"case": case.to_json(), "memory_limit": self.settings.memory_limit}
-
-    def _timeout(self) -> float:
-        return max(1.0, min(self.settings.timeout or self.budget.left, self.budget.left))
-
-    def gates(self, cases: Iterable[Case], budget: Budget) -> Iterator[tuple[Case, Outcome]]:
-        """The gates of cases, several at once, as they come in order; what the budget does not reach is left out."""
-        wanted = {c.case_id: c for c in (case.gated for case in cases) if c.case_id not in self._gates}
-        parts = Cores.parts(JOBS)
-
-        def one(case: Case) -> Outcome | None:
-            if budget.left <= 0:
-                return None
-            with Workers(parts.count, fork=False) as workers:
-                return workers.ask(self._job(case, {"kind": "gate"}), min(self._timeout(), max(1.0, budget.left)))
-
-        with ThreadPoolExecutor(len(parts.free), initializer=parts.take) as pool:
-            for case, outcome in zip(wanted.values(), pool.map(one, wanted.values()), strict=True):
-                if outcome is not None:
-                    self._gates[case.case_id] = outcome
-                    yield case, outcome
+    def _bounded(self, case: Case, job: dict[str, Any]) -> tuple[dict[str, Any], float | None]:
+        """A job with its case; it may take what is left of the budget."""
+        limit = max(1.0, min(self.settings.timeout or self.budget.left, self.budget.left))
+        return job | {"case": case.to_json(), "memory_limit": self.settings.memory_limit}, limit
 
     def gate_record(self, case: Case, outcome: Outcome) -> Record:
         """The record of a gate that nothing was timed after."""
@@ -167,58 +148,42 @@ class Borrowed(Session):
         return Record(**head, status=status, reason=outcome.reason, environment=facts)
 
 
-@dataclass(frozen=True)
-class Cores:
-    """The cores of this machine in equal parts, one for each of several threads and the processes they start.
-
-    Processes that place their threads would all take the same cores otherwise.
-    """
-
-    free: deque[set[int]]
-    count: int
-
-    @staticmethod
-    def parts(most: int) -> "Cores":
-        there = sorted(os.sched_getaffinity(0))
-        count = max(1, len(there) // most)
-        return Cores(deque(set(there[i : i + count]) for i in range(0, len(there) - count + 1, count)), count)
-
-    def take(self) -> None:
-        """Keep the calling thread, and what it starts, to a part of its own."""
-        os.sched_setaffinity(0, self.free[0])
-        self.free.rotate(-1)
+AHEAD = (
+    3  # processes that have started before they are needed: odd, so that the one begun is never on the measured half
+)
 
 
 class Ready:
-    """Fresh processes that wait for a job: while one measures on half of the cores, the next one starts on the others.
+    """Fresh processes that wait for a job: while one measures on half of the cores, another one starts on the others.
 
     A process dies with the thread that started it, so the threads live as long as this does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, variables: dict[str, str]) -> None:
         parts = Cores.parts(2)
-        self.threads = parts.count
+        self.threads, self._variables = parts.count, variables
         self._pools = deque(ThreadPoolExecutor(1, initializer=parts.take) for _ in parts.free)
-        self._next = self._begin()
+        self._waiting = deque(self._begin() for _ in range(AHEAD))
 
     def _begin(self) -> Future[Workers]:
         self._pools.rotate()
         return self._pools[0].submit(self._start)
 
     def _start(self) -> Workers:
-        workers = Workers(self.threads, fork=False)
+        workers = Workers(self.threads, fork=False, more=self._variables)
         workers.prepare()
         return workers
 
     def take(self) -> Workers:
         """A process that has started; the one after it begins to."""
-        ready = self._next.result()
-        self._next = self._begin()
+        ready = self._waiting.popleft().result()
+        self._waiting.append(self._begin())
         return ready
 
     def close(self) -> None:
-        """Stop the process that waits."""
-        self._next.result().close()
+        """Stop the processes that wait."""
+        for waiting in self._waiting:
+            waiting.result().close()
         for pool in self._pools:
             pool.shutdown()
 
@@ -233,7 +198,7 @@ def measured(session: Borrowed, stage: Stage, keep: Callable[[Record], None]) ->
     budget, cases, done = session.budget.part(stage.share), list(stage.cases), 0
     while cases and budget.left > 0:
         group, cases = (cases[: 2 * JOBS], cases[2 * JOBS :]) if stage.metrics else (cases, [])
-        for case, outcome in session.gates(group, budget):
+        for case, outcome in session.gates(group, lambda: budget.left):
             if not stage.metrics:
                 keep(session.gate_record(case, outcome))
                 done += 1

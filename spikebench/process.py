@@ -61,11 +61,13 @@ class Turns:
 class Workers:
     """Fresh worker processes, one job each. `fork` serves them from one that has torch loaded; False starts each anew.
 
-    CUDA cannot be used after a fork: cases on a GPU need fork=False.
+    CUDA cannot be used after a fork: cases on a GPU need fork=False. `more` are further environment variables.
     """
 
-    def __init__(self, threads: int, fork: bool = True, python: str = sys.executable) -> None:
-        self.threads, self.fork, self.python = threads, fork, python
+    def __init__(
+        self, threads: int, fork: bool = True, python: str = sys.executable, more: dict[str, str] | None = None
+    ) -> None:
+        self.threads, self.fork, self.python, self.more = threads, fork, python, more or {}
         self._server: subprocess.Popen[bytes] | None = None
         self._buffer = b""
         self._folder = tempfile.TemporaryDirectory(prefix="spikebench-")
@@ -187,7 +189,7 @@ class Workers:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=os.environ | environment.for_worker(self.threads),
+                env=os.environ | environment.for_worker(self.threads) | self.more,
                 start_new_session=True,
             )
             self._buffer = b""

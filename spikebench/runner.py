@@ -13,6 +13,7 @@ from typing import Any, cast, get_args
 
 from spikebench import clock, environment, rooms, stability, store
 from spikebench.case import Case, Mode, with_changes
+from spikebench.cores import Cores
 from spikebench.executor import Executor, Job, Local
 from spikebench.monitor import Monitor
 from spikebench.process import Outcome, Turns, Workers
@@ -20,6 +21,7 @@ from spikebench.record import Measurement, Record, Status
 
 DEFAULT_METRICS = ("latency", "compile_time", "copy", "spike_rate", "peak_memory")
 TRIES = 3  # of a case that is unsteady, when strict
+JOBS = 6  # gates at once
 SMALL = 2**26  # bytes of input; of what is larger, one process at a time has its data in memory
 
 
@@ -42,6 +44,7 @@ class Settings:
     threads: int = field(default_factory=environment.threads)
     fork: bool = True
     strict: bool = False  # measure what is unsteady again, at most TRIES times in all, and mark what stays so
+    kernels: Path | None = None  # folder of kernels that triton has compiled, and compiles into; None: triton's own
     python: dict[str, str] = field(default_factory=dict)  # backend, or foreign file or package → interpreter
 
     def __post_init__(self) -> None:
@@ -85,7 +88,8 @@ class Session:
         """Who starts the processes of a case; with several places, they can work side by side."""
         python, fork = self._python(case.to_json()), self.settings.fork and case.device != "cuda"
         if (python, fork, place) not in self._workers:
-            self._workers[python, fork, place] = Workers(self.settings.threads, fork=fork, python=python)
+            made = Workers(self.settings.threads, fork=fork, python=python, more=self._variables)
+            self._workers[python, fork, place] = made
         return self._workers[python, fork, place]
 
     def ask(self, case: Case, job: dict[str, Any], watch: Callable[[str], None] | None = None) -> Outcome:
@@ -113,6 +117,34 @@ class Session:
             known = next((g.result["gate"]["bias"] for g in alike if g and g.status == "ok"), None)
             self._gates[case.case_id] = self.ask(case, {"kind": "gate", "bias": known})
         return self._gates[case.case_id]
+
+    def gates(self, cases: Iterable[Case], left: Callable[[], float] | None = None) -> Iterator[tuple[Case, Outcome]]:
+        """The gates that cases have not had, several at once, as they come in order: a gate is no timing.
+
+        `left` says how many seconds there are; what they do not reach is left out.
+        """
+        wanted = {c.case_id: c for c in (case.gated for case in cases) if c.case_id not in self._gates}
+        parts = Cores.parts(JOBS)
+
+        def one(case: Case) -> Outcome | None:
+            seconds = left() if left else math.inf
+            if seconds <= 0:
+                return None
+            job, limit = self._bounded(case, {"kind": "gate"})
+            limit = min(limit or math.inf, max(1.0, seconds))
+            with Workers(parts.count, fork=False, python=self._python(case.to_json()), more=self._variables) as workers:
+                return workers.ask(job, None if math.isinf(limit) else limit)
+
+        with ThreadPoolExecutor(len(parts.free), initializer=parts.take) as pool:
+            for case, outcome in zip(wanted.values(), pool.map(one, wanted.values()), strict=True):
+                if outcome is not None:
+                    self._gates[case.case_id] = outcome
+                    yield case, outcome
+
+    @property
+    def _variables(self) -> dict[str, str]:
+        """Environment variables of processes: where the compiled kernels of triton are."""
+        return {"TRITON_CACHE_DIR": str(self.settings.kernels.resolve())} if self.settings.kernels else {}
 
     def measure(self, case: Case, repeat: int = 0, metrics: tuple[str, ...] | None = None) -> Record:
         """One case in fresh processes; with `strict` again while it is unsteady, then flagged so."""

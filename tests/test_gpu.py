@@ -1,6 +1,7 @@
 """The tour of a borrowed GPU: what is asked, in which order, what is kept when time runs out. It runs in miniature here."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from spikebench import gpu, rooms, store
 from spikebench.case import Case
 from spikebench.process import Outcome, Workers
 from spikebench.record import Measurement, Record
+from spikebench.runner import Session
 
 ROOT = Path(__file__).parent.parent
 STAGES = gpu.stages()
@@ -50,7 +52,7 @@ class Fake(gpu.Borrowed):
         self.budget, self.asked = budget, list[tuple[str, int]]()
         self.settings = gpu.Settings()
 
-    def gates(self, cases: Any, budget: gpu.Budget) -> Iterator[tuple[Case, Outcome]]:
+    def gates(self, cases: Any, left: Any = None) -> Iterator[tuple[Case, Outcome]]:
         yield from ((c, Outcome("ok")) for c in cases)
 
     def gate_record(self, case: Case, outcome: Outcome) -> Record:
@@ -119,7 +121,44 @@ def test_the_whole_tour_in_miniature(tmp_path: Path) -> None:
     assert records and sum(said["records"].values()) == len(records)
     assert {r.environment["commit"] for r in records} == {"abc123"}
     assert all(r.status in ("ok", "refused", "skipped", "timeout") for r in records), said["not_ok"]
-    assert len(list(tmp_path.iterdir())) <= 8
+    assert {p.name for p in tmp_path.iterdir()} == {"gpu.jsonl", "summary.json"}
+    assert "report" in said["tests"] and not any("Benchmark" in line for line in said["tests"]["report"])
+
+
+def test_processes_that_wait_alternate_between_the_halves_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is begun while one measures is never on its half."""
+    made: list[int] = []
+
+    class Workers:
+        def __init__(self, *_: Any, **__: Any) -> None:
+            self.half = min(os.sched_getaffinity(0))
+            made.append(self.half)
+
+        def prepare(self) -> None:
+            pass
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(gpu, "Workers", Workers)
+    ready = gpu.Ready({})
+    if len(ready._pools) < 2:
+        pytest.skip("one core has no halves")
+    for _ in range(6):
+        taken: Any = ready.take()
+        begun: Any = ready._waiting[-1].result()
+        assert begun.half != taken.half
+    ready.close()
+    assert len(made) == 6 + gpu.AHEAD
+
+
+def test_gates_of_a_session_run_side_by_side_and_stop_with_the_time() -> None:
+    cases = [Case(s, T=8, B=1, N=4) for s in ("lif@eager", "plif@eager", "psn@eager")]
+    with Session(gpu.Settings(threads=1)) as session:
+        assert list(session.gates(cases, lambda: 0.0)) == []
+        found = list(session.gates(cases[:2]))
+        assert [(c.subject, o.status) for c, o in found] == [("lif@eager", "ok"), ("plif@eager", "ok")]
+        assert list(session.gates(cases[:2])) == [], "once per session"
 
 
 def test_a_machine_without_a_gpu_says_so() -> None:

@@ -105,6 +105,7 @@ def _measured(
         jobs = [(c, *job) for _, c in named for job in plan(c.questions(full))]
         alone = len(named) == 1
         with stderr_progress(len(jobs)) as progress:
+            campaign.gates([(q, b, s) for _, q, _, b, s in jobs], lambda w, case: progress(w, case, 0, len(jobs)))
             begun = start = clock.monotonic()
             current = None
             for k, (c, question, index, block, subjects) in enumerate(jobs):

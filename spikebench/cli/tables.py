@@ -12,7 +12,7 @@ from rich.markdown import Markdown, Paragraph, TableElement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from spikebench import stability, stats, units
+from spikebench import clock, stability, stats, units
 from spikebench.case import Case
 from spikebench.cli.layout import Table, fold, printable
 from spikebench.record import Record
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from spikebench.compare import Comparison
 
 Report = Callable[[str, Case, int, int], None]
+EVERY = 5.0  # seconds between two lines of progress
 
 
 @lru_cache(maxsize=1)
@@ -75,7 +76,13 @@ def page(markdown: str) -> None:
 
 @contextmanager
 def stderr_progress(total: int) -> Iterator[Report]:
-    """A progress bar on stderr; the report function takes what happens, the case, how many are done, and of how many."""
+    """A progress bar on stderr; the report function takes what happens, the case, how many are done, and of how many.
+
+    Where stderr is no terminal, lines stand for the bar: one in EVERY seconds at most, so that a log shows that work goes on.
+    """
+    if not sys.stderr.isatty():
+        yield _lines()
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=total)
@@ -85,6 +92,20 @@ def stderr_progress(total: int) -> Iterator[Report]:
             bar.update(task, completed=done, total=of, description=f"{case.subject} T={case.T}{note}")
 
         yield report
+
+
+def _lines() -> Report:
+    """A report that prints lines, none in the first EVERY seconds."""
+    start = last = clock.monotonic()
+
+    def report(what: str, case: Case, done: int, of: int) -> None:
+        nonlocal last
+        now = clock.monotonic()
+        if now - last >= EVERY:
+            last = now
+            print(f"{now - start:.0f} s: {done} of {of}: {case.subject} T={case.T} {what}", file=sys.stderr, flush=True)
+
+    return report
 
 
 def records_table(records: list[Record]) -> None:

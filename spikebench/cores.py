@@ -1,0 +1,27 @@
+"""The cores of this machine in parts, for processes that work side by side."""
+
+import os
+from collections import deque
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Cores:
+    """Equal parts, one for each of several threads and the processes they start.
+
+    Processes that place their threads would all take the same cores otherwise.
+    """
+
+    free: deque[set[int]]
+    count: int
+
+    @staticmethod
+    def parts(most: int) -> "Cores":
+        there = sorted(os.sched_getaffinity(0))
+        count = max(1, len(there) // most)
+        return Cores(deque(set(there[i : i + count]) for i in range(0, len(there) - count + 1, count)), count)
+
+    def take(self) -> None:
+        """Keep the calling thread, and what it starts, to a part of its own."""
+        os.sched_setaffinity(0, self.free[0])
+        self.free.rotate(-1)
