@@ -47,7 +47,8 @@ class Campaign:
     def gates(self, jobs: Iterable[tuple[Question, int, list[str]]], tell: Tell) -> None:
         """The gates of all that blocks will ask of a GPU, side by side, before anything is timed."""
         cases = [c for question, block, subjects in jobs for c in _cases(question, block, subjects)]
-        for case, outcome in self.session.gates(c for c in cases if c.device == "cuda"):
+        wanted = [c for c in cases if c.device == "cuda"]
+        for case, outcome in self.session.gates(wanted) if wanted else ():
             tell(f"gate {outcome.status}", case)
 
     def block(self, question: Question, block: int, subjects: list[str], tell: Tell) -> None:

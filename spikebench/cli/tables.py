@@ -128,7 +128,7 @@ def _cells(r: Record, floor: bool) -> list[str]:
         *(str(case[k]) for k in "TBN"),
         units.show(time, "s"),
         f"{spread:.0%}" if samples else "—",
-        units.show(time / copy, "1"),
+        units.show((stats.median(_samples(r, "device_time")) if _samples(r, "device_time") else time) / copy, "1"),
         *([units.show(stats.median(_samples(r, "bandwidth")), "1")] if floor else []),
         units.show(stats.median(_samples(r, "peak_memory")), "B"),
         units.show(stats.median(_samples(r, "spike_rate")), "1"),
