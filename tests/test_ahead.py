@@ -15,7 +15,7 @@ LOOK = """
 import sys, torch, triton
 from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
-from spikebench.backends.triton import _ahead
+from spikebench import ahead
 from spikebench.case import Case
 
 class Driver:
@@ -24,7 +24,7 @@ class Driver:
     def get_current_stream(self, _): return 0
 
 driver.set_active(Driver())
-for launch in _ahead.launches(Case("{subject}", T=256, B=4, N=96, mode="{mode}", device="cuda")):
+for launch in ahead.launches(Case("{subject}", T=256, B=4, N=96, mode="{mode}", device="cuda")):
     given = {{k: torch.empty_like(v, device="cpu") if isinstance(v, torch.Tensor) else v for k, v in launch.arguments.items()}}
     print(launch.kernel.warmup(grid=launch.grid, num_warps=launch.warps, **given).hash)
 """
@@ -39,7 +39,7 @@ def test_what_is_compiled_ahead_is_what_a_launch_looks_for(tmp_path: Path, subje
     from spikebench.case import Case
 
     case = Case(subject, T=256, B=4, N=96, mode=mode, device="cuda")
-    command = [sys.executable, "-m", "spikebench.backends.triton", "ahead", str(tmp_path), "90", "1"]
+    command = [sys.executable, "-m", "spikebench.ahead", str(tmp_path), "90", "1"]
     said = subprocess.run(
         command, input=json.dumps(case.to_json()), cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -91,7 +91,7 @@ def _compile(folder: Path, capability: int, tiny: bool, budget: tour.Budget) -> 
         _say("no kernels are compiled ahead: triton is not installed")
         return
     cases = dict.fromkeys(c for stage in tour.stages("cuda", tiny) for c in stage.cases if c.parsed.backend == "triton")
-    command = [sys.executable, "-m", "spikebench.backends.triton", "ahead", str(folder), str(capability)]
+    command = [sys.executable, "-m", "spikebench.ahead", str(folder), str(capability)]
     text = "\n".join(json.dumps(c.to_json()) for c in cases)
     try:
         done = subprocess.run(
