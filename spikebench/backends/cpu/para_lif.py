@@ -1,0 +1,84 @@
+"""ParaLIF as one fused pass over time forward and one back."""
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from spikebench.backend import Refused
+from spikebench.backends.cpu import para_lif_kernels as kernels
+from spikebench.backends.cpu.surrogates import shape
+from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows, size
+from spikebench.neurons.para_lif import ParaLIF
+
+if TYPE_CHECKING:
+    from spikebench.case import Case
+
+BLOCK = 8192  # series
+LEARNING = ("recurrent", "learn_tau", "learn_threshold", "heterogeneous")
+NORMS = {"": kernels.IDENTITY, "s": kernels.SIGMOID, "t": kernels.TANH, "tr": kernels.POSITIVE}
+
+
+def refuses(case: "Case") -> str | None:
+    """float32 and float64 on a CPU, constants that are the same for all neurons and do not learn, not the mode sd."""
+    plain = not any(case.options[name] for name in LEARNING)
+    return _beyond(case.options["mode"], plain) or refuse(case.device, case.dtype)
+
+
+def moves(case: "Case") -> int:
+    """Bytes: x and spikes; for a graph the membranes too; in training also g, the membranes again and x's gradient."""
+    return size(case) * {"inference": 2, "forward": 3, "train": 6}[case.mode]
+
+
+def run(neuron: ParaLIF, x: Tensor, seed: int | None = None) -> Tensor:
+    """Spikes, shape of x [T, ...]."""
+    accept(x)
+    if reason := _beyond(neuron.mode, neuron.plain):
+        raise Refused(reason)
+    kind, c = _constants(neuron, x.dtype)
+    if torch.is_grad_enabled() and x.requires_grad:
+        return _Fused.apply(x, c, kind)  # pyright: ignore[reportReturnType] # untyped in torch
+    return _forward(x, c, keep=False)[0]
+
+
+def _beyond(mode: str, plain: bool) -> str | None:
+    if not plain:
+        return f"the cpu backend has no kernel with {', '.join(LEARNING)}; take eager, scan or fft"
+    if mode == "sd":  # before its first step m is 0, which is no value of σ
+        return "the cpu backend has no kernel for mode sd; take eager, scan or fft"
+    return None
+
+
+def _constants(neuron: ParaLIF, dtype: torch.dtype) -> tuple[int, Tensor]:
+    kind, k, inner = shape(neuron.surrogate, neuron.slope)
+    syn, mem = (float(d) for d in neuron.decays())
+    c = torch.zeros(kernels.CONSTANTS, dtype=torch.float64)
+    c[kernels.MEM], c[kernels.SYN], c[kernels.LEAK], c[kernels.THRESHOLD] = mem, syn, 1 - mem, float(neuron.threshold)
+    c[kernels.SLOPE], c[kernels.INNER], c[kernels.ONE], c[kernels.TWO] = k, inner, 1.0, 2.0
+    c[kernels.NORM], c[kernels.DELTA] = NORMS[neuron.mode[:-1]], neuron.mode.endswith("d")
+    return kind, c.to(dtype)[None]
+
+
+def _forward(x: Tensor, c: Tensor, keep: bool) -> tuple[Tensor, Tensor]:
+    """Spikes like x, and the membranes v [T, M], empty if not kept."""
+    spikes, flat = torch.empty(x.shape, dtype=x.dtype), rows(x)
+    v = flat.new_empty(flat.shape[0] if keep else 0, flat.shape[1])
+    launch(kernels.forward, [flat, rows(spikes), v, c], most=BLOCK)
+    return spikes, v
+
+
+class _Fused(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, c: Tensor, kind: int) -> Tensor:
+        spikes, v = _forward(x, c, keep=True)
+        ctx.save_for_backward(v, c)
+        ctx.kind = kind
+        return spikes
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride] # torch leaves the arguments open
+        refuse_second_order()
+        v, c = ctx.saved_tensors
+        gx = torch.empty(grad.shape, dtype=grad.dtype)
+        launch(kernels.backward, [rows(grad), rows(gx), v, c], ctx.kind, most=BLOCK)
+        return gx, None, None
