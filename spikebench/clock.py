@@ -124,8 +124,9 @@ class CudaClock:
         self._cuda._sleep(CYCLES)
         end.record()
         self._cuda.synchronize()
-        self._hertz = CYCLES / (start.elapsed_time(end) * 1e-3)
-        return self._hertz
+        found = CYCLES / (start.elapsed_time(end) * 1e-3)
+        self._hertz = found
+        return found
 
     def _prepare(self) -> tuple[Any, Any]:
         """Two events, when the cache is cold and the queue is empty."""

@@ -55,7 +55,7 @@ def sample(running: Running) -> list[float]:
     for hook in hooks:
         hook.remove()
     totals = {key: sum(layer[key] for layer in counted) for key in ("ac", "mac", "dense")}
-    neurons = {key: sum(step[key] for step in steps) for key in steps[0]} if steps else dict.fromkeys(NEURON, 0.0)
+    neurons: dict[str, float] = {key: sum(step[key] for step in steps) for key in NEURON}
     weights = float(sum(layer.get_parameter("weight").numel() for layer in layers))
     estimates = {"horowitz_45nm": _horowitz(totals, neurons), "sata": _sata(counted, neurons, weights)}
     running.detail |= totals | {"layers": counted, "neurons": neurons, "estimates": estimates}
