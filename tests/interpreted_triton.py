@@ -15,6 +15,9 @@ from spikebench.backends.triton import (
     ipsu,
     lif,
     masked_psn,
+    para_lif,
+    prf,
+    prf_lif,
     psn,
     psu,
     rpsu,
@@ -28,6 +31,9 @@ from spikebench.neurons.exodus import Exodus
 from spikebench.neurons.ipsu import IPSU
 from spikebench.neurons.lif import LIF
 from spikebench.neurons.masked_psn import MaskedPSN
+from spikebench.neurons.para_lif import ParaLIF
+from spikebench.neurons.prf import PRF
+from spikebench.neurons.prf_lif import PRFLIF
 from spikebench.neurons.psn import PSN
 from spikebench.neurons.psu import PSU
 from spikebench.neurons.rpsu import RPSU
@@ -307,6 +313,40 @@ def test_rpsu_is_the_definition(options: dict[str, Any], dtype: torch.dtype, chu
 def test_sliding_psn_is_the_definition(k: int, steps: int, dtype: torch.dtype) -> None:
     x, g = current(dtype, mean=0.6, size=(steps, 1, 5))
     agree(sliding_psn.run, SlidingPSN(k=k), x, g, block=4 if steps < 60 else 8)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("mode", ["t", "st", "tt", "trt", "d", "sd", "td", "trd"])
+def test_para_lif_is_the_definition(mode: Any, dtype: torch.dtype) -> None:
+    threshold = {"st": 0.6, "sd": 0.02}.get(mode, 0.1)
+    neuron = ParaLIF(mode=mode, threshold=threshold, mem_decay=0.7, syn_decay=0.5, surrogate="atan", slope=2.0)
+    x, g = current(dtype, mean=0.3)
+    agree(para_lif.run, neuron.rounded(dtype), x, g, block=16)
+    with torch.no_grad():
+        assert para_lif.run(neuron, x, spikes="uint8").dtype == torch.uint8
+
+
+def test_para_lif_that_learns_has_no_kernel() -> None:
+    with pytest.raises(Refused, match="eager, scan or fft"):
+        para_lif.run(ParaLIF(learn_tau=True), torch.zeros(3, 1, 2))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("options", [{}, {"decay": 0.9, "accumulation": "printed", "surrogate": "triangle"}])
+def test_prf_lif_is_the_definition(options: dict[str, Any], dtype: torch.dtype) -> None:
+    x, g = current(dtype, mean=0.4)
+    agree(prf_lif.run, PRFLIF(**options).rounded(dtype), x, g, block=16)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("options", [{}, {"tau": 0.5, "surrogate": "triangle", "slope": 0.5}])
+def test_prf_is_the_definition(options: dict[str, Any], dtype: torch.dtype) -> None:
+    torch.manual_seed(3)
+    neuron = PRF(7, threshold=0.2, **options).rounded(dtype)
+    x, g = current(dtype, mean=5.0)
+    agree(prf.run, neuron, x, g, block=16)
+    with torch.no_grad():
+        assert prf.run(neuron, x, spikes="uint8").dtype == torch.uint8
 
 
 def test_lif_is_interpreted_here() -> None:

@@ -15,8 +15,13 @@ CAPABILITIES = (90, 80)
 STEPS, NEURONS = 1000, 512
 CHUNK = {"lif": 256, "spsn": 256, "psu": 256, "exodus": 256, "slayer": 256, "rpsu": 256}
 FORM = {"spike_sampler": "dot"}
-ARGUMENTS: dict[str, dict[str, Any]] = {"spike_sampler": {"n": NEURONS}, "psn": {"T": STEPS}, "rpsu": {"T": STEPS}}
-NEURON_IDS = (*CHUNK, "spike_sampler", "psn", "sliding_psn")
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "spike_sampler": {"n": NEURONS},
+    "prf": {"n": NEURONS},
+    "psn": {"T": STEPS},
+    "rpsu": {"T": STEPS},
+}
+NEURON_IDS = (*CHUNK, "spike_sampler", "psn", "sliding_psn", "para_lif", "prf", "prf_lif")
 
 
 def listed(neuron: str) -> list[tuple[int, _launch.Launch]]:
@@ -69,7 +74,7 @@ def _passes(given: dict[str, Any]) -> list[str]:
     if given.get("ends") is not None:
         first, second, by = ("z", "r", "membrane") if "membrane" in given else ("x", "g", "y")
         return [f"ends of chunks of {first if given[by] is None else second}"]
-    kept = next((name for name in ("u", "y", "z", "v", "q") if name in given), None)
+    kept = next((name for name in ("u", "y", "z", "v", "q", "re") if name in given), None)
     parts = ["nothing kept"] if kept and given[kept] is None else []
     entering = next((name for name in ("state", "membrane") if name in given), None)
     return [*parts, *(["chunks"] if entering and given[entering] is not None else [])]
