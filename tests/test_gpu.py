@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from spikebench import gpu, rooms, store
+from spikebench.campaign import Campaign
 from spikebench.case import Case
 from spikebench.process import Outcome, Workers
 from spikebench.record import Measurement, Record
@@ -159,6 +160,34 @@ def test_gates_of_a_session_run_side_by_side_and_stop_with_the_time() -> None:
         found = list(session.gates(cases[:2]))
         assert [(c.subject, o.status) for c, o in found] == [("lif@eager", "ok"), ("plif@eager", "ok")]
         assert list(session.gates(cases[:2])) == [], "once per session"
+
+
+def test_gates_of_a_gpu_come_before_anything_is_timed_and_those_of_a_cpu_with_their_block(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Gating:
+        run_id = "r"
+
+        def gates(self, cases: Any) -> Iterator[tuple[Case, Outcome]]:
+            for case in cases:
+                asked.append(case.subject)
+                yield case, Outcome("ok")
+
+    class Question:
+        """What a claim asks that is no weighing: its cases."""
+
+        def __init__(self, device: str) -> None:
+            self.device = device
+
+        def cases(self) -> list[Case]:
+            return [Case("lif@eager", device=self.device), Case("spsn@fft", device=self.device)]
+
+    said: list[str] = []
+    questions: list[Any] = [Question("cuda"), Question("cpu")]
+    session: Any = Gating()
+    campaign = Campaign(session, tmp_path / "r.jsonl", [], None)
+    campaign.gates([(q, 0, []) for q in questions], lambda what, case: said.append(f"{case.subject} {what}"))
+    assert asked == ["lif@eager", "spsn@fft"] and said == ["lif@eager gate ok", "spsn@fft gate ok"]
 
 
 def test_a_machine_without_a_gpu_says_so() -> None:
