@@ -113,7 +113,7 @@ class Expected:
         if exact:
             allowed[error == 0] = 0
         near = None if jump is None else jump <= allowed
-        if near is not None and exact:
+        if near is not None and jump is not None and exact:
             near &= (jump > 0) | (error > 0)  # where nothing is rounded, the side of the jump is known
         at_jump = torch.zeros_like(flips[0]) if near is None else near.any(0)
         if bool(at_jump.all()):

@@ -79,7 +79,8 @@ class LIF(SteppedNeuron):
         self._hold("decay", decay + spread * (1 - decay) * _even(size), decay, learn_decay)
         self._hold("threshold", threshold * (1 + spread * _even(size)), threshold, learn_threshold)
         if not shared:
-            self.per_neuron = tuple(k for k in ("decay", "decay_logit", "threshold") if hasattr(self, k))
+            held = tuple(k for k in ("decay", "decay_logit", "threshold") if hasattr(self, k))
+            self.per_neuron = held  # pyright: ignore[reportAttributeAccessIssue]  # an option decides, not the class
         self.reset, self.detach_reset, self.reset_delay = reset, detach_reset, reset_delay
         self.strict, self.input_scale, self.synapse_decay = strict, input_scale, synapse_decay
         self.surrogate: Surrogate = surrogate

@@ -26,6 +26,7 @@ OPTIONS: list[dict[str, Any]] = [
         "threshold": 0.2,
     },
     {"bounded": True, "shared": False, "spread": 0.2, "learn_decay": True, "synapse_decay": 0.6},
+    {"bounded": True, "learn_threshold": True, "threshold": -0.3, "decay": 0.5},
     {"refractory": 2, "threshold": 0.5, "decay": 0.8},
     {"refractory": 3, "reset": "hard", "detach_reset": True, "synapse_decay": 0.7, "threshold": 0.5},
     {"surrogate": "rectangle", "slope": 0.5},
@@ -67,17 +68,19 @@ def unreset(s: Array) -> Array:
 
 def constants(options: dict[str, Any], parameters: dict[str, Array]) -> tuple[Array, Array]:
     """Decay and threshold, of each neuron or of all."""
-    decay = parameters.get("decay", np.float64(options["decay"]))
+    decay = parameters.get("decay", np.array(options["decay"]))
     if "decay_logit" in parameters:
         decay = 1 / (1 + np.exp(-parameters["decay_logit"]))
-    threshold = parameters.get("threshold", np.float64(options["threshold"]))
-    return decay, np.maximum(threshold, 0) if options["bounded"] else threshold
+    threshold = parameters.get("threshold", np.array(options["threshold"]))
+    return np.asarray(decay), np.asarray(np.maximum(threshold, 0) if options["bounded"] else threshold)
 
 
 def free(s: Array, options: dict[str, Any]) -> Array:
     """1 where none of the `refractory` steps before has a spike, else 0."""
-    period = options["refractory"]
-    return np.stack([1.0 - (s[max(0, t - period) : t] > 0.5).any(0) for t in range(len(s))]) if period else 0 * s + 1
+    period, out = options["refractory"], np.ones_like(s)
+    for t in range(len(s) if period else 0):
+        out[t] = 1 - (s[max(0, t - period) : t] > 0.5).any(0)
+    return out
 
 
 def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:
