@@ -121,6 +121,8 @@ def machine(folder: Path) -> Iterator[str]:
     yield "and that is larger than 10 % and than three times the noise: the noise is how far neighbouring commits of the same case differ,"
     yield "1.48 times the median of their absolute log ratios. `before` and `after` are medians over the commits of a level, with the least"
     yield "and the largest. A ratio below 1 is faster.\n"
+    if not found:
+        yield "No step here is larger than the noise.\n"
     for between in sorted({step.commits for step in found}, key=lambda pair: history().index(pair[1])):
         yield from _section(between, [step for step in found if step.commits == between])
 

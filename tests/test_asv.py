@@ -90,6 +90,18 @@ def test_commits_without_the_public_name_have_the_same_cases(
     assert list(old.CASES) == list(suite.CASES) and not hasattr(old, "Cuda")
 
 
+def test_the_committed_history_is_of_these_benchmarks(suite: ModuleType) -> None:
+    """Another name, version or size would start another series."""
+    file = ROOT / "results" / "asv" / "benchmarks.json"
+    known = {name: about for name, about in json.loads(file.read_text()).items() if name != "version"}
+    assert {name.split(".")[1] for name in known} == {*AXES, "Cuda"}
+    for name, about in known.items():
+        axis = getattr(suite, name.split(".")[1])()
+        assert about["version"] == axis.version and tuple(about["param_names"]) == axis.param_names, name
+        assert about["params"] == [list(map(repr, values)) for values in axis.params], name
+        assert about["unit"] == getattr(axis, name.split(".")[2]).unit, name
+
+
 def test_sizes_are_numbers_and_each_benchmark_has_a_version(suite: ModuleType) -> None:
     for name in (*AXES, "Cuda"):
         axis = getattr(suite, name)()

@@ -84,3 +84,14 @@ def test_what_is_missing_is_said(history: ModuleType, monkeypatch: pytest.Monkey
     assert "unshallow" in history.published()
     text = "\n".join(history.page(history.published()))
     assert "not part of this site, because this clone does not have" in text and "no table of steps" in text
+
+
+@needs_asv
+def test_the_committed_history_is_of_this_repository(history: ModuleType) -> None:
+    if git("rev-parse", "--is-shallow-repository") != ["false"]:
+        pytest.skip("a clone with its history is needed")
+    measured = {p.name.partition("-")[0] for p in history.RESULTS.glob("*/*-*.json")}
+    assert measured == {c[:8] for c in history.history()}
+    for folder in (p for p in history.RESULTS.iterdir() if p.is_dir()):
+        values = history.series(folder)
+        assert values and all(0 < t < 60 for series in values.values() for _, t in series)
