@@ -15,7 +15,7 @@
 # %%
 from pathlib import Path
 
-from spikebench import claim, finding, stats, store, units
+from spikebench import claim, finding, paired, stats, store, units
 from spikebench.growth import growth_rows
 
 ROOT = next(p for p in (Path.cwd(), *Path.cwd().parents) if (p / "results").is_dir())
@@ -35,14 +35,14 @@ print(f"{said.paper}; {said.where}. Hardware: {said.hardware}.")
 records = store.load(RESULTS / "growth.jsonl")
 for row in growth_rows(records):
     print(
-        f"{row['subject']:14} B={row['B']:<3} N={row['N']:<4} bT/a = {row['bT/a']:28} last exponent {row['last exponent']}"
+        f"{row['subject']:14} B={row['B']:<3} N={row['N']:<4} bT/a = {row['bT/a']:28} exponent {row['scaling exponent']}"
     )
 
 # %% [markdown]
 # Between the two longest lengths the indexed loop grows with an exponent near 2, the unbind loop near 1:
 
 # %%
-exponents = {(r["subject"], r["N"]): float(r["last exponent"]) for r in growth_rows(records)}
+exponents = {(of[0].case["subject"], of[0].case["N"]): s.exponent for of, s in paired.scalings(records)}
 assert exponents["lif@indexed", 128] > 1.7
 assert exponents["lif@eager", 128] < 1.3
 

@@ -5,6 +5,7 @@ from collections import defaultdict
 from typing import Any
 
 from spikebench import stats
+from spikebench.origin import apart, by_origin
 from spikebench.record import Record
 from spikebench.rooms import Problem
 
@@ -19,8 +20,15 @@ def rows(
     The interval is Welch's on the logs of process medians; q is the false discovery rate over the cases, and
     `over_cases` their geometric mean, with the number of cases that one side did not complete. Raises Problem naming what differs between the machines of
     the two sides, unless `anyway`; then the reason of every row says it.
+    A side of several origins is refused alike; with `anyway` its newest is compared.
     """
-    differs = _differs(base, new)
+    differs, mixed = _differs(base, new), [_several(side, which) for side, which in ((base, "first"), (new, "second"))]
+    base, new = (next(iter(by_origin(side).values()), []) for side in (base, new))
+    if any(mixed) and not anyway:
+        raise Problem(
+            f"{'; '.join(filter(None, mixed))}; use --anyway to compare the newest of each, or give files of one"
+        )
+    differs += filter(None, mixed)
     if differs and not anyway:
         raise Problem(f"these runs cannot be compared: {'; '.join(differs)}; use --anyway to see them side by side")
     sides = [_medians(side, metric) for side in (base, new)]
@@ -43,9 +51,10 @@ def _row(
     case: dict[str, Any], base: list[float], new: list[float], metric: str, floor: float, note: str | None
 ) -> dict[str, Any]:
     ratio = stats.unpaired_ratio(base, new)
-    numbers = {"ratio": ratio.estimate, "low": ratio.low, "high": ratio.high, "n": ratio.n}
+    low, high = (ratio.low, ratio.high) if ratio.n > 1 else (None, None)
+    numbers = {"ratio": ratio.estimate, "low": low, "high": high, "n": ratio.n}
     names = {"subject": case["subject"], "baseline": case["subject"], "case": case, "metric": metric}
-    interval = {k: v if math.isfinite(v) else None for k, v in numbers.items()}
+    interval = {k: v if v is None or math.isfinite(v) else None for k, v in numbers.items()}
     return {**names, **interval, "verdict": stats.verdict(ratio, floor), "status": "ok", "reason": note, "p": ratio.p}
 
 
@@ -56,6 +65,12 @@ def _medians(records: list[Record], metric: str) -> dict[str, list[float]]:
         if r.status == "ok" and m and m.samples:
             found[r.case_id].append(stats.median(m.samples))
     return found
+
+
+def _several(side: list[Record], which: str) -> str:
+    """That a side is of several origins, of which only the newest is compared; empty if it is not."""
+    origins = list(by_origin(side))
+    return f"the {which} run holds {apart(origins)}, the newest {origins[0]}" if len(origins) > 1 else ""
 
 
 def _differs(base: list[Record], new: list[Record]) -> list[str]:

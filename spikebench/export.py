@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from spikebench import stats, store
+from spikebench.origin import by_origin, origin
 from spikebench.record import Record
 from spikebench.rooms import Problem
 
@@ -97,12 +98,12 @@ FORMATS = {"csv": _csv, "parquet": _parquet, "bencher": _bencher, "github": _git
 
 
 def figures(records: Iterable[Record]) -> Iterator[Figure]:
-    """The figures of the records that are ok; the seeds of a training are its processes. Machines are kept apart."""
+    """The figures of the records that are ok; the seeds of a training are its processes. Origins are kept apart."""
     sides: dict[tuple[str, str, str], list[list[float]]] = defaultdict(list)
     kept = [r for r in records if r.status == "ok"]
-    several = len({r.environment.get("machine") for r in kept}) > 1
+    several = len(by_origin(kept)) > 1
     for r in kept:
-        name = label(r.case) + (f" on {r.environment.get('machine')}" if several else "")
+        name = label(r.case) + (f" on {origin(r)}" if several else "")
         for m in r.measurements:
             if samples := [v for v in m.samples if math.isfinite(v)]:
                 sides[name, m.metric, m.unit].append(samples)

@@ -4,18 +4,20 @@ from collections import defaultdict
 from typing import Any
 
 from spikebench import stats, units
+from spikebench.origin import Origin, origin
 from spikebench.record import Record
 
 _BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 
 
 def floor_rows(records: list[Record]) -> list[dict[str, Any]]:
-    """One row per case: time ÷ copy, share of the copy bandwidth, and peak memory ÷ input, with 95 % t intervals on the logs."""
-    groups: dict[str, list[Record]] = defaultdict(list)
+    """One row per case and origin: time ÷ copy, share of the copy bandwidth, and peak memory ÷ input, with 95 % t intervals on the logs."""
+    groups: dict[tuple[Origin, str], list[Record]] = defaultdict(list)
     for r in records:
         if r.status == "ok" and r.case["workload"] == "layer" and r.measurement("copy"):
-            groups[r.case_id].append(r)
-    return [_row(group) for group in groups.values()]
+            groups[origin(r), r.case_id].append(r)
+    several = len({where for where, _ in groups}) > 1
+    return [_row(group) | ({"origin": str(where)} if several else {}) for (where, _), group in groups.items()]
 
 
 def _row(group: list[Record]) -> dict[str, Any]:

@@ -1,36 +1,39 @@
-"""How time grows with T: the fit t = a·T + b·T² per subject, from recorded processes."""
+"""How time grows with T: the fit t = a·T + b·T² and the scaling exponent per subject, from recorded processes."""
 
 from collections import defaultdict
 from typing import Any
 
-from spikebench import stats, units
+from spikebench import paired, stats, units
 from spikebench.record import Record
+
+ALWAYS, VARYING = ("mode", "B", "N"), ("workload", "network", "device", "dtype", "rate")
 
 
 def growth_rows(records: list[Record]) -> list[dict[str, Any]]:
-    """One row per subject, mode, B and N: a, b with its 95 % interval, b·T/a at the longest T, the last exponent."""
-    groups: dict[tuple[Any, ...], list[tuple[int, float]]] = defaultdict(list)
+    """One row per subject and sizes of one origin: a, b with its 95 % interval, b·T/a at the longest T, the scaling exponent.
+
+    What else differs between the rows, the origin among it, is a column.
+    """
+    groups: dict[tuple[Any, ...], list[Record]] = defaultdict(list)
     for r in records:
-        found = r.measurement("latency")
-        if r.status == "ok" and found and found.samples:
-            key = tuple(r.case[k] for k in ("subject", "mode", "B", "N"))
-            groups[key].append((r.case["T"], stats.median(found.samples)))
-    return [_row(key, points) for key, points in groups.items() if len({t for t, _ in points}) > 1 and len(points) > 2]
+        if paired.medians([r]):
+            groups[paired.origin(r), r.case["subject"], paired.point(r, "T")].append(r)
+    fit = [group for group in groups.values() if len({r.case["T"] for r in group}) > 1 and len(group) > 2]
+    more = [k for k in VARYING if len({str(group[0].case.get(k)) for group in fit}) > 1]
+    several = len({paired.origin(group[0]) for group in fit}) > 1
+    return [_row(group, more) | ({"origin": str(paired.origin(group[0]))} if several else {}) for group in fit]
 
 
-def _row(key: tuple[Any, ...], points: list[tuple[int, float]]) -> dict[str, Any]:
-    fit = stats.growth([t for t, _ in points], [s for _, s in points])
-    subject, mode, b, n = key
-    ends = f"{min(t for t, _ in points)}…{max(t for t, _ in points)}"
+def _row(group: list[Record], more: list[str]) -> dict[str, Any]:
+    fit = stats.growth([r.case["T"] for r in group], paired.medians(group))
+    case, lengths = group[0].case, [r.case["T"] for r in group]
     return {
-        "subject": subject,
-        "mode": mode,
-        "B": b,
-        "N": n,
-        "T": ends,
+        "subject": case["subject"],
+        **{k: case.get(k) for k in (*ALWAYS, *more)},
+        "T": f"{min(lengths)}…{max(lengths)}",
         "a": units.show(fit.a, "s"),
         "b": f"{fit.b:.3g} s [{fit.b_low:.3g}, {fit.b_high:.3g}]",
         "bT/a": f"{fit.curvature:.3g} [{fit.curvature_low:.3g}, {fit.curvature_high:.3g}]",
-        "last exponent": f"{fit.last_exponent:.3g}",
+        "scaling exponent": str(paired.scaling(group)),
         "processes": fit.n,
     }

@@ -6,17 +6,27 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from spikebench import stats, store
+from spikebench.origin import by_origin
 from spikebench.pairs import sides
 from spikebench.record import Record
 from spikebench.rooms import Problem
 
 
 def floors(records: Iterable[Record], metric: str = "latency", apart: bool = False) -> dict[str, float]:
-    """case_id → the farther end of the 95 % interval of A against A, as a share (0.03: 3 %).
+    """case_id → the farther end of the 95 % interval of A against A, as a share (0.03: 3 %); of several origins the largest.
 
     The two sides of a pair are the two records of one run, case and repeat. `apart`: the sides are the first and the last
     blocks of each run instead, as for records that were not measured side by side.
     """
+    found: dict[str, float] = {}
+    for part in by_origin(records).values():
+        for case, floor in _of_one(part, metric, apart).items():
+            found[case] = max(floor, found.get(case, 0.0))
+    return found
+
+
+def _of_one(records: Iterable[Record], metric: str, apart: bool) -> dict[str, float]:
+    """The floors of one origin."""
     blocks: dict[tuple[str, str, int], list[Record]] = defaultdict(list)
     for r in records:
         found = r.measurement(metric)

@@ -47,6 +47,8 @@ class Origin:
 def origin(record: Record) -> Origin:
     """The origin of a record. Of a session with several interpreters, whose versions differ on purpose, it is the session's."""
     e = record.environment
+    if "origin" in e:  # of a record that was made from a frame, which has no more than the label
+        return Origin(str(e["origin"]))
     own = e.get("session")
     session: dict[str, Any] = own if isinstance(own, dict) else e
     versions = {"python": session.get("python"), **_flat(session.get("versions"))}

@@ -156,7 +156,7 @@ class Scaling:
 
     def __str__(self) -> str:
         interval = f" [{self.low:.2f}, {self.high:.2f}]" if self.low is not None and self.high is not None else ""
-        return f"{self.exponent:.2f}{interval}, n={self.n}{'' if interval else ': no interval'}"
+        return f"{self.exponent:.2f}{interval}, n={self.n}"
 
 
 def scaling(records: Sequence[Record], metric: str = "latency") -> Scaling | None:

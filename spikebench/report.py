@@ -2,12 +2,10 @@
 
 import base64
 import hashlib
-import math
 import re
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,16 +13,15 @@ from typing import Any
 from jinja2 import Environment
 from markdown_it import MarkdownIt
 
-from spikebench import noise, stats, store, units
+from spikebench import noise, paired, store, units
 from spikebench import report_rows as rows
 from spikebench.growth import growth_rows
-from spikebench.pairs import Pairs, sides
+from spikebench.origin import apart, by_origin
 from spikebench.record import Record
 from spikebench.rooms import Problem
 
 BASELINE = "lif@eager"
 ROOM_FOR_FIGURES = 2_000_000  # bytes; the rest of a file of 5 MB is for the records
-POINT = ("workload", "network", "task", "mode", "T", "B", "N", "dtype", "device", "rate", "seed")
 FLAGS = {
     "ungated": "no definition was compared with the subject: its figures support no claim; gate it with --like ID",
     "off_rate": "the output spike rate is far from the one that the input aims at: compare only equal rates",
@@ -76,7 +73,7 @@ def page(
         for r in records
         if not _sound(r)
     ]
-    figures, left_out = _figures(sound)
+    sections, left_out = _sections(sound, baseline)
     environments, index = rows.environments(records)
     template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template.filters["sha256"] = lambda text: base64.b64encode(hashlib.sha256(str(text).encode()).digest()).decode()
@@ -84,11 +81,8 @@ def page(
         title=title,
         lead=_html(lead),
         facts=rows.facts(records),
-        verdicts=_verdicts(sound, baseline),
-        claims=_claims(sound),
-        growth=_growth(sound),
-        trainings=rows.trainings(sound),
-        figures=figures,
+        sections=sections,
+        apart=apart(by_origin(sound)),
         warnings=[*notes, *odd, *left_out, *rows.mixed(records)],
         flags=[(f, n, FLAGS.get(f, "")) for f, n in Counter(f for r in records for f in r.flags).most_common()],
         reasons=rows.reasons(records),
@@ -96,6 +90,30 @@ def page(
         commands=rows.commands(sound),
         data=rows.table(records, index),
     )
+
+
+def _sections(records: Sequence[Record], baseline: str | None) -> tuple[list[dict[str, Any]], list[str]]:
+    """What each origin's records come to, the newest first, and what did not find room."""
+    made: list[dict[str, Any]] = []
+    left_out: list[str] = []
+    room = ROOM_FOR_FIGURES
+    for where, part in by_origin(records).items():
+        figures, missing, room = _figures(part, room)
+        left_out += [f"{where}: {text}" for text in missing]
+        made.append(
+            {
+                "name": str(where),
+                "told": where.told,
+                "days": rows.facts(part)["days"],
+                "count": len(part),
+                "verdicts": verdicts(part, baseline),
+                "claims": _claims(part),
+                "growth": growth_rows([r for r in part if r.case["workload"] == "layer"]),
+                "trainings": rows.trainings(part),
+                "figures": figures,
+            }
+        )
+    return made, left_out
 
 
 def _sound(r: Record) -> bool:
@@ -115,68 +133,44 @@ def _html(markdown: str, down: int = 1) -> str:
     return reader.renderer.render(tokens, reader.options, {})
 
 
-def _latency(r: Record) -> float:
-    found = r.measurement("latency")
-    return stats.median(found.samples) if found and r.status == "ok" else math.nan
+def verdicts(records: Sequence[Record], baseline: str | None = None) -> list[dict[str, Any]]:
+    """Every subject against the baseline of its case, within each origin, where both were measured in the same blocks.
 
-
-def _with_latency(records: Iterable[Record]) -> list[Record]:
-    return [r for r in records if 0 < _latency(r) < math.inf and r.case["workload"] != "training"]
-
-
-def _growth(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """The fits of layers, apart for each machine, device, number type and rate, which a row names where there are several."""
-    groups: dict[tuple[str, ...], list[Record]] = defaultdict(list)
-    for r in _with_latency(records):
-        if r.case["workload"] == "layer":
-            groups[
-                str(r.environment.get("machine")), *(str(r.case.get(k)) for k in ("device", "dtype", "rate"))
-            ].append(r)
-    there = {"where": ""} if len(groups) > 1 else {}
-    return [row | {k: ", ".join(key) for k in there} for key, part in groups.items() for row in growth_rows(part)]
-
-
-def _verdicts(records: Sequence[Record], baseline: str | None) -> list[dict[str, Any]]:
-    """Every subject against the baseline where both are in at least two blocks, a block being a repeat of a run."""
-    points: dict[tuple[Any, ...], dict[str, dict[tuple[str, int], Record]]] = defaultdict(lambda: defaultdict(dict))
-    for r in _with_latency(records):
-        point = (str(r.environment.get("machine")), *(str(r.case.get(k)) for k in POINT))
-        points[point][str(r.case["subject"])].setdefault((r.run, r.repeat), r)
-    floors = noise.floors(_with_latency(records))
-    found = [row for subjects in points.values() if len(subjects) > 1 for row in _weigh(subjects, baseline, floors)]
-    for row, q in zip(found, stats.false_discovery([row["p"] for row in found]), strict=True):
-        row["verdict"] = f"{stats.confirmed(row['verdict'], q)}{row['note']}"
+    The baseline is `baseline`, else lif@eager, else the slowest subject. The result is that of `paired.compared`.
+    """
+    found: list[dict[str, Any]] = []
+    for where, part in by_origin(r for r in records if r.case["workload"] != "training").items():
+        floors, points = noise.floors(part), defaultdict[Any, dict[str, list[Record]]](lambda: defaultdict(list))
+        for r in part:
+            points[paired.point(r)][str(r.case["subject"])].append(r)
+        mine = [row for subjects in points.values() for row in _against(subjects, baseline, floors)]
+        for base in dict.fromkeys(row["baseline"] for row in mine):
+            family = [row for row in mine if row["baseline"] == base]
+            for row, result in zip(family, paired.corrected([row["result"] for row in family]), strict=True):
+                row |= {"result": result, "verdict": f"{result.verdict}{row['note']}", "origin": str(where)}
+        found += mine
     return found
 
 
-def _weigh(
-    subjects: dict[str, dict[tuple[str, int], Record]], baseline: str | None, floors: dict[str, float]
+def _against(
+    subjects: dict[str, list[Record]], baseline: str | None, floors: dict[str, float]
 ) -> Iterator[dict[str, Any]]:
-    slowest = max(subjects, key=lambda s: max(map(_latency, subjects[s].values())))
+    """The rows of one case: each subject against its baseline."""
+    slowest = max(subjects, key=lambda s: max(paired.medians(subjects[s]), default=0.0))
     base = next((b for b in (baseline, BASELINE) if b in subjects), slowest)
     for subject, mine in subjects.items():
-        blocks = sorted(mine.keys() & subjects[base].keys())
-        if subject == base or len(blocks) < 2:
+        floor = max(floors.get(side[0].case_id, 0.0) for side in (subjects[base], mine))
+        result = paired.compared(subjects[base], mine, "latency", floor) if subject != base else None
+        if result is None or (r := result.ratio) is None or r.n < 2:
             continue
-        pairs = [sides(subjects[base][b], mine[b]) for b in blocks]
-        times = [[_latency(side[b]) for b in blocks] for side in (subjects[base], mine)]
-        record = mine[blocks[0]]
-        # a comparison whose verdict may be looked at several times has wider intervals
-        plan = Pairs(len(blocks), len(blocks))
-        with suppress(Problem):  # of a record from elsewhere it may be no plan
-            plan = Pairs.of(record.pairs or plan)
-        ratio = plan.ratio([a for a, _ in pairs], [b for _, b in pairs])
-        floor = max(floors.get(side[blocks[0]].case_id, 0.0) for side in (subjects[base], mine))
-        ungated = any("ungated" in mine[b].flags for b in blocks)
         yield {
-            "case": _where(record),
+            "case": _where(mine[0]),
             "baseline": base,
             "subject": subject,
-            "times": [units.show(stats.median(side), "s") for side in times],
-            "ratio": units.ratio(ratio.estimate, ratio.low, ratio.high, ratio.n),
-            "verdict": stats.verdict(ratio, floor),
-            "note": " (ungated)" if ungated else "",
-            "p": ratio.p,
+            "times": [units.show(median, "s") for median in result.medians],
+            "ratio": units.ratio(r.estimate, r.low, r.high, r.n),
+            "result": result,
+            "note": " (ungated)" if any("ungated" in m.flags for m in mine) else "",
         }
 
 
@@ -187,27 +181,25 @@ def _where(r: Record) -> str:
 
 
 def _claims(records: Sequence[Record]) -> list[dict[str, str]]:
-    """The pages of the claims that these records say something about."""
+    """The pages of the claims that these records of one origin say something about."""
     from spikebench import claim, finding, pages
 
-    machines = dict.fromkeys(str(r.environment.get("machine")) for r in records)
     found: list[dict[str, str]] = []
     for name, c in claim.every():
-        for machine in machines:
-            f = finding.judge(name, c, [r for r in records if str(r.environment.get("machine")) == machine])
-            if f.measured is not None:
-                head = {"claim": name.replace("_", "-"), "claimed": f.claimed, "shown": f.shown, "verdict": f.verdict}
-                found.append(head | {"setting": f.setting or "", "page": _html(pages.page(f, c), 2)})
+        f = finding.judge(name, c, records)
+        if f.measured is not None:
+            head = {"claim": name.replace("_", "-"), "claimed": f.claimed, "shown": f.shown, "verdict": f.verdict}
+            found.append(head | {"setting": f.setting or "", "page": _html(pages.page(f, c), 3)})
     return found
 
 
-def _figures(records: Sequence[Record]) -> tuple[list[dict[str, str]], list[str]]:
-    """Every figure that the records allow, as SVG inside a data address, and what did not find room."""
+def _figures(records: Sequence[Record], room: int) -> tuple[list[dict[str, str]], list[str], int]:
+    """Every figure that the records allow, as SVG inside a data address, what did not find room, and the room left."""
     from spikebench.plots import draw, kinds
 
     drawn: list[dict[str, str]] = []
     left_out: list[str] = []
-    frame, room = store.frame(records, details=True), ROOM_FOR_FIGURES
+    frame = store.frame(records, details=True)
     with tempfile.TemporaryDirectory() as folder:
         for kind in kinds() if len(frame) else []:
             try:
@@ -224,4 +216,4 @@ def _figures(records: Sequence[Record]) -> tuple[list[dict[str, str]], list[str]
                 wide = "wide" if size and float(size[1]) > 2 * float(size[2]) else ""
                 caption = path.with_suffix(".txt").read_text()
                 drawn.append({"kind": kind, "caption": caption, "image": image, "look": wide})
-    return drawn, left_out
+    return drawn, left_out, room

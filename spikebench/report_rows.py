@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from spikebench import stats, units
+from spikebench.origin import apart, by_origin
 from spikebench.record import Record
 
 CEILING = "spikebench.network:OnePass"  # what `train --ceiling` trains in the neuron's place
@@ -33,11 +34,19 @@ def _day(r: Record) -> str:
 
 
 def trainings(records: Sequence[Record]) -> list[dict[str, str]]:
-    """One row per subject and task: mean accuracy over seeds, geometric mean of the seeds' median time per epoch, spike rates.
+    """One row per subject, task and origin: mean accuracy over seeds, geometric mean of the seeds' median time per epoch, spike rates.
 
     Both with their 95 % t interval. Beside a ceiling (`train --ceiling`), also the speed-up of an epoch over that of the
     first subject, and the share of the ceiling's that it is.
     """
+    parts = by_origin(r for r in records if r.status == "ok")
+    several = len(parts) > 1
+    rows = ((where, row) for where, part in parts.items() for row in _trainings(part))
+    return [row | ({"origin": str(where)} if several else {}) for where, row in rows]
+
+
+def _trainings(records: Sequence[Record]) -> list[dict[str, str]]:
+    """The rows of one origin."""
     groups: dict[tuple[str, str], list[Record]] = {}
     for r in records:
         if r.status == "ok" and r.case.get("workload") == "training" and _trained(r):
@@ -81,16 +90,9 @@ def _epochs(group: list[Record]) -> list[float]:
 
 
 def mixed(records: Sequence[Record]) -> Iterator[str]:
-    """What differs between records that a reader may want to compare."""
-    for key, what in (
-        ("machine", "machines"),
-        ("commit", "commits"),
-        ("python", "versions of Python"),
-        ("threads", "thread counts"),
-    ):
-        there = sorted({str(r.environment.get(key)) for r in records})
-        if len(there) > 1:
-            yield f"{len(there)} {what} are mixed: {', '.join(t[:40] for t in there[:6])}"
+    """What differs between records that a reader may want to compare, and what no commit holds."""
+    if how := apart(by_origin(records)):
+        yield f"the records are of {how}: each has its own tables and figures, and nothing is compared or averaged across them"
     if dirty := sum(r.environment.get("dirty") is not None for r in records):
         yield f"{dirty} records were measured with changes that are in no commit"
 

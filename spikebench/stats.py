@@ -146,15 +146,13 @@ class Growth:
     curvature: float
     curvature_low: float
     curvature_high: float
-    last_exponent: float
     n: int
 
 
 def growth(T: Sequence[float], seconds: Sequence[float]) -> Growth:
     """Least squares of t = a·T + b·T² with relative errors (weights 1/t²), one point per process.
 
-    `last_exponent` is the slope of log t against log T between the two largest T. Raises ValueError below 3 points
-    or 2 distinct T.
+    Raises ValueError below 3 points or 2 distinct T.
     """
     import numpy as np
 
@@ -178,7 +176,5 @@ def growth(T: Sequence[float], seconds: Sequence[float]) -> Growth:
     spread = abs(longest) * math.sqrt(
         max(0.0, errors[1] ** 2 / a**2 + b**2 * errors[0] ** 2 / a**4 - 2 * b * cross / a**3)
     )
-    last = [float(np.median(times[steps == s])) for s in distinct[-2:]]
-    exponent = math.log(last[1] / last[0]) / math.log(distinct[-1] / distinct[-2])
     interval = (curvature - t * spread, curvature + t * spread)
-    return Growth(a, b, b - t * float(errors[1]), b + t * float(errors[1]), curvature, *interval, exponent, len(times))
+    return Growth(a, b, b - t * float(errors[1]), b + t * float(errors[1]), curvature, *interval, len(times))

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spikebench.record import Record
+from spikebench.origin import origin
+from spikebench.record import Measurement, Record
 from spikebench.rooms import Problem
 
 if TYPE_CHECKING:
@@ -94,32 +95,52 @@ def load(patterns: Iterable[str | Path] | str | Path, warnings: list[str] | None
 
 
 COLUMNS = "run case_id repeat subject neuron backend workload mode T B N dtype device rate seed network task".split()
+ORIGIN = ("origin", "gpu", "commit", "dirty", "versions", "threads")
+RESULT = (
+    "machine status reason flags gate metric unit metric_status sample value time record pairs turns aa_floor".split()
+)
 
 
 def frame(records: Iterable[Record], details: bool = False) -> "pd.DataFrame":
     """Tidy pandas frame: one row per sample, and one row with value NaN for a record or metric without samples.
 
     Columns: those of the case, machine, status, reason, flags, gate, metric, unit, metric_status, sample, value (SI),
-    time (of measuring, in s since 1970); with `details` also detail, the dictionary that says how samples were taken.
+    time (of measuring, in s since 1970), record (its number), pairs (the plan of the live comparison), turns (whether
+    the samples were taken in turns with others), aa_floor, and the origin: a label, and gpu, commit, dirty, versions and
+    threads as text. Never average over two origins. With `details` also detail, the dictionary that says how samples were
+    taken.
     """
     import pandas as pd
 
-    rows = [row for record in records for row in _rows(record)]
-    extra = [
-        "machine",
-        "status",
-        "reason",
-        "flags",
-        "gate",
-        "metric",
-        "unit",
-        "metric_status",
-        "sample",
-        "value",
-        "time",
-    ]
-    extra += ["detail"] if details else []
-    return pd.DataFrame(rows, columns=pd.Index([*COLUMNS, *extra]))
+    rows = [row for number, record in enumerate(records) for row in _rows(record, number)]
+    return pd.DataFrame(rows, columns=pd.Index([*COLUMNS, *RESULT, *ORIGIN, *(["detail"] if details else [])]))
+
+
+def records(frame: Any) -> list[Record]:
+    """The records that a frame is made of, with what it knows: cases, samples, and the environment as far as their origin."""
+    found: list[Record] = []
+    for _, rows in frame.groupby("record", sort=False):
+        head = rows.iloc[0].to_dict()
+        measured = [_measured(str(metric), part) for metric, part in rows.groupby("metric", sort=False)]
+        about = {k: _known(head[k]) for k in ("machine", "time", "aa_floor", "origin")}
+        plan, reason = _known(head["pairs"]), _known(head["reason"])
+        case = {k: _known(head[k]) for k in COLUMNS[3:]}
+        names = (str(head["run"]), str(head["case_id"]), case, head["status"], reason, measured, about)
+        found.append(Record(*names, str(head["flags"] or "").split(), None, int(head["repeat"]), plan))
+    return found
+
+
+def _measured(metric: str, rows: Any) -> Measurement:
+    samples = [float(v) for v in rows["value"] if v == v]
+    detail = {"turns": bool(rows["turns"].iloc[0])}
+    return Measurement(metric, str(rows["unit"].iloc[0]), rows["metric_status"].iloc[0], None, samples, detail)
+
+
+def _known(value: Any) -> Any:
+    """None for what a column lacks; a number as Python's own."""
+    if value is None or value != value:
+        return None
+    return value.item() if hasattr(value, "item") else value
 
 
 def table(patterns: Iterable[str | Path] | str | Path, details: bool = False) -> "pd.DataFrame":
@@ -127,16 +148,20 @@ def table(patterns: Iterable[str | Path] | str | Path, details: bool = False) ->
     return frame(load(patterns), details)
 
 
-def _rows(record: Record) -> Iterator[dict[str, Any]]:
+def _rows(record: Record, number: int) -> Iterator[dict[str, Any]]:
+    e, where = record.environment, origin(record)
     head: dict[str, Any] = {k: record.case.get(k) for k in COLUMNS}
-    head |= {"run": record.run, "case_id": record.case_id, "repeat": record.repeat}
-    head |= {"time": record.environment.get("time")}
-    head |= {"machine": record.environment.get("machine"), "status": record.status, "reason": record.reason}
+    head |= {"run": record.run, "case_id": record.case_id, "repeat": record.repeat, "record": number}
+    head |= {"time": e.get("time"), "pairs": record.pairs, "aa_floor": e.get("aa_floor"), "turns": False}
+    head |= {"machine": e.get("machine"), "status": record.status, "reason": record.reason}
     head |= {"flags": " ".join(record.flags), "gate": (record.gate or {}).get("status")}
+    head |= {k: getattr(where, k) for k in ("gpu", "commit", "dirty", "threads")}
+    head |= {"origin": str(where), "versions": ", ".join(map(" ".join, where.versions))}
     empty = {"metric": None, "unit": None, "metric_status": None, "sample": 0, "value": float("nan")}
     if not record.measurements:
         yield head | empty
     for m in record.measurements:
         about = {"metric": m.metric, "unit": m.unit, "metric_status": m.status, "detail": m.detail}
+        about["turns"] = bool(m.detail.get("turns"))
         for index, value in enumerate(m.samples or [float("nan")]):
             yield head | about | {"sample": index, "value": value, "reason": m.reason or record.reason}

@@ -13,6 +13,7 @@ import browser
 import pytest
 
 from spikebench import report, report_rows, store
+from spikebench.origin import by_origin
 from spikebench.record import Measurement, Record
 from spikebench.rooms import Problem
 
@@ -43,7 +44,7 @@ def several() -> list[Record]:
     """Pairs of two subjects, hostile names, and every way to have no number."""
     made = [
         a_record(s, t, T, k)
-        for k in range(4)
+        for k in range(5)
         for T in (128, 512)
         for s, t in (("lif@eager", T / 1e5), ("lif@cpu", T / 1e6))
     ]
@@ -128,7 +129,7 @@ def test_filtering(opened: browser.Page) -> None:
         opened.js(f"search.value = {text!r}; search.dispatchEvent(new Event('input'))")
         return len(rows(opened))
 
-    assert (type_("oom"), type_("LIF cpu"), type_("nothing at all"), type_("")) == (1, 11, 0, len(several()))
+    assert (type_("oom"), type_("LIF cpu"), type_("nothing at all"), type_("")) == (1, 13, 0, len(several()))
     opened.js(
         "[...document.querySelectorAll('select')].find(s => s.parentNode.textContent.startsWith('status')).focus()"
     )
@@ -169,20 +170,22 @@ def test_committed_records_give_claims_growth_and_verdicts(tab: browser.Page, tm
     records = store.load([RESULTS / f"{n}.jsonl" for n in ("quick", "pairs", "growth", "claims")])
     tab.open(report.write(records, tmp_path / "report.html").as_uri())
     assert tab.said == []
-    shown = tab.js("document.querySelector('#verdicts').parentNode.textContent")
-    weighed = [v["ratio"] for v in report._verdicts(records, None) if v["subject"] == "lif@cpu"]
+    origins = list(by_origin(records))
+    assert tab.js("[...document.querySelectorAll('section.origin h2')].map(h => h.textContent)") == [*map(str, origins)]
+    shown = tab.js("[...document.querySelectorAll('table.verdicts')].map(t => t.textContent).join()")
+    weighed = [v["ratio"] for v in report.verdicts(records, None) if v["subject"] == "lif@cpu"]
     assert any("n=10" in ratio for ratio in weighed) and all(ratio in shown for ratio in weighed)
     assert tab.js("document.querySelectorAll('figure img').length") > 2
     assert tab.js("[...document.querySelectorAll('figure img')].every(i => i.complete && i.naturalWidth > 100)")
-    assert "Published:" in tab.js("document.querySelector('#claims').parentNode.textContent")
+    assert "Published:" in tab.js("document.querySelector('section.origin').parentNode.textContent")
 
 
 def test_verdicts_name_their_baseline_and_need_two_blocks() -> None:
-    found = {v["case"].split(",")[1]: v for v in report._verdicts(several()[:16], None)}
+    found = {v["case"].split(",")[1]: v for v in report.verdicts(several()[:20])}
     assert [v["verdict"] for v in found.values()] == ["faster", "faster"]
     assert found[" T = 128"]["ratio"].startswith("10.0x [") and found[" T = 128"]["baseline"] == "lif@eager"
-    assert [v["verdict"] for v in report._verdicts(several()[:16], "lif@cpu")] == ["slower", "slower"]
-    assert report._verdicts(several()[:4], None) == []
+    assert [v["verdict"] for v in report.verdicts(several()[:20], "lif@cpu")] == ["slower", "slower"]
+    assert report.verdicts(several()[:4], None) == []
 
 
 def test_a_weak_difference_among_many_is_no_verdict() -> None:
@@ -193,12 +196,12 @@ def test_a_weak_difference_among_many_is_no_verdict() -> None:
             a_record(s, 1e-3 / v, T, k) for k, f in enumerate(factors) for s, v in (("lif@eager", 1.0), ("lif@cpu", f))
         ]
 
-    weak = pairs(128, (1.4, 1.15, 1.25, 1.1))
+    weak = pairs(128, (1.45, 1.0, 1.3, 1.05, 1.1))
     alone, among = (
-        report._verdicts(r, None)[0]
-        for r in (weak, weak + [r for k in range(20) for r in pairs(129 + k, (1.01, 0.99, 1.02, 0.98))])
+        report.verdicts(r, None)[0]
+        for r in (weak, weak + [r for k in range(20) for r in pairs(129 + k, (1.01, 0.99, 1.02, 0.98, 1.0))])
     )
-    assert 0.025 < alone["p"] < 0.05 and alone["p"] == among["p"]
+    assert 0.025 < alone["result"].p < 0.05 and alone["result"].p == among["result"].p
     assert (alone["verdict"], among["verdict"]) == ("faster", "inconclusive")
 
 
@@ -209,11 +212,11 @@ def test_the_looks_of_a_comparison_widen_its_interval_in_the_report() -> None:
         a_record(s, 1e-3 / v, 128, k) for k, f in enumerate(factors) for s, v in (("lif@eager", 1.0), ("lif@cpu", f))
     ]
     looked = [replace(r, pairs="5-20") for r in fixed]
-    (once,), (thrice,) = (report._verdicts(r, None) for r in (fixed, looked))
-    assert thrice["p"] == pytest.approx(3 * once["p"])
+    (once,), (thrice,) = (report.verdicts(r, None) for r in (fixed, looked))
+    assert thrice["result"].p == pytest.approx(3 * once["result"].p)
     assert (once["verdict"], thrice["verdict"]) == ("faster", "inconclusive")
-    (odd,) = report._verdicts([replace(r, pairs="many") for r in fixed], None)
-    assert odd["p"] == once["p"], "what is no plan changes nothing"
+    (odd,) = report.verdicts([replace(r, pairs="many") for r in fixed], None)
+    assert odd["result"].p == once["result"].p, "what is no plan changes nothing"
 
 
 def test_every_reason_is_told(written: Path) -> None:

@@ -2,6 +2,8 @@
 
 import importlib
 import re
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ from spikebench.rooms import Problem
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 NOT_A_KIND = ("style",)
 FORMATS = ("png", "svg", "pdf")
@@ -29,6 +32,22 @@ def _plain(name: object) -> object:
     return "\N{ZERO WIDTH SPACE}" + shown if shown.startswith("_") else shown
 
 
+def figures(kind: str, frame: "pd.DataFrame") -> "Iterator[tuple[str, Figure, str]]":
+    """Name, figure and caption of every figure of a kind: each shows one origin, the newest first.
+
+    Where a newer origin has a figure of that name, the origin stands after it.
+    """
+    module, taken = importlib.import_module(f"spikebench.plots.{rooms.canonical(kind)}"), set[str]()
+    newest = frame.groupby("origin")["time"].max().sort_values(ascending=False, kind="stable", na_position="last")
+    for origin in newest.index:
+        newer = frozenset(taken)
+        for name, figure, caption in module.figures(frame[frame["origin"] == origin]):
+            own = f"{name}-{origin}" if name in newer else name
+            full = next(n for k in count(1) if (n := own if k == 1 else f"{own}-{k}") not in taken)
+            taken.add(full)
+            yield full, figure, caption
+
+
 def draw(kind: str, frame: "pd.DataFrame", folder: Path, formats: tuple[str, ...] = ("png", "svg")) -> list[Path]:
     """Draw every figure of a kind into `folder`, with its caption beside it as text; returns the paths.
 
@@ -39,13 +58,12 @@ def draw(kind: str, frame: "pd.DataFrame", folder: Path, formats: tuple[str, ...
         raise Problem(f"no figure {kind!r}; there are {', '.join(kinds())}")
     if unknown := [f for f in formats if f not in FORMATS]:
         raise Problem(f"no format {', '.join(unknown)}; there are {', '.join(FORMATS)}")
-    module = importlib.import_module(f"spikebench.plots.{rooms.canonical(kind)}")
     from spikebench.plots import style
 
     paths: list[Path] = []
     plain = frame.assign(**{c: frame[c].map(_plain) for c in NAMED if c in frame})
     with style.applied():
-        for title, figure, caption in module.figures(plain):
+        for title, figure, caption in figures(kind, plain):
             name = re.sub(r"[^\w.+=-]+", "-", title)
             folder.mkdir(parents=True, exist_ok=True)
             for ending in formats:

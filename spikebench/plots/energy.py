@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
     """One figure per workload, mode, device, B and N with energy; what is unavailable is said, and never drawn as 0."""
     layers = frame[frame["workload"] != "training"]
-    for (workload, mode, device, b, n), part in layers.groupby(["workload", "mode", "device", "B", "N"]):
-        energy = part[(part["metric"] == "energy") & part["value"].gt(0)]
-        if len(energy):
-            asked = part[part["metric"].eq("energy") | part["status"].ne("ok")]
-            what = "Energy of one launch as the machine's own counter gives it; bands hold 90 % of the samples."
-            name = f"energy-{mode}-B{b}-N{n}-{device}" + ("" if workload == "layer" else f"-{workload}")
-            yield name, _figure(energy, asked, f"{mode}, B = {b}, N = {n}, {device}"), style.caption(energy, what)
+    what = "Energy of one launch as the machine's own counter gives it; bands hold 90 % of the samples."
+    for unusual, same in style.alike(layers, "workload", "device"):
+        for (workload, mode, device, b, n), part in same.groupby(["workload", "mode", "device", "B", "N"]):
+            energy = part[(part["metric"] == "energy") & part["value"].gt(0)]
+            if len(energy):
+                asked = part[part["metric"].eq("energy") | part["status"].ne("ok")]
+                name = f"energy-{mode}-B{b}-N{n}-{device}" + ("" if workload == "layer" else f"-{workload}") + unusual
+                title = f"{mode}, B = {b}, N = {n}, {device}{unusual.replace('-', ', ')}"
+                yield name, _figure(energy, asked, title), style.caption(energy, what)
 
 
 def _figure(energy: Frame, asked: Frame, title: str) -> "Figure":

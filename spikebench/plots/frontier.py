@@ -19,12 +19,13 @@ WHAT = (
 def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
     """One figure per workload, mode, device, B and N in which peak memory was measured at two lengths or more."""
     layers = frame[frame["workload"] != "training"]
-    for (workload, mode, device, b, n), everything in layers.groupby(["workload", "mode", "device", "B", "N"]):
-        part = everything[(everything["metric"] == "peak_memory") & everything["value"].gt(0)]
-        if part["T"].nunique() > 1:
-            name = f"frontier-{mode}-B{b}-N{n}-{device}" + ("" if workload == "layer" else f"-{workload}")
-            title = f"{mode}, B = {b}, N = {n}, {device}"
-            yield name, _figure(part, everything, title), style.caption(part, WHAT)
+    for unusual, same in style.alike(layers, "workload", "device"):
+        for (workload, mode, device, b, n), everything in same.groupby(["workload", "mode", "device", "B", "N"]):
+            part = everything[(everything["metric"] == "peak_memory") & everything["value"].gt(0)]
+            if part["T"].nunique() > 1:
+                name = f"frontier-{mode}-B{b}-N{n}-{device}" + ("" if workload == "layer" else f"-{workload}") + unusual
+                title = f"{mode}, B = {b}, N = {n}, {device}{unusual.replace('-', ', ')}"
+                yield name, _figure(part, everything, title), style.caption(part, WHAT)
 
 
 def _figure(memory: Frame, everything: Frame, title: str) -> "Figure":

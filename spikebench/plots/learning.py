@@ -14,16 +14,22 @@ if TYPE_CHECKING:
 
 def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
     """One figure per task with a curve; a line per seed. With details in the frame, also the share of the largest class."""
+    trained = frame[frame["workload"] == "training"]
+    for unusual, same in style.alike(trained, "workload", "task", "network", "rate", "seed"):
+        yield from _of(same, unusual)
+
+
+def _of(frame: Frame, unusual: str) -> Iterator[tuple[str, "Figure", str]]:
     curves = frame[(frame["metric"] == "accuracy_curve") & frame["value"].notna()]
-    for task, part in curves.groupby("task"):
-        epochs = frame[(frame["metric"] == "epoch_time") & (frame["task"] == task)]
-        ends = frame[(frame["metric"] == "accuracy") & (frame["task"] == task)]
+    for (task, network), part in curves.groupby(["task", curves["network"].fillna("")]):
+        mine = frame[(frame["task"] == task) & frame["network"].fillna("").eq(network)]
+        epochs, ends = mine[mine["metric"] == "epoch_time"], mine[mine["metric"] == "accuracy"]
         shares = (
             {s for d in ends["detail"] if isinstance(s := d.get("majority"), float)} if "detail" in frame else set()
         )
         what = "Test accuracy after each epoch against seconds of training; the test split selected nothing."
         yield (
-            f"learning-{str(task).partition('[')[0]}",
+            f"learning-{str(task).partition('[')[0]}{unusual}",
             _figure(part, epochs, shares, str(task)),
             style.caption(part, what),
         )

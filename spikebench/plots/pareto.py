@@ -17,11 +17,13 @@ WHAT = "Accuracy on the test set against time per epoch: small, every seed; larg
 def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
     """One figure per task and recipe that two subjects or more were trained on."""
     trained = frame[(frame["workload"] == "training") & frame["metric"].isin(["accuracy", "epoch_time"])]
-    for (task, recipe), everything in trained.groupby([trained["task"].fillna(""), trained["network"].fillna("")]):
-        runs = _runs(everything)
-        if len(runs) and runs["subject"].nunique() > 1:
-            used = everything[everything["value"].notna()]
-            yield f"pareto-{task}{recipe}", _figure(runs, f"{task} {recipe}".strip()), style.caption(used, WHAT)
+    for unusual, same in style.alike(trained, "workload", "task", "network", "rate", "seed"):
+        for (task, recipe), everything in same.groupby([same["task"].fillna(""), same["network"].fillna("")]):
+            runs = _runs(everything)
+            if len(runs) and runs["subject"].nunique() > 1:
+                used = everything[everything["value"].notna()]
+                title = f"{task} {recipe}".strip() + unusual.replace("-", ", ")
+                yield f"pareto-{task}{recipe}{unusual}", _figure(runs, title), style.caption(used, WHAT)
 
 
 def _runs(trained: Frame) -> Frame:

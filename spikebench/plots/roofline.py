@@ -18,11 +18,12 @@ WHAT = (
 
 def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
     """One figure per mode, B and N that has the metric `bandwidth`. Bands: 5th to 95th percentile of samples."""
-    shares = frame[(frame["metric"] == "bandwidth") & frame["value"].notna()]
-    for (mode, b, n), part in shares.groupby(["mode", "B", "N"]):
-        everything = frame[(frame["mode"] == mode) & (frame["B"] == b) & (frame["N"] == n)]
-        figure = _figure(part, everything, f"{mode}, B = {b}, N = {n}")
-        yield f"roofline-{mode}-B{b}-N{n}", figure, style.caption(part, WHAT)
+    for unusual, same in style.alike(frame[frame["workload"] != "training"]):
+        for (mode, b, n), everything in same.groupby(["mode", "B", "N"]):
+            part = everything[(everything["metric"] == "bandwidth") & everything["value"].notna()]
+            if len(part):
+                figure = _figure(part, everything, f"{mode}, B = {b}, N = {n}{unusual.replace('-', ', ')}")
+                yield f"roofline-{mode}-B{b}-N{n}{unusual}", figure, style.caption(part, WHAT)
 
 
 def _figure(shares: Frame, everything: Frame, title: str) -> "Figure":

@@ -20,12 +20,14 @@ WHAT = (
 def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
     """One figure per case of a layer of which a subject was measured at two spike rates or more."""
     layers = frame[(frame["workload"] == "layer") & (frame["status"] == "ok")]
-    for (mode, device, b, n, t), part in layers.groupby(POINT):
-        points = _points(part)
-        if len(points) and points.groupby("subject")["rate"].nunique().max() > 1:
-            used = part[part["metric"].isin(["latency", "spike_rate"]) & part["value"].notna()]
-            title = f"{mode}, T = {t:,}, B = {b}, N = {n}, {device}"
-            yield f"sparsity-{mode}-T{t}-B{b}-N{n}-{device}", _figure(points, title), style.caption(used, WHAT)
+    for unusual, same in style.alike(layers, "device", "rate"):
+        for (mode, device, b, n, t), part in same.groupby(POINT):
+            points = _points(part)
+            if len(points) and points.groupby("subject")["rate"].nunique().max() > 1:
+                used = part[part["metric"].isin(["latency", "spike_rate"]) & part["value"].notna()]
+                title = f"{mode}, T = {t:,}, B = {b}, N = {n}, {device}{unusual.replace('-', ', ')}"
+                name = f"sparsity-{mode}-T{t}-B{b}-N{n}-{device}{unusual}"
+                yield name, _figure(points, title), style.caption(used, WHAT)
 
 
 def _points(part: Frame) -> Frame:

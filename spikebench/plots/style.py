@@ -1,7 +1,7 @@
 """One look for all figures: a colour per neuron, a line style per backend, readable in print and for colour-blind eyes."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -96,9 +96,30 @@ def line(subject: str) -> dict[str, Any]:
     }
 
 
+USUAL: dict[str, Any] = {"workload": "layer", "network": "", "task": "", "device": "cpu", "dtype": "float32"}
+USUAL |= {"rate": 0.3, "seed": 0}
+
+
+def alike(frame: Frame, *but: str) -> Iterator[tuple[str, Frame]]:
+    """The rows that differ in subject and sizes alone (and in `but`), with what is unusual about them as part of a name."""
+    keys = [k for k in USUAL if k not in but]
+    filled = frame.assign(**{k: frame[k].fillna(USUAL[k]) for k in keys})
+    for values, part in filled.groupby(keys, sort=False):
+        unusual = [(k, v) for k, v in zip(keys, values, strict=True) if v != USUAL[k]]
+        yield "".join(f"-{k}{v:g}" if k in ("rate", "seed") else f"-{v}" for k, v in unusual), frame.loc[part.index]
+
+
 def caption(frame: Frame, what: str) -> str:
-    """What is shown, on which machine, with which sizes and how many processes and samples."""
-    machines = ", ".join(str(m) for m in sorted(frame["machine"].dropna().unique()))
+    """What is shown, of which origin, with which sizes and how many processes and samples.
+
+    Raises ValueError for a figure that would join several origins.
+    """
+    where = frame.drop_duplicates("origin")
+    if len(where) > 1:
+        raise ValueError(f"a figure shows one origin, not {len(where)}")
+    commit, dirty = (str(where[k].iloc[0]) for k in ("commit", "dirty"))
+    place = f"Machine: {where['machine'].iloc[0]}" + (f", commit {commit[:7]}" if commit else "")
+    place += " with uncommitted changes" if dirty else ""
     sized = frame[frame["workload"] != "training"]
     sizes = (
         "; ".join(f"{k} = {_range(sized[k].dropna().unique())}" for k in "TBN")
@@ -106,8 +127,8 @@ def caption(frame: Frame, what: str) -> str:
         else "Sizes are those of the data"
     )
     modes = ", ".join(sorted(map(str, frame["mode"].dropna().unique())))
-    processes = frame.groupby("subject")[["run", "case_id", "repeat"]].apply(lambda f: len(f.drop_duplicates())).sum()
-    about = f"Machine: {machines}. {sizes}. Mode: {modes}. {processes} processes, {len(frame)} samples."
+    each = frame.groupby("case_id")["record"].nunique()
+    about = f"{place}. {sizes}. Mode: {modes}. {each.sum()} processes, n = {_range(each)} of each case, {len(frame)} samples."
     return f"{what} {about}{_days(frame)}"
 
 
@@ -121,15 +142,15 @@ def _days(frame: Frame) -> str:
 
 
 def _range(values: Any) -> str:
-    numbers = sorted(int(v) for v in values)
+    numbers = sorted({int(v) for v in values})
     return f"{numbers[0]:,}" if len(numbers) == 1 else f"{numbers[0]:,} to {numbers[-1]:,}"
 
 
-def banded(axes: "Axes", subject: str, values: Any, more: Callable[[Any], str] = lambda _: "") -> None:
-    """Medians over T as a line, and the 5th to 95th percentile of the samples as a band; `more` of the medians is named."""
+def banded(axes: "Axes", subject: str, values: Any, more: str = "") -> None:
+    """Medians over T as a line, and the 5th to 95th percentile of the samples as a band; `more` stands behind the name."""
     ends = values.groupby("T")["value"].quantile([0.05, 0.5, 0.95]).unstack()
     look = line(subject)
-    axes.plot(ends.index, ends[0.5], label=subject + more(ends[0.5]), **look)
+    axes.plot(ends.index, ends[0.5], label=subject + more, **look)
     axes.fill_between(ends.index, ends[0.05], ends[0.95], color=look["color"], alpha=0.15, lw=0)
 
 
