@@ -39,10 +39,11 @@ PLACES = [(machine, commit) for machine in "abc" for commit in ("1" * 40, "2" * 
 def measured_at(records: Iterable[Record], place: int) -> list[Record]:
     """The same measurements as another origin would have them: other times, the same runs, cases and repeats."""
     machine, commit = PLACES[place]
+    where = {"machine": machine, "commit": commit, "dirty": None, "versions": {"torch": "2"}, "time": 1.79e9 + place}
     return [
         replace(
             r,
-            environment=r.environment | {"machine": machine, "commit": commit, "dirty": None, "time": 1.79e9 + place},
+            environment=where,
             measurements=[
                 replace(m, samples=[v * 1.7**place for v in m.samples]) if m.unit in ("s", "B", "J") else m
                 for m in r.measurements
@@ -56,20 +57,16 @@ def some() -> list[Record]:
     """Records of one origin that every table and every figure shows something of."""
     newest = {name: next(iter(paired.by_origin(store.load(RESULTS / f"{name}.jsonl")).values())) for name in NAMES}
     found = [r for part in newest.values() for r in part]
-    found += [replace(r, repeat=k) for r in a_comparison()[:2] for k in range(2)]  # twice in a block: A against A
-    return [replace(r, repeat=k % 3, run="floors") if r.run == "floors" else r for k, r in enumerate(found)]
+    return found + [r for r in a_comparison() if r.case["T"] == 128]
 
 
 NAMES = ("quick", "pairs", "growth", "listops")
 
 
-def every() -> list[list[Record]]:
-    return [measured_at(some(), place) for place in range(len(PLACES))]
-
-
 @pytest.fixture(scope="module")
 def parts() -> list[list[Record]]:
-    return every()
+    records = some()
+    return [measured_at(records, place) for place in range(len(PLACES))]
 
 
 def plain(rows: Iterable[dict[str, Any]]) -> list[str]:
