@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from spikebench import export, store
+from spikebench.origin import origin
 from spikebench.record import Measurement, Record
 from spikebench.rooms import Problem
 
@@ -69,7 +70,9 @@ def test_github_takes_what_is_better_when_smaller(tmp_path: Path) -> None:
 
 def test_cases_and_machines_are_kept_apart() -> None:
     two = [record(1.0), record(2.0, environment={"machine": "other"})]
-    assert [f.name.rsplit(" ", 1)[1] for f in export.figures(two) if f.metric == "latency"] == ["m", "other"]
+    assert [f.name.rsplit(" ", 1)[1] for f in export.figures(two) if f.metric == "latency"] == [
+        str(origin(r)) for r in two
+    ]
     named = {export.label(r.case): r.case_id for r in store.load(RESULTS) if r.case["workload"] == "layer"}
     assert (
         len(named)
