@@ -45,7 +45,7 @@ def test_floor_plan_is_true() -> None:
     plan = (ROOT / "README.md").read_text().split("## Floor plan")[1]
     named = set(re.findall(r"(?<![\w./])[a-z_]+(?:\.py|/)", plan))
     package = ROOT / "spikebench"
-    files = [p for p in package.iterdir() if not p.name.startswith(("_", "."))]
+    files = [p for p in package.iterdir() if not p.name.startswith(("_", ".", "py.typed"))]
     rooms = {p.name + "/" * p.is_dir() for p in files if p.is_file() or list(p.glob("[!_.]*"))}
     missing = sorted(rooms - named)
     assert not missing, f"not in the floor plan: {missing}"
