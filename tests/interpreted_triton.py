@@ -342,7 +342,7 @@ def test_prf_lif_is_the_definition(options: dict[str, Any], dtype: torch.dtype) 
 @pytest.mark.parametrize("options", [{}, {"tau": 0.5, "surrogate": "triangle", "slope": 0.5}])
 def test_prf_is_the_definition(options: dict[str, Any], dtype: torch.dtype) -> None:
     torch.manual_seed(3)
-    neuron = PRF(7, threshold=0.2, **options).rounded(dtype)
+    neuron: Any = PRF(7, threshold=0.2, **options).rounded(dtype)
     x, g = current(dtype, mean=5.0)
     agree(prf.run, neuron, x, g, block=16)
     with torch.no_grad():
