@@ -9,14 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from spikebench import rooms
 from spikebench.case import Case
 from spikebench.neuron import Neuron, StochasticNeuron
 from spikebench.probes import TIES, Look, aim, looks
-from spikebench.reference import Expected, Selection, relative_error
+from spikebench.reference import Expected, Selection, entry_errors, relative_error
 from spikebench.subject import definition_of, mistaken
 from spikebench.workload import Workload, build, calibrate, spikes_of
 
 DIFFERING = 0.1
+ENTRY = 0.01  # largest error of a single entry of a gradient relative to itself; what is cut off is off by 1
 SEED, SITE = 0x2545F4914F6CDD1D, 5  # of the noise on which a backend is looked at again: both words of the seed count
 
 
@@ -24,7 +26,8 @@ SEED, SITE = 0x2545F4914F6CDD1D, 5  # of the noise on which a backend is looked 
 class Probe:
     """What one input showed. `worst_margin`: largest margin at a first difference ÷ what rounding explains (≤ 1 passes).
 
-    `spikes` counts the backend's whole output; `gradient_error` and `parameter_error` are relative to the largest |gradient| (of the series, of the parameter).
+    `spikes` counts the backend's whole output; `gradient_error` and `parameter_error` are relative to the largest
+    |gradient| (of the series, of the parameter), `entry_error` to that of the steps around the same entry.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Probe:
     spikes: float
     gradient_error: float | None = None
     parameter_error: float | None = None
+    entry_error: float | None = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ def _look(look: Look) -> Probe:
         work.launch()
         with torch.no_grad():
             work.x.copy_(true)
-        return compare(work, reference, look.name, call=3, exact=look.exact)
+        return compare(work, reference, look.name, call=3, exact=look.exact, entries=look.entries)
 
 
 @contextmanager
@@ -132,10 +136,13 @@ def _unwritten_is_nan() -> Iterator[None]:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
-def compare(workload: Workload, reference: Neuron, name: str, call: int = 0, exact: bool = False) -> Probe:
+def compare(
+    workload: Workload, reference: Neuron, name: str, call: int = 0, exact: bool = False, entries: bool = False
+) -> Probe:
     """One input through the backend, and a selection of its series through the definition in float64.
 
-    `call` is the number that the backend's next call must have; `exact` says that the input needs no rounding.
+    `call` is the number that the backend's next call must have; `exact` says that the input needs no rounding; with
+    `entries` each entry of the input's gradient is compared relative to itself.
     """
     case, x = workload.case, workload.x
     chosen = Selection.of(x, reference, case.seed)
@@ -160,8 +167,10 @@ def compare(workload: Workload, reference: Neuron, name: str, call: int = 0, exa
         return Probe(passed=False, reason=f"{differing} of {chosen.count} series differ", **probe)
     if case.mode == "inference":
         return Probe(passed=True, reason=None, **probe)
-    errors, reason = gradient_errors(workload, out, expected, chosen, ~(differs | expected.at_jump))
-    return Probe(passed=reason is None, reason=reason, gradient_error=errors[0], parameter_error=errors[1], **probe)
+    kept = ~(differs | expected.at_jump)
+    errors, reason = gradient_errors(workload, out, expected, chosen, kept, entries)
+    named = dict(zip(("gradient_error", "parameter_error", "entry_error"), errors, strict=True))
+    return Probe(passed=reason is None, reason=reason, **named, **probe)
 
 
 def _poison(like: Tensor, most: int = 2**28) -> None:
@@ -180,24 +189,28 @@ def tolerance(dtype: torch.dtype, slope: float) -> float:
     return 3e-2
 
 
+Errors = tuple[float, float | None, float | None]  # of the input's gradient, the parameters', single entries
+
+
 def gradient_errors(
-    workload: Workload, out: Tensor, expected: Expected, chosen: Selection, kept: Tensor
-) -> tuple[tuple[float, float | None], str | None]:
+    workload: Workload, out: Tensor, expected: Expected, chosen: Selection, kept: Tensor, entries: bool = False
+) -> tuple[Errors, str | None]:
     """Errors of the input's and the parameters' gradients where the spikes agree, and why they fail if they do."""
     g = chosen.mask(workload.g, kept)
     given = chosen.take(g)
+    nothing: Errors = (float("inf"), None, None)
     if not out.requires_grad:
-        return (float("inf"), None), "the spikes carry no gradient"
+        return nothing, "the spikes carry no gradient"
     _poison(g)
     got = torch.autograd.grad(out, (workload.x, *workload.parameters), g, allow_unused=True)
     if got[0] is None:
-        return (float("inf"), None), "the input gets no gradient"
+        return nothing, "the input gets no gradient"
     mine, others = chosen.take(got[0]), [None if v is None else v.clone() for v in got[1:]]  # now, not when it is done
     if not torch.equal(chosen.take(g), given):
-        return (float("inf"), None), "the backward pass changed the gradient that it was given"
+        return nothing, "the backward pass changed the gradient that it was given"
     want = expected.gradients(given)
     if want[0] is None:
-        return (float("inf"), None), "the definition's input gets no gradient"
+        return nothing, "the definition's input gets no gradient"
     error = float(relative_error(mine.double(), want[0], axis=0).max())
     pairs = [_matched(a, b, chosen) for a, b in zip(others, want[1:], strict=True)]
     worst = max((float(relative_error(a, b)) for a, b in pairs), default=None)
@@ -205,13 +218,35 @@ def gradient_errors(
     if limit < max(error, worst or 0.0) < 1000 * limit:  # rounding may explain it, as it may for spikes
         own = expected.own_errors(given)
         limit, others_limit = max(limit, 8 * own[0]), max(limit, 8 * own[1])
+    single = _single(workload, mine, want[0], expected, given) if entries else None
+    errors: Errors = (error, worst, single)
     if not error <= limit:
-        return (error, worst), f"the input's gradient is off by {error:.2g} of its largest (limit {limit:.2g})"
+        return errors, f"the input's gradient is off by {error:.2g} of its largest (limit {limit:.2g})"
     # a parameter's gradient sums over all steps and series; its rounding grows with the square root of their number
     others_limit *= max(1.0, (expected.x.numel() / 1e4) ** 0.5)
     if worst is not None and not worst <= others_limit:
-        return (error, worst), f"a parameter's gradient is off by {worst:.2g} of its largest (limit {others_limit:.2g})"
-    return (error, worst), None
+        return errors, f"a parameter's gradient is off by {worst:.2g} of its largest (limit {others_limit:.2g})"
+    if single is not None and not single <= ENTRY:
+        return errors, f"the input's gradient far from the last step is off by {single:.2g} of itself (limit {ENTRY:g})"
+    return errors, None
+
+
+def _single(workload: Workload, mine: Tensor, want: Tensor, expected: Expected, given: Tensor) -> float:
+    """The largest error of an entry of the input's gradient relative to itself, less what rounding explains.
+
+    The error of an FFT is relative to the largest entry of a series, so that of a backend whose file declares
+    SPECTRAL = True nothing smaller than its usual tolerance can be compared.
+    """
+    dtype = workload.x.dtype
+    least = tolerance(dtype, 1.0) if spectral(workload.case) else 0.0
+    allowed = 8 * expected.own_entries(given) + least * want.abs().amax(0)
+    return float(entry_errors(mine.double(), want, allowed, torch.finfo(dtype).tiny).max())
+
+
+def spectral(case: Case) -> bool:
+    """Whether a case's backend says that its errors are relative to the largest entry of a series, as an FFT's are."""
+    path = None if case.parsed.foreign else rooms.backend_file(case.parsed.backend, case.parsed.name)
+    return path is not None and bool(rooms.module_literals(path).get("SPECTRAL"))
 
 
 def _matched(got: Tensor | None, want: Tensor | None, chosen: Selection) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Inputs that show what the timed one may hide: another rate with membranes brought near the edge, and exact ties."""
+"""Inputs that show what the timed one may hide: membranes near the edge, exact ties, a gradient that decays."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,18 +17,25 @@ STEPS = 512
 SERIES = 128  # at least; a case may have a single one
 TIES = "exact ties"
 JUMP = "jump of the gradient"
+LAST = "gradient of the last step"
+QUIET, LOUD = 0.1, 8  # how much of the input is left where no neuron shall fire, and how many last steps keep theirs
 EXACT_STEPS = 16  # halving a membrane in eighths for longer would need more bits than float32 has
 EXACT = {"decay": 0.5, "synapse_decay": 0.5, "threshold": 1.0}
 
 
 @dataclass(frozen=True)
 class Look:
-    """A workload on an input that shows something. `aimed`: bring membranes near the edge; `exact`: nothing is rounded."""
+    """An input chosen so that a wrong kernel gives different spikes or gradients.
+
+    `aimed`: membranes are brought near the threshold. `exact`: nothing is rounded. `entries`: gradients are compared
+    entry by entry, each relative to itself, and not only to the largest of its series.
+    """
 
     name: str
     workload: Workload
     aimed: bool = False
     exact: bool = False
+    entries: bool = False
 
 
 def looks(case: Case, neuron: Neuron) -> Iterator[Look]:
@@ -47,6 +54,8 @@ def looks(case: Case, neuron: Neuron) -> Iterator[Look]:
         own = definition_of(stood.module)
         if own is not None and own.onto_jump(stood.x):
             yield Look(JUMP, stood, exact=True)
+    if case.mode != "inference":
+        yield Look(LAST, _last(short, neuron), entries=True)
 
 
 def _ties(case: Case) -> Workload | None:
@@ -63,6 +72,20 @@ def _ties(case: Case) -> Workload | None:
     with torch.no_grad():
         tied.x.copy_((tied.x * 8 + 3).round() / 8)
     return tied
+
+
+def _last(case: Case, neuron: Neuron) -> Workload:
+    """Where only the last step is asked about: its gradient fades step by step, and what is cut off early is zero.
+
+    A reset would end the gradient's way after few steps, so a neuron that has one gets a tenth of its input until the
+    last eight steps: it hardly fires before them.
+    """
+    work = build(case, 0.0 if neuron.reset_kind in ("soft", "hard") else calibrate(case))
+    with torch.no_grad():
+        if neuron.reset_kind in ("soft", "hard"):
+            work.x[:-LOUD] *= QUIET
+        work.g[:-1] = 0
+    return work
 
 
 def aim(workload: Workload, reference: Neuron, call: int, within: float = 1.25) -> None:

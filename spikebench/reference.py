@@ -139,6 +139,15 @@ class Expected:
         others = [float(relative_error(a, b)) for a, b in pairs[1:]]
         return float(relative_error(*pairs[0], axis=0).max()), max(others, default=0.0)
 
+    def own_entries(self, g: Tensor) -> Tensor:
+        """The definition's own error in the backend's dtype of each entry of the input's gradient, 0 where spikes differ."""
+        x = self.x.detach().to(g.dtype).requires_grad_()
+        spikes = spikes_of(self.low(x, **self.noise))
+        g = g * (spikes.double() == self.spikes.detach()).all(0)
+        (got,) = torch.autograd.grad(spikes, x, g)
+        want = self.gradients(g)[0]
+        return torch.zeros_like(self.x) if want is None else (got.double() - want).abs()
+
     def judge(self, spikes: Tensor) -> tuple[Tensor, float]:
         """Which series [b, n] differ, and the worst margin at a first difference in units of what is allowed."""
         wrong = spikes != self.spikes.detach()
@@ -154,6 +163,27 @@ def _until_flip(error: Tensor, flips: Tensor) -> Tensor:
     """The error up to and including the first step at which the definition itself flips in the lower precision."""
     before = flips.cumsum(0) - flips.to(torch.int64)
     return error.masked_fill(before > 0, 0.0)
+
+
+BEFORE = 16  # steps
+
+
+def entry_errors(got: Tensor, want: Tensor, allowed: Tensor, tiny: float) -> Tensor:
+    """Error of every entry [T, b, n], beyond what is `allowed`, ÷ the largest |wanted| of it and the 16 steps before it.
+
+    The steps before, because a gradient that oscillates passes through zero; one that decays is smaller there. Entries
+    below a thousand times the smallest normal number, `tiny`, are not compared: kernels may flush such to zero.
+    """
+    scale = _and_before(want.abs())
+    error = ((got - want).abs() - _and_before(allowed)).clamp_min(0.0)
+    ratio = error / scale.clamp_min(1e-300)
+    return torch.where(scale > 1000 * tiny, ratio, 0.0).nan_to_num(torch.inf)
+
+
+def _and_before(values: Tensor) -> Tensor:
+    """The largest of each entry and the steps before it, along the first axis of [T, b, n]."""
+    series = nn.functional.pad(values.movedim(0, -1), (BEFORE, 0))
+    return nn.functional.max_pool1d(series, BEFORE + 1, stride=1).movedim(-1, 0)
 
 
 def relative_error(got: Tensor, want: Tensor, axis: int | None = None) -> Tensor:

@@ -142,6 +142,27 @@ def test_cheat_is_caught_without_gradients(neuron: str, cheat: str, decay: float
     assert gate.gate(case).status == "failed"
 
 
+CUTS = [(n, "", d, k) for n in ("lif", "spsn") for d in (0.9, 0.95) for k in (64, 128, 256)]
+CUTS += [("lif", o, 0.9, 128) for o in ("reset=hard", "reset=none", "reset=hard,detach_reset=true,strict=true")]
+
+
+@pytest.mark.parametrize(("neuron", "options", "decay", "steps"), CUTS)
+def test_a_backward_pass_that_is_cut_is_caught(
+    neuron: str, options: str, decay: float, steps: int, cheats: None
+) -> None:
+    """What is lost is 1e-6 of the largest gradient after 128 steps at decay 0.9, and less after 256."""
+    names = ("decay",) if neuron == "lif" else ("mem_decay", "syn_decay")
+    text = f"{neuron}[{','.join([f'{k}={decay}' for k in names] + [options] * bool(options))}]"
+    result = gate.gate(Case(f"{text}@gradient[kind=cut,steps={steps}]", T=400, B=2, N=64))
+    assert result.status == "failed" and result.reason
+    if steps == 256 or (neuron == "lif" and steps == 128):
+        assert result.probes[-1].name == probes.LAST
+    if steps == 256:
+        assert "far from the last step is off by 1 of itself" in result.reason
+        whole = gate.gate(Case(f"{text}@gradient[kind=cut,steps=400]", T=400, B=2, N=64))
+        assert whole.status == "passed", whole.reason
+
+
 @pytest.mark.parametrize("mode", ["inference", "forward", "train"])
 @pytest.mark.parametrize("neuron", ["lif", "spsn"])
 def test_the_door_is_open(neuron: str, mode: str, cheats: None) -> None:
@@ -169,7 +190,7 @@ def passes(case: Case) -> gate.GateResult:
 def test_right_backend_passes(neuron: str, backend: str, decay: float, dtype: str) -> None:
     for rate in RATES:
         result = passes(Case(subject(neuron, decay, backend), 256, 4, 64, dtype=dtype, rate=rate))
-        assert len(result.probes) == (3 if neuron == "lif" else 2)
+        assert len(result.probes) == (4 if neuron == "lif" else 3)
         if dtype == "float64":
             assert all(p.differing == 0 for p in result.probes)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from spikebench.case import Case
 
 LATER = ("padding",)
+SPECTRAL = True  # errors are relative to the largest entry of a series, see gate.py
 
 
 def refuses(case: "Case") -> str | None:
