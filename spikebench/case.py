@@ -15,6 +15,7 @@ from spikebench.rooms import Problem
 
 Mode = Literal["inference", "forward", "train", "stream"]
 Workload = Literal["layer", "projection", "network", "training"]
+Allocator = Literal["kept", "default"]
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 DEVICES = ("cpu", "cuda")
 
@@ -22,7 +23,7 @@ _SUBJECT = re.compile(
     r"^(?P<name>[^\[\]@]+)(?:\[(?P<options>[^\[\]]*)\])?(?:@(?P<backend>[\w-]+)(?:\[(?P<how>[^\[\]]*)\])?)?$"
 )
 
-LATER_FIELDS: dict[str, Any] = {}  # fields newer than the first records, with their defaults, which are not written out
+LATER_FIELDS: dict[str, Any] = {"bias": None, "allocator": "kept"}  # fields newer than the first records, with their defaults, which are not written out
 
 PICKLED = ".pickle"  # the files in which `sb.profile` hands an object in memory to its workers
 FOREIGN = {  # how a foreign module is called, see spikebench/foreign.py
@@ -252,7 +253,9 @@ def _written(options: dict[str, Any]) -> str:
 class Case:
     """One point: a subject, a workload and its sizes. Sizes are numbers of steps T, batch items B and neurons N.
 
-    `rate` is the output spike rate (spikes per neuron and step) that the input aims at; `seed` names input and noise.
+    `rate` is the output spike rate (spikes per neuron and step) that the input aims at; `seed` names input and noise. A
+    layer with a `bias` has that mean input instead, equal for all neurons. `allocator`: freed memory is "kept" by the
+    process, in huge pages, or returned as glibc does by "default".
     A network has in `network` its name, `shd` or `shd[width=64]`, and its N is the width that it has; its neurons fire at
     `rate` before it learns. A projection is the network `projection`, also `projection[layers=4]`.
     A training has a task, `name[options]`, and in `network` the changes to the task's own recipe, `[epochs=5,batch=64]`;
@@ -271,6 +274,8 @@ class Case:
     rate: float = 0.3
     network: str | None = None
     task: str | None = None
+    bias: float | None = None
+    allocator: Allocator = "kept"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "subject", str(parse_subject(self.subject)))
@@ -288,6 +293,9 @@ class Case:
         _one_of("workload", self.workload, get_args(Workload))
         _one_of("dtype", self.dtype, DTYPES)
         _one_of("device", self.device, DEVICES)
+        _one_of("allocator", self.allocator, get_args(Allocator))
+        if self.bias is not None and self.workload != "layer":
+            raise Problem(f"bias={self.bias} is the mean input of a layer; a {self.workload} has data of its own")
         if not 0 < self.rate < 1:
             raise Problem(f"rate={self.rate} is not an output spike rate; give a number between 0 and 1")
 

@@ -177,14 +177,15 @@ def threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def for_worker(count: int) -> dict[str, str]:
+def for_worker(count: int, allocator: str = "kept") -> dict[str, str]:
     """Environment variables that place threads and memory, for every subject alike.
 
     Threads of OpenMP, MKL and numba are bound to cores. glibc asks for huge pages: with pages of 4 KiB the graph of a
-    long loop outgrows what the processor holds of the page table, and time per step grows with T for that alone.
+    long loop outgrows what the processor holds of the page table, and time per step grows with T for that alone. With the
+    "default" allocator it is left as a reader's own process has it.
     """
-    return {
-        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+    huge = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"} if allocator == "kept" else {}
+    return huge | {
         "OMP_PROC_BIND": "true",
         "OMP_NUM_THREADS": str(count),
         "MKL_NUM_THREADS": str(count),

@@ -1,6 +1,7 @@
 """A network case made concrete: the named network with the case's neuron, an input like its data, and a launcher."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -39,7 +40,8 @@ def build(case: Case) -> Workload:
         g = torch.randint(sizes["classes"], (case.B,), generator=generator, device=case.device)
     else:
         g = noise(case, case.T, stream=1)
-    return Workload(case, module, x, g, _launcher(case, module, x, g, named.facts))
+    launch = _launcher(case, module, x, g, named.facts)
+    return Workload(case, module, x, g, launch, _ahead(module, x, g, named.facts))
 
 
 def _settle(module: Layers | Classifier, x: Tensor, case: Case, longest: int = 2048, most: int = 2**21) -> None:
@@ -116,3 +118,17 @@ def _launcher(case: Case, module: nn.Module, x: Tensor, g: Tensor, facts: dict[s
     if not g.is_floating_point():
         return {"inference": inference, "forward": forward, "train": learn}[case.mode]
     return {"inference": inference, "forward": forward, "train": spread}[case.mode]
+
+
+def _ahead(module: nn.Module, x: Tensor, g: Tensor, facts: dict[str, Any]) -> Callable[[], Callable[[], object]]:
+    """The forward pass with the loss, which gives the backward pass to the weights."""
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    loss_of = LOSSES[facts.get("LOSS", "cross_entropy")]
+
+    def ahead() -> Callable[[], object]:
+        out = module(x)
+        for p in parameters:
+            p.grad = None
+        return partial(out.backward, g) if g.is_floating_point() else loss_of(out, g).backward
+
+    return ahead

@@ -44,7 +44,7 @@ def looks(case: Case, neuron: Neuron) -> Iterator[Look]:
     batch = max(case.B, -(-SERIES // case.N))
     rate = max(RATES, key=lambda r: abs(r - case.rate))
     steps = case.T if fixed else min(case.T, STEPS)
-    short = with_changes(case, T=steps, B=batch, rate=rate, seed=case.seed + 1)
+    short = with_changes(case, T=steps, B=batch, rate=rate, bias=None, seed=case.seed + 1)
     yield Look(f"rate {rate}", build(short, calibrate(short)), aimed=True)
     tied = None if neuron.stochastic else _ties(with_changes(short, T=steps if fixed else min(steps, EXACT_STEPS)))
     if tied is not None:

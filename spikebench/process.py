@@ -65,9 +65,14 @@ class Workers:
     """
 
     def __init__(
-        self, threads: int, fork: bool = True, python: str = sys.executable, more: dict[str, str] | None = None
+        self,
+        threads: int,
+        fork: bool = True,
+        python: str = sys.executable,
+        more: dict[str, str] | None = None,
+        allocator: str = "kept",
     ) -> None:
-        self.threads, self.fork, self.python, self.more = threads, fork, python, more or {}
+        self.threads, self.fork, self.python, self.more, self.allocator = threads, fork, python, more or {}, allocator
         self._server: subprocess.Popen[bytes] | None = None
         self._buffer = b""
         self._folder = tempfile.TemporaryDirectory(prefix="spikebench-")
@@ -189,7 +194,7 @@ class Workers:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=os.environ | environment.for_worker(self.threads) | self.more,
+                env=os.environ | environment.for_worker(self.threads, self.allocator) | self.more,
                 start_new_session=True,
             )
             self._buffer = b""

@@ -22,6 +22,7 @@ from spikebench.record import Measurement, Record, Status
 DEFAULT_METRICS = ("latency", "compile_time", "copy", "spike_rate", "peak_memory")
 TRIES = 3  # of a case that is unsteady, when strict
 JOBS = 6  # gates at once
+INTERLEAVED = {"latency", "backward"}  # metrics whose samples are taken in turns by the processes of a block
 SMALL = 2**26  # bytes of input; of what is larger, one process at a time has its data in memory
 
 
@@ -63,7 +64,7 @@ class Session:
         self.settings = settings
         self.run_id = f"{int(clock.wall())}-{secrets.token_hex(3)}"
         self.environment = environment.gather() | {"threads": settings.threads, "placement": "OMP_PROC_BIND=true"}
-        self._workers: dict[tuple[str, bool, int], Workers] = {}
+        self._workers: dict[tuple[str, bool, int, str], Workers] = {}
         self._interpreters = {p: environment.of(p) for p in set(settings.python.values())}
         if settings.python:  # the origin of all records of this session, whose versions differ on purpose
             known = {k: self.environment[k] for k in ("python", "versions")}
@@ -87,10 +88,11 @@ class Session:
     def _workers_for(self, case: Case, place: int = 0) -> Workers:
         """Who starts the processes of a case; with several places, they can work side by side."""
         python, fork = self._python(case.to_json()), self.settings.fork and case.device != "cuda"
-        if (python, fork, place) not in self._workers:
-            made = Workers(self.settings.threads, fork=fork, python=python, more=self._variables)
-            self._workers[python, fork, place] = made
-        return self._workers[python, fork, place]
+        key = (python, fork, place, case.allocator)
+        if key not in self._workers:
+            given = (self.settings.threads, fork, python, self._variables, case.allocator)
+            self._workers[key] = Workers(*given)
+        return self._workers[key]
 
     def ask(self, case: Case, job: dict[str, Any], watch: Callable[[str], None] | None = None) -> Outcome:
         """A job about a case, in a fresh process of the interpreter that the case runs in."""
@@ -146,6 +148,11 @@ class Session:
         """Environment variables of processes: where the compiled kernels of triton are."""
         return {"TRITON_CACHE_DIR": str(self.settings.kernels.resolve())} if self.settings.kernels else {}
 
+    def _gated(self, case: Case) -> Outcome:
+        """The outcome of all gates of a case: its neuron's, and where that passed a network's own."""
+        layer = self.gate(case.gated)
+        return self.gate(case) if layer.status == "ok" and case.workload in ("network", "projection") else layer
+
     def measure(self, case: Case, repeat: int = 0, metrics: tuple[str, ...] | None = None) -> Record:
         """One case in fresh processes; with `strict` again while it is unsteady, then flagged so."""
         return self.block([case], repeat, metrics)[0]
@@ -153,7 +160,7 @@ class Session:
     def block(self, cases: Sequence[Case], repeat: int = 0, metrics: tuple[str, ...] | None = None) -> list[Record]:
         """Cases to be compared, each in fresh processes; with `strict` again while one is unsteady, then flagged so.
 
-        On the CPU they are there at once and their latencies are sampled in turns, so that what slows the machine for a
+        On the CPU they are there at once and their times are sampled in turns, so that what slows the machine for a
         while slows them all; not where an input is larger than SMALL. Else one comes after the other.
         """
         records, tries = self._block(cases, repeat, metrics), 1
@@ -170,8 +177,8 @@ class Session:
 
     def _block(self, cases: Sequence[Case], repeat: int, metrics: tuple[str, ...] | None) -> list[Record]:
         small = all(c.device == "cpu" and 4 * c.T * c.B * c.N <= SMALL for c in cases)
-        beside = len(cases) > 1 and small and "latency" in (metrics or self.settings.metrics)
-        passed = [c for c in cases if self.gate(c.gated).status == "ok"] if beside else []
+        beside = len(cases) > 1 and small and INTERLEAVED & set(metrics or self.settings.metrics)
+        passed = [c for c in cases if self._gated(c).status == "ok"] if beside else []
         if len(passed) < 2:
             return [self._measure(c, repeat, metrics) for c in cases]
         for place, case in enumerate(passed):
@@ -205,10 +212,12 @@ class Session:
 
         `timed` is the outcome of the first where that is done, with what else went on: facts and flags.
         """
-        gated = self.gate(case.gated)
+        gated = self._gated(case)
         head: dict[str, Any] = {"run": self.run_id, "case_id": case.case_id, "case": case.to_json(), "repeat": repeat}
-        found = gated.result.get("gate")
+        found = self.gate(case.gated).result.get("gate")
         head["gate"] = found if found is None else {k: v for k, v in found.items() if k != "bias"} | _stands_in(case)
+        if found and gated is not self.gate(case.gated):
+            head["gate"]["network"] = gated.result.get("gate")
         if gated.status != "ok":
             reason = f"gate: {gated.reason}"
             facts = self._facts({}, case)
@@ -295,6 +304,8 @@ class Session:
             "timing": "glibc, freed memory kept, huge pages",
             "memory": "glibc, freed memory returned, small pages",
         }
+        if case.allocator == "default":
+            allocator["timing"] = "glibc as it comes"
         return self.environment | other | environment.load() | now | around | {"allocator": allocator}
 
 
@@ -306,7 +317,7 @@ def _stands_in(case: Case) -> dict[str, Any]:
 def _off_rate(case: Case, spikes: float) -> bool:
     """Whether the gate counted far fewer or far more spikes than the case aims at."""
     rate = spikes / (case.T * case.B * case.N)
-    return case.mode != "stream" and not case.rate / 3 <= rate <= 3 * case.rate
+    return case.mode != "stream" and case.bias is None and not case.rate / 3 <= rate <= 3 * case.rate
 
 
 def _process_of(metric: str) -> str:

@@ -25,7 +25,7 @@ from typing import Any, TextIO
 import torch
 
 from spikebench import metric as metrics
-from spikebench import network_workload, rooms
+from spikebench import network_gate, network_workload, rooms
 from spikebench import task as tasks
 from spikebench.backend import Refused
 from spikebench.case import Case, parse_options, parse_subject, parse_task
@@ -191,7 +191,8 @@ def return_memory() -> None:
 def _gate(job: dict[str, Any]) -> dict[str, Any]:
     keep_memory()
     torch.set_num_threads(job["threads"])
-    result = gate(Case.from_json(job["case"]), job.get("bias"))
+    case = Case.from_json(job["case"])
+    result = network_gate.compare(case) if case.workload in ("network", "projection") else gate(case, job.get("bias"))
     status = "wrong" if result.status == "failed" else "ok"
     return {"status": status, "reason": result.reason if status == "wrong" else None, "gate": result.to_json()}
 
@@ -200,9 +201,12 @@ def _measure(job: dict[str, Any], turn: Callable[[], None] | None) -> dict[str, 
     process = job["process"]
     if turn:
         turn()
-    return_memory() if process == "memory" else keep_memory()
-    torch.set_num_threads(job["threads"])
     case = Case.from_json(job["case"])
+    if process == "memory":
+        return_memory()
+    elif case.allocator == "kept":
+        keep_memory()
+    torch.set_num_threads(job["threads"])
     work = build(case, job.get("bias")) if case.workload == "layer" else network_workload.build(case)
     clock: Clock = CudaClock(torch) if case.device == "cuda" else CpuClock()
     running = Running(work, clock, Plan(**job["plan"]), turn=turn)

@@ -1,0 +1,41 @@
+"""Wall-clock time of the backward pass alone, the gradient given: the forward pass before it is not timed."""
+
+import gc
+
+from spikebench.metric import Running, Unavailable, warm_up
+
+unit = "s"
+process = "timing"
+SETTLE = 0.01  # seconds of training steps before a sample, after other processes had their turn
+
+
+def sample(running: Running) -> list[float]:
+    """Seconds per backward pass, of a network without its optimiser; every sample has a forward pass of its own before it.
+
+    One process has both passes, so nothing is subtracted from anything. Samples are as many as of the latency, and like
+    its samples they are taken in turns where other processes measure beside this one. Python's cycle collector does not
+    run inside them.
+    """
+    clock, plan, work = running.clock, running.plan, running.workload
+    if work.case.mode != "train":
+        raise Unavailable(f"a backward pass belongs to mode train, not {work.case.mode}")
+    gc.collect()
+    gc.disable()
+
+    def step() -> None:
+        work.ahead()()
+
+    slow = min(warm_up(step, clock, plan)) > plan.slow
+    samples: list[float] = []
+    for _ in range(plan.fewest if slow else plan.samples):
+        if running.turn:
+            running.turn()
+            settled = 0.0
+            while not slow and settled < SETTLE:
+                settled += clock.measure(step)
+        if slow:
+            gc.collect()
+        samples.append(clock.measure(work.ahead()))
+    gc.enable()
+    running.detail |= {"clock": clock.name, "turns": running.turn is not None}
+    return samples

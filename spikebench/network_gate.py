@@ -1,0 +1,67 @@
+"""The gate of a network: its output and the gradients of its weights against the same network on the definition."""
+
+from dataclasses import asdict, dataclass, replace
+
+import torch
+from torch import Tensor
+
+from spikebench.backend import refusal
+from spikebench.case import Case, Subject, with_changes
+from spikebench.network_workload import build
+from spikebench.reference import relative_error
+from spikebench.workload import Workload
+
+BATCH = 4  # items at most: one network is as wrong on few as on many
+WIDE, NARROW = 1e-8, 1e-2  # largest error relative to the largest number: in float64, and where a backend lacks float64
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Largest errors relative to the largest logit and to the largest gradient of the same weight; none in inference."""
+
+    status: str
+    reason: str | None
+    dtype: str
+    B: int
+    output_error: float | None = None
+    gradient_error: float | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """JSON for the record."""
+        return asdict(self)
+
+
+def compare(case: Case) -> Compared:
+    """One step of a network, its neurons once on the case's backend and once on eager, on the same input and weights.
+
+    In float64, so that no rounding decides a spike, which all later layers would carry on. The neuron alone has passed
+    the gate in the case's own precision. Raises Refused when the backend cannot run the case.
+    """
+    subject, few = case.parsed, with_changes(case, B=min(case.B, BATCH))
+    if subject.foreign or subject.backend == "eager":
+        return Compared("passed", "the network runs the definition itself", case.dtype, few.B)
+    wide = with_changes(few, dtype="float64")
+    tried = wide if refusal(wide) is None else few
+    mine, want = (_step(build(c)) for c in (tried, with_changes(tried, subject=str(_defined(subject)))))
+    errors = [float(relative_error(a, b)) for a, b in zip(mine, want, strict=True)]
+    limit = WIDE if tried is wide else NARROW
+    names = ["the output", *["the gradient of a weight"] * (len(errors) - 1)]
+    bad = [f"{name} is off by {e:.2g} of its largest" for name, e in zip(names, errors, strict=True) if not e <= limit]
+    reason = f"{bad[0]} (limit {limit:g}) from that of the network on eager" if bad else None
+    status = "failed" if bad else "passed"
+    return Compared(status, reason, tried.dtype, few.B, errors[0], max(errors[1:], default=None))
+
+
+def _defined(subject: Subject) -> Subject:
+    """The same neuron on eager."""
+    return replace(subject, backend="eager", how={})
+
+
+def _step(work: Workload) -> list[Tensor]:
+    """The output of one launch and the gradients of its weights, in float64, on noise that the seed names."""
+    torch.manual_seed(work.case.seed)
+    work.call_number(0)
+    out = [work.launch().detach().double()]
+    if work.case.mode == "train":
+        out += [torch.zeros_like(p).double() if p.grad is None else p.grad.double() for p in work.parameters]
+    return out
