@@ -95,7 +95,7 @@ class Bound(nn.Module):
 
     def __init__(self, neuron: Neuron, backend: str, neuron_id: str, how: dict[str, Any]) -> None:
         super().__init__()
-        self.neuron, self.how = neuron, how
+        self.neuron, self.backend, self.how = neuron, backend, how
         self._run = module(backend, neuron_id).run
 
     def forward(self, x: Tensor, seed: int | None = None) -> Tensor:

@@ -10,12 +10,13 @@ neurons in `neurons`, and gives logits [B, classes], or spikes where it has no c
 
 import importlib
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol, cast
+from typing import ClassVar, Literal, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from spikebench.neuron import StochasticNeuron
+from spikebench.scan import causal_convolution
 
 MakeNeuron = Callable[[int], nn.Module]
 Readout = Literal["mean", "leaky", "max"]
@@ -98,12 +99,54 @@ class Classifier(nn.Module):
                 rates.append(rate_of(x, mask))
         if not self.training:
             self.spike_rates = [float(rate) for rate in rates]
+        return self.read(x, mask)
+
+    def read(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Logits [B, classes] from the spikes of the last layer."""
         if self.largest:
             score = self.readout(x)  # [T, B, classes]
             return (score if mask is None else score.masked_fill(~mask[..., None], -torch.inf)).amax(0)
         weight = pooling(x.shape[0], self.leak, mask, x)
         pooled = (weight[..., None] * x).sum(0)  # [B, N]
         return nn.functional.linear(pooled, self.readout.weight) + weight.sum(0)[:, None] * self.readout.bias
+
+
+Form = Literal["indexed", "loop", "fft", "closed"]
+
+
+class OutputLayer(Classifier):
+    """A Classifier whose readout is computed as the SPSN authors do: a neuron more, that does not fire.
+
+        i_t = leak·i_{t-1} + W·s_t      v_t = leak·v_{t-1} + (1 − leak)·i_t      logits = the mean of v_t over time
+
+    The logits are those of readout="leaky". form: "indexed" is a loop over x[t], "loop" one over x.unbind(0), "fft" a causal
+    convolution, "closed" weights that are known beforehand. It is that of the hidden neurons' backend, so that a loop
+    has a fourth loop and an FFT a fourth FFT.
+    """
+
+    FORMS: ClassVar[dict[str, Form]] = {"indexed": "indexed", "eager": "loop", "fft": "fft"}
+
+    @property
+    def form(self) -> Form:
+        """How the output is computed; kernels, which fuse what they can, have the closed form."""
+        backend = getattr(self.neurons[0], "backend", "eager")
+        return self.FORMS.get(backend, "closed")
+
+    def read(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        if self.form == "closed" or mask is not None:
+            return super().read(x, mask)
+        leak, current = self.leak or 0.0, self.readout(x)
+        if self.form == "fft":
+            n = torch.arange(len(x), dtype=torch.float64)
+            return causal_convolution(current, (1 - leak) * (n + 1) * leak**n).mean(0)
+        steps = (current[t] for t in range(len(x))) if self.form == "indexed" else current.unbind(0)
+        i = v = torch.zeros_like(current[0])
+        membranes: list[Tensor] = []
+        for x_t in steps:
+            i = leak * i + x_t
+            v = leak * v + (1 - leak) * i
+            membranes.append(v)
+        return torch.stack(membranes).mean(0)
 
 
 class Layers(nn.Module):
