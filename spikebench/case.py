@@ -23,7 +23,10 @@ _SUBJECT = re.compile(
     r"^(?P<name>[^\[\]@]+)(?:\[(?P<options>[^\[\]]*)\])?(?:@(?P<backend>[\w-]+)(?:\[(?P<how>[^\[\]]*)\])?)?$"
 )
 
-LATER_FIELDS: dict[str, Any] = {"bias": None, "allocator": "kept"}  # fields newer than the first records, with their defaults, which are not written out
+LATER_FIELDS: dict[str, Any] = {
+    "bias": None,
+    "allocator": "kept",
+}  # fields newer than the first records, with their defaults, which are not written out
 
 PICKLED = ".pickle"  # the files in which `sb.profile` hands an object in memory to its workers
 FOREIGN = {  # how a foreign module is called, see spikebench/foreign.py

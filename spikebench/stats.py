@@ -127,12 +127,24 @@ def confirmed(verdict: Verdict | None, q: float) -> Verdict | None:
     return "inconclusive" if verdict in ("faster", "slower") and q > 0.05 else verdict
 
 
-def over_cases(ratios: Sequence[float | None]) -> dict[str, float | int | None]:
-    """Geometric mean of the ratios of many cases, its 95 % t interval over the cases, and how many have none."""
+def over_cases(
+    ratios: Sequence[float | None], bounds: Sequence[tuple[float, float]] = ()
+) -> dict[str, float | int | None]:
+    """Geometric mean of the ratios of many cases, its 95 % t interval over the cases, and how many have none.
+
+    `bounds` are what is known of further cases, of which one side ran into its time-out: a ratio is at least or at most so
+    much, (1.0, ∞) or (0, 0.5). The cases that did not run are seldom like those that did, so that the mean of those alone
+    flatters who failed: `at_least` and `at_most` are the mean with those cases at their bounds.
+    """
     logs = [math.log(r) for r in ratios if r is not None]
     mean = math.exp(statistics.fmean(logs)) if logs else None
     low, high = (math.exp(v) if abs(v) < 700 else None for v in mean_interval(logs)) if logs else (None, None)
-    return {"ratio": mean, "low": low, "high": high, "cases": len(logs), "left_out": len(ratios) - len(logs)}
+    found: dict[str, float | int | None] = {"ratio": mean, "low": low, "high": high, "cases": len(logs)}
+    found |= {"left_out": sum(r is None for r in ratios), "bounded": len(bounds)}
+    for name, ends in (("at_least", [a for a, _ in bounds]), ("at_most", [b for _, b in bounds])):
+        known = bounds and all(0 < end < math.inf for end in ends)
+        found[name] = math.exp(statistics.fmean([*logs, *map(math.log, ends)])) if known else None
+    return found
 
 
 @dataclass(frozen=True)

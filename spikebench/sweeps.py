@@ -95,6 +95,18 @@ def agreement() -> list[Case]:
     return [case for cases in grids for case in cases]
 
 
+def equal_input() -> list[Case]:
+    """Every neuron on the same input, training: a Gaussian current of mean 0.5, and not one mean for each to reach a rate."""
+    return grid(field(), T=[1000], B=[16], N=[128], bias=0.5)
+
+
+def default_allocator() -> list[Case]:
+    """LIF and SPSN where malloc returns memory as it comes, as in a reader's own process, beside the usual sizes, training."""
+    subjects = [s for s in (*LIF, *SPSN) if "@compiled" not in s]
+    both = [grid(subjects, T=[100, 1000], B=[4], N=[128], allocator=how) for how in ("kept", "default")]
+    return [case for cases in both for case in cases]
+
+
 def libraries() -> list[Case]:
     """One LIF, the same in every library and on all our backends, T from 100 to 10,000 at B = 16, N = 128.
 
@@ -157,7 +169,21 @@ def companion(name: str) -> Companion | None:
 
 SWEEPS: dict[str, Callable[[], list[Case]]] = {
     f.__name__: f
-    for f in (smoke, quick, length, growth, floor, batch, width, agreement, libraries, regression, cuda_regression)
+    for f in (
+        smoke,
+        quick,
+        length,
+        growth,
+        floor,
+        batch,
+        width,
+        agreement,
+        equal_input,
+        default_allocator,
+        libraries,
+        regression,
+        cuda_regression,
+    )
 }
 
 # of sweeps that are not read by the metrics that `run` takes by default

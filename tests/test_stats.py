@@ -119,14 +119,24 @@ def test_the_mean_over_cases_is_geometric_and_counts_what_it_leaves_out() -> Non
     assert (found["ratio"], found["cases"], found["left_out"]) == (pytest.approx(4.0), 3, 1)
     low, high = found["low"], found["high"]
     assert low is not None and high is not None and low < 4 < high and low * high == pytest.approx(16)
-    assert stats.over_cases([3.0]) == {
-        "ratio": pytest.approx(3.0),
-        "low": None,
-        "high": None,
-        "cases": 1,
-        "left_out": 0,
-    }
+    one = stats.over_cases([3.0])
+    assert (one["ratio"], one["low"], one["high"], one["cases"], one["left_out"]) == (
+        pytest.approx(3.0),
+        None,
+        None,
+        1,
+        0,
+    )
+    assert one["at_least"] is None and one["at_most"] is None
     assert stats.over_cases([None])["ratio"] is None
+
+
+def test_what_ran_into_its_time_out_bounds_the_mean_over_cases() -> None:
+    slow = stats.over_cases([8.0, 2.0, None], [(0.0, 0.5)])  # the third took at least twice as long as the baseline
+    assert slow["ratio"] == pytest.approx(4.0) and slow["bounded"] == 1
+    assert slow["at_most"] == pytest.approx(2.0) and slow["at_least"] is None
+    fast = stats.over_cases([8.0, 2.0, None], [(32.0, math.inf)])  # there the baseline did not end
+    assert fast["at_least"] == pytest.approx(8.0) and fast["at_most"] is None
 
 
 @pytest.mark.parametrize(
