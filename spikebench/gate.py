@@ -18,7 +18,10 @@ from spikebench.subject import definition_of, mistaken
 from spikebench.workload import Workload, build, calibrate, spikes_of
 
 DIFFERING = 0.1
-ENTRY = 0.01  # largest error of a single entry of a gradient relative to itself; what is cut off is off by 1
+ENTRY, ENTRY_HALF = (
+    0.01,
+    0.5,
+)  # largest error of one entry relative to itself, in half precision; what is cut off is off by 1
 SEED, SITE = 0x2545F4914F6CDD1D, 5  # of the noise on which a backend is looked at again: both words of the seed count
 
 
@@ -226,8 +229,9 @@ def gradient_errors(
     others_limit *= max(1.0, (expected.x.numel() / 1e4) ** 0.5)
     if worst is not None and not worst <= others_limit:
         return errors, f"a parameter's gradient is off by {worst:.2g} of its largest (limit {others_limit:.2g})"
-    if single is not None and not single <= ENTRY:
-        return errors, f"the input's gradient far from the last step is off by {single:.2g} of itself (limit {ENTRY:g})"
+    most = ENTRY_HALF if workload.x.element_size() < 4 else ENTRY
+    if single is not None and not single <= most:
+        return errors, f"the input's gradient far from the last step is off by {single:.2g} of itself (limit {most:g})"
     return errors, None
 
 

@@ -215,9 +215,9 @@ class Session:
         gated = self._gated(case)
         head: dict[str, Any] = {"run": self.run_id, "case_id": case.case_id, "case": case.to_json(), "repeat": repeat}
         found = self.gate(case.gated).result.get("gate")
-        head["gate"] = found if found is None else {k: v for k, v in found.items() if k != "bias"} | _stands_in(case)
-        if found and gated is not self.gate(case.gated):
-            head["gate"]["network"] = gated.result.get("gate")
+        whole = {} if gated is self.gate(case.gated) else {"network": gated.result.get("gate")}
+        seen = None if found is None else {k: v for k, v in found.items() if k != "bias"}
+        head["gate"] = None if seen is None else seen | _stands_in(case) | whole
         if gated.status != "ok":
             reason = f"gate: {gated.reason}"
             facts = self._facts({}, case)

@@ -12,7 +12,13 @@ Kind = Literal["scaled", "part", "truncated", "none", "cut"]
 
 
 def run(
-    neuron: Neuron, x: Tensor, seed: int | None = None, *, kind: Kind = "scaled", factor: float = 1.0001, steps: int = 128
+    neuron: Neuron,
+    x: Tensor,
+    seed: int | None = None,
+    *,
+    kind: Kind = "scaled",
+    factor: float = 1.0001,
+    steps: int = 128,
 ) -> Tensor:
     """`cut`: what a step feels of later ones ends after `steps` to 1.5 times as many, as in truncated backpropagation."""
     if kind == "cut":
