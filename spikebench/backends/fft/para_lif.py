@@ -12,6 +12,8 @@ from spikebench.scan import Response, causal_convolution, two_filters
 if TYPE_CHECKING:
     from spikebench.case import Case
 
+SPECTRAL = True  # errors are relative to the largest entry of a series, see gate.py
+
 
 def refuses(case: "Case") -> str | None:
     """float32 and float64 only: PyTorch has no FFT in half precision but for a few sizes on a GPU."""
