@@ -115,7 +115,8 @@ class Session:
     def gate(self, case: Case) -> Outcome:
         """The gate's outcome for a case, in a process of its own, once per session. Every mode has the same input."""
         if case.case_id not in self._gates:
-            alike = (self._gates.get(with_changes(case, mode=m).case_id) for m in get_args(Mode))
+            modes = get_args(Mode) if case.workload == "layer" else ()  # a network has data of its own, and no bias
+            alike = (self._gates.get(with_changes(case, mode=m).case_id) for m in modes)
             known = next((g.result["gate"]["bias"] for g in alike if g and g.status == "ok"), None)
             self._gates[case.case_id] = self.ask(case, {"kind": "gate", "bias": known})
         return self._gates[case.case_id]
