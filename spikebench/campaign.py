@@ -55,11 +55,12 @@ class Campaign:
         """Measure a block, in random order, unless it is there; cases that went wrong before are left out."""
         cases = _cases(question, block, subjects)
         cases = [c for c in cases if not self.table.problem([c])]
-        if not cases or len(self.table.blocks(cases)) > block:
+        metric = question.metric
+        if not cases or len(self.table.blocks(cases, metric)) > block:
             return
         repeat = 1 + max((r for c in cases for run, r in self.table.of(c) if run == self.session.run_id), default=-1)
         random.Random(f"{cases[0].case_id} {repeat}").shuffle(cases)
-        metrics = (question.metric, "spike_rate") if block == 0 and question.metric == "latency" else (question.metric,)
+        metrics = (metric, "spike_rate") if block == 0 and metric == "latency" else (metric,)
         if cases[0].workload != "training":
             tell("start", cases[0])
             self._keep(self.session.block(cases, repeat, metrics))

@@ -9,15 +9,16 @@ from functools import lru_cache
 from typing import Any, Literal, cast
 
 from spikebench import rooms
-from spikebench.case import Case, Mode, parse_subject, with_changes
+from spikebench.case import Case, parse_subject, with_changes
 
 KERNELS = {"cpu": "cpu", "cuda": "triton"}
+FEWEST, WIDEST = 5, 2.0  # pairs that a verdict takes, and the ratio of the ends of an interval that it bears
 Read = Literal["primary", "secondary", "code"]
 
 
 @dataclass(frozen=True)
 class Number:
-    """A published ratio as printed ("10x", "3-4x"); `exact` is what it was rounded from, where that is known."""
+    """A published ratio ("10x", "3-4x") or difference ("5.8 points") as printed; `exact`: what it was rounded from, if known."""
 
     text: str
     exact: float | None = None
@@ -43,13 +44,14 @@ class Number:
 
 @dataclass(frozen=True)
 class Weighing:
-    """Subjects weighed in blocks at one case; its own subject does not matter. `@fused` means our kernels on its device.
+    """Subjects compared in blocks at one case; its own subject does not matter. `@fused` means our kernels on its device.
 
-    The ratio is baseline ÷ candidate, or candidate ÷ baseline where `more` is better; above 1 the candidate wins.
-    `fair` is the pair with a fused sequential kernel as its baseline. `rungs` lead from the baseline to the candidate
-    in steps, each a factor of its own. `beside`: further subjects of its blocks, for another claim to use. `patient` subjects, which are slow, take part in the first `few` blocks only.
-    With `backward` the backward pass alone counts: time to train less time of the forward pass, in the same block.
-    `scaled`: the published sizes or data are out of reach. `differs`: what else is not as published.
+    The figure is baseline ÷ candidate, or candidate ÷ baseline where `more` is better; above 1 the candidate wins. With
+    `points` it is candidate − baseline, of shares, in percentage points; above 0 the candidate wins.
+    `fair` is a pair of the strongest that there is, see `strong`. `rungs` lead from the baseline to the candidate in
+    steps, each a factor of its own. `beside`: further subjects of its blocks, for another claim to use. `patient`
+    subjects, which are slow, take part in the first `few` blocks only; no verdict rests on them.
+    `met`: what is as published, `differs`: what is not. `scaled`: the published sizes or data are out of reach.
     """
 
     case: Case
@@ -58,14 +60,15 @@ class Weighing:
     fair: tuple[str, str] | None = None
     rungs: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
-    blocks: int = 5
+    blocks: int = FEWEST
     patient: tuple[str, ...] = ()
-    few: int = 3
+    few: int = 2
     metric: str = "latency"
     more: bool = False
-    backward: bool = False
+    points: bool = False
     claimed: Number | None = None
     scaled: bool = False
+    met: str = ""
     differs: str = ""
 
     def __post_init__(self) -> None:
@@ -84,14 +87,16 @@ class Weighing:
         return list(dict.fromkeys([self.baseline, *self.rungs, self.candidate, *(self.fair or ()), *self.beside]))
 
     @property
-    def modes(self) -> tuple[Mode, ...]:
-        return ("forward", "train") if self.backward else (self.case.mode,)
+    def strong(self) -> str:
+        """What the fair pair is: two kernels that are equally optimised, or only the best that there is of each today."""
+        fused = [parse_subject(s).backend in KERNELS.values() for s in self.fair or ()]
+        return "strong baseline" if fused and all(fused) else "best of each today"
 
     def cases(self, block: int = 0, subjects: list[str] | None = None) -> list[Case]:
         """What one block measures; the blocks of a training are its seeds."""
         seed = block if self.case.workload == "training" else self.case.seed
         named = self.subjects if subjects is None else subjects
-        return [_varied(self.case, s, m, seed) for s in named for m in self.modes]
+        return [_varied(self.case, s, seed) for s in named]
 
     def stages(self) -> list[tuple[list[str], int]]:
         """Which subjects are wanted in how many blocks: all in the first few, then those that are not patient."""
@@ -102,8 +107,8 @@ class Weighing:
 
 
 @lru_cache(maxsize=4096)
-def _varied(case: Case, subject: str, mode: Mode, seed: int) -> Case:
-    return with_changes(case, subject=subject, mode=mode, seed=seed)  # checked against the rooms, which takes a while
+def _varied(case: Case, subject: str, seed: int) -> Case:
+    return with_changes(case, subject=subject, seed=seed)  # checked against the rooms, which takes a while
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,7 @@ class Statement:
     at_least: float | None = None
     given: str | None = None
     scaled: bool = False
+    met: str = ""
     differs: str = ""
 
     def cases(self, block: int = 0) -> list[Case]:
@@ -139,8 +145,8 @@ class Claim:
 
     `known`: whether the published setting is known well enough to fail in it. `device` is the kind it was timed on.
     `scaled` is what a CPU can do, `full` what takes a GPU; a claim with neither says in `absent` what is missing.
-    `budget` in seconds bounds the scaled run: no block is begun after it, but two of the first question (three of each where
-    the claim is asked for alone). `value` orders claims.
+    `budget` in seconds bounds the scaled run: no block is begun after it, but five of the first question (five of each
+    where the claim is asked for alone). `value` orders claims.
     """
 
     paper: str

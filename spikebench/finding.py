@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from spikebench import pairs, stats, units
-from spikebench.case import Case
-from spikebench.claim import Claim, Number, Question, Statement, Weighing
+from spikebench import stats, units
+from spikebench.case import LATER_FIELDS, Case
+from spikebench.claim import FEWEST, WIDEST, Claim, Number, Question, Statement, Weighing
 from spikebench.growth import growth_rows
+from spikebench.paired import by_origin, compared
 from spikebench.record import Record
 
 Verdict = Literal["reproduced", "smaller", "contradicted", "inconclusive", "not testable here"]
@@ -16,7 +17,21 @@ Setting = Literal["published", "other", "scaled"]
 FAILED: tuple[Verdict, ...] = ("smaller", "contradicted")
 Key = tuple[str, int]
 
-_POINT = ("subject", "workload", "mode", "T", "B", "N", "dtype", "device", "rate", "network", "task")
+_POINT = (
+    "subject",
+    "workload",
+    "mode",
+    "T",
+    "B",
+    "N",
+    "dtype",
+    "device",
+    "rate",
+    "network",
+    "task",
+    "bias",
+    "allocator",
+)
 
 
 class Table:
@@ -28,17 +43,17 @@ class Table:
             self.add(record)
 
     def add(self, record: Record) -> None:
-        point, key = _place(record.case.get, record.run, record.repeat)
+        point, key = _place(lambda k: record.case.get(k, LATER_FIELDS.get(k)), record.run, record.repeat)
         self._rows.setdefault(point, {})[key] = record
 
     def of(self, case: Case) -> dict[Key, Record]:
         """The records of a case by block; a training's whatever its seed."""
         return self._rows.get(_place(lambda name: getattr(case, name), "", 0)[0], {})
 
-    def blocks(self, cases: Sequence[Case]) -> list[Key]:
-        """The blocks that hold every one of these cases, whatever their status."""
-        shared = [self.of(case) for case in cases]
-        return [key for key in shared[0] if all(key in rows for rows in shared)] if shared else []
+    def blocks(self, cases: Sequence[Case], metric: str) -> list[Key]:
+        """The blocks in which every one of these cases was asked for a metric, whatever came of it."""
+        shared = [{k for k, r in self.of(c).items() if r.status != "ok" or r.measurement(metric)} for c in cases]
+        return sorted(set[Key].intersection(*shared)) if shared else []
 
     def values(self, case: Case, metric: str) -> dict[Key, float]:
         """The median of a metric in each block that has it; of spike rates, one per layer, the mean."""
@@ -66,19 +81,30 @@ class Factor:
     baseline: str
     subject: str
     ratio: stats.Ratio
+    points: bool = False
 
     @property
     def shown(self) -> str:
-        """The ratio with its interval."""
-        return units.ratio(self.ratio.estimate, self.ratio.low, self.ratio.high, self.ratio.n)
+        """The figure with its interval."""
+        return shown(self.ratio, self.points)
 
     def to_json(self) -> dict[str, Any]:
         return {"baseline": self.baseline, "subject": self.subject, **_numbers(self.ratio)}
 
 
+def shown(ratio: stats.Ratio, points: bool = False) -> str:
+    """A figure with its interval and pairs; of an interval wider than a factor 2 the ends alone: no point in it is known."""
+    if points:
+        ends = "no interval" if ratio.n < 2 else f"[{ratio.low:+.1f}, {ratio.high:+.1f}]"
+        return f"{ratio.estimate:+.1f} points {ends}, n={ratio.n}"
+    if ratio.n > 1 and ratio.high > WIDEST * ratio.low:
+        return f"between {units.digits(ratio.low)}x and {units.digits(ratio.high)}x, n={ratio.n}"
+    return units.ratio(ratio.estimate, ratio.low, ratio.high, ratio.n)
+
+
 @dataclass(frozen=True)
 class Result:
-    """One weighing: its ratio, the fair one, the factors of its rungs, and each subject's median."""
+    """One weighing: its figure, the fair one, the factors of its rungs, and each subject's median."""
 
     weighing: Weighing
     ratio: stats.Ratio | None
@@ -87,18 +113,26 @@ class Result:
     medians: dict[str, float]
     problem: str | None
 
+    @property
+    def shown(self) -> str:
+        """The figure, or why there is none."""
+        return shown(self.ratio, self.weighing.points) if self.ratio else self.problem or "—"
+
     def to_json(self) -> dict[str, Any]:
         w = self.weighing
         return {
             "baseline": w.baseline,
             "subject": w.candidate,
-            "metric": f"{w.metric}, backward" if w.backward else w.metric,
+            "metric": w.metric,
             "case": {k: getattr(w.case, k) for k in ("workload", "mode", "T", "B", "N", "device", "network", "task")},
             "claimed": w.claimed.text if w.claimed else None,
             **_numbers(self.ratio),
-            "fair": self.fair.to_json() if self.fair else {},
+            "points": w.points,
+            "fair": self.fair.to_json() | {"name": w.strong} if self.fair else {},
             "factors": [f.to_json() for f in self.factors],
             "medians": self.medians,
+            "met": w.met,
+            "differs": w.differs,
             "reason": self.problem,
         }
 
@@ -119,11 +153,24 @@ class Finding:
     fair: Factor | None = None
     results: tuple[Result, ...] = ()
     machine: str | None = None
+    origin: str | None = None
     records: list[Record] = field(default_factory=list, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """The row that `reproduce --json` prints."""
-        names = ("claim", "claimed", "measured", "low", "high", "n", "verdict", "setting", "reason", "machine")
+        names = (
+            "claim",
+            "claimed",
+            "measured",
+            "low",
+            "high",
+            "n",
+            "verdict",
+            "setting",
+            "reason",
+            "machine",
+            "origin",
+        )
         fair = self.fair.to_json() if self.fair else {}
         more = {"points": [r.to_json() for r in self.results], "growth": self.growth}
         return {k: getattr(self, k) for k in names} | {"fair": fair} | more
@@ -134,31 +181,53 @@ class Finding:
         return growth_rows([r for r in self.records if r.case["workload"] == "layer"])
 
     @property
+    def head(self) -> Result | None:
+        """The weighing that the verdict rests on."""
+        return next((r for r in self.results if r.ratio), None)
+
+    @property
     def shown(self) -> str:
         """The figure with its interval."""
+        if self.head:
+            return self.head.shown
         if self.measured is None or self.low is None or self.high is None:
             return "—"
-        if self.claimed == "exact":
-            return f"{self.measured:.2g} in [{self.low:.2g}, {self.high:.2g}], n={self.n}"
-        return units.ratio(self.measured, self.low, self.high, self.n)
+        return f"{self.measured:.2g} in [{self.low:.2g}, {self.high:.2g}], n={self.n}"
+
+
+def judged(name: str, claim: Claim, records: Sequence[Record]) -> list[Finding]:
+    """One finding for each origin whose records say something, that with the most pairs first; else the one that says why not.
+
+    Nothing is joined across machines, GPUs, commits or versions of libraries.
+    """
+    parts = by_origin(records)
+    found = [_judged(name, claim, mine, str(origin)) for origin, mine in parts.items()]
+    said = [f for f in found if f.measured is not None]
+    return sorted(said, key=lambda f: -f.n) or found[:1] or [_judged(name, claim, [], None)]
 
 
 def judge(name: str, claim: Claim, records: Sequence[Record]) -> Finding:
-    """What these records, of one machine, say: the full run if they hold it, else the scaled one."""
+    """The finding of the origin with the most pairs; see `judged`."""
+    return judged(name, claim, records)[0]
+
+
+def _judged(name: str, claim: Claim, records: Sequence[Record], origin: str | None) -> Finding:
+    """What records of one origin say: the full run if they hold it, else the scaled one."""
     table = Table(records)
     machine = next((str(r.environment.get("machine")) for r in records), None)
+    where: dict[str, Any] = {"machine": machine, "origin": origin}
     for questions in (claim.full, claim.scaled):
         results = tuple(weigh(q, table) for q in questions if isinstance(q, Weighing))
         mine = [r for q in questions for c in q.cases() for r in table.of(c).values()]
-        if head := next((r for r in results if r.ratio), None):
-            return _weighed(name, claim, head, results, machine, mine)
+        if any(r.ratio for r in results):
+            return _weighed(name, claim, results, where | {"records": mine})
         for question in questions:
             if isinstance(question, Statement) and (values := _numbers_of(question, table)):
-                return _stated(name, claim, question, values, machine, mine)
+                return _stated(name, claim, question, values, where | {"records": mine})
     asked = (*claim.full, *claim.scaled)
     problem = next((p for q in asked if any(map(table.of, q.cases())) and (p := _why(q, table))), None)
     reason = claim.absent or problem or f"not measured; `spikebench reproduce {name}` measures it"
-    return Finding(name, claim.text, None, None, None, 0, "not testable here", None, reason, machine=machine)
+    return Finding(name, claim.text, None, None, None, 0, "not testable here", None, reason, **where)
 
 
 def _why(question: Question, table: Table) -> str | None:
@@ -174,49 +243,36 @@ def weigh(w: Weighing, table: Table) -> Result:
 
     def factor(baseline: str, subject: str) -> Factor | None:
         found = _ratio(w, table, baseline, subject)
-        return Factor(baseline, subject, found) if found else None
+        return Factor(baseline, subject, found, w.points) if found else None
 
     steps = [factor(a, b) for a, b in zip(w.rungs, w.rungs[1:], strict=False)]
-    medians = {s: stats.median(list(_sides(w, table, s).values())) for s in w.subjects if _sides(w, table, s)}
+    values = {s: list(table.values(w.cases(0, [s])[0], w.metric).values()) for s in w.subjects}
+    medians = {s: stats.median(found) for s, found in values.items() if found}
     fair = factor(*w.fair) if w.fair else None
     ratio = _ratio(w, table, w.baseline, w.candidate)
-    problem = _problem(w, table) or ("a backward pass is lost in noise" if w.backward and not ratio else None)
-    return Result(w, ratio, fair, tuple(f for f in steps if f), medians, problem)
-
-
-def _turns(w: Weighing, table: Table, subject: str) -> dict[Key, list[float]]:
-    """A subject's times of each block by turn, where all that makes up its number was sampled in turns."""
-    found: dict[Key, list[float]] = {}
-    parts = [table.of(case) for case in w.cases(0, [subject])]
-    for key in table.blocks(w.cases(0, [subject])) if w.metric == "latency" else []:
-        times = [pairs.by_turn(rows[key]) for rows in parts]
-        if all(times):
-            found[key] = [t[-1] - t[0] if w.backward else t[0] for t in zip(*times, strict=False)]
-    return found
-
-
-def _sides(w: Weighing, table: Table, subject: str) -> dict[Key, float]:
-    """A subject's median in each block; with `backward` the difference of its two modes, none if noise turned one round."""
-    parts = [table.values(case, w.metric) for case in w.cases(0, [subject])]
-    if w.backward:
-        forward, train = parts
-        found = {key: train[key] - forward[key] for key in train if key in forward}
-        return found if all(value > 0 for value in found.values()) else {}  # leaving blocks out would bend the mean
-    return parts[0]
+    return Result(w, ratio, fair, tuple(f for f in steps if f), medians, _problem(w, table))
 
 
 def _ratio(w: Weighing, table: Table, baseline: str, subject: str) -> stats.Ratio | None:
-    sides = [_sides(w, table, s) for s in (baseline, subject)]
-    keys = sorted(k for k in sides[0].keys() & sides[1].keys() if sides[0][k] > 0 < sides[1][k])
-    if not keys:
+    """Of layers and networks what `paired.compared` says; the blocks of trainings are their seeds."""
+    base, mine = (w.cases(0, [s])[0] for s in (baseline, subject))
+    if w.case.workload != "training":
+        sides = [list(table.of(c).values()) for c in (base, mine)]
+        return compared(*sides, metric=w.metric).ratio if all(sides) else None
+    values = [table.values(c, w.metric) for c in (base, mine)]
+    keys = sorted(values[0].keys() & values[1].keys())
+    left, right = ([side[k] for k in keys] for side in values)
+    if w.points and keys:
+        return _points([100 * (b - a) for a, b in zip(left, right, strict=True)])
+    if not keys or min(*left, *right) <= 0:
         return None
-    base = [sides[0][k] for k in keys]
-    mine = [sides[1][k] for k in keys]
-    turns = [_turns(w, table, s) for s in (baseline, subject)]
-    for i, k in enumerate(keys):  # see pairs.sides
-        if k in turns[0] and k in turns[1] and (each := pairs.quotient(turns[0][k], turns[1][k])):
-            mine[i] = base[i] / each
-    return stats.paired_ratio(mine, base) if w.more else stats.paired_ratio(base, mine)
+    return stats.paired_ratio(right, left) if w.more else stats.paired_ratio(left, right)
+
+
+def _points(differences: list[float]) -> stats.Ratio:
+    """The mean difference with its t interval."""
+    low, high = stats.mean_interval(differences)
+    return stats.Ratio(statistics.fmean(differences), low, high, len(differences))
 
 
 def _numbers_of(s: Statement, table: Table) -> list[float]:
@@ -232,58 +288,71 @@ def setting_of(claim: Claim, question: Question) -> Setting:
     return "published" if met else "other"
 
 
-def verdict(ratio: stats.Ratio, claimed: Number, setting: Setting) -> Verdict:
-    """The verdict on an interval. Nothing is contradicted but in the published setting."""
+def verdict(ratio: stats.Ratio, claimed: Number, setting: Setting, points: bool = False) -> Verdict:
+    """The verdict on an interval. Nothing is smaller or contradicted but in the published setting.
+
+    Fewer than five pairs decide nothing, nor does an interval wider than a factor 2, or of points wider than what is
+    claimed.
+    """
     if setting == "scaled":
         return "not testable here"
+    if unknown(ratio, claimed, points):
+        return "inconclusive"
     if ratio.low >= claimed.least:
         return "reproduced"
-    if ratio.high <= 1:
-        return "contradicted" if setting == "published" else "inconclusive"
-    return "smaller" if ratio.low > 1 and ratio.high < claimed.value else "inconclusive"
+    if setting != "published":
+        return "inconclusive"
+    nothing = 0.0 if points else 1.0
+    if ratio.high <= nothing:
+        return "contradicted"
+    return "smaller" if ratio.low > nothing and ratio.high < claimed.value else "inconclusive"
 
 
-def _weighed(
-    name: str, claim: Claim, head: Result, results: tuple[Result, ...], machine: str | None, records: list[Record]
-) -> Finding:
+def unknown(ratio: stats.Ratio, claimed: Number, points: bool = False) -> str:
+    """Why a figure decides nothing; empty if it may."""
+    if ratio.n < FEWEST:
+        return f"{ratio.n} pairs, a verdict takes {FEWEST}"
+    if points:
+        wide, ends = ratio.high - ratio.low > claimed.value, f"{ratio.low:+.1f} to {ratio.high:+.1f} points"
+        return f"the interval, {ends}, is wider than the claimed difference" if wide else ""
+    ends = f"{units.digits(ratio.low)}x to {units.digits(ratio.high)}x"
+    return f"the interval, {ends}, is wider than a factor {WIDEST:g}" if ratio.high > WIDEST * ratio.low else ""
+
+
+def _weighed(name: str, claim: Claim, results: tuple[Result, ...], where: dict[str, Any]) -> Finding:
+    head = next(r for r in results if r.ratio)
     w, ratio = head.weighing, head.ratio
     claimed = w.claimed or claim.claimed
     if ratio is None or claimed is None:
         raise ValueError(f"{name}: a weighing needs a published number")
     setting = setting_of(claim, w)
-    reason = _reason(claim, w, setting, units.ratio(ratio.estimate, ratio.low, ratio.high, ratio.n))
-    found = verdict(ratio, claimed, setting)
+    reason = "; ".join(filter(None, [unknown(ratio, claimed, w.points), _reason(claim, w, setting)]))
+    found = verdict(ratio, claimed, setting, w.points)
     numbers = (claimed.text, ratio.estimate, *_bounds(ratio), ratio.n)
-    return Finding(name, *numbers, found, setting, reason, head.fair, results, machine, records)
+    return Finding(name, *numbers, found, setting, reason, head.fair, results, **where)
 
 
-def _stated(
-    name: str, claim: Claim, s: Statement, values: list[float], machine: str | None, records: list[Record]
-) -> Finding:
+def _stated(name: str, claim: Claim, s: Statement, values: list[float], where: dict[str, Any]) -> Finding:
     setting = setting_of(claim, s)
+    few = len(values) < FEWEST
     holds = all(s.holds(v) for v in values)
     failed: Verdict = "contradicted" if setting == "published" else "inconclusive"
-    found: Verdict = "not testable here" if s.scaled else "reproduced" if holds else failed
+    found: Verdict = "not testable here" if s.scaled else "inconclusive" if few else "reproduced" if holds else failed
     worst = max(values) if s.at_most is not None else min(values)
     asked = f"{s.metric} {s.detail} " + (f"≤ {s.at_most:g}" if s.at_most is not None else f"≥ {s.at_least:g}")
-    reason = "; ".join(filter(None, [asked, _reason(claim, s, setting, f"{worst:.2g}")]))
+    lacking = f"{len(values)} cases, a verdict takes {FEWEST}" if few else ""
+    reason = "; ".join(filter(None, [asked, lacking, _reason(claim, s, setting)]))
     numbers = (worst, min(values), max(values), len(values))
-    return Finding(name, claim.text, *numbers, found, setting, reason, None, (), machine, records)
+    return Finding(name, claim.text, *numbers, found, setting, reason, None, (), **where)
 
 
-def _reason(claim: Claim, question: Question, setting: Setting, figure: str) -> str:
-    device = question.cases()[0].device
-    why = "no GPU" if claim.device == "cuda" and device == "cpu" else ""
-    if setting == "scaled":
-        return f"{why or question.differs or 'the published sizes are out of reach'}; scaled run gives {figure}"
-    if setting == "other":
-        parts = [
-            "a CPU for the GPU" if why else "",
-            question.differs,
-            "" if claim.known else "published setting unknown",
-        ]
-        return "other setting: " + "; ".join(filter(None, parts))
-    return ""
+def _reason(claim: Claim, question: Question, setting: Setting) -> str:
+    """What keeps a question from the published setting."""
+    away = claim.device == "cuda" and question.cases()[0].device == "cpu"
+    if setting == "published":
+        return ""
+    parts = ["a CPU for the GPU" if away else "", question.differs, "" if claim.known else "published setting unknown"]
+    return {"scaled": "scaled: ", "other": "other setting: "}[setting] + "; ".join(filter(None, parts))
 
 
 def _numbers(ratio: stats.Ratio | None) -> dict[str, Any]:

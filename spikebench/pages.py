@@ -17,29 +17,48 @@ def page(f: Finding, c: Claim) -> str:
 
 
 def _head(f: Finding, c: Claim) -> Iterator[str]:
+    """What was measured, where, and what differs; then what was published."""
     yield f"# {f.claim.replace('_', '-')}"
+    yield ""
+    yield " ".join(_measured(f))
+    yield ""
+    yield f"**Verdict: {f.verdict}.** {_sentence(f.reason)}".rstrip()
+    yield ""
+    if f.head and (f.head.weighing.met or f.head.weighing.differs):
+        yield f"- As published: {f.head.weighing.met or 'nothing of the setting'}"
+        yield f"- Not as published: {f.head.weighing.differs or 'nothing that is known'}"
+        yield ""
+    yield "## Published"
     yield ""
     yield f"> {c.sentence}"
     yield ""
     yield f"{c.paper}; {c.where} ({READ[c.read]})."
     yield ""
-    facts = {"Published": c.text, "Figure": c.figure, "Setting": c.setting, "Hardware": c.hardware, "Timed": c.timed}
+    facts = {"Figure": c.figure, "Claimed": c.text, "Setting": c.setting, "Hardware": c.hardware, "Timed": c.timed}
     for name, value in (facts | {"Doubtful": c.doubt}).items():
         if value:
             yield f"- {name}: {value}"
     yield ""
-    note = " (other setting)" if f.setting == "other" else ""
-    yield f"**Verdict: {f.verdict}{note}.** {f.reason}".rstrip()
-    if f.measured is not None:
-        yield ""
-        yield f"Measured: **{f.shown}**" + (f"; against the fair baseline: {_fair(f)}." if f.fair else ".")
-        if f.machine:
-            yield f"Machine: {f.machine}."
-    yield ""
 
 
-def _fair(f: Finding) -> str:
-    return f"**{f.fair.shown}** ({_code(f.fair.subject)} over {_code(f.fair.baseline)})" if f.fair else "—"
+def _measured(f: Finding) -> Iterator[str]:
+    """The first lines: the figure with its sides, the machine, and what stands beside."""
+    where = f" on {f.origin or f.machine}" if f.machine else ""
+    if f.measured is None:
+        yield "Nothing was measured" + where + "."
+    elif f.head is None:
+        yield f"Measured{where}: **{f.shown}**."
+    else:
+        w = f.head.weighing
+        yield f"Measured{where}: **{f.shown}** for {_code(w.candidate)} against {_code(w.baseline)}; {_case(f.head)}."
+        yield f"Published: {f.claimed}."
+    if f.fair and f.head:
+        pair = f"{_code(f.fair.subject)} against {_code(f.fair.baseline)}"
+        yield f"Beside it, {f.head.weighing.strong}: **{f.fair.shown}** ({pair})."
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "." * bool(text)
 
 
 def _weighings(f: Finding) -> Iterator[str]:
@@ -47,13 +66,22 @@ def _weighings(f: Finding) -> Iterator[str]:
         return
     yield "## Measured"
     yield ""
-    yield "| case | baseline | candidate | published | measured | fair |"
-    yield "| --- | --- | --- | ---: | ---: | ---: |"
+    yield "| case | opponent | candidate | published | measured | beside | as published | not as published |"
+    yield "| --- | --- | --- | ---: | ---: | ---: | --- | --- |"
     for r in f.results:
         w = r.weighing
-        shown = units.ratio(r.ratio.estimate, r.ratio.low, r.ratio.high, r.ratio.n) if r.ratio else r.problem or "—"
         claimed = w.claimed.text if w.claimed else f.claimed
-        cells = [_case(r), _code(w.baseline), _code(w.candidate), claimed, shown, r.fair.shown if r.fair else "—"]
+        fair = f"{r.fair.shown} ({w.strong})" if r.fair else "—"
+        cells = [
+            _case(r),
+            _code(w.baseline),
+            _code(w.candidate),
+            claimed,
+            r.shown,
+            fair,
+            w.met or "—",
+            w.differs or "—",
+        ]
         yield f"| {' | '.join(cells)} |"
     yield ""
     for r in f.results:
@@ -87,7 +115,9 @@ def _growth(f: Finding) -> Iterator[str]:
 
 def _case(r: Result) -> str:
     c = r.weighing.case
-    what = "backward pass" if r.weighing.backward else c.mode
+    what = {"backward": "backward pass", "unsynchronised": f"{c.mode}, first call included"}.get(
+        r.weighing.metric, c.mode
+    )
     if c.workload == "training":
         return f"trained on {c.task}"
     name = f"{c.network}, " if c.network else ""

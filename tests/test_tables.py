@@ -235,18 +235,23 @@ def trained() -> Printed:
 
 def claims() -> Printed:
     records = store.load([str(p) for p in RESULTS.glob("*/claims.jsonl")])
-    found = [f for name, c in claim.every() for f in reproduce._judged(name, c, records)]
+    named = dict(claim.every())
+    found = [f for name, c in named.items() for f in finding.judged(name, c, records)]
     rows = [
         [
-            f.claim,
+            f.claim + (f" on {f.origin}" if f.origin else ""),
+            reproduce.opponent(f, named[f.claim]),
+            f.setting or "—",
+            str(f.n) if f.n else "—",
             f.claimed,
             f.shown,
-            f.fair.shown if f.fair else "—",
-            f.verdict + " (other setting)" * (f.setting == "other"),
+            f"{f.fair.shown} ({f.head.weighing.strong})" if f.fair and f.head else "—",
+            f.verdict,
         ]
         for f in found
     ]
-    return lambda: reproduce.findings_table(found), [(("claim", "claimed", "measured", "fair", "verdict"), rows)]
+    assert len({f.origin for f in found}) > 1, "records of several machines"
+    return lambda: reproduce.findings_table(found, named), [(reproduce.COLUMNS, rows)]
 
 
 def claim_page(folder: Path) -> Printed:

@@ -1,6 +1,6 @@
 """What the claims about EXODUS and SLAYER share: the networks of their comparison, in the authors' timing."""
 
-from collections.abc import Iterator
+from typing import Literal
 
 from spikebench.case import Case
 from spikebench.claim import Number, Weighing
@@ -15,23 +15,42 @@ SETTING = (
 )
 HARDWARE = "GPU; a GTX 1080 Ti according to another source"
 TIMED = "time.time() around y.sum().backward(), without waiting for the GPU; the first pass of BPTT is not discarded"
-BPTT = "lif[decay=0.99999,surrogate=exponential,slope=1.0]"
-DIFFERS = "events drawn like SHD's; training step less forward pass, so that the optimiser's step counts too"
+OPTIONS = "[decay=0.99999,width=1.0]"
+BPTT = f"exodus{OPTIONS}@bptt"
+LIF = "lif[decay=0.99999,surrogate=exponential,slope=1.0]@fused"
+MET = "network, widths, steps and constants; the opponent fires several spikes a step and takes x[t], as Sinabs does"
 
 
-def backward(neuron: str, device: str, claimed: dict[str, Number]) -> Iterator[Weighing]:
-    """The backward pass of each network, on a CPU of the first, against BPTT through a loop of the same neuron."""
-    batch = 128 if device == "cuda" else 16
-    for network, number in claimed.items() if device == "cuda" else list(claimed.items())[:1]:
-        yield Weighing(
-            Case("lif", T=250, B=batch, workload="network", network=network, device=device),
-            baseline=f"{BPTT}@eager",
-            candidate=f"{neuron}[decay=0.99999,width=1.0]@fused",
-            fair=(f"{BPTT}@fused", f"{neuron}[decay=0.99999,width=1.0]@fused"),
-            beside=tuple(f"{n}[decay=0.99999,width=1.0]@fused" for n in ("exodus", "slayer")),
-            blocks=3,
-            backward=True,
-            claimed=number,
-            scaled=device == "cpu",
-            differs=DIFFERS,
-        )
+def timed(
+    neuron: str,
+    device: str,
+    network: str,
+    number: Number | None = None,
+    metric: str = "latency",
+    mode: Literal["train", "forward"] = "train",
+) -> Weighing:
+    """One network, its neuron fused against BPTT by autograd through a loop over x[t] of the same multi-spike neuron."""
+    cpu = device == "cpu"
+    return Weighing(
+        Case("lif", T=250, B=16 if cpu else 128, workload="network", network=network, mode=mode, device=device),
+        baseline=BPTT,
+        candidate=f"{neuron}{OPTIONS}@fused",
+        fair=(LIF, f"{neuron}{OPTIONS}@fused"),
+        beside=tuple(f"{n}{OPTIONS}@fused" for n in ("exodus", "slayer")),
+        metric=metric,
+        claimed=number,
+        scaled=cpu,
+        met=MET,
+        differs="; ".join(
+            [
+                *["batch 16 for 128"] * cpu,
+                "events drawn like SHD's, without the loading of data; warm and synchronised; the readout is a linear map",
+            ]
+        ),
+    )
+
+
+def backward(neuron: str, device: str, claimed: dict[str, Number]) -> tuple[Weighing, ...]:
+    """The backward pass alone, on a CPU of the first network."""
+    networks = list(claimed)[: None if device == "cuda" else 1]
+    return tuple(timed(neuron, device, n, claimed[n], "backward") for n in networks)

@@ -1,21 +1,7 @@
 """An epoch of SSC with EXODUS against BPTT, 10.7x"""
 
-from spikebench.case import Case
-from spikebench.claim import Claim, Number, Weighing
+from spikebench.claim import Claim, Number
 from spikebench.claims import _bauer
-
-
-def _at(device: str, batch: int) -> Weighing:
-    return Weighing(
-        Case("lif", T=250, B=batch, workload="network", network="ssc", device=device),
-        baseline=f"{_bauer.BPTT}@eager",
-        candidate="exodus[decay=0.99999,width=1.0]@fused",
-        fair=(f"{_bauer.BPTT}@fused", "exodus[decay=0.99999,width=1.0]@fused"),
-        blocks=3,
-        scaled=device == "cpu",
-        differs="events drawn like SHD's; a training step without the loading of data",
-    )
-
 
 CLAIM = Claim(
     paper=_bauer.PAPER,
@@ -27,8 +13,8 @@ CLAIM = Claim(
     known=True,
     hardware=_bauer.HARDWARE,
     timed="an epoch of training",
-    scaled=(_at("cpu", 16),),
-    full=(_at("cuda", 128),),
-    budget=30.0,
+    scaled=(_bauer.timed("exodus", "cpu", "ssc"),),
+    full=(_bauer.timed("exodus", "cuda", "ssc"),),
+    budget=90.0,
     value=55,
 )

@@ -7,7 +7,7 @@ from spikebench.claims import _bauer
 _CASES = tuple(
     Case("exodus[max_spikes=1]", T=256, B=4, N=64, dtype="float64", rate=rate, seed=seed)
     for rate in (0.05, 0.3)
-    for seed in range(2)
+    for seed in range(3)
 )
 
 CLAIM = Claim(
@@ -21,7 +21,9 @@ CLAIM = Claim(
     known=True,
     hardware="any",
     timed="nothing; the largest difference of the input gradients over the largest gradient",
-    scaled=(Statement(_CASES, "gradient", "difference", at_most=1e-9, given="equal_spikes"),),
+    scaled=(
+        Statement(_CASES, "gradient", "difference", at_most=1e-9, given="equal_spikes", met="one layer in float64"),
+    ),
     device="any",
     budget=30.0,
     value=90,

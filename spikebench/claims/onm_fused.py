@@ -3,18 +3,24 @@
 from spikebench.case import Case
 from spikebench.claim import Claim, Number, Weighing
 
+_COMPILED = "lif@compiled[chunk=32]"  # the best chunk, see _yarga.py
+
 
 def _at(N: int, device: str) -> Weighing:
     return Weighing(
         Case("lif", T=500, B=16, N=N, workload="network", network="onm", device=device),
-        baseline="lif@eager",
+        baseline="lif@indexed",
         candidate="lif@fused",
-        fair=("lif@compiled", "lif@fused"),
-        rungs=("lif@indexed", "lif@eager", "lif@compiled", "lif@fused") if N <= 512 else (),
-        patient=("lif@indexed",) if N <= 512 else (),
-        blocks=4,
+        fair=(_COMPILED, "lif@fused"),
+        rungs=("lif@indexed", "lif@eager", _COMPILED, *["lif@cudagraph"] * (device == "cuda"), "lif@fused"),
         scaled=device == "cpu",
-        differs="our LIF and our kernel in place of SpikingJelly's two",
+        met="a linear layer and LIF, batch 16, 500 steps, forward and backward; a loop that takes x[t], as SpikingJelly's",
+        differs="; ".join(
+            [
+                *[f"{N} neurons for 16,384"] * (N != 16384),
+                "our LIF and our kernel in place of SpikingJelly's two; synchronised",
+            ]
+        ),
     )
 
 
@@ -31,6 +37,6 @@ CLAIM = Claim(
     doubt="Forward and backward times that do not wait for the GPU may count each other's work; their sum is used here.",
     scaled=(_at(512, "cpu"),),
     full=(_at(16384, "cuda"), _at(4096, "cuda")),
-    budget=60.0,
+    budget=120.0,
     value=62,
 )

@@ -1,4 +1,4 @@
-"""SPSN is more accurate than LIF on SHD, 77.2 % against 71.4 %"""
+"""SPSN is 5.8 points more accurate than LIF on SHD, 77.2 % against 71.4 %"""
 
 from spikebench.claim import Claim, Number
 from spikebench.claims import _yarga
@@ -8,7 +8,7 @@ CLAIM = Claim(
     sentence="Test accuracy on SHD: SPSN-SB 77.16 %, LIF 71.38 %",
     where="results files in the authors' repository",
     read="code",
-    claimed=Number("1.08x", 77.16 / 71.38),
+    claimed=Number("5.8 points", 77.16 - 71.38),
     setting="SHD, 700-128-128-128-20, 200 epochs, batch 64, Adamax 1e-3, seed 0, without augmentation or regulariser",
     known=True,
     hardware="any",
@@ -17,6 +17,6 @@ CLAIM = Claim(
     scaled=(_yarga.trained("accuracy", "cpu"),),
     full=(_yarga.trained("accuracy", "cuda"),),
     device="any",
-    budget=60.0,
+    budget=240.0,
     value=64,
 )

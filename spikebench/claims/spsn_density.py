@@ -17,6 +17,6 @@ CLAIM = Claim(
     scaled=(_yarga.trained("spike_rate", "cpu"),),
     full=(_yarga.trained("spike_rate", "cuda"),),
     device="any",
-    budget=60.0,
+    budget=240.0,
     value=65,
 )

@@ -15,6 +15,6 @@ CLAIM = Claim(
     timed="the pass over the test set with the loading of data",
     scaled=(_yarga.shd("cpu", "inference"),),
     full=(_yarga.shd("cuda", "inference"),),
-    budget=40.0,
+    budget=90.0,
     value=75,
 )

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +11,7 @@ import typer
 
 from spikebench import claim as claims
 from spikebench import clock, environment, finding, rooms, store
-from spikebench.claim import Claim
+from spikebench.claim import FEWEST, Claim, Weighing
 from spikebench.cli import options as o
 from spikebench.cli import tables
 from spikebench.cli.tables import notes, say, stderr_progress, stdout, table
@@ -23,8 +23,6 @@ from spikebench.rooms import Problem
 if TYPE_CHECKING:
     from spikebench.runner import Session, Settings
 
-FEWEST = 2  # blocks of a claim's first question, whatever the time
-USUAL = 3  # blocks of every question of a claim that is asked for alone, whatever its budget
 Named = list[tuple[str, Claim]]
 
 
@@ -44,8 +42,8 @@ def reproduce(
         int, typer.Option(help="Samples per process (2 when one takes over 0.2 s: blocks are what counts).")
     ] = 10,
     budget: Annotated[
-        str, typer.Option(help="After it only first questions are asked, in two blocks; not with --full.")
-    ] = "14m",
+        str, typer.Option(help="After it only first questions are asked, in five blocks; not with --full.")
+    ] = "60m",
     timeout: o.Timeout = "300s",
     threads: o.Threads = None,
     data_root: Annotated[Path | None, typer.Option(help="Folder that holds the data of tasks.")] = None,
@@ -54,7 +52,7 @@ def reproduce(
     folder: Annotated[Path, typer.Option("-o", "--folder", help="Folder for pages and figures.")] = Path("out/claims"),
     as_json: o.Json = False,
 ) -> None:
-    """Weigh what papers claim: the paper's baseline and the fair one, an interval, a verdict."""
+    """Measure what papers claim: against the paper's opponent and the strongest, with an interval and a verdict."""
     named, files = _split(claim or [], from_)
     if files is not None:
         records = store.load(files)
@@ -62,14 +60,14 @@ def reproduce(
         settings = o.settings(["latency"], samples, timeout, budget, None, threads, "fork", fewest=2)
         where = out or Path("results") / environment.machine() / "claims.jsonl"
         records = _measured(named, full, settings, where, resume, data_root)
-    findings = [f for name, c in named for f in _judged(name, c, records)]
+    findings = [f for name, c in named for f in finding.judged(name, c, records)]
     if as_json:
         stdout().print_json(json.dumps([f.to_json() for f in findings]))
     else:
         if len(findings) == 1:
             tables.page(page(findings[0], named[0][1]))
             say()
-        findings_table(findings)
+        findings_table(findings, dict(named))
         say()
         _write(findings, dict(named), folder)
     if strict and any(f.verdict in finding.FAILED for f in findings):
@@ -82,14 +80,6 @@ def _split(given: list[str], files: list[str] | None) -> tuple[Named, list[str] 
     ids = [rooms.find("claims", g) for g in given if g not in more]
     chosen = [(name, c) for name, c in claims.every() if not ids or name in ids]
     return chosen, None if files is None else files + more
-
-
-def _judged(name: str, c: Claim, records: Sequence[Record]) -> list[Finding]:
-    """One finding per machine that has something to say, or the one that says why there is nothing."""
-    machines = dict.fromkeys(str(r.environment.get("machine")) for r in records)
-    mine = [[r for r in records if str(r.environment.get("machine")) == m] for m in machines] or [[]]
-    found = [finding.judge(name, c, part) for part in mine]
-    return [f for f in found if f.measured is not None] or found[:1]
 
 
 def _measured(
@@ -125,7 +115,7 @@ def begins(index: int, block: int, alone: bool, over: bool, claim_over: bool) ->
     """
     if block < FEWEST and (index == 0 or alone):
         return True
-    return not over and (not claim_over or (alone and block < USUAL))
+    return not over and not claim_over
 
 
 def _recorded(where: Path, session: "Session") -> list[Record]:
@@ -137,14 +127,27 @@ def _recorded(where: Path, session: "Session") -> list[Record]:
     return found
 
 
-def findings_table(findings: list[Finding]) -> None:
-    """One row per claim and machine: the figure, the fair one, the verdict; then the reasons."""
+def findings_table(findings: list[Finding], named: dict[str, Claim]) -> None:
+    """One row per claim and origin: opponent, setting, pairs, the figure, the fair one, the verdict; then the reasons."""
     rows: list[tuple[str, ...]] = []
+    several = len({f.origin for f in findings}) > 1
     for f in findings:
-        note = " (other setting)" if f.setting == "other" else ""
-        rows.append((f.claim, f.claimed, f.shown, f.fair.shown if f.fair else "—", f.verdict + note))
-    table(("claim", "claimed", "measured", "fair", "verdict"), rows)
+        name = f.claim + (f" on {f.origin}" if several and f.origin else "")
+        fair = f"{f.fair.shown} ({f.head.weighing.strong})" if f.fair and f.head else "—"
+        pairs = str(f.n) if f.n else "—"
+        rows.append((name, opponent(f, named[f.claim]), f.setting or "—", pairs, f.claimed, f.shown, fair, f.verdict))
+    table(COLUMNS, rows)
     notes(f"{f.claim}: {f.reason}" for f in findings if f.reason)
+
+
+COLUMNS = ("claim", "opponent", "setting", "pairs", "claimed", "measured", "beside", "verdict")
+
+
+def opponent(f: Finding, c: Claim) -> str:
+    """What the claim's subject stands against, without the options."""
+    questions = (*c.full, *c.scaled)
+    head = f.head.weighing if f.head else next((q for q in questions if isinstance(q, Weighing)), None)
+    return "—" if head is None else re.sub(r"\[.*?\]", "", head.baseline)
 
 
 def _write(findings: list[Finding], named: dict[str, Claim], folder: Path) -> None:
@@ -152,10 +155,12 @@ def _write(findings: list[Finding], named: dict[str, Claim], folder: Path) -> No
     from spikebench.plots import draw
 
     folder.mkdir(parents=True, exist_ok=True)
+    for name in dict.fromkeys(f.claim for f in findings):
+        pages = [page(f, named[name]) for f in findings if f.claim == name]
+        (folder / f"{name}.md").write_text("\n---\n\n".join(pages))
     for f in findings:
-        (folder / f"{f.claim}.md").write_text(page(f, named[f.claim]))
         if any(r.factors for r in f.results):
             with suppress(Problem):
                 for path in draw("waterfall", store.frame(f.records), folder / f.claim):
                     stdout().print(f"figure {path}")
-    stdout().print(f"{len(findings)} pages in {folder}")
+    stdout().print(f"{len(dict.fromkeys(f.claim for f in findings))} pages in {folder}")
