@@ -17,7 +17,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from spikebench import case, claim, paired, plots, process, rooms, runner, stats, store, units, verdict
+from spikebench import case, claim, finding, paired, plots, process, rooms, runner, stats, store, units, verdict
 from spikebench.cli import layout, look, reproduce, tables, train
 from spikebench.cli import profile as profile_command
 from spikebench.cli.app import app

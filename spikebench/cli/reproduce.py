@@ -64,8 +64,8 @@ def reproduce(
     if as_json:
         stdout().print_json(json.dumps([f.to_json() for f in findings]))
     else:
-        if len(findings) == 1:
-            tables.page(page(findings[0], named[0][1]))
+        for f in findings if len(named) == 1 else ():
+            tables.page(page(f, named[0][1]))
             say()
         findings_table(findings, dict(named))
         say()
