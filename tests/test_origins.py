@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 from spikebench import (
@@ -99,7 +100,9 @@ def drawn(records: list[Record], kind: str) -> list[str]:
     with style.applied():
         for _, figure, caption in figures(kind, store.frame(records, details=True)):
             for axes in figure.axes:
-                lines = [(str(v.get_label()), *(list(map(float, d)) for d in v.get_data())) for v in axes.lines]
+                lines = [
+                    (str(v.get_label()), *(np.asarray(d, float).tolist() for d in v.get_data())) for v in axes.lines
+                ]
                 bars = [p.get_window_extent().bounds for p in axes.patches]
                 found.append(str((lines, bars, [t.get_text() for t in axes.texts], caption)))
             plt.close(figure)
@@ -162,7 +165,8 @@ def test_records_of_two_origins_are_not_compared() -> None:
 def test_a_noise_floor_is_that_of_one_origin() -> None:
     """Two quiet machines, one twice as fast as the other: no floor of a factor 2."""
     quiet = [replace(r, repeat=k) for r in a_comparison()[:1] for k in range(4) for _ in "AA"]
-    (found,) = noise.floors([*measured_at(quiet, 0), *measured_at(quiet, 2)]).values()
+    both = zip(measured_at(quiet, 0), measured_at(quiet, 2), strict=True)
+    (found,) = noise.floors(r for pair in both for r in pair).values()
     assert found < 1e-9
 
 
@@ -280,16 +284,16 @@ def test_an_exponent_is_the_same_everywhere() -> None:
 
 
 def test_one_pair_has_no_interval_and_no_verdict() -> None:
-    one = [[r for r in of(s, CASES[0]) if r.repeat == 0] for s in ("lif@eager", "lif@cpu")]
-    result = paired.compared(*one)
+    base, other = ([r for r in of(s, CASES[0]) if r.repeat == 0] for s in ("lif@eager", "lif@cpu"))
+    result = paired.compared(base, other)
     assert result.ratio is not None and result.verdict == "inconclusive" and result.n == 1
     shown = units.ratio(result.ratio.estimate, result.ratio.low, result.ratio.high, 1)
     assert "inf" not in shown and "no interval" in shown
 
 
 def test_a_verdict_takes_five_pairs() -> None:
-    four = [[r for r in of(s, CASES[0]) if r.repeat < 4] for s in ("lif@eager", "lif@cpu")]
-    assert paired.compared(*four).verdict == "inconclusive"
+    base, other = ([r for r in of(s, CASES[0]) if r.repeat < 4] for s in ("lif@eager", "lif@cpu"))
+    assert paired.compared(base, other).verdict == "inconclusive"
     assert paired.compared(of("lif@eager", CASES[0]), of("lif@cpu", CASES[0])).verdict == "faster"
 
 

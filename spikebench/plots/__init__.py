@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spikebench import rooms
 from spikebench.rooms import Problem
@@ -38,7 +38,8 @@ def figures(kind: str, frame: "pd.DataFrame") -> "Iterator[tuple[str, Figure, st
     Where a newer origin has a figure of that name, the origin stands after it.
     """
     module, taken = importlib.import_module(f"spikebench.plots.{rooms.canonical(kind)}"), set[str]()
-    newest = frame.groupby("origin")["time"].max().sort_values(ascending=False, kind="stable", na_position="last")
+    latest: Any = frame.groupby("origin")["time"].max()  # pandas' stubs take it for a scalar
+    newest = latest.sort_values(ascending=False, kind="stable", na_position="last")
     for origin in newest.index:
         newer = frozenset(taken)
         for name, figure, caption in module.figures(frame[frame["origin"] == origin]):
