@@ -76,17 +76,20 @@ def neuron(name: str, records: list[Record]) -> Iterator[str]:
 
 def claims(records: list[Record]) -> dict[str, str]:
     """A page per claim, judged by the records, and the one that lists them."""
-    found = [(c, finding.judge(name, c, records)) for name, c in claim.every()]
+    found = [(c, finding.judged(name, c, records)) for name, c in claim.every()]
     lines = [
         "# Claims\n",
-        "What papers say, set against the committed records of a machine with two CPU cores and no GPU. Another machine's are",
-        "judged by `spikebench reproduce --from FILES`.\n",
-        "| claim | published | measured | against a fused kernel | verdict |\n| --- | ---: | ---: | ---: | --- |",
+        "What papers say, set against the committed records. Most are of machines with two CPU cores and no GPU, where a claim about a",
+        "GPU cannot be tested: the figure shows what the ratio is there, at the sizes that its page names. A verdict takes five pairs of",
+        "one commit whose interval is narrower than a factor 2. `spikebench reproduce --from FILES` judges the records of another machine.\n",
+        "| claim | published | measured | strongest opponent | verdict |\n| --- | ---: | ---: | ---: | --- |",
     ]
-    for _, f in found:
+    for _, (f, *_) in found:
         cells = (f.claimed, f.shown, f.fair.shown if f.fair else "—", f.verdict)
         lines.append(f"| [{f.claim.replace('_', '-')}](claims/{f.claim}.md) | {' | '.join(map(_cell, cells))} |")
-    return {"claims.md": "\n".join(lines) + "\n"} | {f"claims/{f.claim}.md": claim_page(f, c) for c, f in found}
+    return {"claims.md": "\n".join(lines) + "\n"} | {
+        f"claims/{fs[0].claim}.md": "\n".join(claim_page(f, c) for f in fs) for c, fs in found
+    }
 
 
 def floors(records: list[Record]) -> Iterator[str]:
