@@ -85,7 +85,7 @@ last = max((r for r in found.results if r.ratio and r.factors), key=lambda r: r.
 published, fused, parallel = last.rungs[0], last.rungs[-2], last.rungs[-1]
 
 
-def of(subject):
+def of(subject: str) -> list:
     """The records of a subject at that length."""
     wanted = with_changes(last.case, subject=subject).case_id
     return [record for record in found.records if record.case_id == wanted]
