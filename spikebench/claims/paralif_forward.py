@@ -11,17 +11,33 @@ _LIF = f"lif[decay={_DECAY},synapse_decay={_DECAY},input_scale=1-decay,reset=har
 _PARALLEL = f"para_lif[mem_decay={_DECAY},syn_decay={_DECAY},surrogate=atan,slope=2.0]"
 
 
-def _at(T: int, device: Literal["cpu", "cuda"], claimed: Number | None = None) -> Weighing:
+_MET = "the neurons alone, nothing learns, batch 1, 128 neurons, 1 ms time constants, mode T, atan of slope 2"
+_DIFFERS = "a Gaussian current for a uniform one; no membrane is given back beside the spikes; time is the first axis"
+
+
+def _first(T: int, device: Literal["cpu", "cuda"], claimed: Number) -> Weighing:
+    """As their script times: the first call of a process counts. A kernel's would be its compilation, so none stands beside."""
+    return Weighing(
+        Case("lif", T=T, B=1, N=128, mode="inference", device=device),
+        baseline=f"{_LIF}@indexed",
+        candidate=f"{_PARALLEL}@fft",
+        metric="unsynchronised",
+        claimed=claimed,
+        met=f"{_MET}; the mean of five calls, the first included, without waiting for the device",
+        differs=_DIFFERS,
+    )
+
+
+def _warm(T: int, device: Literal["cpu", "cuda"], claimed: Number) -> Weighing:
+    """The same warm and synchronised, beside fused kernels."""
     return Weighing(
         Case("lif", T=T, B=1, N=128, mode="inference", device=device),
         baseline=f"{_LIF}@indexed",
         candidate=f"{_PARALLEL}@fft",
         fair=(f"{_LIF}@fused", f"{_PARALLEL}@fused"),
-        metric="unsynchronised",
         claimed=claimed,
-        met="the neurons alone, nothing learns, batch 1, 128 neurons, 1 ms time constants, mode T, atan of slope 2; the mean "
-        "of five calls, the first included, without waiting for the device",
-        differs="a Gaussian current for a uniform one; no membrane is given back beside the spikes; time is the first axis",
+        met=_MET,
+        differs=f"warm calls, synchronised; {_DIFFERS}",
     )
 
 
@@ -40,8 +56,8 @@ CLAIM = Claim(
     hardware="a CPU and a GPU; the models are not stated",
     timed="time.time() around the forward pass, mean of 5, first call included, no synchronisation",
     doubt="The README does not say which device gives 200. On the CPU the plot is the claim: 40x is the least that it allows.",
-    scaled=(_at(5000, "cpu", _PLOT), _at(1000, "cpu")),
-    full=(_at(5000, "cuda", _README), _at(1000, "cuda")),
+    scaled=(_first(5000, "cpu", _PLOT), _warm(5000, "cpu", _PLOT)),
+    full=(_first(5000, "cuda", _README), _warm(5000, "cuda", _README)),
     device="any",
     budget=90.0,
     value=72,
