@@ -302,6 +302,7 @@ def test_neurons_with_a_matrix_over_time_are_the_definition(
 @pytest.mark.parametrize("text", [*PRODUCTS, "ipsu[variant=fpt]"])
 def test_blocks_of_any_size_give_the_same(text: str, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "ROWS", rows)
+    monkeypatch.setattr(products, "SHORTEST", rows)  # 7, 3 and 2 blocks of a triangle
     torch.manual_seed(0)
     subject = parse_subject(text)
     neuron, x = definition(subject, 5, 100).double(), currents(100, (3, 5), 1)

@@ -43,12 +43,16 @@ def operators(text: str, steps: int) -> int:
     return counts[1]
 
 
+def grows(text: str) -> str | None:
+    """The counts at the three lengths, unless they are equal or those of a scan by doubling: as many more for each doubling."""
+    short, middle, long = (operators(text, steps) for steps in LENGTHS)
+    fits = long - middle == middle - short and long < 2 * short
+    return None if fits else f"{text}: {short}, {middle}, {long} operators"
+
+
 @pytest.mark.parametrize("text", SAYING)
 def test_operators_of_what_says_so_do_not_grow_with_time(text: str) -> None:
-    """Equal at every length, or for a scan by doubling as many more for each doubling of T."""
-    short, middle, long = (operators(text, steps) for steps in LENGTHS)
-    assert long - middle == middle - short, (short, middle, long)
-    assert long < 2 * short, (short, middle, long)
+    assert grows(text) is None
 
 
 @pytest.mark.parametrize("neuron", LOOPS)
@@ -59,10 +63,9 @@ def test_a_definition_that_is_a_loop_says_so(neuron: str) -> None:
 
 @pytest.mark.parametrize("neuron", NEURONS)
 def test_a_neuron_that_says_so_has_a_form_that_is(neuron: str) -> None:
-    """Fused kernels count as one operator here; products in blocks of steps may grow, far slower than the steps."""
+    """Of every neuron the cpu backend is one too: a fused pass over time is one operator, and products are few."""
     there = [b for b in OURS if b in rooms.backends(neuron) and (b != "eager" or neuron not in LOOPS)]
-    best = min(operators(f"{neuron}@{b}", LENGTHS[2]) / operators(f"{neuron}@{b}", LENGTHS[0]) for b in there)
-    assert best < (LENGTHS[2] / LENGTHS[0]) ** 0.5
+    assert there and not [seen for b in there if b == "cpu" or b == there[0] if (seen := grows(f"{neuron}@{b}"))]
 
 
 def test_the_count_sees_a_loop() -> None:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from spikebench.backend import constant
 from spikebench.backends.cpu import fire_kernels as kernels
-from spikebench.backends.cpu.products import blocks, outer, transposed
+from spikebench.backends.cpu.products import blocks, length, outer, pieces, transposed
 from spikebench.backends.cpu.surrogates import shape
 from spikebench.backends.cpu.threads import accept, launch, refuse_second_order, rows
 from spikebench.surrogate import Surrogate
@@ -58,13 +58,12 @@ def _forward(
 ) -> tuple[Tensor, Tensor]:
     """Spikes like x, and matrix x [T, M], of which a block is left if it is not kept."""
     spikes, flat, added = torch.empty(x.shape, dtype=x.dtype), rows(x), bias.detach().contiguous()
-    parts = list(blocks(len(x), reach))
-    u = flat.new_empty(len(x) if keep else max((hi - lo for lo, hi, _, _ in parts), default=0), flat.shape[1])
-    out = rows(spikes)
-    for lo, hi, first, last in parts:
+    u = flat.new_empty(len(x) if keep else min(length(len(x), reach), len(x)), flat.shape[1])
+    cut = zip(*pieces(matrix.detach(), rows(spikes), added, reach=reach), blocks(len(x), reach), strict=True)
+    for block, out, bias_of, (lo, hi, first, last) in cut:
         part = u[lo:hi] if keep else u[: hi - lo]
-        torch.mm(matrix[lo:hi, first:last].detach(), flat[first:last], out=part)
-        launch(kernels.forward, [part, out[lo:hi], added[lo:hi], c], most=BLOCK)
+        torch.mm(block[:, first:last], flat[first:last], out=part)
+        launch(kernels.forward, [part, out, bias_of, c], most=BLOCK)
     return spikes, u
 
 

@@ -1,4 +1,7 @@
-"""Products with a matrix over time, in blocks of rows that skip what the matrix does not see; and their operations."""
+"""Products with a matrix over time, in blocks of rows that skip what the matrix does not see; and their operations.
+
+A triangle of T steps has ⌊log₂(T/64)⌋ + 1 blocks, so that operators grow as those of a scan by doubling.
+"""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -9,11 +12,21 @@ from torch import Tensor
 if TYPE_CHECKING:
     from spikebench.case import Case
 
-ROWS = 128  # of a block: fewer skip more above the diagonal, more make faster products
+ROWS = 128  # of a block of a band: fewer skip more of what it does not see, more make faster products
+SHORTEST = 64  # steps of a triangle from which on it has two blocks
+
+
+def length(steps: int, reach: int | None) -> int:
+    """Rows of a block. A full matrix is one block; a triangle has one more whenever its steps double."""
+    if reach is None:
+        return max(steps, 1)
+    if reach < steps:
+        return ROWS
+    return max(-(-steps // max((steps // SHORTEST).bit_length(), 1)), 1)
 
 
 def _cut(steps: int, reach: int | None) -> Iterator[tuple[int, int]]:
-    size = max(steps, 1) if reach is None else ROWS  # a full matrix has nothing to skip, and is fastest in one piece
+    size = length(steps, reach)
     return ((lo, min(lo + size, steps)) for lo in range(0, steps, size))
 
 
@@ -29,25 +42,30 @@ def columns(steps: int, reach: int | None) -> Iterator[tuple[int, int, int, int]
         yield (lo, hi, 0, steps) if reach is None else (lo, hi, lo, min(steps, hi + reach - 1))
 
 
+def pieces(*arrays: Tensor, reach: int | None) -> list[tuple[Tensor, ...]]:
+    """The blocks of rows of each array, one operator an array."""
+    return [a.split(length(len(a), reach)) if len(a) else () for a in arrays]
+
+
 def product(matrix: Tensor, x: Tensor, out: Tensor, reach: int | None) -> None:
     """matrix x into out [T, M]."""
-    for lo, hi, first, last in blocks(len(x), reach):
-        torch.mm(matrix[lo:hi, first:last], x[first:last], out=out[lo:hi])
+    for part, block, (_, _, first, last) in zip(*pieces(out, matrix, reach=reach), blocks(len(x), reach), strict=True):
+        torch.mm(block[:, first:last], x[first:last], out=part)
 
 
 def transposed(matrix: Tensor, e: Tensor, out: Tensor, reach: int | None, add: bool = False) -> None:
     """matrixᵀ e into out [T, M], or added to it."""
-    for lo, hi, first, last in columns(len(e), reach):
-        part = out[lo:hi]
-        torch.addmm(part, matrix[first:last, lo:hi].t(), e[first:last], beta=int(add), out=part)
+    cut = columns(len(e), reach)
+    for part, block, (_, _, first, last) in zip(*pieces(out, matrix.t(), reach=reach), cut, strict=True):
+        torch.addmm(part, block[:, first:last], e[first:last], beta=int(add), out=part)
 
 
 def outer(e: Tensor, x: Tensor, reach: int | None) -> Tensor:
     """e xᵀ [T, T], in blocks that no row of the matrix sees zero."""
-    steps = len(x)
+    steps, turned = len(x), x.t()
     out = e.new_zeros(steps, steps)
-    for lo, hi, first, last in blocks(steps, reach):
-        torch.mm(e[lo:hi], x[first:last].t(), out=out[lo:hi, first:last])
+    for part, block, (_, _, first, last) in zip(*pieces(out, e, reach=reach), blocks(steps, reach), strict=True):
+        torch.mm(block, turned[:, first:last], out=part[:, first:last])
     return out
 
 
