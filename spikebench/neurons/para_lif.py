@@ -24,7 +24,8 @@ class ParaLIF(Neuron):
         d, sd, td, trd (delta):      s_t = [m_t − m_{t-1} > threshold],  m_{-1} = 0
 
     threshold none: 1 for the threshold modes, 0.1 for the delta modes. With threshold 1, "st", "tt" and "trt" cannot
-    fire, for f stays below 1: give one. The authors' stochastic modes sb, gs and trb are modes of the neuron spsn.
+    fire, for f stays below 1: give one. The authors' stochastic modes sb and gs are modes of the neuron spsn. Their
+    trb, which draws a spike with probability max(tanh(v), 0), is in neither.
     recurrent: two passes in place of a recurrence. The spikes h of v a step late go through a learned coupling [N, N],
     and v + v' decides, where v' is the same filter of x + W·h + b.
     learn_tau: both decays learn as the sigmoid of a number (a syn_decay of 0 stays). It starts at the decay given; the
