@@ -137,5 +137,6 @@ def _pair(text: str) -> tuple[str, object]:
 def training_report(records: list[Record]) -> None:
     """The table of `report_rows.trainings`, and the reason of each that is not ok."""
     rows = trainings(records)
-    table(list(rows[0]) if rows else ["subject"], [row.values() for row in rows])
+    columns = list(dict.fromkeys(name for row in rows for name in row)) or ["subject"]
+    table(columns, [[row.get(name, "—") for name in columns] for row in rows])
     notes(dict.fromkeys(str(r.reason) for r in records if r.status != "ok"))
