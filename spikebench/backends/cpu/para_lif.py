@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 BLOCK = 8192  # series
 LEARNING = ("recurrent", "learn_tau", "learn_threshold", "heterogeneous")
-NORMS = {"": kernels.IDENTITY, "s": kernels.SIGMOID, "t": kernels.TANH, "tr": kernels.POSITIVE}
+# scale, shift and floor of f; no value comes down to a floor of -2
+NORMS = {"": (0.0, 0.0, -2.0), "s": (1.0, 0.0, -2.0), "t": (2.0, 1.0, -2.0), "tr": (2.0, 1.0, 0.0)}
 
 
 def refuses(case: "Case") -> str | None:
@@ -54,31 +55,32 @@ def _constants(neuron: ParaLIF, dtype: torch.dtype) -> tuple[int, Tensor]:
     syn, mem = (float(d) for d in neuron.decays())
     c = torch.zeros(kernels.CONSTANTS, dtype=torch.float64)
     c[kernels.MEM], c[kernels.SYN], c[kernels.LEAK], c[kernels.THRESHOLD] = mem, syn, 1 - mem, float(neuron.threshold)
-    c[kernels.SLOPE], c[kernels.INNER], c[kernels.ONE], c[kernels.TWO] = k, inner, 1.0, 2.0
-    c[kernels.NORM], c[kernels.DELTA] = NORMS[neuron.mode[:-1]], neuron.mode.endswith("d")
+    c[kernels.SLOPE], c[kernels.INNER], c[kernels.ONE] = k, inner, 1.0
+    c[kernels.SCALE], c[kernels.SHIFT], c[kernels.FLOOR] = NORMS[neuron.mode[:-1]]
+    c[kernels.LEAST], c[kernels.DELTA] = torch.finfo(dtype).tiny, neuron.mode.endswith("d")
     return kind, c.to(dtype)[None]
 
 
 def _forward(x: Tensor, c: Tensor, keep: bool) -> tuple[Tensor, Tensor]:
-    """Spikes like x, and the membranes v [T, M], empty if not kept."""
+    """Spikes like x, and the membranes m = f(v) [T, M], empty if not kept."""
     spikes, flat = torch.empty(x.shape, dtype=x.dtype), rows(x)
-    v = flat.new_empty(flat.shape[0] if keep else 0, flat.shape[1])
-    launch(kernels.forward, [flat, rows(spikes), v, c], most=BLOCK)
-    return spikes, v
+    m = flat.new_empty(flat.shape[0] if keep else 0, flat.shape[1])
+    launch(kernels.forward, [flat, rows(spikes), m, c], most=BLOCK)
+    return spikes, m
 
 
 class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, c: Tensor, kind: int) -> Tensor:
-        spikes, v = _forward(x, c, keep=True)
-        ctx.save_for_backward(v, c)
+        spikes, m = _forward(x, c, keep=True)
+        ctx.save_for_backward(m, c)
         ctx.kind = kind
         return spikes
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride] # torch leaves the arguments open
         refuse_second_order()
-        v, c = ctx.saved_tensors
+        m, c = ctx.saved_tensors
         gx = torch.empty(grad.shape, dtype=grad.dtype)
-        launch(kernels.backward, [rows(grad), rows(gx), v, c], ctx.kind, most=BLOCK)
+        launch(kernels.backward, [rows(grad), rows(gx), m, c], ctx.kind, most=BLOCK)
         return gx, None, None

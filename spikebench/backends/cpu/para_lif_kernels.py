@@ -2,7 +2,9 @@
 
     i = syn·i + x      v = mem·v + leak·i      m = f(v)      s = [m − what it was > threshold], or [m > threshold]
 
-f is the identity, σ, tanh or its positive part. Forward keeps v; backward makes m of it again.
+f is the identity or max(scale·σ(scale·v) − shift, floor), which is σ, tanh or its positive part. Forward keeps m, of
+which backward makes the slope of f. No loop writes and reads more than four rows: with more LLVM gives up its proof that
+they do not overlap, and the loop stays scalar.
 """
 
 from typing import Any
@@ -26,30 +28,31 @@ from spikebench.backends.cpu.primitives import (
 )
 from spikebench.backends.cpu.surrogates import by_kind, derivative
 
-MEM, SYN, LEAK, THRESHOLD, SLOPE, INNER, ONE, ZERO, TWO, NORM, DELTA, CONSTANTS = range(12)
-IDENTITY, SIGMOID, TANH, POSITIVE = range(4)  # NORM
-LATER = passes.BACKWARD  # the row of a work array with the gradient of the next step's difference
+MEM, SYN, LEAK, THRESHOLD, SLOPE, INNER, ONE, ZERO = range(8)
+DELTA, SCALE, SHIFT, FLOOR, LEAST, CONSTANTS = range(8, 14)  # SCALE 0: f is the identity
+# rows of a work array behind those of the pass: the next step's gradient by a difference, this step's, and zeros
+LATER, NOW, NOTHING, ROWS = range(passes.BACKWARD, passes.BACKWARD + 4)
 
 Array = np.ndarray
 Scalar = np.floating
 
 
 @inlined
+def _normal(v: Scalar, scale: Scalar, shift: Scalar, floor: Scalar, least: Scalar, one: Scalar, zero: Scalar) -> Scalar:
+    rest = scale * sigmoid(-abs(scale * v), one)  # small where f is flat, so that its slope keeps its digits
+    m = one - rest if v > zero else rest - shift
+    m = least if v > zero and m < least else m  # its sign is that of v
+    return floor if m < floor else m
+
+
+@inlined
 def _normalise(v: Array, m: Array, c: Array) -> None:
-    one, zero, two, norm = c[ONE], c[ZERO], c[TWO], int(c[NORM])
-    if norm == IDENTITY:
-        for n in range(v.size):
-            m[n] = v[n]
-    elif norm == SIGMOID:
-        for n in range(v.size):
-            m[n] = sigmoid(v[n], one)
-    elif norm == TANH:
-        for n in range(v.size):
-            m[n] = two * sigmoid(two * v[n], one) - one
+    scale, shift, floor, least, one, zero = c[SCALE], c[SHIFT], c[FLOOR], c[LEAST], c[ONE], c[ZERO]
+    if scale == zero:
+        m[:] = v
     else:
         for n in range(v.size):
-            y = two * sigmoid(two * v[n], one) - one
-            m[n] = zero if y < zero else y
+            m[n] = _normal(v[n], scale, shift, floor, least, one, zero)
 
 
 @inlined
@@ -62,102 +65,125 @@ def _integrate(x: Array, v: Array, i: Array, c: Array) -> None:
 
 
 @inlined
-def _fire(s: Array, before: Array, c: Array) -> None:
-    """Spikes in place of m; `before` counts in the delta modes."""
+def _fire(v: Array, m: Array, s: Array, c: Array) -> None:
     threshold, one, zero = c[THRESHOLD], c[ONE], c[ZERO]
-    if c[DELTA] > zero:
-        for n in range(s.size):
-            s[n] = one if s[n] - before[n] > threshold else zero
-    else:
-        for n in range(s.size):
-            s[n] = one if s[n] > threshold else zero
+    for n in range(v.size):
+        m[n] = v[n]
+        s[n] = one if v[n] > threshold else zero
 
 
 @inlined
-def _step(x: Array, u: Array, s: Array, v: Array, i: Array, c: Array) -> None:
+def _fire_above(m: Array, s: Array, c: Array) -> None:
+    threshold, one, zero = c[THRESHOLD], c[ONE], c[ZERO]
+    for n in range(m.size):
+        s[n] = one if m[n] > threshold else zero
+
+
+@inlined
+def _fire_at_rise(v: Array, m: Array, s: Array, c: Array) -> None:
+    """Spikes, and m in place of what it was."""
+    threshold, one, zero = c[THRESHOLD], c[ONE], c[ZERO]
+    scale, shift, floor, least = c[SCALE], c[SHIFT], c[FLOOR], c[LEAST]
+    if scale == zero:
+        for n in range(v.size):
+            s[n] = one if v[n] - m[n] > threshold else zero
+            m[n] = v[n]
+    else:
+        for n in range(v.size):
+            now = _normal(v[n], scale, shift, floor, least, one, zero)
+            s[n] = one if now - m[n] > threshold else zero
+            m[n] = now
+
+
+@inlined
+def _step(x: Array, m: Array, s: Array, v: Array, i: Array, c: Array) -> None:
     if c[DELTA] > c[ZERO]:
-        _normalise(v, u, c)
+        _normalise(v, m, c)
+        _integrate(x, v, i, c)
+        _fire_at_rise(v, m, s, c)
+        return
     _integrate(x, v, i, c)
-    _normalise(v, s, c)
-    _fire(s, u, c)
-    u[:] = v
+    if c[SCALE] == c[ZERO]:
+        _fire(v, m, s, c)
+    else:
+        _normalise(v, m, c)
+        _fire_above(m, s, c)
 
 
 def _weigh_with(kind: int) -> Any:
     @inlined
-    def weigh(g: Array, distance: Array, e: Array, c: Array) -> None:
-        threshold, k, inner, one, zero = c[THRESHOLD], c[SLOPE], c[INNER], c[ONE], c[ZERO]
+    def weigh(g: Array, v: Array, q: Array, c: Array) -> None:
+        mem, threshold, k, inner, one, zero = c[MEM], c[THRESHOLD], c[SLOPE], c[INNER], c[ONE], c[ZERO]
         for n in range(g.size):
-            e[n] = g[n] * derivative(distance[n], kind, threshold, k, inner, one, zero)
+            q[n] = mem * q[n] + g[n] * derivative(v[n], kind, threshold, k, inner, one, zero)
 
     return weigh
 
 
-# of g, what is compared with the threshold, e, c: the gradient e by it
+def _differ_with(kind: int) -> Any:
+    @inlined
+    def differ(g: Array, m: Array, before: Array, now: Array, c: Array) -> None:
+        threshold, k, inner, one, zero = c[THRESHOLD], c[SLOPE], c[INNER], c[ONE], c[ZERO]
+        for n in range(g.size):
+            now[n] = g[n] * derivative(m[n] - before[n], kind, threshold, k, inner, one, zero)
+
+    return differ
+
+
+# of g, v, q, c: the gradient q by v, where m is v and no difference is taken
 _weigh = by_kind(_weigh_with)
+# of g, m, before, now, c: the gradient by m − before
+_differ = by_kind(_differ_with)
 
 
 @inlined
-def _differ(m: Array, before: Array) -> None:
-    for n in range(m.size):
-        before[n] = m[n] - before[n]
+def _turn(now: Array, later: Array) -> None:
+    """The gradient by m from those by its two differences, in place of `later`; `now` stays."""
+    for n in range(now.size):
+        later[n] = now[n] - later[n]
 
 
 @inlined
-def _turn(e: Array, later: Array) -> None:
-    """The gradient by m from those by its two differences, in place of `e`; `later` becomes what e was."""
-    for n in range(e.size):
-        now = e[n]
-        e[n] = now - later[n]
-        later[n] = now
-
-
-@inlined
-def _through(e: Array, m: Array, v: Array, c: Array) -> None:
-    """The gradient by v in place of that by m."""
-    one, zero, norm = c[ONE], c[ZERO], int(c[NORM])
-    if norm == SIGMOID:
+def _through(e: Array, m: Array, q: Array, c: Array) -> None:
+    """The gradient q by v from that by m."""
+    mem, zero, scale, shift, floor = c[MEM], c[ZERO], c[SCALE], c[SHIFT], c[FLOOR]
+    rest = c[ONE] - shift
+    if scale == zero:
         for n in range(e.size):
-            e[n] = e[n] * (m[n] * (one - m[n]))
-    elif norm == TANH:
+            q[n] = mem * q[n] + e[n]
+    else:
         for n in range(e.size):
-            e[n] = e[n] * (one - m[n] * m[n])
-    elif norm == POSITIVE:
-        for n in range(e.size):
-            e[n] = e[n] * (one - m[n] * m[n]) if v[n] > zero else zero
+            slope = zero if m[n] <= floor else shift + m[n] * (rest - m[n])
+            q[n] = mem * q[n] + e[n] * slope
 
 
 @inlined
-def _pass(e: Array, q: Array, i: Array, gx: Array, c: Array) -> None:
-    syn, mem, leak = c[SYN], c[MEM], c[LEAK]
-    for n in range(e.size):
-        by_v = mem * q[n] + e[n]
-        q[n] = by_v
-        by_x = syn * i[n] + leak * by_v
+def _pass(q: Array, i: Array, gx: Array, c: Array) -> None:
+    syn, leak = c[SYN], c[LEAK]
+    for n in range(q.size):
+        by_x = syn * i[n] + leak * q[n]
         i[n] = by_x
         gx[n] = by_x
 
 
 @inlined
 def _back(t: int, g: Array, gx: Array, q: Array, i: Array, given: Any, lo: int) -> None:
-    """One step of the pass back; gx holds what is on its way before it holds the gradient."""
-    v, desk, left, kind, c = given
+    """One step of the pass back."""
+    m, desk, left, kind, c = given
     hi, at = lo + g.size, lo - left
-    later, m, before = desk[0, at : at + g.size], desk[1, at : at + g.size], desk[2, at : at + g.size]
-    vt = v[t, lo:hi]
-    _normalise(vt, m, c)
-    if c[DELTA] > c[ZERO]:
-        if t > 0:
-            _normalise(v[t - 1, lo:hi], before, c)
+    till, mt, delta = at + g.size, m[t, lo:hi], c[DELTA] > c[ZERO]
+    if delta or c[SCALE] > c[ZERO]:
+        now, later = desk[NOW, at:till], desk[LATER, at:till]
+        _differ(kind, g, mt, m[t - 1, lo:hi] if delta and t > 0 else desk[NOTHING, at:till], now, c)
+        if delta:
+            _turn(now, later)
+            _through(later, mt, q, c)
+            later[:] = now
         else:
-            before[:] = c[ZERO]
-        _differ(m, before)
-        _weigh(kind, g, before, gx, c)
-        _turn(gx, later)
+            _through(now, mt, q, c)
     else:
-        _weigh(kind, g, m, gx, c)
-    _through(gx, m, vt, c)
-    _pass(gx, q, i, gx, c)
+        _weigh(kind, g, mt, q, c)
+    _pass(q, i, gx, c)
 
 
 _forward = passes.forward_of(_step)
@@ -165,38 +191,38 @@ _retrace = passes.backward_of(_back)
 
 
 @inlined
-def _backward(g: Array, gx: Array, v: Array, kind: int, c: Array, work: Array, lo: int, hi: int, far: bool) -> None:
+def _backward(g: Array, gx: Array, m: Array, kind: int, c: Array, work: Array, lo: int, hi: int, far: bool) -> None:
     desk = bare(work)
-    desk[: LATER + 1] = 0
-    _retrace((v, desk[LATER:], lo, kind, c), v, g, gx, desk, 0, g.shape[0] - 1, lo, hi, far)
+    desk[:ROWS] = 0
+    _retrace((m, desk, lo, kind, c), m, g, gx, desk, 0, g.shape[0] - 1, lo, hi, far)
 
 
 def forward(real: Any, version: str) -> Any:
-    """The task of arrays x, s, v, c."""
+    """The task of arrays x, s, m, c."""
 
     def task(data: Any) -> None:
         job = numbers(data, 4)
-        x, s, v, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
+        x, s, m, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
         work, block = np.empty((passes.FORWARD, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _forward(x, s, v, x[:0], 1, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)
+            _forward(x, s, m, x[:0], 1, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)
             block = take(job)
 
     return task
 
 
 def backward(real: Any, version: str) -> Any:
-    """The task of arrays g, gx, v, c and the kind of surrogate."""
+    """The task of arrays g, gx, m, c and the kind of surrogate."""
 
     def task(data: Any) -> None:
         job = numbers(data, 4)
-        g, gx, v, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
-        work, block = np.empty((LATER + 3, job[SIZE] + PAD), real), take(job)
+        g, gx, m, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
+        work, block = np.empty((ROWS, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
             hi = min(lo + job[SIZE], job[SERIES])
-            _backward(g, gx, v, job[NUMBERS], c[0], work, lo, hi, job[FAR] > 0)
+            _backward(g, gx, m, job[NUMBERS], c[0], work, lo, hi, job[FAR] > 0)
             block = take(job)
 
     return task
