@@ -29,7 +29,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
     records = store.load(RESULTS / "quick.jsonl")
     made = {f"neurons/{name}.md": "\n".join(neuron(name, records)) for name in rooms.names("neurons")}
-    made |= claims(store.load(RESULTS / "claims.jsonl"))
+    made |= claims(store.load(ROOT / "results" / "*" / "claims.jsonl"))
     made["floor.md"] = "\n".join(floors(store.load(XEON / "floor.jsonl")))
     made["trainings.md"] = "\n".join(trainings())
     made["cli.md"] = "\n".join(commands(typer.main.get_command(app)))

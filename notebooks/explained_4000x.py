@@ -54,7 +54,7 @@ assert exponents["lif@eager", 128] < 1.3
 # authors' code: hard reset, a synapse, their surrogate. Each factor is of processes measured in the same block.
 
 # %%
-claims = store.load(RESULTS / "claims.jsonl")
+claims = store.load(ROOT / "results" / "amd-epyc-f25m17-2c" / "claims.jsonl")
 found = finding.judge("spsn_4000x", said, claims)
 
 

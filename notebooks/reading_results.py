@@ -14,7 +14,7 @@
 from pathlib import Path
 
 import spikebench as sb
-from spikebench import stats, store, units
+from spikebench import paired, store, units
 
 ROOT = next(p for p in (Path.cwd(), *Path.cwd().parents) if (p / "results").is_dir())
 RESULTS = ROOT / "results" / "amd-epyc-f25m1-2c"
@@ -56,15 +56,16 @@ assert (memory.loc["lif@cpu"] < memory.loc["lif@eager"]).all()
 # %% [markdown]
 # ## Ratios in pairs
 #
-# Blocks of a run are paired by `repeat`; the interval is of the mean of the logarithms. (`spikebench compare` also pairs the
-# samples within a block, which were taken in turns: see `pairs.sides`.)
+# Records of one block (the same `run` and `repeat`) are a pair, and within it the samples that were taken in turns. One
+# function makes the ratio with its interval and the verdict, for tables, pages and figures alike.
 
 # %%
-pairs = sb.table(RESULTS / "quick.jsonl").query("metric == 'latency' and T == 1000 and B == 16")
-blocks = pairs.groupby(["repeat", "subject"])["value"].median().unstack()
-ratio = stats.paired_ratio(blocks["lif@eager"].tolist(), blocks["lif@cpu"].tolist())
-print(units.ratio(ratio.estimate, ratio.low, ratio.high, ratio.n), stats.verdict(ratio))
-assert ratio.n == len(blocks) == 5
+records = [r for r in store.load(RESULTS / "quick.jsonl") if (r.case["T"], r.case["B"]) == (1000, 16)]
+eager, fused = ([r for r in records if r.case["subject"] == name] for name in ("lif@eager", "lif@cpu"))
+result = paired.compared(eager, fused)
+ratio = result.ratio
+assert ratio is not None and ratio.n == 5
+print(units.ratio(ratio.estimate, ratio.low, ratio.high, ratio.n), result.verdict)
 
 # %% [markdown]
 # ## What a number was measured on

@@ -73,15 +73,15 @@ print(times.round(2).to_string())
 # Sweeps measure each case once and give no verdict. A verdict takes blocks of one fresh process per subject.
 
 # %%
-from spikebench import stats, store, units
-from spikebench.pairs import sides
+from spikebench import paired, store, units
 
 SIZES = {"T": 1000, "B": 16, "N": 128}
 records = [r for r in store.load(RESULTS / "quick.jsonl") if r.case.items() >= SIZES.items()]
-blocks = {(r.case["subject"], r.repeat): r for r in records}
-both = [sides(blocks["lif@eager", k], blocks["lif@cpu", k]) for name, k in sorted(blocks) if name == "lif@cpu"]
-ratio = stats.paired_ratio([eager for eager, _ in both], [fused for _, fused in both])
-print("lif@cpu against lif@eager:", units.ratio(ratio.estimate, ratio.low, ratio.high, ratio.n), stats.verdict(ratio))
+eager, fused = ([r for r in records if r.case["subject"] == name] for name in ("lif@eager", "lif@cpu"))
+result = paired.compared(eager, fused)
+ratio = result.ratio
+assert ratio is not None
+print("lif@cpu against lif@eager:", units.ratio(ratio.estimate, ratio.low, ratio.high, ratio.n), result.verdict)
 
 # %% [markdown]
 # ## A figure, and everything in one page

@@ -23,7 +23,8 @@ RESULTS = ROOT / "results" / "amd-epyc-f25m1-2c"
 QUICK = RESULTS / "quick.jsonl"
 DRAWN = [("speedup", QUICK), ("scaling", QUICK), ("scaling", RESULTS / "length.jsonl")]  # by `make figures`
 DRAWN += [("frontier", QUICK), ("pareto", QUICK), ("pareto", RESULTS / "fsdd.jsonl")]
-DRAWN += [("waterfall", RESULTS / "claims.jsonl"), ("learning", RESULTS / "listops.jsonl")]
+CLAIMS = ROOT / "results" / "amd-epyc-f25m17-2c" / "claims.jsonl"
+DRAWN += [("waterfall", CLAIMS), ("learning", RESULTS / "listops.jsonl")]
 
 
 def record(subject: str, T: int, **samples: list[float]) -> Record:
