@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results" / "asv"
 HTML = ROOT / ".asv" / "html"
 LATENCY = ".track_latency"
-LEAST, NOISE, COMMITS = 0.1, 3.0, 2  # a step: this share, this many times the noise, held for this many commits
+LEAST, ERRORS, COMMITS = 0.1, 3.0, 2  # a step: this share, this many standard errors, held for this many commits
 MEASURING = ("worker.py", "clock.py", "environment.py", "runner.py", "workload.py", "metrics/latency.py")
 COMPUTING = {
     "cpu": ("backends/cpu",),
@@ -118,9 +118,10 @@ def machine(folder: Path) -> Iterator[str]:
     found = [step for (subject, *sizes), times in values.items() for step in steps(subject, tuple(sizes), times)]
     yield f"## {folder.name}\n\n{len(measured)} commits, {measured[0][:7]} to {measured[-1][:7]}, {len(values)} cases, one process for each case and commit.\n"
     yield "A step is a change of level that asv's step detection finds in the medians, that holds for two measured commits on both sides,"
-    yield "and that is larger than 10 % and than three times the noise: the noise is how far neighbouring commits of the same case differ,"
-    yield "1.48 times the median of their absolute log ratios. `before` and `after` are medians over the commits of a level, with the least"
-    yield "and the largest. A ratio below 1 is faster.\n"
+    yield "and that is larger than 10 % and than three standard errors of the difference of its two levels. The errors come from the noise:"
+    yield "how far neighbouring commits of the same case differ, 1.48 times the median of their absolute log ratios. `before` and `after` are"
+    yield "medians over the commits of a level, with the least and the largest. A ratio below 1 is faster. Commits were measured at different"
+    yield "hours of a machine whose speed changes: one case alone that moves is no proof, many of one kind at one commit are a reason to look.\n"
     if not found:
         yield "No step here is larger than the noise.\n"
     for between in sorted({step.commits for step in found}, key=lambda pair: history().index(pair[1])):
@@ -188,5 +189,11 @@ def steps(subject: str, sizes: tuple[int, ...], times: list[tuple[str, float]]) 
     for (start, middle), (_, end) in pairwise(levels):
         before, after = ([t for _, t in times[a:b]] for a, b in ((start, middle), (middle, end)))
         step = Step(subject, sizes, (times[middle - 1][0], times[middle][0]), before, after, noise)
-        if min(len(before), len(after)) >= COMMITS and abs(math.log(step.ratio)) > max(LEAST, NOISE * noise):
+        if min(len(before), len(after)) >= COMMITS and abs(math.log(step.ratio)) > max(LEAST, ERRORS * error(step)):
             yield step
+
+
+def error(step: Step) -> float:
+    """Standard error of the log ratio of two levels: medians, of commits that each stray by the noise over √2."""
+    spread = math.sqrt(1 / len(step.before) + 1 / len(step.after))
+    return math.sqrt(math.pi / 2) * spread * step.noise / math.sqrt(2)
