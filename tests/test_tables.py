@@ -257,7 +257,14 @@ def claims() -> Printed:
 
 def claim_page(folder: Path) -> Printed:
     """The page as the command writes it into a file: its tables are what stands between bars."""
-    args = ("reproduce", "spsn-4000x", "--from", str(RESULTS / "amd-epyc-f25m17-2c" / "claims.jsonl"), "-o", str(folder))
+    args = (
+        "reproduce",
+        "spsn-4000x",
+        "--from",
+        str(RESULTS / "amd-epyc-f25m17-2c" / "claims.jsonl"),
+        "-o",
+        str(folder),
+    )
 
     def action() -> None:
         plots.draw = no_figures  # pyright: ignore[reportAttributeAccessIssue]  # in a child process

@@ -20,7 +20,7 @@ class Spiking(Protocol):
 
     threshold: Any
     surrogate: Surrogate
-    slope: float
+    slope: Any
 
 
 def constants(neuron: Spiking, dtype: torch.dtype) -> tuple[int, Tensor]:
