@@ -14,7 +14,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from itertools import pairwise, product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spikebench import units
 
@@ -40,7 +40,7 @@ class Step:
     """Times of a case before and after, in seconds, and the measured commits between which they changed."""
 
     subject: str
-    sizes: tuple[int, ...]  # T, B, N
+    sizes: tuple[Any, ...]  # T, B, N; of several cases along an axis its ends, as text
     commits: tuple[str, str]
     before: list[float]
     after: list[float]
@@ -115,12 +115,17 @@ def machine(folder: Path) -> Iterator[str]:
     """The steps seen on a machine, with the commits that may have made them."""
     values = series(folder)
     measured = [c for c in history() if any(folder.glob(f"{c[:8]}-*.json"))]
-    found = [step for (subject, *sizes), times in values.items() for step in steps(subject, tuple(sizes), times)]
+    found = [
+        step
+        for (subject, *sizes), times in (values | along(values)).items()
+        for step in steps(subject, tuple(sizes), times)
+    ]
     yield f"## {folder.name}\n\n{len(measured)} commits, {measured[0][:7]} to {measured[-1][:7]}, {len(values)} cases, one process for each case and commit.\n"
     yield "A step is a change of level that asv's step detection finds in the medians, that holds for two measured commits on both sides,"
     yield "and that is larger than 10 % and than three standard errors of the difference of its two levels. The errors come from the noise:"
     yield "how far neighbouring commits of the same case differ, 1.48 times the median of their absolute log ratios. `before` and `after` are"
-    yield "medians over the commits of a level, with the least and the largest. A ratio below 1 is faster. Commits were measured at different"
+    yield "medians over the commits of a level, with the least and the largest. A ratio below 1 is faster. Each case is looked at alone, and the"
+    yield "geometric mean of a subject's cases along an axis (`128…2000`), which strays less. Commits were measured at different"
     yield "hours of a machine whose speed changes: one case alone that moves is no proof, many of one kind at one commit are a reason to look.\n"
     if not found:
         yield "No step here is larger than the noise.\n"
@@ -178,7 +183,22 @@ def series(folder: Path) -> dict[tuple, list[tuple[str, float]]]:
     return {case: [(c, times[c]) for c in history() if c in times] for case, times in found.items()}
 
 
-def steps(subject: str, sizes: tuple[int, ...], times: list[tuple[str, float]]) -> Iterator[Step]:
+def along(values: dict[tuple, list[tuple[str, float]]]) -> dict[tuple, list[tuple[str, float]]]:
+    """The geometric mean of a subject's cases that differ in T alone, or in N alone, at each commit that has them all."""
+    found: dict[tuple, list[tuple[str, float]]] = {}
+    for axis in (1, 3):  # of subject, T, B, N
+        groups: dict[tuple, list[tuple]] = {}
+        for case in values:
+            groups.setdefault(case[:axis] + case[axis + 1 :], []).append(case)
+        for cases in (sorted(group, key=lambda case: case[axis]) for group in groups.values() if len(group) > 2):
+            times = [dict(values[case]) for case in cases]
+            name = (*cases[0][:axis], f"{cases[0][axis]}…{cases[-1][axis]}", *cases[0][axis + 1 :])
+            whole = [c for c in times[0] if all(c in each for each in times)]
+            found[name] = [(c, statistics.geometric_mean([each[c] for each in times])) for c in whole]
+    return found
+
+
+def steps(subject: str, sizes: tuple[Any, ...], times: list[tuple[str, float]]) -> Iterator[Step]:
     """The steps of a series that its noise does not explain."""
     from asv.step_detect import detect_steps
 

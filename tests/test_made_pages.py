@@ -95,3 +95,10 @@ def test_the_committed_history_is_of_this_repository(history: ModuleType) -> Non
     for folder in (p for p in history.RESULTS.iterdir() if p.is_dir()):
         values = history.series(folder)
         assert values and all(0 < t < 60 for series in values.values() for _, t in series)
+
+
+def test_cases_along_an_axis_are_joined_at_commits_that_have_them_all(history: ModuleType) -> None:
+    values = {("lif@cpu", T, 4, 128): [("c0", 1e-3 * T), ("c1", 2e-3 * T)] for T in (1, 4, 16)}
+    values["lif@cpu", 16, 4, 128].pop()
+    values["lif@cpu", 1, 4, 64] = [("c0", 1.0)]  # two lengths are no axis
+    assert history.along(values) == {("lif@cpu", "1…16", 4, 128): [("c0", pytest.approx(4e-3))]}
