@@ -26,7 +26,7 @@ def run(cases: Iterable[Case], out: str | Path | None = None, resume: bool = Fal
 def compare(
     *subjects: str, blocks: int | str = "5-20", out: str | Path | None = None, **fields: Any
 ) -> list[Comparison]:
-    """Weigh subjects in live pairs; the first one is the baseline. `fields` are those of a Case: T, B, N, mode …
+    """Compare subjects in live pairs; the first one is the baseline. `fields` are those of a Case: T, B, N, mode …
 
     `blocks` is 10 for exactly ten pairs, or "5-20" for as many as it takes (`spikebench.pairs` has the rule).
     """

@@ -10,9 +10,9 @@ from typing import Any, Literal, cast
 
 from spikebench import rooms
 from spikebench.case import Case, parse_subject, with_changes
+from spikebench.pairs import FEWEST
 
 KERNELS = {"cpu": "cpu", "cuda": "triton"}
-FEWEST, WIDEST = 5, 2.0  # pairs that a verdict takes, and the ratio of the ends of an interval that it bears
 Read = Literal["primary", "secondary", "code"]
 
 

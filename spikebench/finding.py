@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from spikebench import stats, units
 from spikebench.case import LATER_FIELDS, Case
-from spikebench.claim import FEWEST, WIDEST, Claim, Number, Question, Statement, Weighing
+from spikebench.claim import Claim, Number, Question, Statement, Weighing
 from spikebench.growth import growth_rows
 from spikebench.paired import by_origin, compared
+from spikebench.pairs import FEWEST, WIDEST
 from spikebench.record import Record
 
 Verdict = Literal["reproduced", "smaller", "contradicted", "inconclusive", "not testable here"]

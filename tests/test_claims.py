@@ -16,10 +16,11 @@ from spikebench import claim as claims
 from spikebench import finding, rooms, stats, store
 from spikebench.campaign import Campaign, plan
 from spikebench.case import Case, with_changes
-from spikebench.claim import FEWEST, Claim, Number, Statement, Weighing
+from spikebench.claim import Claim, Number, Statement, Weighing
 from spikebench.cli.reproduce import begins
 from spikebench.finding import judge
 from spikebench.pages import page
+from spikebench.pairs import FEWEST
 from spikebench.plots import draw
 from spikebench.record import Measurement, Record
 from spikebench.rooms import Problem

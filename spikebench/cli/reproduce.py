@@ -11,12 +11,13 @@ import typer
 
 from spikebench import claim as claims
 from spikebench import clock, environment, finding, rooms, store
-from spikebench.claim import FEWEST, Claim, Weighing
+from spikebench.claim import Claim, Weighing
 from spikebench.cli import options as o
 from spikebench.cli import tables
 from spikebench.cli.tables import notes, say, stderr_progress, stdout, table
 from spikebench.finding import Finding
 from spikebench.pages import page
+from spikebench.pairs import FEWEST
 from spikebench.record import Record
 from spikebench.rooms import Problem
 
