@@ -11,8 +11,8 @@ _OPTIONS = (
 )
 LIF = f"lif[{_OPTIONS}]"
 INDEXED, EAGER, GRAPHED, FUSED = (f"{LIF}@{backend}" for backend in ("indexed", "eager", "cudagraph", "fused"))
-# 32 steps a chunk: of 8, 16, 32 and 64 the fastest at T = 1000, B = 4, N = 128, training on two cores of an EPYC
-# (15.7, 10.6, 7.3 and 7.9 ms, one process each)
+# 32 steps a chunk: the fastest of 8, 16, 32 and 64 at T = 1000, B = 4, N = 128, training on two CPU cores, one process each
+# beside other work: `spikebench run --subject "lif@compiled[chunk=32]" …` tells it of another machine
 COMPILED = f"{LIF}@compiled[chunk=32]"
 SPSN = "Yarga and Wood, Accelerating SNN Training with Stochastic Parallelizable Spiking Neurons, IJCNN 2023, arXiv 2306.12666"
 PARALIF = (
