@@ -12,6 +12,8 @@ import triton.language as tl
 from torch import Tensor
 
 from spikebench.backend import Refused
+from spikebench.backends.triton._shapes import Shape
+from spikebench.backends.triton._shapes import shape as shape
 
 if TYPE_CHECKING:
     from spikebench.case import Case
@@ -33,15 +35,6 @@ class Launch:
     grid: tuple[int, ...]
     warps: int
     arguments: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Series per program, warps per program, and software-pipeline stages of the loop over time."""
-
-    block: int
-    warps: int
-    stages: int
 
 
 _recorded: ContextVar[list[Launch] | None] = ContextVar("recorded", default=None)
@@ -135,14 +128,20 @@ def fitted(count: int, itemsize: int, loads: int, how: dict[str, Any], rows: int
         each //= 2
     warps = 4 if count >= 1 << 18 else 1
     stages = IN_FLIGHT // max(1, count * itemsize * loads * rows)
-    found = Shape(32 * each * warps, warps, min(32 // rows, max(3, 1 << stages.bit_length())))
-    return Shape(how["block"] or found.block, how["warps"] or found.warps, how["stages"] or found.stages)
+    found = Shape(32 * each * warps, warps, stages=min(32 // rows, max(3, 1 << stages.bit_length())))
+    block, deep = how["block"] or found.block, how["stages"] or found.stages
+    return Shape(block, how["warps"] or found.warps, stages=deep)
 
 
 def sizes(x: Tensor, shape: Shape) -> dict[str, Any]:
     """Kernel arguments that every kernel over x [T, M] takes."""
     steps, count = x.shape
     return {"T": steps, "M": count, "COMPUTE": COMPUTE[x.dtype], "BLOCK": shape.block, "STAGES": shape.stages}
+
+
+def steps_of(x: Tensor, shape: Shape) -> int:
+    """Time steps that one program handles of x [T, M]: the chunk rounded up to a multiple of 4, or T."""
+    return min(-(-shape.chunk // 4) * 4, x.shape[0]) if shape.chunk > 0 else x.shape[0]
 
 
 def steps_per_chunk(x: Tensor, asked: int | None) -> int:

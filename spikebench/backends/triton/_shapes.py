@@ -1,0 +1,191 @@
+"""Which shape a kernel is launched with: what its user asked for, else what was tuned on this GPU, else the model's best.
+
+A neuron's file declares its kernels as data, under the names that it launches them by:
+
+    KERNELS = {
+        "forward": Kernel(reads=(1, 0), writes=(1, 1), rows=(4, 8, 16, 32)),
+        "backward": Kernel(reads=(1, 1), writes=(1, 0), rows=(4, 8, 16), cut=True),
+    }
+
+and asks `shape("lif.forward", x, how)` before a launch. What `spikebench tune` measures, and what the model chooses
+among, are the shapes that `Kernel.shapes` gives: a grid over rows, series a thread, warps and chunks, or the kernel's own
+`candidates`.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cache, lru_cache
+from importlib import import_module
+from itertools import product
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from spikebench.backends.triton import _model
+
+TUNED = Path(__file__).with_name("tuned")
+DEPTHS = (4, 8, 16, 32)  # stages of a pipelined loop
+CHUNKS = (64, 128, 256, 512, 1024)  # time steps that a program of a pass that is cut may handle
+H100, A100 = "NVIDIA H100 80GB HBM3", "NVIDIA A100-SXM4-80GB"
+ASSUMED = {90: H100, 80: A100}  # whose tuned shapes are compiled where there is no GPU, by compute capability
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Series a program, warps a program, time steps a tile, stages of a loop without tiles, time steps a program (0: all)."""
+
+    block: int
+    warps: int
+    rows: int = 1
+    stages: int = 1
+    chunk: int = 0
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What is known of a kernel before it runs.
+
+    reads, writes: how many tensors of the input's dtype, and of float32 at least, it reads and writes an element.
+    rows: time steps a tile that it can be compiled with; (1,): it has no tiles, and its loop is pipelined.
+    work: operations of an element, in those of a LIF neuron. cut: whether it can be cut into chunks of time, with `passes`
+    passes before the last. candidates: its shapes, or a function from dtype, T and M to them; None: a grid.
+    """
+
+    reads: tuple[int, int] = (1, 0)
+    writes: tuple[int, int] = (1, 1)
+    rows: tuple[int, ...] = (1,)
+    work: float = 1.0
+    cut: bool = False
+    passes: int = 1
+    widest: int = 4  # series a thread at most; fewer where registers would spill
+    candidates: tuple[Shape, ...] | Callable[[torch.dtype, int, int], tuple[Shape, ...]] | None = None
+
+    def read(self, itemsize: int) -> int:
+        """Bytes it reads an element."""
+        return self.reads[0] * itemsize + self.reads[1] * max(4, itemsize)
+
+    def written(self, itemsize: int) -> int:
+        """Bytes it writes an element."""
+        return self.writes[0] * itemsize + self.writes[1] * max(4, itemsize)
+
+    def shapes(self, dtype: torch.dtype, steps: int, count: int) -> tuple[Shape, ...]:
+        """Its candidates for x [T, M]; the first is as plain as any."""
+        if callable(self.candidates):
+            return self.candidates(dtype, steps, count)
+        return self.candidates or self._grid(dtype, steps, count)
+
+    def _grid(self, dtype: torch.dtype, steps: int, count: int) -> tuple[Shape, ...]:
+        widest = min(self.widest, max(1, 16 // dtype.itemsize))
+        each = [n for n in (1, 2, 4, 8) if n <= widest and (n == 1 or 32 * n <= count)]
+        chunks = [0, *(c for c in CHUNKS if 2 * c <= steps)] if self.cut else [0]
+        tiles = [(r, 1) for r in self.rows if r > 1] or [(1, depth) for depth in DEPTHS]
+        return tuple(
+            Shape(32 * n * warps, warps, r, stages, chunk)
+            for chunk, n, warps, (r, stages) in product(chunks, each, (1, 2, 4), tiles)
+        )
+
+
+_forced: ContextVar[Mapping[str, Shape] | None] = ContextVar("forced", default=None)
+_assumed: ContextVar[str | None] = ContextVar("assumed", default=None)
+
+
+def shape(kernel: str, x: Tensor, how: Mapping[str, Any]) -> Shape:
+    """The shape of a kernel, "lif.forward", for x [T, M]: options in `how` (not 0, not None) before all, then the tuner's
+    choice, then the model's. A chunk of 0 in `how` is one: all steps in one program.
+    """
+    steps, count = x.shape
+    found = (_forced.get() or {}).get(kernel) or chosen(kernel, x.dtype, int(steps), int(count), _name(x))
+    asked = {k: v for k in ("block", "warps", "rows", "stages") if (v := how.get(k))}
+    if (chunk := how.get("chunk")) is not None and chunk != found.chunk:
+        asked["chunk"] = chunk
+    return replace(found, **asked) if asked else found
+
+
+@contextmanager
+def forced(shapes: Mapping[str, Shape]) -> Iterator[None]:
+    """Kernels have these shapes inside, whatever was tuned; options of a subject still come first."""
+    token = _forced.set({**(_forced.get() or {}), **shapes})
+    try:
+        yield
+    finally:
+        _forced.reset(token)
+
+
+@contextmanager
+def assumed(device: str | None) -> Iterator[None]:
+    """Shapes inside are those tuned for a GPU of this name, which need not be there; None: the model's."""
+    token = _assumed.set(device)
+    try:
+        yield
+    finally:
+        _assumed.reset(token)
+
+
+def _name(x: Tensor) -> str | None:
+    return _device_name(x.get_device()) if x.is_cuda else _assumed.get()
+
+
+@cache
+def _device_name(index: int) -> str:
+    return torch.cuda.get_device_name(index)
+
+
+@lru_cache(maxsize=4096)
+def chosen(kernel: str, dtype: torch.dtype, steps: int, count: int, device: str | None) -> Shape:
+    """The tuner's choice on a device of this name, else the model's."""
+    return tuned(kernel, dtype, steps, count, device) or modelled(kernel, dtype, steps, count)
+
+
+@lru_cache(maxsize=4096)
+def modelled(kernel: str, dtype: torch.dtype, steps: int, count: int) -> Shape:
+    """The candidate that the model finds fastest; the first of equals."""
+    known = declared(kernel)
+    size = (steps, count)
+    return min(known.shapes(dtype, *size), key=lambda shape: _model.seconds(known, dtype.itemsize, size, shape))
+
+
+@cache
+def declared(kernel: str) -> Kernel:
+    """What a neuron's file declares of a kernel; the parts of the name after the first are one key."""
+    neuron, _, name = kernel.partition(".")
+    return cast(Kernel, import_module(f"spikebench.backends.triton.{neuron}").KERNELS[name])
+
+
+def tuned(kernel: str, dtype: torch.dtype, steps: int, count: int, device: str | None) -> Shape | None:
+    """The shape that was measured to be better than the model's on a device of this name, or None."""
+    for rule in rules(device) if device else ():
+        near = rule["M"][0] <= count < rule["M"][1] and rule["T"][0] <= steps < rule["T"][1]
+        if near and (rule["kernel"], rule["dtype"]) == (kernel, str(dtype).removeprefix("torch.")):
+            return Shape(**rule["shape"])
+    return None
+
+
+@cache
+def rules(device: str) -> tuple[dict[str, Any], ...]:
+    """The rules tuned for a device of this name: each has kernel, dtype, ranges [from, below) of M and T, and a shape."""
+    path = file_of(device)
+    if not path.exists():
+        return ()
+    found = json.loads(path.read_text())["rules"]
+    names = {field.name for field in fields(Shape)}
+    wrong = [r for r in found if set(r["shape"]) - names]
+    if wrong:
+        raise ValueError(
+            f"{path}: a shape has {', '.join(names)}, not {wrong[0]['shape']}; run `spikebench tune` again"
+        )
+    return tuple(found)
+
+
+def file_of(device: str, folder: Path = TUNED) -> Path:
+    """The file of tuned shapes of a device: tuned/nvidia-h100-80gb-hbm3.json."""
+    return folder / f"{'-'.join(''.join(c if c.isalnum() else ' ' for c in device.lower()).split())}.json"
+
+
+def as_json(shape: Shape) -> dict[str, int]:
+    """A shape as a file of tuned shapes has it."""
+    return asdict(shape)
