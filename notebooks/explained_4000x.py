@@ -16,7 +16,7 @@
 from pathlib import Path
 
 from spikebench import claim, finding, paired, stats, store, units
-from spikebench.case import with_changes
+from spikebench.cases.case import with_changes
 from spikebench.growth import growth_rows
 
 ROOT = next(p for p in (Path.cwd(), *Path.cwd().parents) if (p / "results").is_dir())

@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from spikebench.api import compare as compare
     from spikebench.api import profile as profile
     from spikebench.api import run as run
-    from spikebench.case import Case as Case
-    from spikebench.case import grid as grid
+    from spikebench.cases.case import Case as Case
+    from spikebench.cases.case import grid as grid
+    from spikebench.cases.sweeps import sweep as sweep
     from spikebench.neuron import Neuron as Neuron
     from spikebench.neuron import SteppedNeuron as SteppedNeuron
     from spikebench.neuron import StochasticNeuron as StochasticNeuron
@@ -18,12 +19,11 @@ if TYPE_CHECKING:
     from spikebench.rooms import Problem as Problem
     from spikebench.store import table as table
     from spikebench.subject import neuron as neuron
-    from spikebench.sweeps import sweep as sweep
 
 __version__ = "0.1.0"
 _HOMES = {
-    "Case": "case",
-    "grid": "case",
+    "Case": "cases.case",
+    "grid": "cases.case",
     "Neuron": "neuron",
     "SteppedNeuron": "neuron",
     "StochasticNeuron": "neuron",
@@ -31,7 +31,7 @@ _HOMES = {
     "Problem": "rooms",
     "table": "store",
     "neuron": "subject",
-    "sweep": "sweeps",
+    "sweep": "cases.sweeps",
     "run": "api",
     "compare": "api",
     "profile": "api",

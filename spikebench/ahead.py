@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from spikebench.backend import Refused, module
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.subject import definition
 
 Said = tuple[str, int, str | None]  # a subject, how many launches were compiled, and why not all

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from spikebench import runner
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.compare import Comparison
 from spikebench.compare import compare as in_pairs
 from spikebench.pairs import Pairs

@@ -13,7 +13,7 @@ from spikebench import rooms
 from spikebench.neuron import Neuron
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 
 class Refused(RuntimeError):

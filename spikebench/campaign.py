@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from spikebench import store
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.claim import Question, Weighing
 from spikebench.finding import Table
 from spikebench.record import Record

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from spikebench import rooms
-from spikebench.case import Case, Subject, parse_subject, with_changes
+from spikebench.cases.case import Case, Subject, parse_subject, with_changes
 from spikebench.detect import FAILURES
 from spikebench.foreign import Adapted
 from spikebench.gate import Probe, compare, gate

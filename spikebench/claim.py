@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Literal, cast
 
 from spikebench import rooms
-from spikebench.case import Case, parse_subject, with_changes
+from spikebench.cases.case import Case, parse_subject, with_changes
 from spikebench.pairs import FEWEST
 
 KERNELS = {"cpu": "cpu", "cuda": "triton"}

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spikebench import clock
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.executor import Job
 from spikebench.record import Record
 from spikebench.rooms import Problem

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spikebench import paired, stats, store
-from spikebench.case import Case, with_changes
+from spikebench.cases.case import Case, with_changes
 from spikebench.pairs import Pairs, sides
 from spikebench.record import Record
 from spikebench.runner import Session, Settings

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.record import Record
 
 Job = tuple[Case, int]  # a case and which of its repeats

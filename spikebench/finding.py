@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from spikebench import stats, units
-from spikebench.case import LATER_FIELDS, Case
+from spikebench.cases.case import LATER_FIELDS, Case
 from spikebench.claim import Claim, Number, Question, Statement, Weighing
 from spikebench.growth import growth_rows
 from spikebench.paired import by_origin, compared

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from spikebench import rooms
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.neuron import Neuron, StochasticNeuron
 from spikebench.probes import TIES, Look, aim, looks
 from spikebench.reference import Expected, Selection, entry_errors, relative_error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from spikebench import clock, environment, rooms, stats
-from spikebench.case import Case, grid
+from spikebench.cases.case import Case, grid
 from spikebench.cores import Cores
 from spikebench.process import Outcome, Workers
 from spikebench.record import Record, Status

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from spikebench.backend import module
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.clock import Clock, NotAhead
 from spikebench.record import Measurement
 from spikebench.workload import Workload

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from spikebench.backend import refusal
-from spikebench.case import Case, Subject, with_changes
+from spikebench.cases.case import Case, Subject, with_changes
 from spikebench.network_workload import build
 from spikebench.reference import relative_error
 from spikebench.workload import Workload

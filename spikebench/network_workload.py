@@ -7,7 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from spikebench.case import Case, parse_network
+from spikebench.cases.case import Case, parse_network
 from spikebench.network import LOSSES, Classifier, Layers
 from spikebench.network import load as load_network
 from spikebench.neuron import StochasticNeuron

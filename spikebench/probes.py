@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from spikebench.backend import Refused
-from spikebench.case import Case, with_changes
+from spikebench.cases.case import Case, with_changes
 from spikebench.neuron import Neuron
 from spikebench.reference import Expected, Selection
 from spikebench.subject import definition_of

@@ -13,7 +13,7 @@ import cloudpickle
 from torch import nn
 
 from spikebench import clock, report, stats, store, verdict
-from spikebench.case import PICKLED, Case, Subject, grid, parse_subject, read_value, with_changes
+from spikebench.cases.case import PICKLED, Case, Subject, grid, parse_subject, read_value, with_changes
 from spikebench.compare import Comparison, judge, together
 from spikebench.record import Record
 from spikebench.rooms import Problem

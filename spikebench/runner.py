@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from spikebench import clock, environment, rooms, stability, store
-from spikebench.case import Case, Mode, with_changes
+from spikebench.cases.case import Case, Mode, with_changes
 from spikebench.cores import Cores
 from spikebench.executor import Executor, Job, Local
 from spikebench.monitor import Monitor

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from spikebench.backend import Bound
-from spikebench.case import PICKLED, Subject, foreign_file, parse_subject
+from spikebench.cases.case import PICKLED, Subject, foreign_file, parse_subject
 from spikebench.detect import FAILURES, Detective, Found
 from spikebench.foreign import Adapted, Way, contained, make
 from spikebench.neuron import Neuron

@@ -28,7 +28,7 @@ from spikebench import metric as metrics
 from spikebench import network_gate, network_workload, rooms
 from spikebench import task as tasks
 from spikebench.backend import Refused
-from spikebench.case import Case, parse_options, parse_subject, parse_task
+from spikebench.cases.case import Case, parse_options, parse_subject, parse_task
 from spikebench.check import checks
 from spikebench.clock import Clock, CpuClock, CudaClock
 from spikebench.gate import gate

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from spikebench import rooms
 from spikebench.backend import Refused, refusal
-from spikebench.case import Case, with_changes
+from spikebench.cases.case import Case, with_changes
 from spikebench.detect import FAILURES
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
 from spikebench.rooms import Problem

@@ -16,7 +16,7 @@ import sys, torch, triton
 from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 from spikebench import ahead
-from spikebench.case import Case
+from spikebench.cases.case import Case
 
 class Driver:
     def get_current_target(self): return GPUTarget("cuda", 90, 32)
@@ -35,7 +35,7 @@ def files(folder: Path) -> set[str]:
 
 
 def test_what_is_compiled_ahead_is_what_a_launch_looks_for(tmp_path: Path) -> None:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
     case = Case("lif@triton", T=256, B=4, N=96, device="cuda")
     command = [sys.executable, "-m", "spikebench.ahead", str(tmp_path), "90", "1"]

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 import spikebench
-from spikebench import environment, store, sweeps
-from spikebench.case import Case
+from spikebench import environment, store
+from spikebench.cases import sweeps
+from spikebench.cases.case import Case
 from spikebench.cli import asv, asv_commits
 from spikebench.record import Measurement, Record
 from spikebench.rooms import Problem

@@ -13,7 +13,7 @@ from torch import Tensor
 from spikebench import rooms
 from spikebench.backend import Bound, Refused, refusal
 from spikebench.backends import compiled
-from spikebench.case import Case, Mode, Subject
+from spikebench.cases.case import Case, Mode, Subject
 from spikebench.gate import gate
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
 from spikebench.subject import load

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("numba")
 
 from spikebench import plots, store
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.cli.tables import records_table, stdout
 from spikebench.metric import Plan, Running, measure
 from spikebench.record import Measurement, Record

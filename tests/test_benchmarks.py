@@ -8,8 +8,8 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from spikebench.backend import Refused
-from spikebench.case import Case
-from spikebench.sweeps import regression
+from spikebench.cases.case import Case
+from spikebench.cases.sweeps import regression
 from spikebench.workload import build
 
 SMALL = 128 * 4 * 128  # currents

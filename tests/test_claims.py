@@ -15,7 +15,7 @@ import pytest
 from spikebench import claim as claims
 from spikebench import finding, rooms, stats, store
 from spikebench.campaign import Campaign, plan
-from spikebench.case import Case, with_changes
+from spikebench.cases.case import Case, with_changes
 from spikebench.claim import Claim, Number, Statement, Weighing
 from spikebench.cli.reproduce import begins
 from spikebench.finding import judge
@@ -425,7 +425,7 @@ def test_from_judges_records_of_another_machine(tmp_path: Path) -> None:
 
 TOY = '''"""A toy is faster than nothing"""
 
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.claim import Claim, Number, Weighing
 
 CLAIM = Claim(

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from spikebench import rooms, sweeps
+from spikebench import rooms
+from spikebench.cases import sweeps
 
 HERE = Path(__file__).parents[1]
 
@@ -212,7 +213,7 @@ def test_a_sweep_samples_what_it_is_read_by(tmp_path: Path) -> None:
 
 def test_a_comparison_of_long_names_shows_its_numbers_whole(capsys: pytest.CaptureFixture[str]) -> None:
     from spikebench import paired, stats, units
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
     from spikebench.cli.tables import comparison_table
     from spikebench.compare import Comparison
 

@@ -53,7 +53,7 @@ class Killer(Fine):
 SCRIPT = """
 import sys
 from pathlib import Path
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.cluster import Cluster
 from spikebench.runner import Settings, run
 

@@ -5,7 +5,7 @@ import torch
 from operations import counted
 
 from spikebench import cost, rooms
-from spikebench.case import parse_subject
+from spikebench.cases.case import parse_subject
 from spikebench.neuron import StochasticNeuron
 from spikebench.rooms import Problem
 from spikebench.subject import definition

@@ -38,7 +38,7 @@ from spikebench.backends.cpu import (
 )
 from spikebench.backends.cpu.elementary import exp
 from spikebench.backends.cpu.philox import uniforms
-from spikebench.case import Case, Subject, parse_subject
+from spikebench.cases.case import Case, Subject, parse_subject
 from spikebench.metric import Unavailable
 from spikebench.metrics import product
 from spikebench.metrics.bandwidth import declared

@@ -13,7 +13,7 @@ pytest.importorskip("numba")
 
 from spikebench.backend import Refused
 from spikebench.backends.cpu import para_lif, prf, prf_lif, threads
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.gate import gate
 from spikebench.neuron import Neuron
 from spikebench.neurons.para_lif import ParaLIF

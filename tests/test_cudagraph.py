@@ -5,7 +5,7 @@ import torch
 
 from spikebench.backend import Refused
 from spikebench.backends import cudagraph
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.subject import neuron
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from spikebench import runner, store
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.record import Record
 from spikebench.rooms import Problem
 

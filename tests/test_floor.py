@@ -3,7 +3,7 @@
 import math
 import statistics
 
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.floor import floor_rows
 from spikebench.record import Measurement, Record
 

@@ -12,7 +12,7 @@ import torch
 
 from spikebench import backends, gate, probes, rooms
 from spikebench.backend import Refused, refusal
-from spikebench.case import Case, parse_subject, with_changes
+from spikebench.cases.case import Case, parse_subject, with_changes
 from spikebench.neuron import StochasticNeuron
 from spikebench.reference import Expected, Selection
 from spikebench.subject import definition, definition_of

@@ -12,7 +12,7 @@ import pytest
 
 from spikebench import gpu, rooms, store
 from spikebench.campaign import Campaign
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.process import Outcome, Workers
 from spikebench.record import Measurement, Record
 from spikebench.runner import Session

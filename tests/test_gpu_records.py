@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from spikebench import report, runner
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.monitor import Gpu, Monitor, Reading
 from spikebench.process import Outcome
 from spikebench.record import Measurement

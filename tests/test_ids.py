@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from spikebench import store
-from spikebench.case import Case, case_id
+from spikebench.cases.case import Case, case_id
 from spikebench.record import Record
 
 RESULTS = Path(__file__).parents[1] / "results"

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from spikebench import rooms, sweeps
+from spikebench import rooms
 from spikebench.backend import Refused
-from spikebench.case import Case
+from spikebench.cases import sweeps
+from spikebench.cases.case import Case
 from spikebench.gate import gate
 from spikebench.rooms import Problem
 from spikebench.runner import Session, Settings

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from spikebench import clock, environment, noise, stats
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.compare import compare
 from spikebench.process import Workers
 from spikebench.record import Record
@@ -44,7 +44,7 @@ while os.getppid() == ours:
 TIMER = """
 import sys, torch
 from torch.utils.benchmark import Timer
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.worker import keep_memory
 from spikebench.workload import build
 keep_memory()

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from spikebench import energy_counter, network_workload
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.clock import CpuClock, FakeClock
 from spikebench.energy_counter import NoCounter, Nvml, Polling, Rapl, update_period
 from spikebench.metric import Plan, Running, Unavailable, measure

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spikebench import network_gate
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.network_gate import compare
 from spikebench.runner import Session, Settings
 

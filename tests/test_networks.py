@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from spikebench import rooms
-from spikebench.case import Case, parse_network
+from spikebench.cases.case import Case, parse_network
 from spikebench.network import Classifier, Layers, OutputLayer, load
 from spikebench.network_workload import build, layer_rates
 from spikebench.neurons.lif import LIF

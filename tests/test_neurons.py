@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from spikebench import foreign, rooms
-from spikebench.case import parse_subject
+from spikebench.cases.case import parse_subject
 from spikebench.check import Specimen, growth_facts
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
 from spikebench.subject import definition, definition_of, load

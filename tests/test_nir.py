@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spikebench import nir_graph
-from spikebench.case import parse_subject
+from spikebench.cases import nir as nir_graph
+from spikebench.cases.case import parse_subject
 from spikebench.rooms import Problem
 
 nir = pytest.importorskip("nir", reason="needs the package nir: pip install -e '.[nir]'")

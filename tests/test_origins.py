@@ -25,7 +25,7 @@ from spikebench import (
     units,
     verdict,
 )
-from spikebench.case import Case, with_changes
+from spikebench.cases.case import Case, with_changes
 from spikebench.cli.tables import comparison_table
 from spikebench.compare import judge, together
 from spikebench.plots import figures, kinds, speedup, style, waterfall

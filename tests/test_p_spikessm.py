@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spikebench import philox
-from spikebench.case import parse_network
+from spikebench.cases.case import parse_network
 from spikebench.network import StepNorm, load
 from spikebench.neurons.lif import LIF
 from spikebench.neurons.spike_sampler import SpikeSampler

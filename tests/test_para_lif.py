@@ -8,7 +8,7 @@ from torch import Tensor
 
 from spikebench.backends.fft import para_lif as by_fft
 from spikebench.backends.scan import para_lif as by_scan
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.gate import gate
 from spikebench.neurons.para_lif import ParaLIF
 

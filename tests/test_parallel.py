@@ -7,7 +7,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from spikebench import rooms
-from spikebench.case import parse_subject
+from spikebench.cases.case import parse_subject
 from spikebench.subject import load
 from spikebench.workload import spikes_of
 

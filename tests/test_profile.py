@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import spikebench as sb
 from spikebench import paired, stats, verdict
-from spikebench.case import Case, parse_subject
+from spikebench.cases.case import Case, parse_subject
 from spikebench.cli.profile import show
 from spikebench.compare import Comparison
 from spikebench.profile import Profile, profile

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.cli import tables
 
 

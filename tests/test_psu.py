@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from spikebench.backend import Refused, refusal
-from spikebench.case import Case, parse_subject
+from spikebench.cases.case import Case, parse_subject
 from spikebench.gate import gate
 from spikebench.neurons.lif import LIF
 from spikebench.neurons.prf_lif import PRFLIF

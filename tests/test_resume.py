@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from spikebench import environment, store
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.cli.train import CEILING, train_all
 from spikebench.clock import FakeClock
 from spikebench.network import OnePass

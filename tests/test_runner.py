@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import pytest
 
 from spikebench import metric, runner, store
-from spikebench.case import Case, grid
+from spikebench.cases.case import Case, grid
 from spikebench.clock import FakeClock
 from spikebench.compare import compare
 from spikebench.metric import Plan, Running, warm_up

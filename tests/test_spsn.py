@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spikebench.backends.fft import spsn as fft_spsn
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.gate import gate
 from spikebench.neurons.spsn import SPSN
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from spikebench import runner, stability
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.clock import CpuClock, FakeClock
 from spikebench.metric import Plan, Running
 from spikebench.metrics import latency

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spikebench import store
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.record import Measurement, Record
 from spikebench.rooms import Problem
 

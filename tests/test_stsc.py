@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from spikebench.case import Case, parse_network
+from spikebench.cases.case import Case, parse_network
 from spikebench.network import StepNorm
 from spikebench.network_workload import build
 from spikebench.neurons.psu import PSU

@@ -17,7 +17,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from spikebench import case, claim, finding, paired, plots, process, rooms, runner, stats, store, units, verdict
+from spikebench import claim, finding, paired, plots, process, rooms, runner, stats, store, units, verdict
+from spikebench.cases import case
 from spikebench.cli import layout, look, reproduce, tables, train
 from spikebench.cli import profile as profile_command
 from spikebench.cli.app import app
@@ -288,7 +289,7 @@ def no_figures(*_: object) -> list[Path]:
 
 
 def nodes() -> Printed:
-    from spikebench import nir_graph
+    from spikebench.cases import nir as nir_graph
 
     found = {"a/b": NASTY[1], "c": rooms.Problem("leak is not 0 at 3 of 10,000 neurons")}
     rows = [["a/b", NASTY[1], ""], ["c", "", str(found["c"])]]

@@ -32,7 +32,7 @@ from spikebench.backends.triton import (
     spike_sampler,
     spsn,
 )
-from spikebench.case import Case, parse_subject, with_changes
+from spikebench.cases.case import Case, parse_subject, with_changes
 from spikebench.neurons.exodus import Exodus
 from spikebench.neurons.ipsu import IPSU
 from spikebench.neurons.lif import LIF

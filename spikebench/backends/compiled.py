@@ -9,7 +9,7 @@ from torch import Tensor
 from spikebench.neuron import State, SteppedNeuron
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 STEPPED_ONLY = True
 

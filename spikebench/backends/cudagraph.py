@@ -11,7 +11,7 @@ from spikebench.backend import Refused
 from spikebench.neuron import Neuron, StochasticNeuron
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 LONGEST = 8192  # steps; a graph has dozens of nodes for each, and every node costs host and device memory
 WARM_UP = 3  # runs before the recording, as PyTorch asks: libraries set themselves up in them

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.claim import Number, Weighing
 
 PAPER = (

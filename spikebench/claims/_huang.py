@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from spikebench.case import Case, Mode
+from spikebench.cases.case import Case, Mode
 from spikebench.claim import Number, Weighing
 
 PAPER = (

@@ -1,6 +1,6 @@
 """A neuron whose work is linear in T against PSN, 25.6x at 16,384 steps"""
 
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.claim import Claim, Number, Weighing
 
 

@@ -1,6 +1,6 @@
 """The gradient of EXODUS equals that of BPTT"""
 
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.claim import Claim, Statement
 from spikebench.claims import _bauer
 

@@ -1,6 +1,6 @@
 """A fused LIF kernel against a PyTorch loop of the same library, 6.9x at 16,384 neurons"""
 
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.claim import Claim, Number, Weighing
 
 _COMPILED = "lif@compiled[chunk=32]"  # the best chunk, see _yarga.py

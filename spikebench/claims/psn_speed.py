@@ -1,6 +1,6 @@
 """PSN is faster than LIF for 256 to a million neurons and 2 to 64 steps"""
 
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.claim import Claim, Number, Weighing
 
 

@@ -1,6 +1,6 @@
 """PSU simulates SHD 3 to 4 times faster than LIF"""
 
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.claim import Claim, Number, Weighing
 
 _LIF, _PSU = "lif[decay=0.5,threshold=0.3,input_scale=1-decay]", "psu[threshold=0.3,matrices=authors,form=dense]"

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.claim import Statement
 from spikebench.claims import _bauer
 from spikebench.claims.exodus_gradient import CLAIM as _EXODUS

@@ -1,6 +1,6 @@
 """SpikeSampler against LIF spike generation on psMNIST, 1.5 against 6.1 minutes"""
 
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.claim import Claim, Number, Weighing
 
 _SAMPLER = "spikebench.p_spikessm:GeluSampler[ssm=dplr,state=64]"

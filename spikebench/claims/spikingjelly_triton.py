@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.claim import Claim, Number, Weighing
 
 _LIF = "lif[decay=0.5,input_scale=1-decay,reset=hard,surrogate=sigmoid,slope=4.0]"

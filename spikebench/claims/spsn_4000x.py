@@ -1,6 +1,6 @@
 """SPSN trains 4000 times faster than LIF at 10,000 time steps"""
 
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.claim import Claim, Number, Weighing
 from spikebench.claims import _yarga
 

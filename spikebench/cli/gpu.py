@@ -13,7 +13,7 @@ import typer
 
 from spikebench import environment, store
 from spikebench import gpu as tour
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.cli import options as o
 from spikebench.record import Record
 from spikebench.rooms import Problem

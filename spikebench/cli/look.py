@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from spikebench import rooms, store, sweeps, units
+from spikebench import rooms, store, units
+from spikebench.cases import sweeps
 from spikebench.cli import options as o
 from spikebench.cli.tables import records_table, stdout, table
 from spikebench.rooms import Problem

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spikebench import environment, noise, store, sweeps
-from spikebench.case import Case, parse_subject
+from spikebench import environment, noise, store
+from spikebench.cases import sweeps
+from spikebench.cases.case import Case, parse_subject
 from spikebench.cli import options as o
 from spikebench.cli.tables import (
     comparison_table,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from spikebench import nir_graph
+from spikebench.cases import nir as nir_graph
 from spikebench.cli import options as o
 from spikebench.cli.tables import stdout, table
 from spikebench.rooms import Problem

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from spikebench import units
-from spikebench.case import Case, grid, parse_network
+from spikebench.cases.case import Case, grid, parse_network
 from spikebench.rooms import Problem
 
 Sizes = Annotated[str | None, typer.Option(help="Sizes, with commas: 128,1024.")]

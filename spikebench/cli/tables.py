@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from spikebench import clock, stability, stats, units
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.cli.layout import Table, fold, printable
 from spikebench.record import Record
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spikebench import environment, store
-from spikebench.case import Case, read_value, written
+from spikebench.cases.case import Case, read_value, written
 from spikebench.cli import options as o
 from spikebench.cli.tables import notes, stderr_progress, stdout, table
 from spikebench.record import Record

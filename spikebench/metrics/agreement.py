@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from spikebench.case import parse_subject
+from spikebench.cases.case import parse_subject
 from spikebench.metric import Running, Unavailable
 from spikebench.subject import definition
 

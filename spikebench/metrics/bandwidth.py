@@ -4,7 +4,7 @@ A copy with ordinary stores also reads what it overwrites, a third of its traffi
 stores go past the caches can come to 1.5.
 """
 
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.metric import Running, beside, copying, promised
 
 unit = "1"

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from spikebench import rooms
-from spikebench.case import parse_subject
+from spikebench.cases.case import parse_subject
 from spikebench.metric import Running, Unavailable
 from spikebench.subject import definition
 from spikebench.workload import spikes_of

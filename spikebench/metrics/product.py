@@ -2,7 +2,7 @@
 
 import torch
 
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.metric import Plan, Running, beside, group_of, promised, warm_up
 
 unit = "1"

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.cost import KINDS, per_step, value
 from spikebench.metric import Running, Unavailable
 from spikebench.subject import definition_of

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 
-from spikebench.case import parse_subject
+from spikebench.cases.case import parse_subject
 from spikebench.plots import style
 from spikebench.plots.style import Frame
 from spikebench.rooms import Problem

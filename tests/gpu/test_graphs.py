@@ -5,7 +5,7 @@ import torch
 
 from spikebench import gate, rooms
 from spikebench.backend import Refused
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.subject import neuron
 
 

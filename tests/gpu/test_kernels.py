@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spikebench import gate
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.subject import neuron
 
 SUBJECTS = [

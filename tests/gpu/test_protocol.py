@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from spikebench import backends, gate
-from spikebench.case import Case
+from spikebench.cases.case import Case
 from spikebench.clock import CudaClock
 from spikebench.gate import GateResult
 from spikebench.metric import Plan, Running, measure

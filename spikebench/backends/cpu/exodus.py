@@ -15,7 +15,7 @@ from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_secon
 from spikebench.neurons.exodus import Exodus
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 BLOCK = 8192  # series
 

@@ -15,7 +15,7 @@ from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_secon
 from spikebench.neurons.lif import LIF
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 PLAIN: dict[str, tuple[Any, ...]] = {"shared": (True,), "bounded": (False,), "refractory": (0,)}
 BLOCK = {"save": 8192, "recompute": 2048}  # series; the membranes of 32 steps stay in the second-level cache

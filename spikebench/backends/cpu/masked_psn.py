@@ -11,7 +11,7 @@ from spikebench.backends.cpu.threads import refuse
 from spikebench.neurons.masked_psn import MaskedPSN
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 SHORT = 32  # steps of a window
 

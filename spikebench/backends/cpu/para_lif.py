@@ -12,7 +12,7 @@ from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_secon
 from spikebench.neurons.para_lif import ParaLIF
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 BLOCK = 8192  # series
 LEARNING = ("recurrent", "learn_tau", "learn_threshold", "heterogeneous")

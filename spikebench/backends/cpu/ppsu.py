@@ -12,7 +12,7 @@ from spikebench.backends.cpu.threads import accept, refuse, refuse_second_order,
 from spikebench.neurons.ppsu import PPSU
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 
 def refuses(case: "Case") -> str | None:

@@ -11,7 +11,7 @@ from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_secon
 from spikebench.neurons.prf_lif import PRFLIF
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 BLOCK = 8192  # series
 

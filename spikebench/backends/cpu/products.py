@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 ROWS = 128  # of a block of a band: fewer skip more of what it does not see, more make faster products
 SHORTEST = 64  # steps of a triangle from which on it has two blocks

@@ -10,7 +10,7 @@ from spikebench.backends.cpu.threads import refuse
 from spikebench.neurons.psn import PSN
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 
 def refuses(case: "Case") -> str | None:

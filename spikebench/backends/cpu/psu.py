@@ -13,7 +13,7 @@ from spikebench.neurons.psu import PSU
 from spikebench.surrogate import Surrogate
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 BLOCK = 2048  # series; what backward computes again of 16 steps stays in the second-level cache
 

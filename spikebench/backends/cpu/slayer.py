@@ -8,7 +8,7 @@ from spikebench.backends.cpu import exodus
 from spikebench.neurons.slayer import SLAYER
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 
 def refuses(case: "Case") -> str | None:

@@ -9,7 +9,7 @@ from spikebench.backends.cpu.threads import refuse
 from spikebench.neurons.sliding_psn import SlidingPSN
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 
 def refuses(case: "Case") -> str | None:

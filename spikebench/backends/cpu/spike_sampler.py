@@ -12,7 +12,7 @@ from spikebench.neurons.spike_sampler import SpikeSampler
 from spikebench.philox import MASK
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 BLOCK = 1024  # series
 

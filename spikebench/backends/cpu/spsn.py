@@ -11,7 +11,7 @@ from spikebench.neurons.spsn import SPSN
 from spikebench.philox import MASK
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 BLOCK = 8192  # series
 

@@ -20,7 +20,7 @@ from spikebench.backend import Refused
 from spikebench.backends.cpu import primitives
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 LINE = 16  # series: a cache line of float32, so that no two threads write to the same one
 # bytes of an array from which on rows go past the caches, and series a block then: where both began to pay on a Xeon with

@@ -10,7 +10,7 @@ from spikebench.backends.cpu.mixing import Spiking, constants
 from spikebench.backends.cpu.threads import LINE, accept, launch, refuse_second_order, rows, size
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 LEAST, MOST = 64, 1024  # series
 

@@ -9,7 +9,7 @@ from spikebench.scan import causal_convolution
 from spikebench.surrogate import spike
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 SPECTRAL = True  # errors are relative to the largest entry of a series, see gate.py
 

@@ -10,7 +10,7 @@ from spikebench.neurons.spsn import SPSN
 from spikebench.scan import Response, causal_convolution, two_filters
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 LATER = ("padding",)
 SPECTRAL = True  # errors are relative to the largest entry of a series, see gate.py

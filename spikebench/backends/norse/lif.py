@@ -16,7 +16,7 @@ from spikebench.backend import beyond, neighbour
 from spikebench.neurons.lif import LIF
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 
 def refuses(case: "Case") -> str | None:

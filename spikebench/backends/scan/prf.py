@@ -10,7 +10,7 @@ from spikebench.scan import recurrence
 from spikebench.surrogate import spike
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 
 def refuses(case: "Case") -> str | None:

@@ -20,7 +20,7 @@ from spikebench.backend import beyond, neighbour
 from spikebench.neurons.lif import LIF
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 LATER = ("layer",)
 RESETS = {"soft": "subtract", "hard": "zero", "none": "none"}

@@ -12,7 +12,7 @@ from torch import Tensor
 from spikebench.backend import beyond
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 SURROGATES: dict[str, Any] = {
     "atan": surrogate.ATan,

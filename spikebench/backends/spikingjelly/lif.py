@@ -14,7 +14,7 @@ from spikebench.backends.spikingjelly._common import SURROGATES, lacking
 from spikebench.neurons.lif import LIF
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 
 def refuses(case: "Case") -> str | None:

@@ -12,7 +12,7 @@ from spikebench.backends.spikingjelly._common import lacking, parallel
 from spikebench.neurons.masked_psn import MaskedPSN
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 
 def refuses(case: "Case") -> str | None:

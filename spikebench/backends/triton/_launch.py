@@ -16,7 +16,7 @@ from spikebench.backends.triton._shapes import Shape
 from spikebench.backends.triton._shapes import shape as shape
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 IN_FLIGHT = 3 << 20  # bytes that must be under way to fill an H200: 4.3 TB/s times 0.7 µs of latency
 COMPUTE = {

@@ -11,7 +11,7 @@ from spikebench.backends.triton._spike import spiked
 from spikebench.neurons.ipsu import IPSU
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 
 def refuses(case: "Case") -> str | None:

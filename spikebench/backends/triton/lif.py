@@ -15,7 +15,7 @@ from spikebench.backends.triton._surrogate import derivative
 from spikebench.neurons.lif import LIF
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 # per element and mode: tensors as wide as the input, and tensors of float32 at least, that are read or written
 PLAIN: dict[str, tuple[Any, ...]] = {"shared": (True,), "bounded": (False,), "refractory": (0,)}

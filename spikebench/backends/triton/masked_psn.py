@@ -8,7 +8,7 @@ from spikebench.backends.triton import psn
 from spikebench.neurons.masked_psn import MaskedPSN
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 
 def refuses(case: "Case") -> str | None:

@@ -13,7 +13,7 @@ from spikebench.backends.triton._surrogate import derivative
 from spikebench.neurons.prf_lif import PRFLIF
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 # per element and mode: tensors as wide as the input, and tensors of float32 at least, that are read or written
 MOVES = {"inference": (2, 0), "forward": (2, 1), "train": (4, 2)}

@@ -9,7 +9,7 @@ from spikebench.backends.triton._spike import spiked
 from spikebench.neurons.psn import PSN
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 
 def refuses(case: "Case") -> str | None:

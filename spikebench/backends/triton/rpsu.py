@@ -15,7 +15,7 @@ from spikebench.backends.triton._surrogate import derivative, logistic
 from spikebench.neurons.rpsu import RPSU
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 
 def refuses(case: "Case") -> str | None:

@@ -14,7 +14,7 @@ from spikebench.backends.triton._surrogate import derivative
 from spikebench.neurons.sliding_psn import SlidingPSN
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 LONGEST = 64  # a window is unrolled
 STEPS = 64  # time steps per program

@@ -15,7 +15,7 @@ from spikebench.neurons.spike_sampler import SpikeSampler
 from spikebench.philox import MASK
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 MOST_STATE = 512
 # per element and mode: tensors as wide as the input, and tensors of float32 at least, that are read or written

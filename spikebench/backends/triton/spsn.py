@@ -16,7 +16,7 @@ from spikebench.neurons.spsn import SPSN
 from spikebench.philox import MASK
 
 if TYPE_CHECKING:
-    from spikebench.case import Case
+    from spikebench.cases.case import Case
 
 # per element and mode: tensors as wide as the input, and tensors of float32 at least, that are read or written
 MOVES = {"inference": (2, 0), "forward": (2, 1), "train": (4, 2)}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from spikebench import environment, rooms
-from spikebench.case import Case, grid
+from spikebench.cases.case import Case, grid
 from spikebench.rooms import Problem, canonical
 
 LIF = ("lif@eager", "lif@indexed", "lif@compiled", "lif@cpu")

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from spikebench.case import Subject, parse_subject
+from spikebench.cases.case import Subject, parse_subject
 from spikebench.rooms import Problem
 
 Rule = Literal["exact", "euler"]

@@ -1,0 +1,1 @@
+"""What is measured: subjects, cases and named sweeps of them; no torch."""
