@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spikebench import store
-from spikebench.record import Record
+from spikebench.records import store
+from spikebench.records.record import Record
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig

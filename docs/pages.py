@@ -13,9 +13,10 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 import spikebench
-from spikebench import claim, finding, floor, report_rows, rooms, stats, store, units
+from spikebench import claim, finding, floor, report_rows, rooms, stats, units
 from spikebench.pages import page as claim_page
-from spikebench.record import Record
+from spikebench.records import store
+from spikebench.records.record import Record
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results" / "amd-epyc-f25m1-2c"

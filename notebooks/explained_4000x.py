@@ -15,9 +15,10 @@
 # %%
 from pathlib import Path
 
-from spikebench import claim, finding, paired, stats, store, units
+from spikebench import claim, finding, paired, stats, units
 from spikebench.cases.case import with_changes
 from spikebench.growth import growth_rows
+from spikebench.records import store
 
 ROOT = next(p for p in (Path.cwd(), *Path.cwd().parents) if (p / "results").is_dir())
 RESULTS = ROOT / "results" / "amd-epyc-f25m1-2c"

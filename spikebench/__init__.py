@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from spikebench.neuron import Neuron as Neuron
     from spikebench.neuron import SteppedNeuron as SteppedNeuron
     from spikebench.neuron import StochasticNeuron as StochasticNeuron
-    from spikebench.record import Record as Record
+    from spikebench.records.record import Record as Record
+    from spikebench.records.store import table as table
     from spikebench.rooms import Problem as Problem
-    from spikebench.store import table as table
     from spikebench.subject import neuron as neuron
 
 __version__ = "0.1.0"
@@ -27,9 +27,9 @@ _HOMES = {
     "Neuron": "neuron",
     "SteppedNeuron": "neuron",
     "StochasticNeuron": "neuron",
-    "Record": "record",
+    "Record": "records.record",
     "Problem": "rooms",
-    "table": "store",
+    "table": "records.store",
     "neuron": "subject",
     "sweep": "cases.sweeps",
     "run": "api",

@@ -10,14 +10,14 @@ from spikebench.compare import Comparison
 from spikebench.compare import compare as in_pairs
 from spikebench.pairs import Pairs
 from spikebench.profile import profile as profile
-from spikebench.record import Record
+from spikebench.records.record import Record
 
 
 def run(cases: Iterable[Case], out: str | Path | None = None, resume: bool = False, **settings: Any) -> list[Record]:
     """Measure cases, each in fresh processes, and return their records; `out` is a JSON Lines file to append to.
 
     `settings` are the fields of `spikebench.runner.Settings`: metrics, samples, timeout, memory_limit, budget, repeats,
-    threads. `spikebench.store.frame(records)` makes a tidy pandas frame of the result.
+    threads. `spikebench.records.store.frame(records)` makes a tidy pandas frame of the result.
     """
     where = Path(out) if out is not None else None
     return list(runner.run(list(cases), runner.Settings(**settings), where, resume))

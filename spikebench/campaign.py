@@ -4,11 +4,11 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from spikebench import store
 from spikebench.cases.case import Case
 from spikebench.claim import Question, Weighing
 from spikebench.finding import Table
-from spikebench.record import Record
+from spikebench.records import store
+from spikebench.records.record import Record
 from spikebench.runner import Session
 
 Tell = Callable[[str, Case], None]

@@ -16,7 +16,7 @@ from typing import Any
 from spikebench import clock
 from spikebench.cases.case import Case
 from spikebench.executor import Job
-from spikebench.record import Record
+from spikebench.records.record import Record
 from spikebench.rooms import Problem
 from spikebench.runner import Session, Settings
 

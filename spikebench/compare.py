@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from spikebench import paired, stats, store
+from spikebench import paired, stats
 from spikebench.cases.case import Case, with_changes
 from spikebench.pairs import Pairs, sides
-from spikebench.record import Record
+from spikebench.records import store
+from spikebench.records.record import Record
 from spikebench.runner import Session, Settings
 
 Progress = Callable[[int, int], None]

@@ -5,8 +5,8 @@ from collections import defaultdict
 from typing import Any
 
 from spikebench import stats
-from spikebench.origin import apart, by_origin
-from spikebench.record import Record
+from spikebench.records.origin import apart, by_origin
+from spikebench.records.record import Record
 from spikebench.rooms import Problem
 
 SAME = ("machine", "gpu", "threads", "placement", "isolation")

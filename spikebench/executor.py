@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from spikebench.cases.case import Case
-from spikebench.record import Record
+from spikebench.records.record import Record
 
 Job = tuple[Case, int]  # a case and which of its repeats
 

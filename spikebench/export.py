@@ -9,9 +9,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from spikebench import stats, store
-from spikebench.origin import by_origin, origin
-from spikebench.record import Record
+from spikebench import stats
+from spikebench.records import store
+from spikebench.records.origin import by_origin, origin
+from spikebench.records.record import Record
 from spikebench.rooms import Problem
 
 LESS_IS_BETTER = ("s", "B", "J")

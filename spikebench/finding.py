@@ -11,7 +11,7 @@ from spikebench.claim import Claim, Number, Question, Statement, Weighing
 from spikebench.growth import growth_rows
 from spikebench.paired import by_origin, compared
 from spikebench.pairs import FEWEST, WIDEST
-from spikebench.record import Record
+from spikebench.records.record import Record
 
 Verdict = Literal["reproduced", "smaller", "contradicted", "inconclusive", "not testable here"]
 Setting = Literal["published", "other", "scaled"]

@@ -4,8 +4,8 @@ from collections import defaultdict
 from typing import Any
 
 from spikebench import stats, units
-from spikebench.origin import Origin, origin
-from spikebench.record import Record
+from spikebench.records.origin import Origin, origin
+from spikebench.records.record import Record
 
 _BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 

@@ -10,7 +10,7 @@ from spikebench import clock, environment, rooms, stats
 from spikebench.cases.case import Case, grid
 from spikebench.cores import Cores
 from spikebench.process import Outcome, Workers
-from spikebench.record import Record, Status
+from spikebench.records.record import Record, Status
 from spikebench.runner import JOBS, Session, Settings
 
 ELSEWHERE = ("cpu", "snntorch", "spikingjelly", "norse", "sinabs")  # backends that a GPU says nothing about

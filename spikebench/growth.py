@@ -4,7 +4,7 @@ from collections import defaultdict
 from typing import Any
 
 from spikebench import paired, stats, units
-from spikebench.record import Record
+from spikebench.records.record import Record
 
 ALWAYS, VARYING = ("mode", "B", "N"), ("workload", "network", "device", "dtype", "rate")
 

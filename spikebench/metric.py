@@ -11,7 +11,7 @@ from torch import Tensor
 from spikebench.backend import module
 from spikebench.cases.case import Case
 from spikebench.clock import Clock, NotAhead
-from spikebench.record import Measurement
+from spikebench.records.record import Measurement
 from spikebench.workload import Workload
 
 SHARE = 0.9  # of the latency, from which on the host decides

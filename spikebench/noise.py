@@ -5,10 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from spikebench import stats, store
-from spikebench.origin import by_origin
+from spikebench import stats
 from spikebench.pairs import sides
-from spikebench.record import Record
+from spikebench.records import store
+from spikebench.records.origin import by_origin
+from spikebench.records.record import Record
 from spikebench.rooms import Problem
 
 

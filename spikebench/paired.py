@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from spikebench import stats
-from spikebench.origin import Origin, apart, by_origin, origin
 from spikebench.pairs import Pairs, sides, verdict
-from spikebench.record import Record
+from spikebench.records.origin import Origin, apart, by_origin, origin
+from spikebench.records.record import Record
 from spikebench.rooms import Problem
 
 __all__ = ["Origin", "Result", "Scaling", "by_origin", "compared", "corrected", "medians", "origin", "pairs_of"]

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from spikebench import stats
-from spikebench.record import Record
+from spikebench.records.record import Record
 from spikebench.rooms import Problem
 
 ERROR = 0.05

@@ -12,10 +12,11 @@ from typing import Any
 import cloudpickle
 from torch import nn
 
-from spikebench import clock, report, stats, store, verdict
+from spikebench import clock, report, stats, verdict
 from spikebench.cases.case import PICKLED, Case, Subject, grid, parse_subject, read_value, with_changes
 from spikebench.compare import Comparison, judge, together
-from spikebench.record import Record
+from spikebench.records import store
+from spikebench.records.record import Record
 from spikebench.rooms import Problem
 from spikebench.runner import Session, Settings
 from spikebench.schedule import Missing, Point, Schedule, points
@@ -58,7 +59,7 @@ class Profile:
     kept: Any = None  # what must live as long as this: the folder of a subject handed over from memory
 
     def table(self) -> Any:
-        """A tidy pandas frame, one row per sample; see `spikebench.store.frame`."""
+        """A tidy pandas frame, one row per sample; see `spikebench.records.store.frame`."""
         return store.frame(self.records)
 
     def compare(self, *baselines: str, progress: Progress | None = None) -> "Profile":

@@ -13,11 +13,12 @@ from typing import Any
 from jinja2 import Environment
 from markdown_it import MarkdownIt
 
-from spikebench import noise, paired, store, units
+from spikebench import noise, paired, units
 from spikebench import report_rows as rows
 from spikebench.growth import growth_rows
-from spikebench.origin import apart, by_origin
-from spikebench.record import Record
+from spikebench.records import store
+from spikebench.records.origin import apart, by_origin
+from spikebench.records.record import Record
 from spikebench.rooms import Problem
 
 BASELINE = "lif@eager"

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from spikebench import stats, units
-from spikebench.origin import apart, by_origin
-from spikebench.record import Record
+from spikebench.records.origin import apart, by_origin
+from spikebench.records.record import Record
 
 CEILING = "spikebench.network:OnePass"  # what `train --ceiling` trains in the neuron's place
 

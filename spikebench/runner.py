@@ -11,13 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from spikebench import clock, environment, rooms, stability, store
+from spikebench import clock, environment, rooms, stability
 from spikebench.cases.case import Case, Mode, with_changes
 from spikebench.cores import Cores
 from spikebench.executor import Executor, Job, Local
 from spikebench.monitor import Monitor
 from spikebench.process import Outcome, Turns, Workers
-from spikebench.record import Measurement, Record, Status
+from spikebench.records import store
+from spikebench.records.record import Measurement, Record, Status
 
 DEFAULT_METRICS = ("latency", "compile_time", "copy", "spike_rate", "peak_memory")
 TRIES = 3  # of a case that is unsteady, when strict

@@ -4,7 +4,7 @@ import statistics
 from dataclasses import dataclass
 from typing import Any
 
-from spikebench.record import Record
+from spikebench.records.record import Record
 
 SPREAD, DRIFT, FEWEST, TICKS, CLOCK = 0.1, 0.05, 5, 100, 0.05
 UNSTEADY = {"contended", "stolen", "shared_gpu", "throttled", "bimodal"}  # flags that another try may not have

@@ -10,7 +10,7 @@ from spikebench import stats, units
 from spikebench.compare import Comparison
 from spikebench.paired import Scaling, scalings
 from spikebench.pairs import FEWEST
-from spikebench.record import Record
+from spikebench.records.record import Record
 
 if TYPE_CHECKING:
     from spikebench.profile import Profile

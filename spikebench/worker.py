@@ -34,7 +34,7 @@ from spikebench.clock import Clock, CpuClock, CudaClock
 from spikebench.gate import gate
 from spikebench.metric import Plan, Running
 from spikebench.profiler import trace
-from spikebench.record import Measurement
+from spikebench.records.record import Measurement
 from spikebench.rooms import Problem
 from spikebench.subject import find_way, load
 from spikebench.training import Epoch, Recipe, Run, train

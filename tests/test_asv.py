@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 
 import spikebench
-from spikebench import environment, store
+from spikebench import environment
 from spikebench.cases import sweeps
 from spikebench.cases.case import Case
 from spikebench.cli import asv, asv_commits
-from spikebench.record import Measurement, Record
+from spikebench.records import store
+from spikebench.records.record import Measurement, Record
 from spikebench.rooms import Problem
 
 ROOT = Path(__file__).parents[1]

@@ -8,11 +8,12 @@ import pytest
 
 pytest.importorskip("numba")
 
-from spikebench import plots, store
+from spikebench import plots
 from spikebench.cases.case import Case
 from spikebench.cli.tables import records_table, stdout
 from spikebench.metric import Plan, Running, measure
-from spikebench.record import Measurement, Record
+from spikebench.records import store
+from spikebench.records.record import Measurement, Record
 from spikebench.workload import build
 
 

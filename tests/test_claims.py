@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 from spikebench import claim as claims
-from spikebench import finding, rooms, stats, store
+from spikebench import finding, rooms, stats
 from spikebench.campaign import Campaign, plan
 from spikebench.cases.case import Case, with_changes
 from spikebench.claim import Claim, Number, Statement, Weighing
@@ -22,7 +22,8 @@ from spikebench.finding import judge
 from spikebench.pages import page
 from spikebench.pairs import FEWEST
 from spikebench.plots import draw
-from spikebench.record import Measurement, Record
+from spikebench.records import store
+from spikebench.records.record import Measurement, Record
 from spikebench.rooms import Problem
 
 HERE = Path(__file__).parents[1]

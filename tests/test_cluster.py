@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from spikebench import store
-from spikebench.record import Record
+from spikebench.records import store
+from spikebench.records.record import Record
 
 HERE = Path(__file__).parents[1]
 SUBJECTS = """

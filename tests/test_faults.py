@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from spikebench import runner, store
+from spikebench import runner
 from spikebench.cases.case import Case
-from spikebench.record import Record
+from spikebench.records import store
+from spikebench.records.record import Record
 from spikebench.rooms import Problem
 
 SUBJECTS = """

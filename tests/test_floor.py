@@ -5,7 +5,7 @@ import statistics
 
 from spikebench.cases.case import Case
 from spikebench.floor import floor_rows
-from spikebench.record import Measurement, Record
+from spikebench.records.record import Measurement, Record
 
 CASE = Case("lif@cpu", T=10, B=2, N=8)
 TIMES, COPIES = [4.0, 6.0, 5.0], [1.0, 1.25, 1.0]

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from spikebench import gpu, rooms, store
+from spikebench import gpu, rooms
 from spikebench.campaign import Campaign
 from spikebench.cases.case import Case
 from spikebench.process import Outcome, Workers
-from spikebench.record import Measurement, Record
+from spikebench.records import store
+from spikebench.records.record import Measurement, Record
 from spikebench.runner import Session
 
 ROOT = Path(__file__).parent.parent

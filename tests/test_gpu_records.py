@@ -8,7 +8,7 @@ from spikebench import report, runner
 from spikebench.cases.case import Case
 from spikebench.monitor import Gpu, Monitor, Reading
 from spikebench.process import Outcome
-from spikebench.record import Measurement
+from spikebench.records.record import Measurement
 from spikebench.runner import Session, Settings, pooled
 
 CUDA = Case("lif@triton", T=8, B=2, N=4, device="cuda")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from spikebench import store
 from spikebench.cases.case import Case, case_id
-from spikebench.record import Record
+from spikebench.records import store
+from spikebench.records.record import Record
 
 RESULTS = Path(__file__).parents[1] / "results"
 FILES = sorted(p for p in RESULTS.rglob("*.jsonl"))

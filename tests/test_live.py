@@ -13,7 +13,7 @@ from spikebench import clock, environment, noise, stats
 from spikebench.cases.case import Case
 from spikebench.compare import compare
 from spikebench.process import Workers
-from spikebench.record import Record
+from spikebench.records.record import Record
 from spikebench.runner import Session, Settings
 
 WORK = """

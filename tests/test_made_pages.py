@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from spikebench import store
+from spikebench.records import store
 
 ROOT = Path(__file__).parents[1]
 needs_asv = pytest.mark.skipif(importlib.util.find_spec("asv") is None, reason="asv is not installed: the extra `asv`")

@@ -12,25 +12,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from spikebench import (
-    difference,
-    export,
-    floor,
-    growth,
-    noise,
-    paired,
-    report,
-    report_rows,
-    store,
-    units,
-    verdict,
-)
+from spikebench import difference, export, floor, growth, noise, paired, report, report_rows, units, verdict
 from spikebench.cases.case import Case, with_changes
 from spikebench.cli.tables import comparison_table
 from spikebench.compare import judge, together
 from spikebench.plots import figures, kinds, speedup, style, waterfall
 from spikebench.profile import Profile, _compared
-from spikebench.record import Measurement, Record
+from spikebench.records import store
+from spikebench.records.record import Measurement, Record
 from spikebench.rooms import Problem
 
 RESULTS = Path(__file__).parent.parent / "results" / "amd-epyc-f25m1-2c"

@@ -12,9 +12,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from spikebench import rooms, store
+from spikebench import rooms
 from spikebench.plots import agreement, draw, energy, frontier, kinds, pareto, raster, scaling, sparsity, style
-from spikebench.record import Measurement, Record
+from spikebench.records import store
+from spikebench.records.record import Measurement, Record
 from spikebench.rooms import Problem
 
 ROOT = Path(__file__).parent.parent

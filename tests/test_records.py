@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from spikebench import stats, store, units
-from spikebench.record import Record
+from spikebench import stats, units
+from spikebench.records import store
+from spikebench.records.record import Record
 
 ROOT = Path(__file__).parents[1]
 RECORDS = store.load(ROOT / "results" / "nvidia-h100-80gb-hbm3-16c")

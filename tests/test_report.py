@@ -12,9 +12,10 @@ from typing import Any
 import browser
 import pytest
 
-from spikebench import report, report_rows, store
-from spikebench.origin import by_origin
-from spikebench.record import Measurement, Record
+from spikebench import report, report_rows
+from spikebench.records import store
+from spikebench.records.origin import by_origin
+from spikebench.records.record import Measurement, Record
 from spikebench.rooms import Problem
 
 ROOT = Path(__file__).parent.parent

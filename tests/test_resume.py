@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from spikebench import environment, store
+from spikebench import environment
 from spikebench.cases.case import Case
 from spikebench.cli.train import CEILING, train_all
 from spikebench.clock import FakeClock
@@ -19,7 +19,8 @@ from spikebench.neurons.lif import LIF
 from spikebench.neurons.spsn import SPSN
 from spikebench.p_spikessm import GeluSampler, PSpikeSSM
 from spikebench.plots import draw, learning, style
-from spikebench.record import Measurement, Record
+from spikebench.records import store
+from spikebench.records.record import Measurement, Record
 from spikebench.report_rows import trainings
 from spikebench.rooms import Problem
 from spikebench.runner import Session, Settings

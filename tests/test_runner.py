@@ -14,14 +14,15 @@ from typing import Any, ClassVar
 
 import pytest
 
-from spikebench import metric, runner, store
+from spikebench import metric, runner
 from spikebench.cases.case import Case, grid
 from spikebench.clock import FakeClock
 from spikebench.compare import compare
 from spikebench.metric import Plan, Running, warm_up
 from spikebench.metrics import latency
 from spikebench.process import Outcome, Turns
-from spikebench.record import Record, Status
+from spikebench.records import store
+from spikebench.records.record import Record, Status
 
 HERE = Path(__file__).parents[1]
 SWEEP = ["run", "--subject", "lif@eager", "-T", "8,16,24,32,40,48,56,64", "-B", "2", "-N", "8", "--samples", "3"]

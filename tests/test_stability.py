@@ -11,7 +11,7 @@ from spikebench.clock import CpuClock, FakeClock
 from spikebench.metric import Plan, Running
 from spikebench.metrics import latency
 from spikebench.monitor import Gpu, Monitor, Reading
-from spikebench.record import Measurement, Record
+from spikebench.records.record import Measurement, Record
 
 CASE = Case("lif@eager", T=4, B=1, N=4)
 

@@ -8,7 +8,7 @@ import pytest
 
 from spikebench import difference, noise, stats
 from spikebench.pairs import Pairs, sides
-from spikebench.record import Measurement, Record
+from spikebench.records.record import Measurement, Record
 from spikebench.rooms import Problem
 
 DRAWS = 400

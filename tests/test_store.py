@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from spikebench import store
 from spikebench.cases.case import Case
-from spikebench.record import Measurement, Record
+from spikebench.records import store
+from spikebench.records.record import Measurement, Record
 from spikebench.rooms import Problem
 
 

@@ -17,14 +17,15 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from spikebench import claim, finding, paired, plots, process, rooms, runner, stats, store, units, verdict
+from spikebench import claim, finding, paired, plots, process, rooms, runner, stats, units, verdict
 from spikebench.cases import case
 from spikebench.cli import layout, look, reproduce, tables, train
 from spikebench.cli import profile as profile_command
 from spikebench.cli.app import app
 from spikebench.compare import Comparison
 from spikebench.profile import Profile
-from spikebench.record import Measurement, Record
+from spikebench.records import store
+from spikebench.records.record import Measurement, Record
 
 RESULTS = Path(__file__).parent.parent / "results"
 EPYC, OTHER = RESULTS / "amd-epyc-2c", RESULTS / "amd-epyc-f25m1-2c"

@@ -11,11 +11,12 @@ from typing import Annotated, Any
 
 import typer
 
-from spikebench import environment, store
+from spikebench import environment
 from spikebench import gpu as tour
 from spikebench.cases.case import Case
 from spikebench.cli import options as o
-from spikebench.record import Record
+from spikebench.records import store
+from spikebench.records.record import Record
 from spikebench.rooms import Problem
 from spikebench.runner import Settings
 

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from spikebench import rooms, store, units
+from spikebench import rooms, units
 from spikebench.cases import sweeps
 from spikebench.cli import options as o
 from spikebench.cli.tables import records_table, stdout, table
+from spikebench.records import store
 from spikebench.rooms import Problem
 
 COLUMNS = {

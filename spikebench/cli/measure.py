@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spikebench import environment, noise, store
+from spikebench import environment, noise
 from spikebench.cases import sweeps
 from spikebench.cases.case import Case, parse_subject
 from spikebench.cli import options as o
@@ -22,7 +22,8 @@ from spikebench.cli.tables import (
     stdout,
 )
 from spikebench.cli.train import train_all, training_report
-from spikebench.record import Record
+from spikebench.records import store
+from spikebench.records.record import Record
 from spikebench.rooms import Problem
 
 if TYPE_CHECKING:

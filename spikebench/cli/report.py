@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from spikebench import store
 from spikebench.cli.tables import stdout
-from spikebench.record import Record
+from spikebench.records import store
+from spikebench.records.record import Record
 
 
 def add_to(app: typer.Typer) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spikebench import claim as claims
-from spikebench import clock, environment, finding, rooms, store
+from spikebench import clock, environment, finding, rooms
 from spikebench.claim import Claim, Weighing
 from spikebench.cli import options as o
 from spikebench.cli import tables
@@ -18,7 +18,8 @@ from spikebench.cli.tables import notes, say, stderr_progress, stdout, table
 from spikebench.finding import Finding
 from spikebench.pages import page
 from spikebench.pairs import FEWEST
-from spikebench.record import Record
+from spikebench.records import store
+from spikebench.records.record import Record
 from spikebench.rooms import Problem
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from rich.text import Text
 from spikebench import clock, stability, stats, units
 from spikebench.cases.case import Case
 from spikebench.cli.layout import Table, fold, printable
-from spikebench.record import Record
+from spikebench.records.record import Record
 
 if TYPE_CHECKING:
     from spikebench.compare import Comparison

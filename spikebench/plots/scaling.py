@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 
-from spikebench import paired, store
+from spikebench import paired
 from spikebench.plots import style
 from spikebench.plots.style import Frame
+from spikebench.records import store
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 
-from spikebench import paired, stats, store
+from spikebench import paired, stats
 from spikebench.plots import style
 from spikebench.plots.style import Frame
-from spikebench.record import Record
+from spikebench.records import store
+from spikebench.records.record import Record
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 
-from spikebench import paired, stats, store, units
+from spikebench import paired, stats, units
 from spikebench.pairs import WIDEST
 from spikebench.plots import style
 from spikebench.plots.style import Frame
-from spikebench.record import Record
+from spikebench.records import store
+from spikebench.records.record import Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

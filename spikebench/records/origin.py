@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from spikebench.record import Record
+from spikebench.records.record import Record
 
 Versions = tuple[tuple[str, str], ...]
 NOUNS = {"machine": "machines", "gpu": "GPUs", "commit": "commits", "dirty": "states of uncommitted changes"}

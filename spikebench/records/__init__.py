@@ -1,0 +1,1 @@
+"""What a case gave: records, their file format, and the tables read from them; no torch."""
