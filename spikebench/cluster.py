@@ -13,9 +13,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from spikebench import clock
 from spikebench.cases.case import Case
 from spikebench.executor import Job
+from spikebench.host import clock
 from spikebench.records.record import Record
 from spikebench.rooms import Problem
 from spikebench.runner import Session, Settings

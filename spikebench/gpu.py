@@ -6,9 +6,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, cast
 
-from spikebench import clock, environment, rooms, stats
+from spikebench import rooms, stats
 from spikebench.cases.case import Case, grid
-from spikebench.cores import Cores
+from spikebench.host import clock, environment
+from spikebench.host.cores import Cores
 from spikebench.process import Outcome, Workers
 from spikebench.records.record import Record, Status
 from spikebench.runner import JOBS, Session, Settings

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from spikebench.backend import module
 from spikebench.cases.case import Case
-from spikebench.clock import Clock, NotAhead
+from spikebench.host.clock import Clock, NotAhead
 from spikebench.records.record import Measurement
 from spikebench.workload import Workload
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spikebench import clock, environment
+from spikebench.host import clock, environment
 
 
 @dataclass

@@ -12,9 +12,10 @@ from typing import Any
 import cloudpickle
 from torch import nn
 
-from spikebench import clock, report, stats, verdict
+from spikebench import report, stats, verdict
 from spikebench.cases.case import PICKLED, Case, Subject, grid, parse_subject, read_value, with_changes
 from spikebench.compare import Comparison, judge, together
+from spikebench.host import clock
 from spikebench.records import store
 from spikebench.records.record import Record
 from spikebench.rooms import Problem

@@ -11,11 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from spikebench import clock, environment, rooms, stability
+from spikebench import rooms, stability
 from spikebench.cases.case import Case, Mode, with_changes
-from spikebench.cores import Cores
 from spikebench.executor import Executor, Job, Local
-from spikebench.monitor import Monitor
+from spikebench.host import clock, environment
+from spikebench.host.cores import Cores
+from spikebench.host.monitor import Monitor
 from spikebench.process import Outcome, Turns, Workers
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record, Status

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from spikebench import task as tasks
-from spikebench.clock import Clock, CpuClock
+from spikebench.host.clock import Clock, CpuClock
 from spikebench.network import LOSSES, Classifier, MakeNeuron, Readout, Weights
 from spikebench.neuron import StochasticNeuron
 from spikebench.p_spikessm import Norm, PSpikeSSM

@@ -30,8 +30,8 @@ from spikebench import task as tasks
 from spikebench.backend import Refused
 from spikebench.cases.case import Case, parse_options, parse_subject, parse_task
 from spikebench.check import checks
-from spikebench.clock import Clock, CpuClock, CudaClock
 from spikebench.gate import gate
+from spikebench.host.clock import Clock, CpuClock, CudaClock
 from spikebench.metric import Plan, Running
 from spikebench.profiler import trace
 from spikebench.records.record import Measurement

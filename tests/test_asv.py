@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 import spikebench
-from spikebench import environment
 from spikebench.cases import sweeps
 from spikebench.cases.case import Case
 from spikebench.cli import asv, asv_commits
+from spikebench.host import environment
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
 from spikebench.rooms import Problem

@@ -7,9 +7,9 @@ import pytest
 import torch
 from fake_cuda import FakeCuda, FakeTorch
 
-from spikebench import clock
 from spikebench.cases.case import Case
-from spikebench.clock import CpuClock, CudaClock, NotAhead
+from spikebench.host import clock
+from spikebench.host.clock import CpuClock, CudaClock, NotAhead
 from spikebench.metric import Plan, Running, beside, group_of, measure
 from spikebench.metrics import copy, device_time, latency
 

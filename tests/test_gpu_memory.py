@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from spikebench.clock import FakeClock
+from spikebench.host.clock import FakeClock
 from spikebench.metric import Plan, Running
 from spikebench.metrics import peak_memory
 

@@ -6,7 +6,7 @@ import pytest
 
 from spikebench import report, runner
 from spikebench.cases.case import Case
-from spikebench.monitor import Gpu, Monitor, Reading
+from spikebench.host.monitor import Gpu, Monitor, Reading
 from spikebench.process import Outcome
 from spikebench.records.record import Measurement
 from spikebench.runner import Session, Settings, pooled

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from spikebench import clock, environment, noise, stats
+from spikebench import noise, stats
 from spikebench.cases.case import Case
 from spikebench.compare import compare
+from spikebench.host import clock, environment
 from spikebench.process import Workers
 from spikebench.records.record import Record
 from spikebench.runner import Session, Settings

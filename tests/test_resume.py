@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from spikebench import environment
 from spikebench.cases.case import Case
 from spikebench.cli.train import CEILING, train_all
-from spikebench.clock import FakeClock
+from spikebench.host import environment
+from spikebench.host.clock import FakeClock
 from spikebench.network import OnePass
 from spikebench.neurons.lif import LIF
 from spikebench.neurons.spsn import SPSN

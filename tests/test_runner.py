@@ -16,8 +16,8 @@ import pytest
 
 from spikebench import metric, runner
 from spikebench.cases.case import Case, grid
-from spikebench.clock import FakeClock
 from spikebench.compare import compare
+from spikebench.host.clock import FakeClock
 from spikebench.metric import Plan, Running, warm_up
 from spikebench.metrics import latency
 from spikebench.process import Outcome, Turns

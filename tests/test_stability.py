@@ -7,10 +7,10 @@ import pytest
 
 from spikebench import runner, stability
 from spikebench.cases.case import Case
-from spikebench.clock import CpuClock, FakeClock
+from spikebench.host.clock import CpuClock, FakeClock
+from spikebench.host.monitor import Gpu, Monitor, Reading
 from spikebench.metric import Plan, Running
 from spikebench.metrics import latency
-from spikebench.monitor import Gpu, Monitor, Reading
 from spikebench.records.record import Measurement, Record
 
 CASE = Case("lif@eager", T=4, B=1, N=4)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from spikebench import task, training
-from spikebench.clock import FakeClock
+from spikebench.host.clock import FakeClock
 from spikebench.network import Classifier, StepNorm, pooling
 from spikebench.neurons.lif import LIF
 from spikebench.neurons.psu import PSU

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from spikebench import environment, rooms
+from spikebench import rooms
 from spikebench.cases.case import Case, grid
+from spikebench.host import environment
 from spikebench.rooms import Problem, canonical
 
 LIF = ("lif@eager", "lif@indexed", "lif@compiled", "lif@cpu")

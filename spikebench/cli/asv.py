@@ -13,9 +13,9 @@ import psutil
 import typer
 
 import spikebench
-from spikebench import environment
 from spikebench.cli import asv_commits as commits
 from spikebench.cli import asv_pages as pages
+from spikebench.host import environment
 from spikebench.rooms import Problem
 
 HERE = (None, "HEAD", "HEAD^!")

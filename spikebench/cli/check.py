@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from spikebench import environment
 from spikebench.cases.case import parse_subject
 from spikebench.cli import options as o
 from spikebench.cli.tables import stdout, table
+from spikebench.host import environment
 from spikebench.rooms import Problem
 
 

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from spikebench import environment
 from spikebench import gpu as tour
 from spikebench.cases.case import Case
 from spikebench.cli import options as o
+from spikebench.host import environment
 from spikebench.records import store
 from spikebench.records.record import Record
 from spikebench.rooms import Problem

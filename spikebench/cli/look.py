@@ -78,7 +78,7 @@ def _sweep_row(name: str) -> dict[str, Any]:
 
 def doctor(as_json: o.Json = False) -> None:
     """What this machine can measure, what it cannot, and what to do about it."""
-    from spikebench.doctor import examine
+    from spikebench.host.doctor import examine
 
     found = examine()
     if as_json:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spikebench import environment, noise
+from spikebench import noise
 from spikebench.cases import sweeps
 from spikebench.cases.case import Case, parse_subject
 from spikebench.cli import options as o
@@ -22,6 +22,7 @@ from spikebench.cli.tables import (
     stdout,
 )
 from spikebench.cli.train import train_all, training_report
+from spikebench.host import environment
 from spikebench.records import store
 from spikebench.records.record import Record
 from spikebench.rooms import Problem

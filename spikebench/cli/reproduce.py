@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spikebench import claim as claims
-from spikebench import clock, environment, finding, rooms
+from spikebench import finding, rooms
 from spikebench.claim import Claim, Weighing
 from spikebench.cli import options as o
 from spikebench.cli import tables
 from spikebench.cli.tables import notes, say, stderr_progress, stdout, table
 from spikebench.finding import Finding
+from spikebench.host import clock, environment
 from spikebench.pages import page
 from spikebench.pairs import FEWEST
 from spikebench.records import store

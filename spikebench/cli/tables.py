@@ -12,9 +12,10 @@ from rich.markdown import Markdown, Paragraph, TableElement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from spikebench import clock, stability, stats, units
+from spikebench import stability, stats, units
 from spikebench.cases.case import Case
 from spikebench.cli.layout import Table, fold, printable
+from spikebench.host import clock
 from spikebench.records.record import Record
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spikebench import environment
 from spikebench.cases.case import Case, read_value, written
 from spikebench.cli import options as o
 from spikebench.cli.tables import notes, stderr_progress, stdout, table
+from spikebench.host import environment
 from spikebench.records import store
 from spikebench.records.record import Record
 from spikebench.report_rows import CEILING, trainings

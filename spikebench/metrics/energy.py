@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from spikebench import energy_counter
-from spikebench.energy_counter import Counter
+from spikebench.host import energy as energy_counter
+from spikebench.host.energy import Counter
 from spikebench.metric import Running, Unavailable, warm_up
 
 unit = "J"

@@ -4,7 +4,7 @@ import gc
 
 import torch
 
-from spikebench import environment
+from spikebench.host import environment
 from spikebench.metric import Running, group_of, warm_up
 
 unit = "s"

@@ -1,6 +1,6 @@
 """Mean time of a process's first five calls, the first included, without waiting for a GPU: a habit of published scripts."""
 
-from spikebench import clock
+from spikebench.host import clock
 from spikebench.metric import Running
 
 unit = "s"

@@ -7,8 +7,8 @@ import torch
 
 from spikebench import backends, gate
 from spikebench.cases.case import Case
-from spikebench.clock import CudaClock
 from spikebench.gate import GateResult
+from spikebench.host.clock import CudaClock
 from spikebench.metric import Plan, Running, measure
 from spikebench.worker import _check_output
 from spikebench.workload import build

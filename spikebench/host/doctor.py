@@ -5,7 +5,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from spikebench import energy_counter, environment, rooms
+from spikebench import rooms
+from spikebench.host import energy as energy_counter
+from spikebench.host import environment
 
 NEEDS = {"cpu": "numba", "triton": "triton", "snntorch": "snntorch", "spikingjelly": "spikingjelly"}
 NEEDS |= {"norse": "norse", "sinabs": "sinabs"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import psutil
 
-from spikebench import environment
+from spikebench.host import environment
 
 BUSY, STOLEN, SLOW = 0.2, 0.02, 0.8  # shares: of one core taken by others, of one core stolen, of the GPU's top clock
 

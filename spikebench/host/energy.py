@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
-from spikebench import clock, environment
+from spikebench.host import clock, environment
 
 POWERCAP = Path("/sys/class/powercap")
 MOST_WATTS = 2000.0  # no package draws more: how long a counter takes at least to wrap around

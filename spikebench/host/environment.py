@@ -69,7 +69,7 @@ def versions() -> dict[str, str]:
 
 def of(python: str) -> dict[str, Any]:
     """Python and library versions of another interpreter, in which spikebench must be installed too; else Problem."""
-    code = "import json; from spikebench.environment import platform, versions as v; print(json.dumps([platform.python_version(), v()]))"
+    code = "import json; from spikebench.host.environment import platform, versions as v; print(json.dumps([platform.python_version(), v()]))"
     try:
         done = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

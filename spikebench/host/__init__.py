@@ -1,0 +1,1 @@
+"""The machine: clocks, environment, what else runs on it, energy counters; no torch."""
