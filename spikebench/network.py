@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from spikebench.neuron import StochasticNeuron
-from spikebench.scan import causal_convolution
+from spikebench.numerics.scan import causal_convolution
 
 MakeNeuron = Callable[[int], nn.Module]
 Readout = Literal["mean", "leaky", "max"]

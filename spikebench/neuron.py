@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from spikebench import philox
+from spikebench.numerics import philox
 
 Reset = Literal["none", "soft", "hard", "mean-field"]
 State = tuple[Tensor, ...]

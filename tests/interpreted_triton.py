@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from spikebench import philox
 from spikebench.backend import Refused
 from spikebench.backends.triton import (
     _launch,
@@ -41,6 +40,7 @@ from spikebench.neurons.slayer import SLAYER
 from spikebench.neurons.sliding_psn import SlidingPSN
 from spikebench.neurons.spike_sampler import SpikeSampler
 from spikebench.neurons.spsn import SPSN
+from spikebench.numerics import philox
 
 triton, tl = pytest.importorskip("triton"), pytest.importorskip("triton.language")
 DTYPES = (torch.float64, torch.float32)

@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 pytest.importorskip("numba")
 from numba import njit
 
-from spikebench import philox, rooms
+from spikebench import rooms
 from spikebench.backend import Refused, refusal
 from spikebench.backends.cpu import (
     exodus,
@@ -54,8 +54,9 @@ from spikebench.neurons.slayer import SLAYER
 from spikebench.neurons.sliding_psn import SlidingPSN
 from spikebench.neurons.spike_sampler import SpikeSampler
 from spikebench.neurons.spsn import SPSN
+from spikebench.numerics import philox
+from spikebench.numerics.surrogate import Surrogate
 from spikebench.subject import definition
-from spikebench.surrogate import Surrogate
 from spikebench.workload import build
 
 RELATIVE = 1e-12

@@ -19,8 +19,8 @@ from spikebench import foreign, rooms
 from spikebench.cases.case import parse_subject
 from spikebench.check import Specimen, growth_facts
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
+from spikebench.numerics.surrogate import Surrogate, derivative
 from spikebench.subject import definition, definition_of, load
-from spikebench.surrogate import Surrogate, derivative
 
 T, B, N = 48, 3, 5
 RELATIVE = 1e-12

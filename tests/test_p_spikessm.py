@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from spikebench import philox
 from spikebench.cases.case import parse_network
 from spikebench.network import StepNorm, load
 from spikebench.neurons.lif import LIF
 from spikebench.neurons.spike_sampler import SpikeSampler
+from spikebench.numerics import philox
 from spikebench.p_spikessm import Block, ClampSampler, GeluSampler, PSpikeSSM, dropped
 from tests.oracles.spike_sampler import kernel
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from spikebench import philox
+from spikebench.numerics import philox
 
 VECTORS = [
     ((0, 0, 0, 0), (0, 0), "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),

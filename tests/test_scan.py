@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from spikebench.scan import Form, causal_convolution, gated, recurrence
+from spikebench.numerics.scan import Form, causal_convolution, gated, recurrence
 
 
 @pytest.mark.parametrize("steps", [1, 2, 7, 64, 129])

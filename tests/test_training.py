@@ -13,8 +13,8 @@ from spikebench.network import Classifier, StepNorm, pooling
 from spikebench.neurons.lif import LIF
 from spikebench.neurons.psu import PSU
 from spikebench.neurons.spsn import SPSN
+from spikebench.numerics.scan import recurrence
 from spikebench.rooms import Problem
-from spikebench.scan import recurrence
 from spikebench.stsc import FilteredClassifier
 from spikebench.task import Dataset, Sequences
 from spikebench.training import Epoch, Recipe, Run, evaluate, train

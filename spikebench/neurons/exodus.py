@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn, tensor, zeros_like
 
 from spikebench.neuron import Operations, Reset, State, SteppedNeuron, Words
-from spikebench.scan import gated
-from spikebench.surrogate import Surrogate, derivative
+from spikebench.numerics.scan import gated
+from spikebench.numerics.surrogate import Surrogate, derivative
 
 
 class Exodus(SteppedNeuron):

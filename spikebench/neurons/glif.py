@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, logit, nn
 
 from spikebench.neuron import Neuron, Operations, Reset, Words
-from spikebench.surrogate import Surrogate, spike
+from spikebench.numerics.surrogate import Surrogate, spike
 
 
 class GLIF(Neuron):

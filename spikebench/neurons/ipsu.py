@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from spikebench.neuron import Operations, Words
 from spikebench.neurons.psu import PSU
-from spikebench.scan import recurrence
-from spikebench.surrogate import Surrogate
+from spikebench.numerics.scan import recurrence
+from spikebench.numerics.surrogate import Surrogate
 
 
 class IPSU(PSU):

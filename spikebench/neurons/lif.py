@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, logit, nn, zeros_like
 
 from spikebench.neuron import Operations, Reset, State, SteppedNeuron, Words
-from spikebench.surrogate import Surrogate, spike
+from spikebench.numerics.surrogate import Surrogate, spike
 
 
 class LIF(SteppedNeuron):

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from spikebench.neuron import Operations, Words
 from spikebench.neurons.psn import PSN
-from spikebench.surrogate import Surrogate
+from spikebench.numerics.surrogate import Surrogate
 
 
 class MaskedPSN(PSN):

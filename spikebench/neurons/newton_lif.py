@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from spikebench.neuron import Neuron, Operations, Reset, Words
-from spikebench.scan import gated
-from spikebench.surrogate import Surrogate, derivative
+from spikebench.numerics.scan import gated
+from spikebench.numerics.surrogate import Surrogate, derivative
 
 
 class NewtonLIF(Neuron):

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from spikebench.neuron import Neuron, Operations, Words
-from spikebench.scan import recurrence
-from spikebench.surrogate import Surrogate, spike
+from spikebench.numerics.scan import recurrence
+from spikebench.numerics.surrogate import Surrogate, spike
 
 Filter = Callable[[Tensor], Tensor]
 

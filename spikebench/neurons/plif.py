@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn, sigmoid, tensor, zeros_like
 
 from spikebench.neuron import Operations, Reset, State, SteppedNeuron, Words
-from spikebench.surrogate import Surrogate, spike
+from spikebench.numerics.surrogate import Surrogate, spike
 
 
 class PLIF(SteppedNeuron):

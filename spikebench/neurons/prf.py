@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn, zeros_like
 
 from spikebench.neuron import Operations, State, SteppedNeuron, Words
-from spikebench.surrogate import Surrogate, spike
+from spikebench.numerics.surrogate import Surrogate, spike
 
 
 class PRF(SteppedNeuron):

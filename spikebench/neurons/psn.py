@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from spikebench.neuron import Neuron, Operations, Words
-from spikebench.surrogate import Surrogate, spike
+from spikebench.numerics.surrogate import Surrogate, spike
 
 
 class PSN(Neuron):

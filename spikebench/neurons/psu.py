@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from spikebench.neuron import Neuron, Operations, Reset, Words
-from spikebench.scan import recurrence
-from spikebench.surrogate import Surrogate, spike
+from spikebench.numerics.scan import recurrence
+from spikebench.numerics.surrogate import Surrogate, spike
 
 
 class PSU(Neuron):

@@ -7,7 +7,7 @@ from torch import Tensor, nn, zeros_like
 
 from spikebench.neuron import Operations, State, Words
 from spikebench.neurons.lif import LIF
-from spikebench.surrogate import Surrogate
+from spikebench.numerics.surrogate import Surrogate
 
 
 class RecurrentLIF(LIF):

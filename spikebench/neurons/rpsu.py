@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from spikebench.neuron import Operations, Words
 from spikebench.neurons.psu import PSU
-from spikebench.surrogate import Surrogate
+from spikebench.numerics.surrogate import Surrogate
 
 
 class RPSU(PSU):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from spikebench.neuron import Operations, StochasticNeuron, Words
-from spikebench.scan import recurrence, two_filters
+from spikebench.numerics.scan import recurrence, two_filters
 
 
 class SPSN(StochasticNeuron):

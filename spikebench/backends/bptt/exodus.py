@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from spikebench.neurons.exodus import Exodus
-from spikebench.surrogate import derivative
+from spikebench.numerics.surrogate import derivative
 
 
 def run(neuron: Exodus, x: Tensor, seed: int | None = None) -> Tensor:

@@ -10,7 +10,7 @@ from spikebench.backends.cpu import fire_kernels as kernels
 from spikebench.backends.cpu.products import blocks, length, outer, pieces, transposed
 from spikebench.backends.cpu.surrogates import shape
 from spikebench.backends.cpu.threads import accept, launch, refuse_second_order, rows
-from spikebench.surrogate import Surrogate
+from spikebench.numerics.surrogate import Surrogate
 
 BLOCK = 8192  # series
 

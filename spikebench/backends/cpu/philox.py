@@ -1,9 +1,9 @@
-"""Philox 4x32-10, compiled: the bits of spikebench/philox.py."""
+"""Philox 4x32-10, compiled: the bits of spikebench/numerics/philox.py."""
 
 import numpy as np
 
-from spikebench import philox
 from spikebench.backends.cpu.primitives import compiled
+from spikebench.numerics import philox
 
 HALF, EIGHT, WORD = np.uint64(32), np.uint64(8), np.uint64(philox.MASK)
 MUL0, MUL1 = np.uint64(philox.MUL0), np.uint64(philox.MUL1)

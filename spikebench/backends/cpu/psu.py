@@ -10,7 +10,7 @@ from spikebench.backends.cpu import psu_kernels as kernels
 from spikebench.backends.cpu.surrogates import shape
 from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows, size
 from spikebench.neurons.psu import PSU
-from spikebench.surrogate import Surrogate
+from spikebench.numerics.surrogate import Surrogate
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case

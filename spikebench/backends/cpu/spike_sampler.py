@@ -9,7 +9,7 @@ from spikebench.backend import Refused
 from spikebench.backends.cpu import spike_sampler_kernels as kernels
 from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows, size
 from spikebench.neurons.spike_sampler import SpikeSampler
-from spikebench.philox import MASK
+from spikebench.numerics.philox import MASK
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case

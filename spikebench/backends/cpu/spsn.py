@@ -8,7 +8,7 @@ from torch import Tensor
 from spikebench.backends.cpu import spsn_kernels as kernels
 from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows, size
 from spikebench.neurons.spsn import SPSN
-from spikebench.philox import MASK
+from spikebench.numerics.philox import MASK
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case

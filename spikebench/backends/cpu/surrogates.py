@@ -8,7 +8,7 @@ import numpy as np
 
 from spikebench.backends.cpu.elementary import exp
 from spikebench.backends.cpu.primitives import inlined
-from spikebench.surrogate import Surrogate
+from spikebench.numerics.surrogate import Surrogate
 
 KINDS: tuple[Any, ...] = get_args(Surrogate)
 ATAN, FAST_SIGMOID, SIGMOID, TRIANGLE, EXPONENTIAL, RECTANGLE = range(6)

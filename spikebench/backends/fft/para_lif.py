@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from spikebench.neurons.para_lif import ParaLIF
-from spikebench.scan import Response, causal_convolution, two_filters
+from spikebench.numerics.scan import Response, causal_convolution, two_filters
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from spikebench.neurons.prf import PRF
-from spikebench.scan import causal_convolution
-from spikebench.surrogate import spike
+from spikebench.numerics.scan import causal_convolution
+from spikebench.numerics.surrogate import spike
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from spikebench.neurons.para_lif import ParaLIF
-from spikebench.scan import recurrence
+from spikebench.numerics.scan import recurrence
 
 
 def run(neuron: ParaLIF, x: Tensor, seed: int | None = None) -> Tensor:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from spikebench.neurons.prf import PRF
-from spikebench.scan import recurrence
-from spikebench.surrogate import spike
+from spikebench.numerics.scan import recurrence
+from spikebench.numerics.surrogate import spike
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case

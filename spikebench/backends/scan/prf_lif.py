@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from spikebench.neurons.prf_lif import PRFLIF
-from spikebench.scan import recurrence
+from spikebench.numerics.scan import recurrence
 
 
 def run(neuron: PRFLIF, x: Tensor, seed: int | None = None) -> Tensor:

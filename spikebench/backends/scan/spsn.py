@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from spikebench.neurons.spsn import SPSN
-from spikebench.scan import recurrence
+from spikebench.numerics.scan import recurrence
 
 
 def run(neuron: SPSN, x: Tensor, seed: int | None = None, *, chunk: int = 32) -> Tensor:

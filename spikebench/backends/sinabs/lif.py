@@ -13,7 +13,7 @@ from torch import Tensor
 
 from spikebench.backend import beyond, neighbour
 from spikebench.neurons.lif import LIF
-from spikebench.surrogate import Surrogate, derivative
+from spikebench.numerics.surrogate import Surrogate, derivative
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case

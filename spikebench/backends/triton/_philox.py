@@ -1,4 +1,4 @@
-"""The uniforms of spikebench.philox inside kernels, bit for bit."""
+"""The uniforms of spikebench.numerics.philox inside kernels, bit for bit."""
 
 import triton
 import triton.language as tl

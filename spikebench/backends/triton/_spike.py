@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from spikebench.backends.triton import _launch
 from spikebench.backends.triton._surrogate import derivative
-from spikebench.surrogate import Surrogate
+from spikebench.numerics.surrogate import Surrogate
 
 BLOCK, WARPS = 1024, 4
 

@@ -12,7 +12,7 @@ from spikebench.backend import Refused
 from spikebench.backends.triton import _launch, _ssm_dot
 from spikebench.backends.triton._philox import signed, uniforms
 from spikebench.neurons.spike_sampler import SpikeSampler
-from spikebench.philox import MASK
+from spikebench.numerics.philox import MASK
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case

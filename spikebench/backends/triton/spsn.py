@@ -13,7 +13,7 @@ from spikebench.backends.triton._philox import signed, uniforms
 from spikebench.backends.triton._scan import carry
 from spikebench.backends.triton._surrogate import logistic
 from spikebench.neurons.spsn import SPSN
-from spikebench.philox import MASK
+from spikebench.numerics.philox import MASK
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case

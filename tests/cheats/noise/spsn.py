@@ -4,8 +4,8 @@ from typing import Literal
 
 from torch import Tensor
 
-from spikebench import philox
 from spikebench.neurons.spsn import SPSN
+from spikebench.numerics import philox
 
 What = Literal["call", "seed", "high-seed", "site", "count", "step", "item"]
 

@@ -37,7 +37,7 @@ def uniforms(seed: int, call: int, site: int, shape: Sequence[int], device: torc
     steps, rest = shape[0], tuple(shape[1:])
     series = math.prod(rest)
     if torch.device(device).type == "cpu" and find_spec("numba"):
-        from spikebench.philox_fill import fill
+        from spikebench.numerics.philox_fill import fill
 
         out = torch.empty(steps, series)
         threads = torch.get_num_threads()

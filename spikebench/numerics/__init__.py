@@ -1,0 +1,1 @@
+"""What neurons and backends compute with: surrogate gradients, linear recurrences, random numbers."""
