@@ -16,7 +16,7 @@ import torch
 
 from spikebench.backend import Refused, module
 from spikebench.cases.case import Case
-from spikebench.subject import definition
+from spikebench.loading.subject import definition
 
 Said = tuple[str, int, str | None]  # a subject, how many launches were compiled, and why not all
 

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from spikebench import rooms
 from spikebench.cases.case import Case
+from spikebench.loading.subject import definition_of, mistaken
 from spikebench.neuron import Neuron, StochasticNeuron
 from spikebench.probes import TIES, Look, aim, looks
 from spikebench.reference import Expected, Selection, entry_errors, relative_error
-from spikebench.subject import definition_of, mistaken
 from spikebench.workload import Workload, build, calibrate, spikes_of
 
 DIFFERING = 0.1

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from spikebench.cases.case import Case, parse_network
+from spikebench.loading.subject import definition_of, load
 from spikebench.network import LOSSES, Classifier, Layers
 from spikebench.network import load as load_network
 from spikebench.neuron import StochasticNeuron
-from spikebench.subject import definition_of, load
 from spikebench.workload import Workload, mean_for, noise, require, spikes_of
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {

@@ -5,10 +5,10 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
+from spikebench.loading.subject import definition_of
 from spikebench.network import MakeNeuron, StepNorm, Unchanged, number_sites, pooling, rate_of
 from spikebench.neuron import StochasticNeuron
 from spikebench.neurons.spike_sampler import SpikeSampler, sampled
-from spikebench.subject import definition_of
 
 Norm = Literal["batch", "layer"]
 

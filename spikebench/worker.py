@@ -32,11 +32,11 @@ from spikebench.cases.case import Case, parse_options, parse_subject, parse_task
 from spikebench.check import checks
 from spikebench.gate import gate
 from spikebench.host.clock import Clock, CpuClock, CudaClock
+from spikebench.loading.subject import find_way, load
 from spikebench.metric import Plan, Running
 from spikebench.profiler import trace
 from spikebench.records.record import Measurement
 from spikebench.rooms import Problem
-from spikebench.subject import find_way, load
 from spikebench.training import Epoch, Recipe, Run, train
 from spikebench.workload import build
 

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from spikebench import rooms
 from spikebench.backend import Refused, refusal
 from spikebench.cases.case import Case, with_changes
-from spikebench.detect import FAILURES
+from spikebench.loading.detect import FAILURES
+from spikebench.loading.subject import definition, definition_of, load
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
 from spikebench.rooms import Problem
-from spikebench.subject import definition, definition_of, load
 
 REACH, FAR = 16.0, 1024.0  # means of the input that are tried
 FEW = 64  # steps on which the input of a foreign module is found first

@@ -6,9 +6,9 @@ from operations import counted
 
 from spikebench import cost, rooms
 from spikebench.cases.case import parse_subject
+from spikebench.loading.subject import definition
 from spikebench.neuron import StochasticNeuron
 from spikebench.rooms import Problem
-from spikebench.subject import definition
 
 T, B, N = 64, 16, 8
 MORE = {  # definitions that do more than their equation needs; what they declare may not exceed it

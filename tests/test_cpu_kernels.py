@@ -39,6 +39,7 @@ from spikebench.backends.cpu import (
 from spikebench.backends.cpu.elementary import exp
 from spikebench.backends.cpu.philox import uniforms
 from spikebench.cases.case import Case, Subject, parse_subject
+from spikebench.loading.subject import definition
 from spikebench.metric import Unavailable
 from spikebench.metrics import product
 from spikebench.metrics.bandwidth import declared
@@ -56,7 +57,6 @@ from spikebench.neurons.spike_sampler import SpikeSampler
 from spikebench.neurons.spsn import SPSN
 from spikebench.numerics import philox
 from spikebench.numerics.surrogate import Surrogate
-from spikebench.subject import definition
 from spikebench.workload import build
 
 RELATIVE = 1e-12

@@ -6,7 +6,7 @@ import torch
 from spikebench.backend import Refused
 from spikebench.backends import cudagraph
 from spikebench.cases.case import Case
-from spikebench.subject import neuron
+from spikebench.loading.subject import neuron
 
 
 def test_refusals_name_their_reason() -> None:

@@ -13,9 +13,9 @@ import torch
 from spikebench import backends, gate, probes, rooms
 from spikebench.backend import Refused, refusal
 from spikebench.cases.case import Case, parse_subject, with_changes
+from spikebench.loading.subject import definition, definition_of
 from spikebench.neuron import StochasticNeuron
 from spikebench.reference import Expected, Selection
-from spikebench.subject import definition, definition_of
 from spikebench.workload import build, calibrate
 
 CHEATS = Path(__file__).parent / "cheats"

@@ -41,7 +41,7 @@ def test_a_written_node_has_the_membrane_of_the_continuous_equation(tmp_path: Pa
     """Constant current from rest: v(t) = r·I·(1 − exp(−t/τ)) below the threshold, which is where the first spike falls."""
     import torch
 
-    from spikebench.subject import load
+    from spikebench.loading.subject import load
 
     tau, current, threshold = 0.02, 1.3, 1.0
     values: dict[str, Any] = {"tau": tau, "r": 1.0, "v_leak": 0.0, "v_threshold": threshold}

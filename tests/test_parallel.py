@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from spikebench import rooms
 from spikebench.cases.case import parse_subject
-from spikebench.subject import load
+from spikebench.loading.subject import load
 from spikebench.workload import spikes_of
 
 LENGTHS = (64, 256, 1024)

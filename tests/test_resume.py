@@ -14,6 +14,7 @@ from spikebench.cases.case import Case
 from spikebench.cli.train import CEILING, train_all
 from spikebench.host import environment
 from spikebench.host.clock import FakeClock
+from spikebench.loading.subject import load
 from spikebench.network import OnePass
 from spikebench.neurons.lif import LIF
 from spikebench.neurons.spsn import SPSN
@@ -24,7 +25,6 @@ from spikebench.records.record import Measurement, Record
 from spikebench.report_rows import trainings
 from spikebench.rooms import Problem
 from spikebench.runner import Session, Settings
-from spikebench.subject import load
 from spikebench.task import Dataset, Sequences
 from spikebench.training import Epoch, Recipe, Run, build, train
 

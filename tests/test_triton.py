@@ -33,6 +33,7 @@ from spikebench.backends.triton import (
     spsn,
 )
 from spikebench.cases.case import Case, parse_subject, with_changes
+from spikebench.loading.subject import definition
 from spikebench.neurons.exodus import Exodus
 from spikebench.neurons.ipsu import IPSU
 from spikebench.neurons.lif import LIF
@@ -42,7 +43,6 @@ from spikebench.neurons.rpsu import RPSU
 from spikebench.neurons.sliding_psn import SlidingPSN
 from spikebench.neurons.spike_sampler import SpikeSampler
 from spikebench.neurons.spsn import SPSN
-from spikebench.subject import definition
 
 HERE = Path(__file__).parent
 VERSION = tuple(int(n) for n in triton.__version__.split(".")[:2])

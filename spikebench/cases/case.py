@@ -29,7 +29,7 @@ LATER_FIELDS: dict[str, Any] = {
 }  # fields newer than the first records, with their defaults, which are not written out
 
 PICKLED = ".pickle"  # the files in which `sb.profile` hands an object in memory to its workers
-FOREIGN = {  # how a foreign module is called, see spikebench/foreign.py
+FOREIGN = {  # how a foreign module is called, see spikebench/loading/foreign.py
     "layout": rooms.Option("TB", ("TB", "BT"), "str"),
     "adapter": rooms.Option("sequence", ("sequence", "step"), "str"),
     "state": rooms.Option("hidden", ("hidden", "carried"), "str"),

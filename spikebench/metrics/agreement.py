@@ -5,8 +5,8 @@ from dataclasses import replace
 import torch
 
 from spikebench.cases.case import parse_subject
+from spikebench.loading.subject import definition
 from spikebench.metric import Running, Unavailable
-from spikebench.subject import definition
 
 unit = "1"
 process = "timing"

@@ -5,8 +5,8 @@ from torch import Tensor
 
 from spikebench import rooms
 from spikebench.cases.case import parse_subject
+from spikebench.loading.subject import definition
 from spikebench.metric import Running, Unavailable
-from spikebench.subject import definition
 from spikebench.workload import spikes_of
 
 unit = "1"

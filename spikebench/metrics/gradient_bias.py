@@ -6,9 +6,9 @@ import itertools
 import torch
 from torch import Tensor
 
+from spikebench.loading.subject import definition_of
 from spikebench.metric import Running, Unavailable
 from spikebench.neuron import StochasticNeuron
-from spikebench.subject import definition_of
 
 unit = "1"
 process = "timing"

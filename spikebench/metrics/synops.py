@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from spikebench.cases.case import Case
 from spikebench.cost import KINDS, per_step, value
+from spikebench.loading.subject import definition_of
 from spikebench.metric import Running, Unavailable
-from spikebench.subject import definition_of
 from spikebench.workload import Workload, spikes_of
 
 unit = "1"

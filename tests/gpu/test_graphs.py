@@ -6,7 +6,7 @@ import torch
 from spikebench import gate, rooms
 from spikebench.backend import Refused
 from spikebench.cases.case import Case
-from spikebench.subject import neuron
+from spikebench.loading.subject import neuron
 
 
 @pytest.mark.parametrize("name", rooms.names("neurons"))

@@ -5,7 +5,7 @@ import torch
 
 from spikebench import gate
 from spikebench.cases.case import Case
-from spikebench.subject import neuron
+from spikebench.loading.subject import neuron
 
 SUBJECTS = [
     "lif@triton",

@@ -14,8 +14,8 @@ from torch import nn
 
 from spikebench.backend import Bound
 from spikebench.cases.case import PICKLED, Subject, foreign_file, parse_subject
-from spikebench.detect import FAILURES, Detective, Found
-from spikebench.foreign import Adapted, Way, contained, make
+from spikebench.loading.detect import FAILURES, Detective, Found
+from spikebench.loading.foreign import Adapted, Way, contained, make
 from spikebench.neuron import Neuron
 from spikebench.rooms import Problem
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spikebench.foreign import Adapted, Way, restart
+from spikebench.loading.foreign import Adapted, Way, restart
 from spikebench.rooms import Problem
 
 RESETS = ("reset", "reset_state", "reset_states", "reset_mem", "reset_net", "init_state", "init_states", "init_hidden")
