@@ -13,7 +13,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 import spikebench
-from spikebench import claim, finding, floor, report_rows, rooms, stats, units
+from spikebench import claim, report_rows, rooms, units
+from spikebench.analysis import finding, floor, stats
 from spikebench.pages import page as claim_page
 from spikebench.records import store
 from spikebench.records.record import Record

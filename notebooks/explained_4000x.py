@@ -15,9 +15,10 @@
 # %%
 from pathlib import Path
 
-from spikebench import claim, finding, paired, stats, units
+from spikebench import claim, units
+from spikebench.analysis import finding, paired, stats
+from spikebench.analysis.growth import growth_rows
 from spikebench.cases.case import with_changes
-from spikebench.growth import growth_rows
 from spikebench.records import store
 
 ROOT = next(p for p in (Path.cwd(), *Path.cwd().parents) if (p / "results").is_dir())

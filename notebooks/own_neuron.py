@@ -103,7 +103,8 @@ assert gradient.isfinite().all() and gradient.abs().sum() > 0
 # A ratio stands with its interval, and the verdict follows from both:
 
 # %%
-from spikebench import stats, units
+from spikebench import units
+from spikebench.analysis import stats
 
 for estimate, low, high in ((3.4, 3.3, 3.5), (1.01, 0.99, 1.015), (1.3, 0.9, 1.9), (0.5, 0.45, 0.55)):
     r = stats.Ratio(estimate, low, high, n=10)

@@ -14,7 +14,8 @@
 from pathlib import Path
 
 import spikebench as sb
-from spikebench import paired, units
+from spikebench import units
+from spikebench.analysis import paired
 from spikebench.records import store
 
 ROOT = next(p for p in (Path.cwd(), *Path.cwd().parents) if (p / "results").is_dir())

@@ -73,7 +73,8 @@ print(times.round(2).to_string())
 # Sweeps measure each case once and give no verdict. A verdict takes blocks of one fresh process per subject.
 
 # %%
-from spikebench import paired, units
+from spikebench import units
+from spikebench.analysis import paired
 from spikebench.records import store
 
 SIZES = {"T": 1000, "B": 16, "N": 128}

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from spikebench import runner
+from spikebench.analysis.pairs import Pairs
 from spikebench.cases.case import Case
 from spikebench.compare import Comparison
 from spikebench.compare import compare as in_pairs
-from spikebench.pairs import Pairs
 from spikebench.profile import profile as profile
 from spikebench.records.record import Record
 
@@ -28,7 +28,7 @@ def compare(
 ) -> list[Comparison]:
     """Compare subjects in live pairs; the first one is the baseline. `fields` are those of a Case: T, B, N, mode …
 
-    `blocks` is 10 for exactly ten pairs, or "5-20" for as many as it takes (`spikebench.pairs` has the rule).
+    `blocks` is 10 for exactly ten pairs, or "5-20" for as many as it takes (`spikebench.analysis.pairs` has the rule).
     """
     case = Case(subject=subjects[0], **fields)
     return list(in_pairs(subjects, case, Pairs.of(blocks), out=Path(out) if out is not None else None))

@@ -4,9 +4,9 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from spikebench.analysis.finding import Table
 from spikebench.cases.case import Case
 from spikebench.claim import Question, Weighing
-from spikebench.finding import Table
 from spikebench.records import store
 from spikebench.records.record import Record
 from spikebench.runner import Session

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from spikebench import paired, stats
+from spikebench.analysis import paired, stats
+from spikebench.analysis.pairs import Pairs, sides
 from spikebench.cases.case import Case, with_changes
-from spikebench.pairs import Pairs, sides
 from spikebench.records import store
 from spikebench.records.record import Record
 from spikebench.runner import Session, Settings

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from spikebench import stats
+from spikebench.analysis import stats
 from spikebench.records import store
 from spikebench.records.origin import by_origin, origin
 from spikebench.records.record import Record

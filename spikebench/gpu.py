@@ -6,7 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, cast
 
-from spikebench import rooms, stats
+from spikebench import rooms
+from spikebench.analysis import stats
 from spikebench.cases.case import Case, grid
 from spikebench.host import clock, environment
 from spikebench.host.cores import Cores

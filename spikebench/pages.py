@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 
 from spikebench import units
+from spikebench.analysis.finding import Finding, Result
 from spikebench.claim import Claim
-from spikebench.finding import Finding, Result
 
 READ = {"primary": "read in the paper or its abstract", "code": "read in the authors' code or result files"}
 READ |= {"secondary": "read in another paper or a summary, not in the paper itself"}

@@ -12,7 +12,8 @@ from typing import Any
 import cloudpickle
 from torch import nn
 
-from spikebench import report, stats, verdict
+from spikebench import report, verdict
+from spikebench.analysis import stats
 from spikebench.cases.case import PICKLED, Case, Subject, grid, parse_subject, read_value, with_changes
 from spikebench.compare import Comparison, judge, together
 from spikebench.host import clock

@@ -13,9 +13,10 @@ from typing import Any
 from jinja2 import Environment
 from markdown_it import MarkdownIt
 
-from spikebench import noise, paired, units
 from spikebench import report_rows as rows
-from spikebench.growth import growth_rows
+from spikebench import units
+from spikebench.analysis import noise, paired
+from spikebench.analysis.growth import growth_rows
 from spikebench.records import store
 from spikebench.records.origin import apart, by_origin
 from spikebench.records.record import Record
@@ -183,7 +184,8 @@ def _where(r: Record) -> str:
 
 def _claims(records: Sequence[Record]) -> list[dict[str, str]]:
     """The pages of the claims that these records of one origin say something about."""
-    from spikebench import claim, finding, pages
+    from spikebench import claim, pages
+    from spikebench.analysis import finding
 
     found: list[dict[str, str]] = []
     for name, c in claim.every():

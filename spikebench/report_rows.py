@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from spikebench import stats, units
+from spikebench import units
+from spikebench.analysis import stats
 from spikebench.records.origin import apart, by_origin
 from spikebench.records.record import Record
 

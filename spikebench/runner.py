@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from spikebench import rooms, stability
+from spikebench import rooms
+from spikebench.analysis import stability
 from spikebench.cases.case import Case, Mode, with_changes
 from spikebench.executor import Executor, Job, Local
 from spikebench.host import clock, environment

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spikebench import stats, units
+from spikebench import units
+from spikebench.analysis import stats
+from spikebench.analysis.paired import Scaling, scalings
+from spikebench.analysis.pairs import FEWEST
 from spikebench.compare import Comparison
-from spikebench.paired import Scaling, scalings
-from spikebench.pairs import FEWEST
 from spikebench.records.record import Record
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Counts the operations that a definition does, by watching the tensors: kinds as in spikebench/cost.py."""
+"""Counts the operations that a definition does, by watching the tensors: kinds as in spikebench/analysis/cost.py."""
 
 import math
 from typing import Any

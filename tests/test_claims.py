@@ -13,14 +13,15 @@ from typing import Any, cast
 import pytest
 
 from spikebench import claim as claims
-from spikebench import finding, rooms, stats
+from spikebench import rooms
+from spikebench.analysis import finding, stats
+from spikebench.analysis.finding import judge
+from spikebench.analysis.pairs import FEWEST
 from spikebench.campaign import Campaign, plan
 from spikebench.cases.case import Case, with_changes
 from spikebench.claim import Claim, Number, Statement, Weighing
 from spikebench.cli.reproduce import begins
-from spikebench.finding import judge
 from spikebench.pages import page
-from spikebench.pairs import FEWEST
 from spikebench.plots import draw
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record

@@ -212,7 +212,8 @@ def test_a_sweep_samples_what_it_is_read_by(tmp_path: Path) -> None:
 
 
 def test_a_comparison_of_long_names_shows_its_numbers_whole(capsys: pytest.CaptureFixture[str]) -> None:
-    from spikebench import paired, stats, units
+    from spikebench import units
+    from spikebench.analysis import paired, stats
     from spikebench.cases.case import Case
     from spikebench.cli.tables import comparison_table
     from spikebench.compare import Comparison

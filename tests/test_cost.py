@@ -4,7 +4,8 @@ import pytest
 import torch
 from operations import counted
 
-from spikebench import cost, rooms
+from spikebench import rooms
+from spikebench.analysis import cost
 from spikebench.cases.case import parse_subject
 from spikebench.loading.subject import definition
 from spikebench.neuron import StochasticNeuron

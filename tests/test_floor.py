@@ -3,8 +3,8 @@
 import math
 import statistics
 
+from spikebench.analysis.floor import floor_rows
 from spikebench.cases.case import Case
-from spikebench.floor import floor_rows
 from spikebench.records.record import Measurement, Record
 
 CASE = Case("lif@cpu", T=10, B=2, N=8)

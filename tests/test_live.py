@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from spikebench import noise, stats
+from spikebench.analysis import noise, stats
 from spikebench.cases.case import Case
 from spikebench.compare import compare
 from spikebench.host import clock, environment

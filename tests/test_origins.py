@@ -12,7 +12,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from spikebench import difference, export, floor, growth, noise, paired, report, report_rows, units, verdict
+from spikebench import export, report, report_rows, units, verdict
+from spikebench.analysis import difference, floor, growth, noise, paired
 from spikebench.cases.case import Case, with_changes
 from spikebench.cli.tables import comparison_table
 from spikebench.compare import judge, together

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 import spikebench as sb
-from spikebench import paired, stats, verdict
+from spikebench import verdict
+from spikebench.analysis import paired, stats
 from spikebench.cases.case import Case, parse_subject
 from spikebench.cli.profile import show
 from spikebench.compare import Comparison

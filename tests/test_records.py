@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from spikebench import stats, units
+from spikebench import units
+from spikebench.analysis import stats
 from spikebench.records import store
 from spikebench.records.record import Record
 

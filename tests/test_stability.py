@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from spikebench import runner, stability
+from spikebench import runner
+from spikebench.analysis import stability
 from spikebench.cases.case import Case
 from spikebench.host.clock import CpuClock, FakeClock
 from spikebench.host.monitor import Gpu, Monitor, Reading

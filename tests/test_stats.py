@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spikebench import difference, noise, stats
-from spikebench.pairs import Pairs, sides
+from spikebench.analysis import difference, noise, stats
+from spikebench.analysis.pairs import Pairs, sides
 from spikebench.records.record import Measurement, Record
 from spikebench.rooms import Problem
 

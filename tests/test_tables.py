@@ -17,7 +17,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from spikebench import claim, finding, paired, plots, process, rooms, runner, stats, units, verdict
+from spikebench import claim, plots, process, rooms, runner, units, verdict
+from spikebench.analysis import finding, paired, stats
 from spikebench.cases import case
 from spikebench.cli import layout, look, reproduce, tables, train
 from spikebench.cli import profile as profile_command

@@ -106,8 +106,8 @@ def show(
     """Show recorded results."""
     records = _load(files)
     if growth or floor:
-        from spikebench.floor import floor_rows
-        from spikebench.growth import growth_rows
+        from spikebench.analysis.floor import floor_rows
+        from spikebench.analysis.growth import growth_rows
 
         rows = growth_rows(records) if growth else floor_rows(records)
         if not rows:

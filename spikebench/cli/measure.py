@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spikebench import noise
+from spikebench.analysis import noise
 from spikebench.cases import sweeps
 from spikebench.cases.case import Case, parse_subject
 from spikebench.cli import options as o
@@ -264,9 +264,9 @@ def _pairs(
     jobs: "Sequence[tuple[Sequence[str], Case]]", pairs: str, settings: "Settings", metric: str, out: Path | None
 ) -> "list[Comparison]":
     """Live pairs of each job's subjects at its case, with one progress bar; verdicts as those of many cases."""
+    from spikebench.analysis.pairs import Pairs
     from spikebench.compare import compare as in_pairs
     from spikebench.compare import together
-    from spikebench.pairs import Pairs
     from spikebench.runner import Session
 
     rows: list[Comparison] = []
@@ -303,7 +303,7 @@ def diff(
     as_json: o.Json = False,
 ) -> None:
     """Compare recorded runs case by case: the second against the first."""
-    from spikebench import difference
+    from spikebench.analysis import difference
 
     limit = o.percent("--fail-if-slower", fail_if_slower)
     floors = noise.recorded(_floor_file(), metric, apart=True)

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spikebench import claim as claims
-from spikebench import finding, rooms
+from spikebench import rooms
+from spikebench.analysis import finding
+from spikebench.analysis.finding import Finding
+from spikebench.analysis.pairs import FEWEST
 from spikebench.claim import Claim, Weighing
 from spikebench.cli import options as o
 from spikebench.cli import tables
 from spikebench.cli.tables import notes, say, stderr_progress, stdout, table
-from spikebench.finding import Finding
 from spikebench.host import clock, environment
 from spikebench.pages import page
-from spikebench.pairs import FEWEST
 from spikebench.records import store
 from spikebench.records.record import Record
 from spikebench.rooms import Problem

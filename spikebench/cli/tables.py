@@ -12,7 +12,8 @@ from rich.markdown import Markdown, Paragraph, TableElement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from spikebench import stability, stats, units
+from spikebench import units
+from spikebench.analysis import stability, stats
 from spikebench.cases.case import Case
 from spikebench.cli.layout import Table, fold, printable
 from spikebench.host import clock

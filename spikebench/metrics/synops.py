@@ -4,8 +4,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from spikebench.analysis.cost import KINDS, per_step, value
 from spikebench.cases.case import Case
-from spikebench.cost import KINDS, per_step, value
 from spikebench.loading.subject import definition_of
 from spikebench.metric import Running, Unavailable
 from spikebench.workload import Workload, spikes_of

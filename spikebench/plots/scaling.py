@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 
-from spikebench import paired
+from spikebench.analysis import paired
 from spikebench.plots import style
 from spikebench.plots.style import Frame
 from spikebench.records import store

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 
-from spikebench import paired, stats, units
-from spikebench.pairs import WIDEST
+from spikebench import units
+from spikebench.analysis import paired, stats
+from spikebench.analysis.pairs import WIDEST
 from spikebench.plots import style
 from spikebench.plots.style import Frame
 from spikebench.records import store

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from spikebench import stats
-from spikebench.pairs import Pairs, sides, verdict
+from spikebench.analysis import stats
+from spikebench.analysis.pairs import Pairs, sides, verdict
 from spikebench.records.origin import Origin, apart, by_origin, origin
 from spikebench.records.record import Record
 from spikebench.rooms import Problem

@@ -3,7 +3,8 @@
 from collections import defaultdict
 from typing import Any
 
-from spikebench import stats, units
+from spikebench import units
+from spikebench.analysis import stats
 from spikebench.records.origin import Origin, origin
 from spikebench.records.record import Record
 

@@ -4,7 +4,7 @@ import math
 from collections import defaultdict
 from typing import Any
 
-from spikebench import stats
+from spikebench.analysis import stats
 from spikebench.records.origin import apart, by_origin
 from spikebench.records.record import Record
 from spikebench.rooms import Problem

@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from spikebench import stats
-from spikebench.pairs import sides
+from spikebench.analysis import stats
+from spikebench.analysis.pairs import sides
 from spikebench.records import store
 from spikebench.records.origin import by_origin
 from spikebench.records.record import Record

@@ -3,7 +3,8 @@
 from collections import defaultdict
 from typing import Any
 
-from spikebench import paired, stats, units
+from spikebench import units
+from spikebench.analysis import paired, stats
 from spikebench.records.record import Record
 
 ALWAYS, VARYING = ("mode", "B", "N"), ("workload", "network", "device", "dtype", "rate")

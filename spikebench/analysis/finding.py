@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from spikebench import stats, units
+from spikebench import units
+from spikebench.analysis import stats
+from spikebench.analysis.growth import growth_rows
+from spikebench.analysis.paired import by_origin, compared
+from spikebench.analysis.pairs import FEWEST, WIDEST
 from spikebench.cases.case import LATER_FIELDS, Case
 from spikebench.claim import Claim, Number, Question, Statement, Weighing
-from spikebench.growth import growth_rows
-from spikebench.paired import by_origin, compared
-from spikebench.pairs import FEWEST, WIDEST
 from spikebench.records.record import Record
 
 Verdict = Literal["reproduced", "smaller", "contradicted", "inconclusive", "not testable here"]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from spikebench import stats
+from spikebench.analysis import stats
 from spikebench.records.record import Record
 from spikebench.rooms import Problem
 
