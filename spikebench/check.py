@@ -19,7 +19,7 @@ from spikebench.loading.detect import FAILURES
 from spikebench.loading.foreign import Adapted
 from spikebench.loading.subject import definition, definition_of, find_way, load
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
-from spikebench.workload import build, calibrate, spikes_of
+from spikebench.workloads.layer import build, calibrate, spikes_of
 
 T, B, N = 24, 3, 8
 LENGTHS = (64, 512)  # between which growth is measured

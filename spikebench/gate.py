@@ -15,7 +15,7 @@ from spikebench.loading.subject import definition_of, mistaken
 from spikebench.neuron import Neuron, StochasticNeuron
 from spikebench.probes import TIES, Look, aim, looks
 from spikebench.reference import Expected, Selection, entry_errors, relative_error
-from spikebench.workload import Workload, build, calibrate, spikes_of
+from spikebench.workloads.layer import Workload, build, calibrate, spikes_of
 
 DIFFERING = 0.1
 ENTRY, ENTRY_HALF = (

@@ -12,7 +12,7 @@ from spikebench.backend import module
 from spikebench.cases.case import Case
 from spikebench.host.clock import Clock, NotAhead
 from spikebench.records.record import Measurement
-from spikebench.workload import Workload
+from spikebench.workloads.layer import Workload
 
 SHARE = 0.9  # of the latency, from which on the host decides
 

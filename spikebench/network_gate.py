@@ -7,9 +7,9 @@ from torch import Tensor
 
 from spikebench.backend import refusal
 from spikebench.cases.case import Case, Subject, with_changes
-from spikebench.network_workload import build
 from spikebench.reference import relative_error
-from spikebench.workload import Workload
+from spikebench.workloads.layer import Workload
+from spikebench.workloads.network import build
 
 BATCH = 4  # items at most: one network is as wrong on few as on many
 WIDE, NARROW = 1e-8, 1e-2  # largest error relative to the largest number: in float64, and where a backend lacks float64

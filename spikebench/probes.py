@@ -10,7 +10,7 @@ from spikebench.cases.case import Case, with_changes
 from spikebench.loading.subject import definition_of
 from spikebench.neuron import Neuron
 from spikebench.reference import Expected, Selection
-from spikebench.workload import Workload, build, calibrate
+from spikebench.workloads.layer import Workload, build, calibrate
 
 RATES = (0.05, 0.3)
 STEPS = 512

@@ -6,7 +6,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from spikebench.metric import Running, warm_up
-from spikebench.workload import Workload
+from spikebench.workloads.layer import Workload
 
 LAUNCH = ("cudaLaunchKernel", "cuLaunchKernel", "cudaGraphLaunch")
 

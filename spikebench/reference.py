@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from spikebench.neuron import Neuron, StochasticNeuron
-from spikebench.workload import spikes_of
+from spikebench.workloads.layer import spikes_of
 
 SERIES = 512
 

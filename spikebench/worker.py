@@ -25,7 +25,7 @@ from typing import Any, TextIO
 import torch
 
 from spikebench import metric as metrics
-from spikebench import network_gate, network_workload, rooms
+from spikebench import network_gate, rooms
 from spikebench import task as tasks
 from spikebench.backend import Refused
 from spikebench.cases.case import Case, parse_options, parse_subject, parse_task
@@ -37,8 +37,9 @@ from spikebench.metric import Plan, Running
 from spikebench.profiler import trace
 from spikebench.records.record import Measurement
 from spikebench.rooms import Problem
-from spikebench.training import Epoch, Recipe, Run, train
-from spikebench.workload import build
+from spikebench.workloads import network as network_workload
+from spikebench.workloads.layer import build
+from spikebench.workloads.training import Epoch, Recipe, Run, train
 
 PR_SET_PDEATHSIG, PR_SET_THP_DISABLE = 1, 41
 BEYOND = 5e-4  # seconds that a synchronisation may take to come back

@@ -17,7 +17,7 @@ from spikebench.cases.case import Case, Mode, Subject
 from spikebench.gate import gate
 from spikebench.loading.subject import load
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
-from spikebench.workload import spikes_of
+from spikebench.workloads.layer import spikes_of
 
 STEPS = st.sampled_from([1, 2, 3, 5, 16, 17, 33])
 BATCH = st.sampled_from([1, 2, 3])

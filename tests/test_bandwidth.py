@@ -14,7 +14,7 @@ from spikebench.cli.tables import records_table, stdout
 from spikebench.metric import Plan, Running, measure
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
-from spikebench.workload import build
+from spikebench.workloads.layer import build
 
 
 class Steady:

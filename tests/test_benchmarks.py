@@ -10,7 +10,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from spikebench.backend import Refused
 from spikebench.cases.case import Case
 from spikebench.cases.sweeps import regression
-from spikebench.workload import build
+from spikebench.workloads.layer import build
 
 SMALL = 128 * 4 * 128  # currents
 

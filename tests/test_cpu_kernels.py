@@ -57,7 +57,7 @@ from spikebench.neurons.spike_sampler import SpikeSampler
 from spikebench.neurons.spsn import SPSN
 from spikebench.numerics import philox
 from spikebench.numerics.surrogate import Surrogate
-from spikebench.workload import build
+from spikebench.workloads.layer import build
 
 RELATIVE = 1e-12
 STEPS = st.sampled_from([1, 2, 3, 4, 5, 31, 32, 33, 66])

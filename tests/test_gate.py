@@ -16,7 +16,7 @@ from spikebench.cases.case import Case, parse_subject, with_changes
 from spikebench.loading.subject import definition, definition_of
 from spikebench.neuron import StochasticNeuron
 from spikebench.reference import Expected, Selection
-from spikebench.workload import build, calibrate
+from spikebench.workloads.layer import build, calibrate
 
 CHEATS = Path(__file__).parent / "cheats"
 DECAYS = (0.5, 0.9, 0.99)

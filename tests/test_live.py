@@ -47,7 +47,7 @@ import sys, torch
 from torch.utils.benchmark import Timer
 from spikebench.cases.case import Case
 from spikebench.worker import keep_memory
-from spikebench.workload import build
+from spikebench.workloads.layer import build
 keep_memory()
 torch.set_num_threads({threads})
 work = build(Case({subject!r}, T={T}, B=16, N=512), {bias!r})

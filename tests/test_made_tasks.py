@@ -14,7 +14,7 @@ from spikebench.rooms import Problem
 from spikebench.task import Dataset, Sequences
 from spikebench.tasks import listops
 from spikebench.tasks.listops import TOKENS, OneHot
-from spikebench.training import Epoch, Recipe, Run, train
+from spikebench.workloads.training import Epoch, Recipe, Run, train
 
 SHORT: dict[str, Any] = {"shortest": 6, "longest": 60, "depth": 4, "arguments": 5, "train": 300, "test": 100}
 

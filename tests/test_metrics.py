@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import nn
 
-from spikebench import network_workload
 from spikebench.cases.case import Case
 from spikebench.host import energy as energy_counter
 from spikebench.host.clock import CpuClock, FakeClock
 from spikebench.host.energy import NoCounter, Nvml, Polling, Rapl, update_period
 from spikebench.metric import Plan, Running, Unavailable, measure
 from spikebench.metrics import device_time, energy, host_time, kernel_launches, raster, spike_rate, synops
-from spikebench.workload import build
+from spikebench.workloads import network as network_workload
+from spikebench.workloads.layer import build
 
 CASE = Case("lif@eager", T=4, B=2, N=5)
 

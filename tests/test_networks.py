@@ -9,12 +9,12 @@ from torch import nn
 from spikebench import rooms
 from spikebench.cases.case import Case, parse_network
 from spikebench.network import Classifier, Layers, OutputLayer, load
-from spikebench.network_workload import build, layer_rates
 from spikebench.neurons.lif import LIF
 from spikebench.process import Outcome
 from spikebench.rooms import Problem
 from spikebench.runner import Session, Settings, run
-from spikebench.workload import build as build_layer
+from spikebench.workloads.layer import build as build_layer
+from spikebench.workloads.network import build, layer_rates
 
 SMALL = {"T": 40, "B": 3}
 

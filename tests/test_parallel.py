@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from spikebench import rooms
 from spikebench.cases.case import parse_subject
 from spikebench.loading.subject import load
-from spikebench.workload import spikes_of
+from spikebench.workloads.layer import spikes_of
 
 LENGTHS = (64, 256, 1024)
 NEURONS = [n for n in rooms.names("neurons") if rooms.facts(n).attributes["parallel_in_time"]]

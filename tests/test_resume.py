@@ -26,7 +26,7 @@ from spikebench.report_rows import trainings
 from spikebench.rooms import Problem
 from spikebench.runner import Session, Settings
 from spikebench.task import Dataset, Sequences
-from spikebench.training import Epoch, Recipe, Run, build, train
+from spikebench.workloads.training import Epoch, Recipe, Run, build, train
 
 QUICK = Recipe(hidden=(8,), epochs=4, batch=10, lr=2e-2)
 BLOCKS = replace(QUICK, network="p_spikessm", hidden=(8, 8), state=4)

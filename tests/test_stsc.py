@@ -8,9 +8,9 @@ from torch import nn
 
 from spikebench.cases.case import Case, parse_network
 from spikebench.network import StepNorm
-from spikebench.network_workload import build
 from spikebench.neurons.psu import PSU
 from spikebench.stsc import FilteredClassifier
+from spikebench.workloads.network import build
 
 Array = NDArray[np.float64]
 T, B, C, WIDTH = 9, 4, 6, 8

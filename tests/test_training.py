@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spikebench import task, training
+from spikebench import task
 from spikebench.host.clock import FakeClock
 from spikebench.network import Classifier, StepNorm, pooling
 from spikebench.neurons.lif import LIF
@@ -17,7 +17,8 @@ from spikebench.numerics.scan import recurrence
 from spikebench.rooms import Problem
 from spikebench.stsc import FilteredClassifier
 from spikebench.task import Dataset, Sequences
-from spikebench.training import Epoch, Recipe, Run, evaluate, train
+from spikebench.workloads import training
+from spikebench.workloads.training import Epoch, Recipe, Run, evaluate, train
 
 QUICK = Recipe(hidden=(16,), epochs=4, batch=20, lr=2e-2)
 

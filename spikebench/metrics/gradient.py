@@ -7,7 +7,7 @@ from spikebench import rooms
 from spikebench.cases.case import parse_subject
 from spikebench.loading.subject import definition
 from spikebench.metric import Running, Unavailable
-from spikebench.workload import spikes_of
+from spikebench.workloads.layer import spikes_of
 
 unit = "1"
 process = "timing"

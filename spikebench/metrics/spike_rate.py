@@ -3,7 +3,7 @@
 import torch
 
 from spikebench.metric import Running
-from spikebench.network_workload import layer_rates
+from spikebench.workloads.network import layer_rates
 
 unit = "1"
 process = "timing"

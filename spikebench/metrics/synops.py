@@ -8,7 +8,7 @@ from spikebench.analysis.cost import KINDS, per_step, value
 from spikebench.cases.case import Case
 from spikebench.loading.subject import definition_of
 from spikebench.metric import Running, Unavailable
-from spikebench.workload import Workload, spikes_of
+from spikebench.workloads.layer import Workload, spikes_of
 
 unit = "1"
 process = "timing"

@@ -11,7 +11,7 @@ from spikebench.gate import GateResult
 from spikebench.host.clock import CudaClock
 from spikebench.metric import Plan, Running, measure
 from spikebench.worker import _check_output
-from spikebench.workload import build
+from spikebench.workloads.layer import build
 
 HERE = Path(__file__).parent
 CYCLES = 20_000_000  # of waiting: 10 ms and more at any clock a GPU has

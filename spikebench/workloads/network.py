@@ -12,7 +12,7 @@ from spikebench.loading.subject import definition_of, load
 from spikebench.network import LOSSES, Classifier, Layers
 from spikebench.network import load as load_network
 from spikebench.neuron import StochasticNeuron
-from spikebench.workload import Workload, mean_for, noise, require, spikes_of
+from spikebench.workloads.layer import Workload, mean_for, noise, require, spikes_of
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
