@@ -34,9 +34,9 @@ from spikebench.gate import gate
 from spikebench.host.clock import Clock, CpuClock, CudaClock
 from spikebench.loading.subject import find_way, load
 from spikebench.metric import Plan, Running
-from spikebench.profiler import trace
 from spikebench.records.record import Measurement
 from spikebench.rooms import Problem
+from spikebench.sampling.profiler import trace
 from spikebench.workloads import network as network_workload
 from spikebench.workloads.layer import build
 from spikebench.workloads.training import Epoch, Recipe, Run, train

@@ -1,7 +1,7 @@
 """Time that the host spends in operators during one warm launch; near the latency, the host is what is waited for."""
 
 from spikebench.metric import Running
-from spikebench.profiler import profiled
+from spikebench.sampling.profiler import profiled
 
 unit = "s"
 process = "profile"

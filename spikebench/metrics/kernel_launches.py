@@ -1,7 +1,7 @@
 """Kernels and copies that one warm launch runs on the device: many short ones are bound by their launches."""
 
 from spikebench.metric import Running, Unavailable
-from spikebench.profiler import profiled
+from spikebench.sampling.profiler import profiled
 
 unit = "1"
 process = "profile"

@@ -1,0 +1,1 @@
+"""How a running workload is sampled."""
