@@ -25,18 +25,19 @@ from typing import Any, TextIO
 import torch
 
 from spikebench import metric as metrics
-from spikebench import network_gate, rooms
+from spikebench import rooms
 from spikebench import task as tasks
 from spikebench.backend import Refused
 from spikebench.cases.case import Case, parse_options, parse_subject, parse_task
-from spikebench.check import checks
-from spikebench.gate import gate
 from spikebench.host.clock import Clock, CpuClock, CudaClock
 from spikebench.loading.subject import find_way, load
 from spikebench.metric import Plan, Running
 from spikebench.records.record import Measurement
 from spikebench.rooms import Problem
 from spikebench.sampling.profiler import trace
+from spikebench.verify import network_gate
+from spikebench.verify.check import checks
+from spikebench.verify.gate import gate
 from spikebench.workloads import network as network_workload
 from spikebench.workloads.layer import build
 from spikebench.workloads.training import Epoch, Recipe, Run, train

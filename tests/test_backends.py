@@ -14,9 +14,9 @@ from spikebench import rooms
 from spikebench.backend import Bound, Refused, refusal
 from spikebench.backends import compiled
 from spikebench.cases.case import Case, Mode, Subject
-from spikebench.gate import gate
 from spikebench.loading.subject import load
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
+from spikebench.verify.gate import gate
 from spikebench.workloads.layer import spikes_of
 
 STEPS = st.sampled_from([1, 2, 3, 5, 16, 17, 33])

@@ -14,11 +14,11 @@ pytest.importorskip("numba")
 from spikebench.backend import Refused
 from spikebench.backends.cpu import para_lif, prf, prf_lif, threads
 from spikebench.cases.case import Case
-from spikebench.gate import gate
 from spikebench.neuron import Neuron
 from spikebench.neurons.para_lif import ParaLIF
 from spikebench.neurons.prf import PRF
 from spikebench.neurons.prf_lif import PRFLIF
+from spikebench.verify.gate import gate
 
 SURROGATES = st.sampled_from(["atan", "fast_sigmoid", "sigmoid", "triangle", "exponential"])
 STEPS, SERIES = st.sampled_from([1, 2, 5, 33, 66]), st.sampled_from([(1, 1), (3, 7), (2, 48), (1, 208)])

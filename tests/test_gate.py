@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from spikebench import backends, gate, probes, rooms
+from spikebench import backends, rooms
 from spikebench.backend import Refused, refusal
 from spikebench.cases.case import Case, parse_subject, with_changes
 from spikebench.loading.subject import definition, definition_of
 from spikebench.neuron import StochasticNeuron
-from spikebench.reference import Expected, Selection
+from spikebench.verify import gate, probes
+from spikebench.verify.reference import Expected, Selection
 from spikebench.workloads.layer import build, calibrate
 
 CHEATS = Path(__file__).parent / "cheats"

@@ -13,10 +13,10 @@ from spikebench import rooms
 from spikebench.backend import Refused
 from spikebench.cases import sweeps
 from spikebench.cases.case import Case
-from spikebench.gate import gate
 from spikebench.loading.subject import neuron
 from spikebench.rooms import Problem
 from spikebench.runner import Session, Settings
+from spikebench.verify.gate import gate
 
 LIBRARIES = sweeps.LIBRARIES
 OPTIONS = [

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from spikebench import network_gate
 from spikebench.cases.case import Case
-from spikebench.network_gate import compare
 from spikebench.runner import Session, Settings
+from spikebench.verify import network_gate
+from spikebench.verify.network_gate import compare
 
 SHD = Case("lif@indexed", T=40, B=3, workload="network", network="shd[width=16]")
 

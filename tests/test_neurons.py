@@ -17,11 +17,11 @@ from torch import Tensor
 
 from spikebench import rooms
 from spikebench.cases.case import parse_subject
-from spikebench.check import Specimen, growth_facts
 from spikebench.loading import foreign
 from spikebench.loading.subject import definition, definition_of, load
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
 from spikebench.numerics.surrogate import Surrogate, derivative
+from spikebench.verify.check import Specimen, growth_facts
 
 T, B, N = 48, 3, 5
 RELATIVE = 1e-12

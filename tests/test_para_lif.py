@@ -9,8 +9,8 @@ from torch import Tensor
 from spikebench.backends.fft import para_lif as by_fft
 from spikebench.backends.scan import para_lif as by_scan
 from spikebench.cases.case import Case
-from spikebench.gate import gate
 from spikebench.neurons.para_lif import ParaLIF
+from spikebench.verify.gate import gate
 
 T, B, N = 40, 3, 4
 RUNS: list[Any] = [lambda neuron, x: neuron(x), by_fft.run, by_scan.run]

@@ -5,8 +5,8 @@ import torch
 
 from spikebench.backends.fft import spsn as fft_spsn
 from spikebench.cases.case import Case
-from spikebench.gate import gate
 from spikebench.neurons.spsn import SPSN
+from spikebench.verify.gate import gate
 
 DRAWS = 100_000
 

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from spikebench import gate, rooms
+from spikebench import rooms
 from spikebench.backend import Refused
 from spikebench.cases.case import Case
 from spikebench.loading.subject import neuron
+from spikebench.verify import gate
 
 
 @pytest.mark.parametrize("name", rooms.names("neurons"))

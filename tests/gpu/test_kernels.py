@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from spikebench import gate
 from spikebench.cases.case import Case
 from spikebench.loading.subject import neuron
+from spikebench.verify import gate
 
 SUBJECTS = [
     "lif@triton",

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from spikebench import backends, gate
+from spikebench import backends
 from spikebench.cases.case import Case
-from spikebench.gate import GateResult
 from spikebench.host.clock import CudaClock
 from spikebench.metric import Plan, Running, measure
+from spikebench.verify import gate
+from spikebench.verify.gate import GateResult
 from spikebench.worker import _check_output
 from spikebench.workloads.layer import build
 

@@ -9,7 +9,7 @@ from spikebench.backend import Refused
 from spikebench.cases.case import Case, with_changes
 from spikebench.loading.subject import definition_of
 from spikebench.neuron import Neuron
-from spikebench.reference import Expected, Selection
+from spikebench.verify.reference import Expected, Selection
 from spikebench.workloads.layer import Workload, build, calibrate
 
 RATES = (0.05, 0.3)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from spikebench.backend import refusal
 from spikebench.cases.case import Case, Subject, with_changes
-from spikebench.reference import relative_error
+from spikebench.verify.reference import relative_error
 from spikebench.workloads.layer import Workload
 from spikebench.workloads.network import build
 

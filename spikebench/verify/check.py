@@ -14,11 +14,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from spikebench import rooms
 from spikebench.cases.case import Case, Subject, parse_subject, with_changes
-from spikebench.gate import Probe, compare, gate
 from spikebench.loading.detect import FAILURES
 from spikebench.loading.foreign import Adapted
 from spikebench.loading.subject import definition, definition_of, find_way, load
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
+from spikebench.verify.gate import Probe, compare, gate
 from spikebench.workloads.layer import build, calibrate, spikes_of
 
 T, B, N = 24, 3, 8

@@ -13,8 +13,8 @@ from spikebench import rooms
 from spikebench.cases.case import Case
 from spikebench.loading.subject import definition_of, mistaken
 from spikebench.neuron import Neuron, StochasticNeuron
-from spikebench.probes import TIES, Look, aim, looks
-from spikebench.reference import Expected, Selection, entry_errors, relative_error
+from spikebench.verify.probes import TIES, Look, aim, looks
+from spikebench.verify.reference import Expected, Selection, entry_errors, relative_error
 from spikebench.workloads.layer import Workload, build, calibrate, spikes_of
 
 DIFFERING = 0.1
