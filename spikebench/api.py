@@ -4,19 +4,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from spikebench import runner
 from spikebench.analysis.pairs import Pairs
 from spikebench.cases.case import Case
 from spikebench.compare import Comparison
 from spikebench.compare import compare as in_pairs
 from spikebench.profile import profile as profile
 from spikebench.records.record import Record
+from spikebench.run import session as runner
 
 
 def run(cases: Iterable[Case], out: str | Path | None = None, resume: bool = False, **settings: Any) -> list[Record]:
     """Measure cases, each in fresh processes, and return their records; `out` is a JSON Lines file to append to.
 
-    `settings` are the fields of `spikebench.runner.Settings`: metrics, samples, timeout, memory_limit, budget, repeats,
+    `settings` are the fields of `spikebench.run.session.Settings`: metrics, samples, timeout, memory_limit, budget, repeats,
     threads. `spikebench.records.store.frame(records)` makes a tidy pandas frame of the result.
     """
     where = Path(out) if out is not None else None

@@ -12,7 +12,7 @@ from spikebench.analysis.pairs import Pairs, sides
 from spikebench.cases.case import Case, with_changes
 from spikebench.records import store
 from spikebench.records.record import Record
-from spikebench.runner import Session, Settings
+from spikebench.run.session import Session, Settings
 
 Progress = Callable[[int, int], None]
 

@@ -11,9 +11,9 @@ from spikebench.analysis import stats
 from spikebench.cases.case import Case, grid
 from spikebench.host import clock, environment
 from spikebench.host.cores import Cores
-from spikebench.process import Outcome, Workers
 from spikebench.records.record import Record, Status
-from spikebench.runner import JOBS, Session, Settings
+from spikebench.run.process import Outcome, Workers
+from spikebench.run.session import JOBS, Session, Settings
 
 ELSEWHERE = ("cpu", "snntorch", "spikingjelly", "norse", "sinabs")  # backends that a GPU says nothing about
 COMPILED = ("lif@compiled",)  # torch.compile takes most of a minute for each

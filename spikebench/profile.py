@@ -20,8 +20,8 @@ from spikebench.host import clock
 from spikebench.records import store
 from spikebench.records.record import Record
 from spikebench.rooms import Problem
-from spikebench.runner import Session, Settings
-from spikebench.schedule import Missing, Point, Schedule, points
+from spikebench.run.schedule import Missing, Point, Schedule, points
+from spikebench.run.session import Session, Settings
 
 AGAINST = {"cpu": ("lif@cpu", "lif@eager"), "cuda": ("lif@triton", "lif@eager")}
 LENGTHS, MODES = (100, 300, 1000), ("train", "inference")

@@ -17,7 +17,6 @@ from spikebench import rooms
 from spikebench.analysis import finding, stats
 from spikebench.analysis.finding import judge
 from spikebench.analysis.pairs import FEWEST
-from spikebench.campaign import Campaign, plan
 from spikebench.cases.case import Case, with_changes
 from spikebench.claim import Claim, Number, Statement, Weighing
 from spikebench.cli.reproduce import begins
@@ -26,6 +25,7 @@ from spikebench.plots import draw
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
 from spikebench.rooms import Problem
+from spikebench.run.campaign import Campaign, plan
 
 HERE = Path(__file__).parents[1]
 LAYER = Weighing(

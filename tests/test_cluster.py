@@ -54,8 +54,8 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from spikebench.cases.case import Case
-from spikebench.cluster import Cluster
-from spikebench.runner import Settings, run
+from spikebench.run.cluster import Cluster
+from spikebench.run.session import Settings, run
 
 paper, out = sys.argv[1:3]
 names = ["Flaky", "Killer"] + ["Fine"] * 38

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from spikebench import runner
 from spikebench.cases.case import Case
 from spikebench.records import store
 from spikebench.records.record import Record
 from spikebench.rooms import Problem
+from spikebench.run import session as runner
 
 SUBJECTS = """
 import ctypes, os, signal, subprocess, sys, time
@@ -207,7 +207,7 @@ def test_the_worker_dies_with_its_parent(tmp_path: Path) -> None:
 
     code = (
         "import os, signal, time\n"
-        "from spikebench.process import Workers\n"
+        "from spikebench.run.process import Workers\n"
         "w = Workers(1); w._start(); print(w._server.pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )

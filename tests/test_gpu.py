@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from spikebench import gpu, rooms
-from spikebench.campaign import Campaign
 from spikebench.cases.case import Case
-from spikebench.process import Outcome, Workers
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
-from spikebench.runner import Session
+from spikebench.run.campaign import Campaign
+from spikebench.run.process import Outcome, Workers
+from spikebench.run.session import Session
 
 ROOT = Path(__file__).parent.parent
 STAGES = gpu.stages()

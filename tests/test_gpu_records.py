@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from spikebench import report, runner
+from spikebench import report
 from spikebench.cases.case import Case
 from spikebench.host.monitor import Gpu, Monitor, Reading
-from spikebench.process import Outcome
 from spikebench.records.record import Measurement
-from spikebench.runner import Session, Settings, pooled
+from spikebench.run import session as runner
+from spikebench.run.process import Outcome
+from spikebench.run.session import Session, Settings, pooled
 
 CUDA = Case("lif@triton", T=8, B=2, N=4, device="cuda")
 CPU = Case("lif@eager", T=8, B=2, N=4)

@@ -15,7 +15,7 @@ from spikebench.cases import sweeps
 from spikebench.cases.case import Case
 from spikebench.loading.subject import neuron
 from spikebench.rooms import Problem
-from spikebench.runner import Session, Settings
+from spikebench.run.session import Session, Settings
 from spikebench.verify.gate import gate
 
 LIBRARIES = sweeps.LIBRARIES

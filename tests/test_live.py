@@ -13,9 +13,9 @@ from spikebench.analysis import noise, stats
 from spikebench.cases.case import Case
 from spikebench.compare import compare
 from spikebench.host import clock, environment
-from spikebench.process import Workers
 from spikebench.records.record import Record
-from spikebench.runner import Session, Settings
+from spikebench.run.process import Workers
+from spikebench.run.session import Session, Settings
 
 WORK = """
 from torch import nn

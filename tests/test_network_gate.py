@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spikebench.cases.case import Case
-from spikebench.runner import Session, Settings
+from spikebench.run.session import Session, Settings
 from spikebench.verify import network_gate
 from spikebench.verify.network_gate import compare
 

@@ -10,9 +10,9 @@ from spikebench import rooms
 from spikebench.cases.case import Case, parse_network
 from spikebench.network import Classifier, Layers, OutputLayer, load
 from spikebench.neurons.lif import LIF
-from spikebench.process import Outcome
 from spikebench.rooms import Problem
-from spikebench.runner import Session, Settings, run
+from spikebench.run.process import Outcome
+from spikebench.run.session import Session, Settings, run
 from spikebench.workloads.layer import build as build_layer
 from spikebench.workloads.network import build, layer_rates
 

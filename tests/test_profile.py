@@ -21,8 +21,8 @@ from spikebench.cli.profile import show
 from spikebench.compare import Comparison
 from spikebench.profile import Profile, profile
 from spikebench.rooms import Problem
-from spikebench.runner import Session, Settings
-from spikebench.schedule import Missing, Point
+from spikebench.run.schedule import Missing, Point
+from spikebench.run.session import Session, Settings
 
 HERE = Path(__file__).parents[1]
 NEURONS = Path(__file__).with_name("foreign_neurons.py")

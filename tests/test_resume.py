@@ -24,7 +24,7 @@ from spikebench.records import store
 from spikebench.records.record import Measurement, Record
 from spikebench.report_rows import trainings
 from spikebench.rooms import Problem
-from spikebench.runner import Session, Settings
+from spikebench.run.session import Session, Settings
 from spikebench.task import Dataset, Sequences
 from spikebench.workloads.training import Epoch, Recipe, Run, build, train
 

@@ -14,15 +14,16 @@ from typing import Any, ClassVar
 
 import pytest
 
-from spikebench import metric, runner
+from spikebench import metric
 from spikebench.cases.case import Case, grid
 from spikebench.compare import compare
 from spikebench.host.clock import FakeClock
 from spikebench.metric import Plan, Running, warm_up
 from spikebench.metrics import latency
-from spikebench.process import Outcome, Turns
 from spikebench.records import store
 from spikebench.records.record import Record, Status
+from spikebench.run import session as runner
+from spikebench.run.process import Outcome, Turns
 
 HERE = Path(__file__).parents[1]
 SWEEP = ["run", "--subject", "lif@eager", "-T", "8,16,24,32,40,48,56,64", "-B", "2", "-N", "8", "--samples", "3"]

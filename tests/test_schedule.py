@@ -7,8 +7,8 @@ import pytest
 
 from spikebench import verdict
 from spikebench.profile import GRACE, Profile
-from spikebench.runner import Settings
-from spikebench.schedule import Missing, Point, Schedule, points
+from spikebench.run.schedule import Missing, Point, Schedule, points
+from spikebench.run.session import Settings
 
 MINE, BASELINES = "mine.py:Neuron@eager", ["lif@cpu", "lif@eager"]
 LENGTHS, MODES = [100, 300, 1000], ["train", "inference"]

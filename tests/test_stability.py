@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from spikebench import runner
 from spikebench.analysis import stability
 from spikebench.cases.case import Case
 from spikebench.host.clock import CpuClock, FakeClock
@@ -13,6 +12,7 @@ from spikebench.host.monitor import Gpu, Monitor, Reading
 from spikebench.metric import Plan, Running
 from spikebench.metrics import latency
 from spikebench.records.record import Measurement, Record
+from spikebench.run import session as runner
 
 CASE = Case("lif@eager", T=4, B=1, N=4)
 

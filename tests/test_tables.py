@@ -17,7 +17,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from spikebench import claim, plots, process, rooms, runner, units, verdict
+from spikebench import claim, plots, rooms, units, verdict
 from spikebench.analysis import finding, paired, stats
 from spikebench.cases import case
 from spikebench.cli import layout, look, reproduce, tables, train
@@ -27,6 +27,8 @@ from spikebench.compare import Comparison
 from spikebench.profile import Profile
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
+from spikebench.run import process
+from spikebench.run import session as runner
 
 RESULTS = Path(__file__).parent.parent / "results"
 EPYC, OTHER = RESULTS / "amd-epyc-2c", RESULTS / "amd-epyc-f25m1-2c"

@@ -27,7 +27,7 @@ def check(
 ) -> None:
     """Check what a neuron computes and whether it is what it declares. A foreign subject's code is executed."""
     from spikebench import rooms
-    from spikebench.process import Workers
+    from spikebench.run.process import Workers
 
     wanted = rooms.names("neurons") if subjects == ["all"] else subjects
     names = [str(parse_subject(s)) for s in wanted]

@@ -18,7 +18,7 @@ from spikebench.host import environment
 from spikebench.records import store
 from spikebench.records.record import Record
 from spikebench.rooms import Problem
-from spikebench.runner import Settings
+from spikebench.run.session import Settings
 
 TESTS = Path("tests/gpu")
 
@@ -138,7 +138,7 @@ def _claims(session: tour.Borrowed, file: Path, tiny: bool, sum_up: Callable[[li
     Their gates come first, side by side: at T = 10,000 they take as long as the timings.
     """
     from spikebench import claim as claims
-    from spikebench.campaign import Campaign, plan
+    from spikebench.run.campaign import Campaign, plan
 
     records: list[Record] = []
     campaign = Campaign(session, file, records, None)

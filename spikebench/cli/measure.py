@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from spikebench.compare import Comparison
-    from spikebench.executor import Executor
-    from spikebench.runner import Settings
+    from spikebench.run.executor import Executor
+    from spikebench.run.session import Settings
 
 
 def add_to(app: typer.Typer) -> None:
@@ -74,7 +74,7 @@ def run(
     as_json: o.Json = False,
 ) -> None:
     """Measure the cases of a sweep, or of the subjects and sizes given."""
-    from spikebench import runner
+    from spikebench.run import session as runner
 
     given = {k: v for k, v in {"device": device, "dtype": dtype, "rate": rate}.items() if v is not None}
     given |= o.what(workload, network)
@@ -117,7 +117,7 @@ def _executor(name: str, settings: "Settings", accelerators: str, config: Path |
         raise Problem(f"no executor {name!r}; there are local, parsl")
     if name == "local":
         return None
-    from spikebench.cluster import Cluster
+    from spikebench.run.cluster import Cluster
 
     return Cluster(settings, accelerators.split(","), config)
 
@@ -125,7 +125,7 @@ def _executor(name: str, settings: "Settings", accelerators: str, config: Path |
 def _companion(companion: sweeps.Companion, settings: "Settings", where: Path, quiet: bool) -> list[Record]:
     """Measure the pairs and the trainings that go with a sweep; the records are appended to `where`."""
     from spikebench.compare import compare as in_pairs
-    from spikebench.runner import Session
+    from spikebench.run.session import Session
 
     records: list[Record] = []
     few = replace(settings, samples=min(10, settings.samples))  # processes tell more than samples, and cost time
@@ -267,7 +267,7 @@ def _pairs(
     from spikebench.analysis.pairs import Pairs
     from spikebench.compare import compare as in_pairs
     from spikebench.compare import together
-    from spikebench.runner import Session
+    from spikebench.run.session import Session
 
     rows: list[Comparison] = []
     plan, floors = Pairs.of(pairs), noise.recorded(_floor_file(), metric)

@@ -114,7 +114,7 @@ def settings(
     **more: Any,
 ) -> Any:
     """Runner settings from the options."""
-    from spikebench.runner import DEFAULT_METRICS, Settings
+    from spikebench.run.session import DEFAULT_METRICS, Settings
 
     if isolation not in ("fork", "spawn"):
         raise Problem(f"no isolation {isolation!r}; there are fork, spawn")

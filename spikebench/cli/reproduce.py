@@ -25,7 +25,7 @@ from spikebench.records.record import Record
 from spikebench.rooms import Problem
 
 if TYPE_CHECKING:
-    from spikebench.runner import Session, Settings
+    from spikebench.run.session import Session, Settings
 
 Named = list[tuple[str, Claim]]
 
@@ -90,8 +90,8 @@ def _measured(
     named: Named, full: bool, settings: "Settings", where: Path, resume: bool, data_root: Path | None
 ) -> list[Record]:
     """Measure what the claims ask for, claim by claim; records are appended as they come, and returned with the resumed."""
-    from spikebench.campaign import Campaign, plan
-    from spikebench.runner import Session
+    from spikebench.run.campaign import Campaign, plan
+    from spikebench.run.session import Session
 
     with Session(settings) as session:
         records = _recorded(where, session) if resume else []

@@ -20,7 +20,7 @@ from spikebench.report_rows import CEILING, trainings
 from spikebench.rooms import Problem
 
 if TYPE_CHECKING:
-    from spikebench.runner import Session
+    from spikebench.run.session import Session
 
 _EPOCH = re.compile(r"epoch (\d+)/(\S+) loss (\S+)")
 
@@ -53,7 +53,7 @@ def train(
     as_json: o.Json = False,
 ) -> None:
     """Train a network of each neuron on a task: accuracy, time per epoch, spike rates."""
-    from spikebench.runner import Session, Settings
+    from spikebench.run.session import Session, Settings
 
     changes = dict(_pair(text) for text in recipe or [])
     changes |= {} if epochs is None else {"epochs": epochs}

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from spikebench.cases.case import Case
-from spikebench.executor import Job
 from spikebench.host import clock
 from spikebench.records.record import Record
 from spikebench.rooms import Problem
-from spikebench.runner import Session, Settings
+from spikebench.run.executor import Job
+from spikebench.run.session import Session, Settings
 
 RETRIES = 2
 # Parsl's interchange would outlive a run that is killed, and its workers with it
@@ -106,7 +106,7 @@ def _here(accelerators: Sequence[str], folder: str) -> Any:
     from parsl.executors import HighThroughputExecutor  # pyright: ignore[reportMissingImports]
     from parsl.providers import LocalProvider  # pyright: ignore[reportMissingImports]
 
-    programs, package = Path(sys.executable).parent, Path(__file__).parents[1]
+    programs, package = Path(sys.executable).parent, Path(__file__).parents[2]
     start = [sys.executable, "-c", INTERCHANGE, str(programs / "interchange.py")]
     paths = f'export PATH="{programs}:$PATH" PYTHONPATH="{package}:$PYTHONPATH"'
     executor = HighThroughputExecutor(

@@ -14,13 +14,13 @@ from typing import Any, cast, get_args
 from spikebench import rooms
 from spikebench.analysis import stability
 from spikebench.cases.case import Case, Mode, with_changes
-from spikebench.executor import Executor, Job, Local
 from spikebench.host import clock, environment
 from spikebench.host.cores import Cores
 from spikebench.host.monitor import Monitor
-from spikebench.process import Outcome, Turns, Workers
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record, Status
+from spikebench.run.executor import Executor, Job, Local
+from spikebench.run.process import Outcome, Turns, Workers
 
 DEFAULT_METRICS = ("latency", "compile_time", "copy", "spike_rate", "peak_memory")
 TRIES = 3  # of a case that is unsteady, when strict

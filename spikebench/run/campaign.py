@@ -9,7 +9,7 @@ from spikebench.cases.case import Case
 from spikebench.claim import Question, Weighing
 from spikebench.records import store
 from spikebench.records.record import Record
-from spikebench.runner import Session
+from spikebench.run.session import Session
 
 Tell = Callable[[str, Case], None]
 

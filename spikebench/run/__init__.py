@@ -1,0 +1,1 @@
+"""Who measures what, when and where: sessions, worker processes, executors, campaigns."""
