@@ -13,11 +13,12 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 import spikebench
-from spikebench import claim, report_rows, rooms, units
+from spikebench import claim, rooms, units
 from spikebench.analysis import finding, floor, stats
-from spikebench.pages import page as claim_page
 from spikebench.records import store
 from spikebench.records.record import Record
+from spikebench.report import rows as report_rows
+from spikebench.report.claim_page import page as claim_page
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results" / "amd-epyc-f25m1-2c"

@@ -91,8 +91,8 @@ print("lif@cpu against lif@eager:", units.ratio(ratio.estimate, ratio.low, ratio
 # %%
 from tempfile import TemporaryDirectory
 
-from spikebench import report
 from spikebench.plots import draw
+from spikebench.report import html as report
 
 with TemporaryDirectory() as folder:
     for path in draw("speedup", table, Path(folder)):

@@ -12,13 +12,14 @@ from typing import Any
 import cloudpickle
 from torch import nn
 
-from spikebench import report, verdict
 from spikebench.analysis import stats
 from spikebench.cases.case import PICKLED, Case, Subject, grid, parse_subject, read_value, with_changes
 from spikebench.compare import Comparison, judge, together
 from spikebench.host import clock
 from spikebench.records import store
 from spikebench.records.record import Record
+from spikebench.report import html as report
+from spikebench.report import profile_page as verdict
 from spikebench.rooms import Problem
 from spikebench.run.schedule import Missing, Point, Schedule, points
 from spikebench.run.session import Session, Settings

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from spikebench import export
 from spikebench.records import store
 from spikebench.records.origin import origin
 from spikebench.records.record import Measurement, Record
+from spikebench.report import export
 from spikebench.rooms import Problem
 
 RESULTS = Path(__file__).parents[1] / "results" / "amd-epyc-f25m1-2c"

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from spikebench import report
 from spikebench.cases.case import Case
 from spikebench.host.monitor import Gpu, Monitor, Reading
 from spikebench.records.record import Measurement
+from spikebench.report import html as report
 from spikebench.run import session as runner
 from spikebench.run.process import Outcome
 from spikebench.run.session import Session, Settings, pooled

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from spikebench import export, report, report_rows, units, verdict
+from spikebench import units
 from spikebench.analysis import difference, floor, growth, noise, paired
 from spikebench.cases.case import Case, with_changes
 from spikebench.cli.tables import comparison_table
@@ -21,6 +21,10 @@ from spikebench.plots import figures, kinds, speedup, style, waterfall
 from spikebench.profile import Profile, _compared
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
+from spikebench.report import export
+from spikebench.report import html as report
+from spikebench.report import profile_page as verdict
+from spikebench.report import rows as report_rows
 from spikebench.rooms import Problem
 
 RESULTS = Path(__file__).parent.parent / "results" / "amd-epyc-f25m1-2c"

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 
 import spikebench as sb
-from spikebench import verdict
 from spikebench.analysis import paired, stats
 from spikebench.cases.case import Case, parse_subject
 from spikebench.cli.profile import show
 from spikebench.compare import Comparison
 from spikebench.profile import Profile, profile
+from spikebench.report import profile_page as verdict
 from spikebench.rooms import Problem
 from spikebench.run.schedule import Missing, Point
 from spikebench.run.session import Session, Settings

@@ -12,10 +12,11 @@ from typing import Any
 import browser
 import pytest
 
-from spikebench import report, report_rows
 from spikebench.records import store
 from spikebench.records.origin import by_origin
 from spikebench.records.record import Measurement, Record
+from spikebench.report import html as report
+from spikebench.report import rows as report_rows
 from spikebench.rooms import Problem
 
 ROOT = Path(__file__).parent.parent

@@ -22,7 +22,7 @@ from spikebench.p_spikessm import GeluSampler, PSpikeSSM
 from spikebench.plots import draw, learning, style
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
-from spikebench.report_rows import trainings
+from spikebench.report.rows import trainings
 from spikebench.rooms import Problem
 from spikebench.run.session import Session, Settings
 from spikebench.task import Dataset, Sequences

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from spikebench import verdict
 from spikebench.profile import GRACE, Profile
+from spikebench.report import profile_page as verdict
 from spikebench.run.schedule import Missing, Point, Schedule, points
 from spikebench.run.session import Settings
 

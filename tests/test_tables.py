@@ -17,7 +17,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from spikebench import claim, plots, rooms, units, verdict
+from spikebench import claim, plots, rooms, units
 from spikebench.analysis import finding, paired, stats
 from spikebench.cases import case
 from spikebench.cli import layout, look, reproduce, tables, train
@@ -27,6 +27,7 @@ from spikebench.compare import Comparison
 from spikebench.profile import Profile
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
+from spikebench.report import profile_page as verdict
 from spikebench.run import process
 from spikebench.run import session as runner
 
@@ -231,7 +232,7 @@ def profiled() -> Printed:
 
 
 def trained() -> Printed:
-    from spikebench.report_rows import trainings
+    from spikebench.report.rows import trainings
 
     records = store.load([str(OTHER / "fsdd.jsonl"), str(OTHER / "fsdd70.jsonl")])
     rows = trainings(records)

@@ -121,7 +121,7 @@ def _object(text: str | None) -> dict[str, Any] | None:
 
 def show(made: Any) -> None:
     """The verdict as tables on a terminal."""
-    from spikebench import verdict
+    from spikebench.report import profile_page as verdict
 
     say(verdict.short(made.subject), "bold")
     for note in [f"made as {made.way['made']}", *made.way["notes"]] if made.way else []:

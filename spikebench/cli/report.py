@@ -24,7 +24,7 @@ def report(
     baseline: Annotated[str | None, typer.Option(help="Baseline of the verdicts (default: lif@eager).")] = None,
 ) -> None:
     """Write one HTML file with verdicts, tables, figures, environments and reasons; it needs no network."""
-    from spikebench.report import write
+    from spikebench.report.html import write
 
     notes: list[str] = []
     records = _load(files, notes)
@@ -43,7 +43,7 @@ def export(
     ] = None,
 ) -> None:
     """Hand records on: every sample as CSV or Parquet, or figures for Bencher or github-action-benchmark."""
-    from spikebench.export import write
+    from spikebench.report.export import write
 
     where = out or Path("out") / f"export.{ENDINGS.get(to, to)}"
     count = write(_load(files, []), to, where)

@@ -19,9 +19,9 @@ from spikebench.cli import options as o
 from spikebench.cli import tables
 from spikebench.cli.tables import notes, say, stderr_progress, stdout, table
 from spikebench.host import clock, environment
-from spikebench.pages import page
 from spikebench.records import store
 from spikebench.records.record import Record
+from spikebench.report.claim_page import page
 from spikebench.rooms import Problem
 
 if TYPE_CHECKING:

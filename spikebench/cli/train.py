@@ -16,7 +16,7 @@ from spikebench.cli.tables import notes, stderr_progress, stdout, table
 from spikebench.host import environment
 from spikebench.records import store
 from spikebench.records.record import Record
-from spikebench.report_rows import CEILING, trainings
+from spikebench.report.rows import CEILING, trainings
 from spikebench.rooms import Problem
 
 if TYPE_CHECKING:

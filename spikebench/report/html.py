@@ -13,13 +13,13 @@ from typing import Any
 from jinja2 import Environment
 from markdown_it import MarkdownIt
 
-from spikebench import report_rows as rows
 from spikebench import units
 from spikebench.analysis import noise, paired
 from spikebench.analysis.growth import growth_rows
 from spikebench.records import store
 from spikebench.records.origin import apart, by_origin
 from spikebench.records.record import Record
+from spikebench.report import rows
 from spikebench.rooms import Problem
 
 BASELINE = "lif@eager"
@@ -79,7 +79,9 @@ def page(
     environments, index = rows.environments(records)
     template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template.filters["sha256"] = lambda text: base64.b64encode(hashlib.sha256(str(text).encode()).digest()).decode()
-    return template.from_string(resources.files("spikebench").joinpath("_report.html").read_text("utf-8")).render(
+    return template.from_string(
+        resources.files("spikebench.report").joinpath("_report.html").read_text("utf-8")
+    ).render(
         title=title,
         lead=_html(lead),
         facts=rows.facts(records),
@@ -184,8 +186,9 @@ def _where(r: Record) -> str:
 
 def _claims(records: Sequence[Record]) -> list[dict[str, str]]:
     """The pages of the claims that these records of one origin say something about."""
-    from spikebench import claim, pages
+    from spikebench import claim
     from spikebench.analysis import finding
+    from spikebench.report import claim_page as pages
 
     found: list[dict[str, str]] = []
     for name, c in claim.every():
