@@ -6,9 +6,9 @@ from typing import Any
 
 from spikebench.analysis.pairs import Pairs
 from spikebench.cases.case import Case
-from spikebench.compare import Comparison
-from spikebench.compare import compare as in_pairs
-from spikebench.profile import profile as profile
+from spikebench.experiments.compare import Comparison
+from spikebench.experiments.compare import compare as in_pairs
+from spikebench.experiments.profile import profile as profile
 from spikebench.records.record import Record
 from spikebench.run import session as runner
 

@@ -38,7 +38,7 @@ def test_what_is_compiled_ahead_is_what_a_launch_looks_for(tmp_path: Path) -> No
     from spikebench.cases.case import Case
 
     case = Case("lif@triton", T=256, B=4, N=96, device="cuda")
-    command = [sys.executable, "-m", "spikebench.ahead", str(tmp_path), "90", "1"]
+    command = [sys.executable, "-m", "spikebench.experiments.ahead", str(tmp_path), "90", "1"]
     said = subprocess.run(
         command, input=json.dumps(case.to_json()), cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -20,12 +20,12 @@ from spikebench.analysis.pairs import FEWEST
 from spikebench.cases.case import Case, with_changes
 from spikebench.claim import Claim, Number, Statement, Weighing
 from spikebench.cli.reproduce import begins
+from spikebench.experiments.campaign import Campaign, plan
 from spikebench.plots import draw
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
 from spikebench.report.claim_page import page
 from spikebench.rooms import Problem
-from spikebench.run.campaign import Campaign, plan
 
 HERE = Path(__file__).parents[1]
 LAYER = Weighing(

@@ -183,7 +183,7 @@ def test_reading_rooms_import_neither_torch_nor_numba(module: str) -> None:
 
 def test_public_names_are_what_they_are_called() -> None:
     code = (
-        "import spikebench as sb, spikebench.neuron, spikebench.compare, torch\n"
+        "import spikebench as sb, spikebench.neuron, spikebench.experiments.compare, torch\n"
         "m = sb.neuron('lif[reset=soft]@eager', N=4, T=8)\n"
         "print(tuple(m(torch.zeros(8, 2, 4)).shape), [n for n in sb.__all__ if not hasattr(sb, n)])"
     )
@@ -216,7 +216,7 @@ def test_a_comparison_of_long_names_shows_its_numbers_whole(capsys: pytest.Captu
     from spikebench.analysis import paired, stats
     from spikebench.cases.case import Case
     from spikebench.cli.tables import comparison_table
-    from spikebench.compare import Comparison
+    from spikebench.experiments.compare import Comparison
 
     base, other = "lif[detach_reset=true,reset=hard,slope=1.0,surrogate=fast_sigmoid]@", "a" * 60
     ratio = stats.paired_ratio([4.0, 4.1, 4.2, 4.0, 4.1], [0.101, 0.1, 0.102, 0.1, 0.1])

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from spikebench import gpu, rooms
+from spikebench import rooms
 from spikebench.cases.case import Case
+from spikebench.experiments import gpu
+from spikebench.experiments.campaign import Campaign
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
-from spikebench.run.campaign import Campaign
 from spikebench.run.process import Outcome, Workers
 from spikebench.run.session import Session
 

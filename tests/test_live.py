@@ -11,7 +11,7 @@ import pytest
 
 from spikebench.analysis import noise, stats
 from spikebench.cases.case import Case
-from spikebench.compare import compare
+from spikebench.experiments.compare import compare
 from spikebench.host import clock, environment
 from spikebench.records.record import Record
 from spikebench.run.process import Workers

@@ -16,9 +16,9 @@ from spikebench import units
 from spikebench.analysis import difference, floor, growth, noise, paired
 from spikebench.cases.case import Case, with_changes
 from spikebench.cli.tables import comparison_table
-from spikebench.compare import judge, together
+from spikebench.experiments.compare import judge, together
+from spikebench.experiments.profile import Profile, _compared
 from spikebench.plots import figures, kinds, speedup, style, waterfall
-from spikebench.profile import Profile, _compared
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
 from spikebench.report import export

@@ -17,8 +17,8 @@ import spikebench as sb
 from spikebench.analysis import paired, stats
 from spikebench.cases.case import Case, parse_subject
 from spikebench.cli.profile import show
-from spikebench.compare import Comparison
-from spikebench.profile import Profile, profile
+from spikebench.experiments.compare import Comparison
+from spikebench.experiments.profile import Profile, profile
 from spikebench.report import profile_page as verdict
 from spikebench.rooms import Problem
 from spikebench.run.schedule import Missing, Point

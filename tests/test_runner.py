@@ -16,7 +16,7 @@ import pytest
 
 from spikebench import metric
 from spikebench.cases.case import Case, grid
-from spikebench.compare import compare
+from spikebench.experiments.compare import compare
 from spikebench.host.clock import FakeClock
 from spikebench.metric import Plan, Running, warm_up
 from spikebench.metrics import latency

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from spikebench.profile import GRACE, Profile
+from spikebench.experiments.profile import GRACE, Profile
 from spikebench.report import profile_page as verdict
 from spikebench.run.schedule import Missing, Point, Schedule, points
 from spikebench.run.session import Settings

@@ -23,8 +23,8 @@ from spikebench.cases import case
 from spikebench.cli import layout, look, reproduce, tables, train
 from spikebench.cli import profile as profile_command
 from spikebench.cli.app import app
-from spikebench.compare import Comparison
-from spikebench.profile import Profile
+from spikebench.experiments.compare import Comparison
+from spikebench.experiments.profile import Profile
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
 from spikebench.report import profile_page as verdict

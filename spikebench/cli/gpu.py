@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
-from spikebench import gpu as tour
 from spikebench.cases.case import Case
 from spikebench.cli import options as o
+from spikebench.experiments import gpu as tour
 from spikebench.host import environment
 from spikebench.records import store
 from spikebench.records.record import Record
@@ -92,7 +92,7 @@ def _compile(folder: Path, capability: int, tiny: bool, budget: tour.Budget) -> 
         _say("no kernels are compiled ahead: triton is not installed")
         return
     cases = dict.fromkeys(c for stage in tour.stages("cuda", tiny) for c in stage.cases if c.parsed.backend == "triton")
-    command = [sys.executable, "-m", "spikebench.ahead", str(folder), str(capability)]
+    command = [sys.executable, "-m", "spikebench.experiments.ahead", str(folder), str(capability)]
     text = "\n".join(json.dumps(c.to_json()) for c in cases)
     try:
         done = subprocess.run(
@@ -138,7 +138,7 @@ def _claims(session: tour.Borrowed, file: Path, tiny: bool, sum_up: Callable[[li
     Their gates come first, side by side: at T = 10,000 they take as long as the timings.
     """
     from spikebench import claim as claims
-    from spikebench.run.campaign import Campaign, plan
+    from spikebench.experiments.campaign import Campaign, plan
 
     records: list[Record] = []
     campaign = Campaign(session, file, records, None)

@@ -30,7 +30,7 @@ from spikebench.rooms import Problem
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spikebench.compare import Comparison
+    from spikebench.experiments.compare import Comparison
     from spikebench.run.executor import Executor
     from spikebench.run.session import Settings
 
@@ -124,7 +124,7 @@ def _executor(name: str, settings: "Settings", accelerators: str, config: Path |
 
 def _companion(companion: sweeps.Companion, settings: "Settings", where: Path, quiet: bool) -> list[Record]:
     """Measure the pairs and the trainings that go with a sweep; the records are appended to `where`."""
-    from spikebench.compare import compare as in_pairs
+    from spikebench.experiments.compare import compare as in_pairs
     from spikebench.run.session import Session
 
     records: list[Record] = []
@@ -265,8 +265,8 @@ def _pairs(
 ) -> "list[Comparison]":
     """Live pairs of each job's subjects at its case, with one progress bar; verdicts as those of many cases."""
     from spikebench.analysis.pairs import Pairs
-    from spikebench.compare import compare as in_pairs
-    from spikebench.compare import together
+    from spikebench.experiments.compare import compare as in_pairs
+    from spikebench.experiments.compare import together
     from spikebench.run.session import Session
 
     rows: list[Comparison] = []

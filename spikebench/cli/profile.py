@@ -52,8 +52,8 @@ def profile(
     only code that you would run yourself. What it prints is captured; a crash or a hang becomes a status.
     A subject without a definition to compare with is flagged `ungated` and can win no claim; see --like.
     """
-    from spikebench.profile import FIRST, SLOW
-    from spikebench.profile import profile as weigh
+    from spikebench.experiments.profile import FIRST, SLOW
+    from spikebench.experiments.profile import profile as weigh
 
     settings = o.settings(
         metric or list(FIRST),

@@ -90,7 +90,7 @@ def _measured(
     named: Named, full: bool, settings: "Settings", where: Path, resume: bool, data_root: Path | None
 ) -> list[Record]:
     """Measure what the claims ask for, claim by claim; records are appended as they come, and returned with the resumed."""
-    from spikebench.run.campaign import Campaign, plan
+    from spikebench.experiments.campaign import Campaign, plan
     from spikebench.run.session import Session
 
     with Session(settings) as session:

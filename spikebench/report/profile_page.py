@@ -10,11 +10,11 @@ from spikebench import units
 from spikebench.analysis import stats
 from spikebench.analysis.paired import Scaling, scalings
 from spikebench.analysis.pairs import FEWEST
-from spikebench.compare import Comparison
+from spikebench.experiments.compare import Comparison
 from spikebench.records.record import Record
 
 if TYPE_CHECKING:
-    from spikebench.profile import Profile
+    from spikebench.experiments.profile import Profile
 
 REFUSING = ("run", "shape", "determinism", "causality", "state", "facts", "definition")
 

@@ -1,4 +1,4 @@
-"""`python -m spikebench.ahead FOLDER CAPABILITY JOBS` compiles what triton cases launch, one in JSON on each line of stdin.
+"""`python -m spikebench.experiments.ahead FOLDER CAPABILITY JOBS` compiles what triton cases launch, one in JSON on each line of stdin.
 
 It needs no GPU. The folder is triton's own cache, and can be carried to where there is one.
 """

@@ -1,0 +1,1 @@
+"""What a person asks for: comparisons, profiles, a visit to a GPU."""
