@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from spikebench.analysis.comparison import Comparison
 from spikebench.analysis.pairs import Pairs
 from spikebench.cases.case import Case
-from spikebench.experiments.compare import Comparison
 from spikebench.experiments.compare import compare as in_pairs
 from spikebench.experiments.profile import profile as profile
 from spikebench.records.record import Record

@@ -9,8 +9,8 @@ from functools import lru_cache
 from typing import Any, Literal, cast
 
 from spikebench import rooms
-from spikebench.analysis.pairs import FEWEST
 from spikebench.cases.case import Case, parse_subject, with_changes
+from spikebench.records.record import FEWEST
 
 KERNELS = {"cpu": "cpu", "cuda": "triton"}
 Read = Literal["primary", "secondary", "code"]

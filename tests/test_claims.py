@@ -16,14 +16,13 @@ from spikebench import claim as claims
 from spikebench import rooms
 from spikebench.analysis import finding, stats
 from spikebench.analysis.finding import judge
-from spikebench.analysis.pairs import FEWEST
 from spikebench.cases.case import Case, with_changes
 from spikebench.claim import Claim, Number, Statement, Weighing
 from spikebench.cli.reproduce import begins
 from spikebench.experiments.campaign import Campaign, plan
 from spikebench.plots import draw
 from spikebench.records import store
-from spikebench.records.record import Measurement, Record
+from spikebench.records.record import FEWEST, Measurement, Record
 from spikebench.report.claim_page import page
 from spikebench.rooms import Problem
 

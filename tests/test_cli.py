@@ -214,9 +214,9 @@ def test_a_sweep_samples_what_it_is_read_by(tmp_path: Path) -> None:
 def test_a_comparison_of_long_names_shows_its_numbers_whole(capsys: pytest.CaptureFixture[str]) -> None:
     from spikebench import units
     from spikebench.analysis import paired, stats
+    from spikebench.analysis.comparison import Comparison
     from spikebench.cases.case import Case
     from spikebench.cli.tables import comparison_table
-    from spikebench.experiments.compare import Comparison
 
     base, other = "lif[detach_reset=true,reset=hard,slope=1.0,surrogate=fast_sigmoid]@", "a" * 60
     ratio = stats.paired_ratio([4.0, 4.1, 4.2, 4.0, 4.1], [0.101, 0.1, 0.102, 0.1, 0.1])

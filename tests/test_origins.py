@@ -14,9 +14,9 @@ import pytest
 
 from spikebench import units
 from spikebench.analysis import difference, floor, growth, noise, paired
+from spikebench.analysis.comparison import judge, together
 from spikebench.cases.case import Case, with_changes
 from spikebench.cli.tables import comparison_table
-from spikebench.experiments.compare import judge, together
 from spikebench.experiments.profile import Profile, _compared
 from spikebench.plots import figures, kinds, speedup, style, waterfall
 from spikebench.records import store

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 import spikebench as sb
 from spikebench.analysis import paired, stats
+from spikebench.analysis.comparison import Comparison
 from spikebench.cases.case import Case, parse_subject
 from spikebench.cli.profile import show
-from spikebench.experiments.compare import Comparison
 from spikebench.experiments.profile import Profile, profile
 from spikebench.report import profile_page as verdict
 from spikebench.rooms import Problem

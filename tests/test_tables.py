@@ -19,11 +19,11 @@ from rich.console import Console
 
 from spikebench import claim, plots, rooms, units
 from spikebench.analysis import finding, paired, stats
+from spikebench.analysis.comparison import Comparison
 from spikebench.cases import case
 from spikebench.cli import layout, look, reproduce, tables, train
 from spikebench.cli import profile as profile_command
 from spikebench.cli.app import app
-from spikebench.experiments.compare import Comparison
 from spikebench.experiments.profile import Profile
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record

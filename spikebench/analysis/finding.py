@@ -9,10 +9,10 @@ from spikebench import units
 from spikebench.analysis import stats
 from spikebench.analysis.growth import growth_rows
 from spikebench.analysis.paired import by_origin, compared
-from spikebench.analysis.pairs import FEWEST, WIDEST
+from spikebench.analysis.pairs import WIDEST
 from spikebench.cases.case import LATER_FIELDS, Case
 from spikebench.claim import Claim, Number, Question, Statement, Weighing
-from spikebench.records.record import Record
+from spikebench.records.record import FEWEST, Record
 
 Verdict = Literal["reproduced", "smaller", "contradicted", "inconclusive", "not testable here"]
 Setting = Literal["published", "other", "scaled"]

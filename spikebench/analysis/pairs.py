@@ -6,12 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from spikebench.analysis import stats
-from spikebench.records.record import Record
+from spikebench.records.record import FEWEST, Record
 from spikebench.rooms import Problem
 
 ERROR = 0.05
 FEW_TURNS = 3
-FEWEST = 5  # a verdict needs so many pairs
 WIDEST = 2.0  # a ratio is quoted as a number where the ends of its interval differ by a smaller factor
 
 

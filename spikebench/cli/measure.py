@@ -30,7 +30,7 @@ from spikebench.rooms import Problem
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spikebench.experiments.compare import Comparison
+    from spikebench.analysis.comparison import Comparison
     from spikebench.run.executor import Executor
     from spikebench.run.session import Settings
 
@@ -264,9 +264,9 @@ def _pairs(
     jobs: "Sequence[tuple[Sequence[str], Case]]", pairs: str, settings: "Settings", metric: str, out: Path | None
 ) -> "list[Comparison]":
     """Live pairs of each job's subjects at its case, with one progress bar; verdicts as those of many cases."""
+    from spikebench.analysis.comparison import together
     from spikebench.analysis.pairs import Pairs
     from spikebench.experiments.compare import compare as in_pairs
-    from spikebench.experiments.compare import together
     from spikebench.run.session import Session
 
     rows: list[Comparison] = []

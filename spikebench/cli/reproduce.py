@@ -13,14 +13,13 @@ from spikebench import claim as claims
 from spikebench import rooms
 from spikebench.analysis import finding
 from spikebench.analysis.finding import Finding
-from spikebench.analysis.pairs import FEWEST
 from spikebench.claim import Claim, Weighing
 from spikebench.cli import options as o
 from spikebench.cli import tables
 from spikebench.cli.tables import notes, say, stderr_progress, stdout, table
 from spikebench.host import clock, environment
 from spikebench.records import store
-from spikebench.records.record import Record
+from spikebench.records.record import FEWEST, Record
 from spikebench.report.claim_page import page
 from spikebench.rooms import Problem
 

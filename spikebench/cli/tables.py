@@ -20,7 +20,7 @@ from spikebench.host import clock
 from spikebench.records.record import Record
 
 if TYPE_CHECKING:
-    from spikebench.experiments.compare import Comparison
+    from spikebench.analysis.comparison import Comparison
 
 Report = Callable[[str, Case, int, int], None]
 EVERY = 5.0  # seconds between two lines of progress

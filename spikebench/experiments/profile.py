@@ -13,8 +13,8 @@ import cloudpickle
 from torch import nn
 
 from spikebench.analysis import stats
+from spikebench.analysis.comparison import Comparison, judge, together
 from spikebench.cases.case import PICKLED, Case, Subject, grid, parse_subject, read_value, with_changes
-from spikebench.experiments.compare import Comparison, judge, together
 from spikebench.host import clock
 from spikebench.records import store
 from spikebench.records.record import Record

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 SCHEMA = 1
+FEWEST = 5  # pairs that a verdict takes
 
 Status = Literal["ok", "skipped", "refused", "wrong", "oom", "timeout", "failed", "lost"]
 MeasurementStatus = Literal["ok", "unavailable", "failed"]

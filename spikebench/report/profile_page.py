@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from spikebench import units
 from spikebench.analysis import stats
+from spikebench.analysis.comparison import Comparison
 from spikebench.analysis.paired import Scaling, scalings
-from spikebench.analysis.pairs import FEWEST
-from spikebench.experiments.compare import Comparison
-from spikebench.records.record import Record
+from spikebench.records.record import FEWEST, Record
 
 if TYPE_CHECKING:
     from spikebench.experiments.profile import Profile

@@ -1,0 +1,90 @@
+"""A comparison: one subject against a baseline in one case, what `compare`, `diff` and `profile` print as a row."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from spikebench.analysis import paired, stats
+from spikebench.cases.case import Case
+from spikebench.records.record import Record
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One subject against the baseline in one case; `ratio` is None when a side is not ok. `result` is that of `paired.compared`.
+
+    `over_cases` is the geometric mean of the ratios of the cases compared together.
+    """
+
+    subject: str
+    baseline: str
+    case: Case
+    metric: str
+    result: paired.Result
+    reason: str | None
+    over_cases: dict[str, Any] | None = None
+
+    @property
+    def ratio(self) -> stats.Ratio | None:
+        """The ratio of the pairs."""
+        return self.result.ratio
+
+    @property
+    def verdict(self) -> stats.Verdict | None:
+        """The verdict, as one of those that were compared together where `together` was asked."""
+        return self.result.verdict
+
+    @property
+    def status(self) -> str:
+        """ok, or that of the record for which there is no ratio."""
+        return self.result.status
+
+    @property
+    def medians(self) -> tuple[float, float]:
+        """Of the process medians: baseline, subject."""
+        return self.result.medians
+
+    @property
+    def q(self) -> float | None:
+        """The false discovery rate."""
+        return self.result.q
+
+    def to_json(self) -> dict[str, Any]:
+        """The row that `compare --json` prints."""
+        r = self.ratio
+        low, high = (r.low, r.high) if r and r.n > 1 else (None, None)
+        numbers = {"ratio": r and r.estimate, "low": low, "high": high, "n": self.result.n}
+        names = {"subject": self.subject, "baseline": self.baseline, "case": self.case.to_json()}
+        median = dict(zip(("median", "median_low", "median_high"), (r and r.median) or (None, None, None), strict=True))
+        many = {"p": r and r.p, "q": self.q, "over_cases": self.over_cases}
+        said = {"verdict": self.verdict, "status": self.status, "reason": self.reason}
+        finite = {k: v if v is None or math.isfinite(v) else None for k, v in numbers.items()}
+        return {**names, "metric": self.metric, **finite, **said, **median, **many}
+
+
+def judge(
+    base: Case, other: Case, base_records: list[Record], records: list[Record], metric: str, floor: float
+) -> Comparison:
+    """The comparison of two lists of records, paired by block."""
+    found = paired.compared(base_records, records, metric, floor)
+    ungated = found.ratio is not None and any("ungated" in r.flags for r in records)
+    names = (other.subject, base.subject, other, metric)
+    return Comparison(*names, found, "ungated" if ungated else found.reason)
+
+
+def together(rows: Sequence[Comparison]) -> list[Comparison]:
+    """Rows that were compared together: each with its q and its subject's mean over cases; weak verdicts fall.
+
+    Only with several cases is there anything to correct or to average.
+    """
+    made: dict[int, Comparison] = {}
+    for baseline in dict.fromkeys(row.baseline for row in rows):
+        mine = [i for i, row in enumerate(rows) if row.baseline == baseline]
+        for i, result in zip(mine, paired.corrected([rows[i].result for i in mine]), strict=True):
+            alike = [
+                r.ratio and r.ratio.estimate for r in rows if (r.subject, r.baseline) == (rows[i].subject, baseline)
+            ]
+            mean = stats.over_cases(alike) if len(alike) > 1 else None
+            made[i] = replace(rows[i], result=result, over_cases=mean)
+    return [made[i] for i in range(len(rows))]
