@@ -27,10 +27,21 @@ RESULTS = ROOT / "results" / "asv"
 HTML = ROOT / ".asv" / "html"
 LATENCY = ".track_latency"
 LEAST, ERRORS, COMMITS = 0.1, 3.0, 2  # a step: this share, this many standard errors, held for this many commits
-MEASURING = ("worker.py", "clock.py", "environment.py", "runner.py", "workload.py", "metrics/latency.py")
+# where the code is, and where it was before it had packages
+MEASURING = (
+    "worker.py",
+    "host",
+    "run",
+    "workloads",
+    "metrics/latency.py",
+    "clock.py",
+    "environment.py",
+    "runner.py",
+    "workload.py",
+)
 COMPUTING = {
     "cpu": ("backends/cpu",),
-    "eager": ("backends/eager.py", "neurons", "neuron.py", "surrogate.py", "scan.py"),
+    "eager": ("backends/eager.py", "neurons", "neuron.py", "numerics", "surrogate.py", "scan.py"),
 }
 MOST = 6  # commits named at a step
 
