@@ -23,7 +23,7 @@ def sweep(name: str) -> list[sb.Case]:
     """The cases of a sweep; none where a commit does not have it."""
     if hasattr(sb, "sweep"):
         return sb.sweep(name)
-    from spikebench.cases import sweeps  # before there was a public name
+    from spikebench import sweeps  # before there was a public name
 
     return getattr(sweeps, name, list)()
 

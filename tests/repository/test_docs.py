@@ -1,0 +1,92 @@
+"""The documentation: commands that exist, links that lead somewhere, pages that need no other server."""
+
+import re
+import shlex
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from spikebench import rooms
+from spikebench.cli.app import app
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+MADE = {f"{name}.md" for name in ("claims", "trainings", "floor", "measured", "history", "cli", "api")} | {
+    f"notebooks/{p.stem}.md" for p in (ROOT / "notebooks").glob("*.py")
+}
+MADE |= {f"{room}/{name}.md" for room in ("neurons", "claims") for name in rooms.names(room)}
+
+
+def commands() -> dict[str, Any]:
+    """The commands there are, with the options of each."""
+    group: Any = typer.main.get_command(app)
+    return {name: {o for p in c.params for o in (*p.opts, *p.secondary_opts)} for name, c in group.commands.items()}
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda p: p.name)
+def test_commands_exist(page: Path) -> None:
+    there = commands()
+    text = page.read_text().replace("\\\n", " ")
+    for line in re.findall(r"^.*\bspikebench (?=[a-z]+[ \n`])(.*)$", "\n".join(_code(text)), re.M):
+        words = shlex.split(line.split(" && ")[0].split(")")[0], comments=True)
+        assert words[0] in there, f"no command {line}"
+        if words[0] != "asv":
+            unknown = [w for w in words if re.match(r"--?[A-Za-z]", w) and w.partition("=")[0] not in there[words[0]]]
+            assert not unknown, f"{line}: {unknown}"
+
+
+def _code(text: str) -> list[str]:
+    """Lines of code: indented, or between fences."""
+    fenced = [line for part in text.split("```")[1::2] for line in part.splitlines()]
+    indented = [line for part in text.split("```")[::2] for line in part.splitlines() if line.startswith("    ")]
+    return [line for line in (*fenced, *indented) if "import " not in line]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        if not link.startswith("http"):
+            target = (page.parent / link).resolve()
+            assert target.exists() or str(target.relative_to(ROOT / "docs")) in MADE, link
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    listed = set(re.findall(r"([\w/.-]+\.md)", (ROOT / "mkdocs.yml").read_text()))
+    written = {str(p.relative_to(ROOT / "docs")) for p in PAGES}
+    assert written <= listed
+    assert listed <= written | MADE
+
+
+def test_site_builds_and_fetches_nothing(tmp_path: Path) -> None:
+    if find_spec("mkdocs") is None or find_spec("material") is None or find_spec("jupytext") is None:
+        pytest.skip("mkdocs-material and jupytext are not installed; they are the extra `docs`")
+    line = [sys.executable, "-m", "mkdocs", "build", "-q", "-d", str(tmp_path / "site")]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    pages = {str(p.relative_to(tmp_path / "site")): p.read_text() for p in (tmp_path / "site").rglob("*.html")}
+    for name, text in pages.items():
+        assert not re.search(r"""<(?:script|img|link|iframe)[^>]+(?:src|href)=["']?(?:https?:)?//""", text), name
+    for path in (tmp_path / "site").rglob("*.css"):
+        assert not re.search(r"""(?:url\(|@import )["']?(?:https?:)?//""", path.read_text()), path.name
+    assert all(f'id="{name}"' in pages["cli.html"] for name in commands())
+    assert {f"{room}/{name}.html" for room in ("neurons", "claims") for name in rooms.names(room)} <= set(pages)
+
+
+def test_the_workflow_is_one() -> None:
+    """The example of docs/recipes/github-actions.md parses, and each of its steps does something."""
+    yaml = pytest.importorskip("yaml", reason="needs PyYAML, which asv brings")
+    found = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/recipes/github-actions.md").read_text(), re.DOTALL)
+    assert found
+    runs: list[str] = []
+    for block in found:
+        jobs = yaml.safe_load(block)["jobs"]
+        steps = [step for job in jobs.values() for step in job["steps"]]
+        assert all(("uses" in step) != ("run" in step) for step in steps)
+        runs += [step.get("run", "") for step in steps]
+    text = "\n".join(runs)
+    assert "spikebench run" in text and "--fail-if-slower" in text

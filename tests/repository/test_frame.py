@@ -1,0 +1,65 @@
+"""The repository's frame: versions, pins and the citation say the same."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import spikebench
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+PINNED = ("cpu", "triton", "tasks", "nir", "test", "dev", "asv")
+
+
+def normal(name: str) -> str:
+    """A package's name as the index spells it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins() -> dict[str, str]:
+    """Versions in constraints.txt by package."""
+    lines = (line.strip() for line in (ROOT / "constraints.txt").read_text().splitlines())
+    pairs = (line.split("==") for line in lines if line and not line.startswith("#"))
+    return {normal(name): version for name, version in pairs}
+
+
+def test_version_is_the_same_everywhere() -> None:
+    cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.M)
+    assert cited is not None
+    assert spikebench.__version__ == PROJECT["version"] == cited[1]
+
+
+@pytest.mark.parametrize("requirement", [*PROJECT["dependencies"], *(r for e in PINNED for r in EXTRAS[e]), "aeon"])
+def test_requirement_is_pinned(requirement: str) -> None:
+    name, _, version = requirement.partition("==")
+    assert normal(name) in pins()
+    assert version in ("", pins()[normal(name)])
+
+
+def test_floor_plan_is_true() -> None:
+    plan = (ROOT / "README.md").read_text().split("## Floor plan")[1]
+    named = set(re.findall(r"(?<![\w./])[a-z_]+(?:\.py|/)", plan))
+    package = ROOT / "spikebench"
+    files = [p for p in package.iterdir() if not p.name.startswith(("_", ".", "py.typed"))]
+    rooms = {p.name + "/" * p.is_dir() for p in files if p.is_file() or list(p.glob("[!_.]*"))}
+    missing = sorted(rooms - named)
+    assert not missing, f"not in the floor plan: {missing}"
+    places = [ROOT, package, *package.iterdir(), ROOT / "tests"]
+    there = {n for n in named if any((place / n).exists() for place in places)}
+    assert sorted(named - there) == [], "in the floor plan only"
+
+
+def test_docs_table_of_neurons_is_what_list_prints() -> None:
+    listed = subprocess.run(
+        [sys.executable, "-m", "spikebench", "list", "neurons", "--markdown"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (ROOT / "docs" / "neurons.md").read_text() == listed.stdout, "run make figures"

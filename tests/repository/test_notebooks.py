@@ -1,0 +1,49 @@
+"""The notebooks run as plain scripts, and they measure nothing."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
+
+
+def test_there_are_four() -> None:
+    assert {p.stem for p in NOTEBOOKS} == {"tour", "explained_4000x", "own_neuron", "reading_results"}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_runs(path: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in (ROOT / "results").rglob("*.jsonl")}
+    surroundings = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-W", "error::FutureWarning", path],
+        cwd=path.parent,
+        env=surroundings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) >= 4
+    assert before == {p: p.stat().st_mtime_ns for p in (ROOT / "results").rglob("*.jsonl")}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_is_in_percent_format(path: Path) -> None:
+    text = path.read_text()
+    assert "format_name: percent" in text
+    cells = re.split(r"^# %%", text, flags=re.M)[1:]
+    assert sum(c.startswith(" [markdown]") for c in cells) >= 4
+    for cell in (c for c in cells if c.startswith(" [markdown]")):
+        assert all(line.startswith("#") or not line for line in cell.splitlines()[1:]), "text is in comments"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_measures_nothing(path: Path) -> None:
+    code = "\n".join(line for line in path.read_text().splitlines() if not line.startswith("#"))
+    assert not re.search(r"sb\.(run|compare|profile)\(|\brunner\b|perf_counter|\bclock\b|import time", code)
