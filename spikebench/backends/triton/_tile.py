@@ -1,0 +1,69 @@
+"""Tiles of time inside kernels: R steps are read before the first is worked on, and the next R are asked for by then.
+
+A tile of x [T, M] is R rows of a program's series as a tuple of R tensors [BLOCK]. Its loop has one body, whatever T is:
+
+    m, inside, width = series(M, BLOCK)
+    ahead = load(x, m, rows(0, 0, T, inside, R), width, R)
+    for t in tl.range(0, T, R, num_stages=STAGES):
+        at, there = t * width + m, rows(t, 0, T, inside, R)
+        xs, ahead = turn(ahead, x, at, there, at + R * width, rows(t + R, 0, T, inside, R), width, R, STAGES)
+        for r in tl.static_range(R):
+            …xs[r]…
+        store(s, at, there, width, ss, R)
+
+Rows outside [first, end) are read as zeros and not written. A pass in time ends with them, and its state is not used
+after. A pass in reverse begins with them, from a state of zero that zeros leave as it is. So chunks of time are
+multiples of R, and only the last chunk has such rows.
+
+STAGES > 1 asks for nothing ahead itself: triton pipelines the loop instead, with copies to shared memory.
+"""
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def series(M, BLOCK: tl.constexpr):
+    """A program's series, which of them exist, and the distance from one time step to the next; all have 64 bits."""
+    m = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    return m, m < M, tl.full([], M, tl.int64)
+
+
+@triton.jit
+def rows(t, first, end, inside, R: tl.constexpr):
+    """How many rows of the tile from step t on exist of each series: none before `first`, none from `end` on."""
+    return tl.where(inside, tl.where(t < first, 0, tl.minimum(end - t, R)).to(tl.int32), 0)
+
+
+@triton.jit
+def load(base, at, there, width, R: tl.constexpr):
+    """A tile [R, BLOCK] as a tuple of rows, in the dtype of the tensor; `at`: the places of its first row."""
+    read = ()
+    for r in tl.static_range(R):
+        read += (tl.load(base + (at + r * width), mask=r < there, other=0),)
+    return read
+
+
+@triton.jit
+def store(base, at, there, width, written, R: tl.constexpr):
+    """Write a tuple of rows as a tile [R, BLOCK], in the dtype of the tensor."""
+    for r in tl.static_range(R):
+        tl.store(base + (at + r * width), written[r].to(base.dtype.element_ty), mask=r < there)
+
+
+@triton.jit
+def turn(ahead, base, at, there, next_at, next_there, width, R: tl.constexpr, STAGES: tl.constexpr):
+    """The tile at `at`, which was asked for a turn ago, and the one at `next_at`, which is asked for now."""
+    if STAGES > 1:
+        return load(base, at, there, width, R), ahead
+    else:
+        return ahead, load(base, next_at, next_there, width, R)
+
+
+@triton.jit
+def reverse(backwards, R: tl.constexpr):
+    """Rows that were made from the last to the first, in the order of time."""
+    ordered = ()
+    for r in tl.static_range(R):
+        ordered += (backwards[R - 1 - r],)
+    return ordered
