@@ -20,7 +20,7 @@ bench: $(STATE)/bench ## measure the quick sweep: a table, the records and a fig
 test: $(STATE)/test ## run the tests
 	$(VENV_PYTHON) -m pytest $(PYTEST_ARGS)
 
-check: $(STATE)/check ## check format, lint, types and imports between rooms
+check: $(STATE)/check ## check format, lint, types and imports between packages
 	$(VENV_PYTHON) -m ruff format --check
 	$(VENV_PYTHON) -m ruff check
 	$(VENV_PYTHON) -m basedpyright --pythonpath $(VENV_PYTHON)

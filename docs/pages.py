@@ -13,7 +13,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 import spikebench
-from spikebench import claim, rooms, units
+from spikebench import claim, registry, units
 from spikebench.analysis import finding, floor, stats
 from spikebench.records import store
 from spikebench.records.record import Record
@@ -31,7 +31,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     from spikebench.cli.app import app
 
     records = store.load(RESULTS / "quick.jsonl")
-    made = {f"neurons/{name}.md": "\n".join(neuron(name, records)) for name in rooms.names("neurons")}
+    made = {f"neurons/{name}.md": "\n".join(neuron(name, records)) for name in registry.names("neurons")}
     made |= claims(store.load(ROOT / "results" / "*" / "claims.jsonl"))
     made["floor.md"] = "\n".join(floors(store.load(XEON / "floor.jsonl")))
     made["trainings.md"] = "\n".join(trainings())
@@ -53,7 +53,7 @@ def on_page_markdown(markdown: str, page: Any, config: MkDocsConfig, files: File
     rows = markdown.splitlines()
     ids = [row.split("|")[1].strip() for row in rows]
     linked = [
-        row.replace(f"| {i} |", f"| [{i}](neurons/{i}.md) |", 1) if i in rooms.names("neurons") else row
+        row.replace(f"| {i} |", f"| [{i}](neurons/{i}.md) |", 1) if i in registry.names("neurons") else row
         for i, row in zip(ids, rows, strict=True)
     ]
     return "# Neurons\n\nFacts are declared in each neuron's file and checked by the tests.\n\n" + "\n".join(linked)
@@ -61,7 +61,7 @@ def on_page_markdown(markdown: str, page: Any, config: MkDocsConfig, files: File
 
 def neuron(name: str, records: list[Record]) -> Iterator[str]:
     """The page of a neuron: docstring, facts, options, what was measured."""
-    facts = rooms.facts(name)
+    facts = registry.facts(name)
     title, _, rest = _docstring(name).partition("\n")
     yield f"# {name}\n\n{title}\n"
     yield f"```text\n{inspect.cleandoc(rest)}\n```\n" if rest.strip() else ""
@@ -69,7 +69,7 @@ def neuron(name: str, records: list[Record]) -> Iterator[str]:
     for key, value in facts.attributes.items():
         if key != "reference" and value is not None:
             yield f"| {key.replace('_', ' ')} | {_cell(value)} |"
-    yield f"| backends | {', '.join(rooms.backends(name))} |\n"
+    yield f"| backends | {', '.join(registry.backends(name))} |\n"
     yield "## Options\n\n| option | default | choices |\n| --- | --- | --- |"
     for key, option in facts.options.items():
         yield f"| `{key}` | `{option.default}` | {', '.join(f'`{c}`' for c in option.choices) or _cell(option.type_name)} |"
@@ -148,7 +148,7 @@ def trainings() -> Iterator[str]:
 
 
 def _docstring(name: str) -> str:
-    tree = ast.parse(rooms.file("neurons", name).read_text())
+    tree = ast.parse(registry.file("neurons", name).read_text())
     wanted = name.replace("_", "")
     found = next((n for n in tree.body if isinstance(n, ast.ClassDef) and n.name.lower() == wanted), tree)
     return ast.get_docstring(found) or ast.get_docstring(tree) or ""

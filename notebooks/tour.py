@@ -15,7 +15,7 @@
 from pathlib import Path
 
 import spikebench as sb
-from spikebench import rooms
+from spikebench import registry
 
 ROOT = next(p for p in (Path.cwd(), *Path.cwd().parents) if (p / "results").is_dir())
 RESULTS = ROOT / "results" / "amd-epyc-f25m1-2c"
@@ -26,9 +26,9 @@ RESULTS = ROOT / "results" / "amd-epyc-f25m1-2c"
 # Facts are read from the files of the neurons, without importing torch.
 
 # %%
-neurons = {name: rooms.facts(name).title for name in rooms.names("neurons")}
+neurons = {name: registry.facts(name).title for name in registry.names("neurons")}
 for name, title in neurons.items():
-    print(f"{name:14} {title:90.90} {', '.join(rooms.backends(name))}")
+    print(f"{name:14} {title:90.90} {', '.join(registry.backends(name))}")
 
 # %% [markdown]
 # ## A neuron is a module

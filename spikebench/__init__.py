@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from spikebench.cases.case import Case as Case
     from spikebench.cases.case import grid as grid
     from spikebench.cases.sweeps import sweep as sweep
+    from spikebench.errors import Problem as Problem
     from spikebench.loading.subject import neuron as neuron
     from spikebench.neuron import Neuron as Neuron
     from spikebench.neuron import SteppedNeuron as SteppedNeuron
     from spikebench.neuron import StochasticNeuron as StochasticNeuron
     from spikebench.records.record import Record as Record
     from spikebench.records.store import table as table
-    from spikebench.rooms import Problem as Problem
 
 __version__ = "0.1.0"
 _HOMES = {
@@ -28,7 +28,7 @@ _HOMES = {
     "SteppedNeuron": "neuron",
     "StochasticNeuron": "neuron",
     "Record": "records.record",
-    "Problem": "rooms",
+    "Problem": "errors",
     "table": "records.store",
     "neuron": "loading.subject",
     "sweep": "cases.sweeps",

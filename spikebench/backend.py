@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from spikebench import rooms
+from spikebench import registry
+from spikebench.errors import Problem
 from spikebench.neuron import Neuron
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ def module(backend: str, neuron: str) -> ModuleType:
 
     Raises Refused when a library that the backend needs is not installed.
     """
-    path = rooms.backend_file(backend, neuron)
+    path = registry.backend_file(backend, neuron)
     if path is None:
-        raise rooms.Problem(f"no backend {backend!r} for {neuron!r}; there are {', '.join(rooms.backends(neuron))}")
+        raise Problem(f"no backend {backend!r} for {neuron!r}; there are {', '.join(registry.backends(neuron))}")
     name = f"spikebench.backends.{backend}" + (f".{neuron}" if path.stem != backend else "")
     try:
         return importlib.import_module(name)

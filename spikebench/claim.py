@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, cast
 
-from spikebench import rooms
+from spikebench import registry
 from spikebench.cases.case import Case, parse_subject, with_changes
+from spikebench.errors import Problem
 from spikebench.records.record import FEWEST
 
 KERNELS = {"cpu": "cpu", "cuda": "triton"}
@@ -38,7 +39,7 @@ class Number:
     def _digits(self) -> str:
         found = re.search(r"\d[\d,]*(?:\.\d+)?", self.text)
         if found is None:
-            raise rooms.Problem(f"no number in {self.text!r}; write a published ratio as printed, like 3.5x")
+            raise Problem(f"no number in {self.text!r}; write a published ratio as printed, like 3.5x")
         return found[0].replace(",", "")
 
 
@@ -108,7 +109,7 @@ class Weighing:
 
 @lru_cache(maxsize=4096)
 def _varied(case: Case, subject: str, seed: int) -> Case:
-    return with_changes(case, subject=subject, seed=seed)  # checked against the rooms, which takes a while
+    return with_changes(case, subject=subject, seed=seed)  # checked against what there is, which takes a while
 
 
 @dataclass(frozen=True)
@@ -184,10 +185,10 @@ class Claim:
 
 def load(name: str) -> Claim:
     """The claim with an id."""
-    return cast(Claim, importlib.import_module(f"spikebench.claims.{rooms.find('claims', name)}").CLAIM)
+    return cast(Claim, importlib.import_module(f"spikebench.claims.{registry.find('claims', name)}").CLAIM)
 
 
 def every() -> Iterator[tuple[str, Claim]]:
     """All claims with their ids, the most valuable first."""
-    found = [(name, load(name)) for name in rooms.names("claims")]
+    found = [(name, load(name)) for name in registry.names("claims")]
     yield from sorted(found, key=lambda pair: (-pair[1].value, pair[0]))

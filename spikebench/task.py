@@ -15,10 +15,11 @@ from typing import Any, NamedTuple, Protocol, cast
 import torch
 from torch import Tensor
 
-from spikebench import rooms
+from spikebench import registry
+from spikebench.errors import Problem
 
 
-class MissingData(rooms.Problem):
+class MissingData(Problem):
     """Data that a user has to fetch; the message is one line that says what, where from and where to."""
 
 
@@ -104,7 +105,7 @@ def load(task: str, data_root: str | Path | None = None, **options: Any) -> Data
     """
     load_task = _module(task).load
     if unknown := options.keys() - (known := inspect.signature(load_task).parameters.keys() - {"data_root"}):
-        raise rooms.Problem(f"{task}: no option {', '.join(unknown)}; there are {', '.join(sorted(known)) or 'none'}")
+        raise Problem(f"{task}: no option {', '.join(unknown)}; there are {', '.join(sorted(known)) or 'none'}")
     return cast(Dataset, load_task(data_root, **options))
 
 
@@ -114,7 +115,7 @@ def recipe(task: str) -> dict[str, Any]:
 
 
 def _module(task: str) -> Any:
-    return importlib.import_module(f"spikebench.tasks.{rooms.find('tasks', task)}")
+    return importlib.import_module(f"spikebench.tasks.{registry.find('tasks', task)}")
 
 
 def find(task: str, data_root: str | Path | None, folders: Iterable[str], name: str, remedy: str) -> Path:

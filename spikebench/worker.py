@@ -25,15 +25,15 @@ from typing import Any, TextIO
 import torch
 
 from spikebench import metric as metrics
-from spikebench import rooms
+from spikebench import registry
 from spikebench import task as tasks
 from spikebench.backend import Refused
 from spikebench.cases.case import Case, parse_options, parse_subject, parse_task
+from spikebench.errors import Problem
 from spikebench.host.clock import Clock, CpuClock, CudaClock
 from spikebench.loading.subject import find_way, load
 from spikebench.metric import Plan, Running
 from spikebench.records.record import Measurement
-from spikebench.rooms import Problem
 from spikebench.sampling.profiler import trace
 from spikebench.verify import network_gate
 from spikebench.verify.check import checks
@@ -76,7 +76,7 @@ def _load_once() -> None:
     import_module("torch.fx.experimental.symbolic_shapes")  # torch.autograd.grad loads it at its first call
     if find_spec("numba"):
         import_module("numba")
-    for name in rooms.names("metrics"):
+    for name in registry.names("metrics"):
         metrics.load(name)
 
 

@@ -5,7 +5,7 @@ import operator
 from collections.abc import Mapping
 from typing import Any
 
-from spikebench.rooms import Problem
+from spikebench.errors import Problem
 
 KINDS = ("mul", "add", "compare", "select", "special", "draw")
 _DO: dict[type[ast.operator], Any] = {

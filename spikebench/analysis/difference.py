@@ -5,9 +5,9 @@ from collections import defaultdict
 from typing import Any
 
 from spikebench.analysis import stats
+from spikebench.errors import Problem
 from spikebench.records.origin import apart, by_origin
 from spikebench.records.record import Record
-from spikebench.rooms import Problem
 
 SAME = ("machine", "gpu", "threads", "placement", "isolation")
 

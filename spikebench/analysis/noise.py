@@ -7,10 +7,10 @@ from pathlib import Path
 
 from spikebench.analysis import stats
 from spikebench.analysis.pairs import sides
+from spikebench.errors import Problem
 from spikebench.records import store
 from spikebench.records.origin import by_origin
 from spikebench.records.record import Record
-from spikebench.rooms import Problem
 
 
 def floors(records: Iterable[Record], metric: str = "latency", apart: bool = False) -> dict[str, float]:

@@ -12,9 +12,9 @@ from typing import Any
 
 from spikebench.analysis import stats
 from spikebench.analysis.pairs import Pairs, sides, verdict
+from spikebench.errors import Problem
 from spikebench.records.origin import Origin, apart, by_origin, origin
 from spikebench.records.record import Record
-from spikebench.rooms import Problem
 
 __all__ = ["Origin", "Result", "Scaling", "by_origin", "compared", "corrected", "medians", "origin", "pairs_of"]
 __all__ += ["point", "scaling", "scalings"]

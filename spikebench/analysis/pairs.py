@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from spikebench.analysis import stats
+from spikebench.errors import Problem
 from spikebench.records.record import FEWEST, Record
-from spikebench.rooms import Problem
 
 ERROR = 0.05
 FEW_TURNS = 3

@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from spikebench import rooms
-from spikebench.rooms import Problem
+from spikebench import declarations, registry
+from spikebench.errors import Problem
 
 Mode = Literal["inference", "forward", "train", "stream"]
 Workload = Literal["layer", "projection", "network", "training"]
@@ -30,11 +30,11 @@ LATER_FIELDS: dict[str, Any] = {
 
 PICKLED = ".pickle"  # the files in which `sb.profile` hands an object in memory to its workers
 FOREIGN = {  # how a foreign module is called, see spikebench/loading/foreign.py
-    "layout": rooms.Option("TB", ("TB", "BT"), "str"),
-    "adapter": rooms.Option("sequence", ("sequence", "step"), "str"),
-    "state": rooms.Option("hidden", ("hidden", "carried"), "str"),
-    "reset": rooms.Option(None, (), "str|None"),
-    "output": rooms.Option(0, (), "int"),
+    "layout": declarations.Option("TB", ("TB", "BT"), "str"),
+    "adapter": declarations.Option("sequence", ("sequence", "step"), "str"),
+    "state": declarations.Option("hidden", ("hidden", "carried"), "str"),
+    "reset": declarations.Option(None, (), "str|None"),
+    "output": declarations.Option(0, (), "int"),
 }
 
 
@@ -64,12 +64,12 @@ class Subject:
         """Every option of the neuron with its value; of a foreign subject those that were given."""
         if self.foreign:
             return dict(self.options)
-        return {k: self.options.get(k, o.default) for k, o in rooms.facts(self.name).options.items()}
+        return {k: self.options.get(k, o.default) for k, o in registry.facts(self.name).options.items()}
 
     @property
     def twin(self) -> str | None:
         """The LIF that the neuron stands for with these options, None if there is none."""
-        declared = {} if self.foreign else rooms.facts(self.name).attributes
+        declared = {} if self.foreign else registry.facts(self.name).attributes
         where, options = declared.get("twin_where", {}), self.all_options
         there = all(options.get(k, v) == v for k, v in where.items())
         return str(declared["twin"]).format(**options) if there and declared.get("twin") else None
@@ -79,7 +79,7 @@ class Subject:
         """Every option of the backend with its value."""
         if self.foreign:
             return {k: self.how.get(k, o.default) for k, o in FOREIGN.items()}
-        return {k: self.how.get(k, o.default) for k, o in rooms.backend_options(self.backend, self.name).items()}
+        return {k: self.how.get(k, o.default) for k, o in registry.backend_options(self.backend, self.name).items()}
 
     @property
     def spelled_options(self) -> dict[str, Any]:
@@ -87,13 +87,13 @@ class Subject:
 
         An option that a neuron got after cases of it were recorded stands in `LATER`, so that their ids stay.
         """
-        later = () if self.foreign else rooms.facts(self.name).attributes.get("LATER", ())
+        later = () if self.foreign else registry.facts(self.name).attributes.get("LATER", ())
         return {k: v for k, v in self.all_options.items() if k not in later or k in self.options}
 
     @property
     def spelled_how(self) -> dict[str, Any]:
         """Options of the backend as a case writes them; its file may have a `LATER`, too."""
-        later = () if self.foreign else rooms.backend_later(self.backend, self.name)
+        later = () if self.foreign else registry.backend_later(self.backend, self.name)
         return {k: v for k, v in self.all_how.items() if k not in later or k in self.how}
 
 
@@ -104,19 +104,19 @@ def parse_subject(text: str) -> Subject:
         raise Problem(
             f"cannot read subject {text!r}; write neuron[option=value]@backend or path.py:Class[option=value]"
         )
-    name, backend = match["name"].strip(), rooms.canonical(match["backend"] or "eager")
+    name, backend = match["name"].strip(), registry.canonical(match["backend"] or "eager")
     options, how = _read_options(match["options"]), _read_options(match["how"])
     if ":" in name:
         if backend != "eager":
             raise Problem(f"{name} is a module of its own and runs as it is; leave @{backend} out")
         return Subject(name, options, backend, _checked("a foreign module", how, FOREIGN))
-    if (entry := rooms.installed(name)) is not None:
+    if (entry := registry.installed(name)) is not None:
         return parse_subject(text.strip().replace(match["name"], entry, 1))
-    neuron = rooms.find("neurons", name)
-    if backend not in rooms.backends(neuron):
-        raise Problem(f"no backend {backend!r} for {neuron!r}; there are {', '.join(rooms.backends(neuron))}")
-    options = _checked(f"neuron {neuron!r}", options, rooms.facts(neuron).options)
-    how = _checked(f"backend {backend!r}", how, rooms.backend_options(backend, neuron))
+    neuron = registry.find("neurons", name)
+    if backend not in registry.backends(neuron):
+        raise Problem(f"no backend {backend!r} for {neuron!r}; there are {', '.join(registry.backends(neuron))}")
+    options = _checked(f"neuron {neuron!r}", options, registry.facts(neuron).options)
+    how = _checked(f"backend {backend!r}", how, registry.backend_options(backend, neuron))
     return Subject(neuron, options, backend, how)
 
 
@@ -136,7 +136,7 @@ def parse_task(text: str) -> Task:
     match = _SUBJECT.match(text.strip())
     if match is None or match["backend"]:
         raise Problem(f"cannot read task {text!r}; write task or task[option=value]")
-    return Task(rooms.find("tasks", match["name"]), _read_options(match["options"]))
+    return Task(registry.find("tasks", match["name"]), _read_options(match["options"]))
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Network:
     @cached_property
     def facts(self) -> dict[str, Any]:
         """What its file declares: SOURCE, NEURON, the published T and B, …"""
-        return rooms.module_literals(rooms.file("networks", self.name))
+        return declarations.module_literals(registry.file("networks", self.name))
 
     @cached_property
     def sizes(self) -> dict[str, int]:
@@ -169,7 +169,7 @@ def parse_network(text: str) -> Network:
     match = _SUBJECT.match(text.strip())
     if match is None or match["backend"]:
         raise Problem(f"cannot read network {text!r}; write network or network[layers=2]")
-    name, options = rooms.find("networks", match["name"]), _read_options(match["options"])
+    name, options = registry.find("networks", match["name"]), _read_options(match["options"])
     published = Network(name).sizes
     for key, value in options.items():
         if key not in published:
@@ -195,7 +195,7 @@ def _read_options(text: str | None) -> dict[str, Any]:
         key, equals, value = part.partition("=")
         if not equals:
             raise Problem(f"cannot read option {part!r}; write option=value")
-        options[rooms.canonical(key)] = read_value(value.strip())
+        options[registry.canonical(key)] = read_value(value.strip())
     return options
 
 
@@ -212,7 +212,7 @@ def read_value(text: str) -> Any:
     return text
 
 
-def _checked(owner: str, given: dict[str, Any], known: dict[str, rooms.Option]) -> dict[str, Any]:
+def _checked(owner: str, given: dict[str, Any], known: dict[str, declarations.Option]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for key, value in given.items():
         if key not in known:
@@ -230,7 +230,7 @@ def _checked(owner: str, given: dict[str, Any], known: dict[str, rooms.Option]) 
     return {k: kept[k] for k in known if k in kept}
 
 
-def _typed(owner: str, key: str, value: Any, option: rooms.Option) -> Any:
+def _typed(owner: str, key: str, value: Any, option: declarations.Option) -> Any:
     wants = option.type_name.split("|")[0].strip() or type(option.default).__name__
     if value is None and ("None" in option.type_name or option.default is None):
         return None
@@ -304,7 +304,7 @@ class Case:
 
     def _name_network(self) -> None:
         if self.network is None and self.workload == "network":
-            raise Problem(f"which network? there are {', '.join(rooms.names('networks'))}")
+            raise Problem(f"which network? there are {', '.join(registry.names('networks'))}")
         network = parse_network(self.network or "projection")
         if (network.name == "projection") != (self.workload == "projection"):
             raise Problem(f"{network.name} is not a workload {self.workload}; projection is one of its own")

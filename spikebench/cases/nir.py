@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from spikebench.cases.case import Subject, parse_subject
-from spikebench.rooms import Problem
+from spikebench.errors import Problem
 
 Rule = Literal["exact", "euler"]
 REFUSED = {"LI": "it emits its membrane and no spikes, and a neuron here emits spikes"}

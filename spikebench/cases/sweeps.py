@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from spikebench import rooms
+from spikebench import registry
 from spikebench.cases.case import Case, grid
+from spikebench.errors import Problem
 from spikebench.host import environment
-from spikebench.rooms import Problem, canonical
+from spikebench.registry import canonical
 
 LIF = ("lif@eager", "lif@indexed", "lif@compiled", "lif@cpu")
 SPSN = ("spsn@eager", "spsn@fft", "spsn@scan", "spsn@cpu")
@@ -24,14 +25,16 @@ PATIENT |= dict.fromkeys(["alif@eager", "glif@eager", "newton_lif@eager", "prf@e
 
 def smoke() -> list[Case]:
     """Every neuron on every backend once, tiny: does the road work?"""
-    everything = [f"{neuron}@{backend}" for neuron in rooms.names("neurons") for backend in rooms.backends(neuron)]
+    everything = [
+        f"{neuron}@{backend}" for neuron in registry.names("neurons") for backend in registry.backends(neuron)
+    ]
     return grid([s for s in everything if not s.endswith(("@triton", "@cudagraph"))], T=[64], B=[2], N=[64])
 
 
 def field() -> tuple[str, ...]:
     """The named subjects of LIF and SPSN, and every other neuron on our fused kernels or else as its definition."""
-    others = [n for n in rooms.names("neurons") if n not in ("lif", "spsn")]
-    return (*LIF, *SPSN, *(f"{n}@{'cpu' if 'cpu' in rooms.backends(n) else 'eager'}" for n in others))
+    others = [n for n in registry.names("neurons") if n not in ("lif", "spsn")]
+    return (*LIF, *SPSN, *(f"{n}@{'cpu' if 'cpu' in registry.backends(n) else 'eager'}" for n in others))
 
 
 def quick() -> list[Case]:

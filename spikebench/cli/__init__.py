@@ -1,4 +1,4 @@
-"""The command line: the only room that prints and reads argv."""
+"""The command line: the only package that prints and reads argv."""
 
 import sys
 
@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """Run the command line. Exit codes: 0 finished, 1 a verdict failed, 2 bad usage, 130 interrupted."""
     from spikebench.cli.app import app
-    from spikebench.rooms import Problem
+    from spikebench.errors import Problem
 
     try:
         app()

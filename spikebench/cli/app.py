@@ -12,5 +12,5 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (measure, profile, train, reproduce, check, look, report, nir, gpu, asv):
-    room.add_to(app)
+for command in (measure, profile, train, reproduce, check, look, report, nir, gpu, asv):
+    command.add_to(app)

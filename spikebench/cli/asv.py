@@ -15,8 +15,8 @@ import typer
 import spikebench
 from spikebench.cli import asv_commits as commits
 from spikebench.cli import asv_pages as pages
+from spikebench.errors import Problem
 from spikebench.host import environment
-from spikebench.rooms import Problem
 
 HERE = (None, "HEAD", "HEAD^!")
 ASVS_OWN = ("NEW", "ALL", "EXISTING", "TAGS", "HASHFILE:")

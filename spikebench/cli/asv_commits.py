@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from spikebench.rooms import Problem
+from spikebench.errors import Problem
 
 GUARDED = ("spikebench", "suites", "asv.conf.json")  # what a recorded result of the checkout depends on
 

@@ -9,8 +9,8 @@ import typer
 from spikebench.cases.case import parse_subject
 from spikebench.cli import options as o
 from spikebench.cli.tables import stdout, table
+from spikebench.errors import Problem
 from spikebench.host import environment
-from spikebench.rooms import Problem
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,10 +26,10 @@ def check(
     as_json: o.Json = False,
 ) -> None:
     """Check what a neuron computes and whether it is what it declares. A foreign subject's code is executed."""
-    from spikebench import rooms
+    from spikebench import registry
     from spikebench.run.process import Workers
 
-    wanted = rooms.names("neurons") if subjects == ["all"] else subjects
+    wanted = registry.names("neurons") if subjects == ["all"] else subjects
     names = [str(parse_subject(s)) for s in wanted]
     rows: list[dict[str, object]] = []
     with Workers(threads or environment.threads()) as workers:

@@ -13,11 +13,11 @@ import typer
 
 from spikebench.cases.case import Case
 from spikebench.cli import options as o
+from spikebench.errors import Problem
 from spikebench.experiments import gpu as tour
 from spikebench.host import environment
 from spikebench.records import store
 from spikebench.records.record import Record
-from spikebench.rooms import Problem
 from spikebench.run.session import Settings
 
 TESTS = Path("tests/gpu")

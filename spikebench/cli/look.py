@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from spikebench import rooms, units
+from spikebench import registry, units
 from spikebench.cases import sweeps
 from spikebench.cli import options as o
 from spikebench.cli.tables import records_table, stdout, table
+from spikebench.errors import Problem
 from spikebench.records import store
-from spikebench.rooms import Problem
 
 COLUMNS = {
     "neurons": ["reset_kind", "stochastic", "causal", "parallel_in_time", "verified", "backends"],
@@ -22,7 +22,7 @@ COLUMNS = {
     "tasks": ["LICENCE"],
     "claims": ["claimed", "device", "read", "known"],
 }
-ROOMS = ("neurons", "backends", "metrics", "sweeps", "networks", "tasks", "claims")
+KINDS = ("neurons", "backends", "metrics", "sweeps", "networks", "tasks", "claims")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,18 +35,18 @@ def add_to(app: typer.Typer) -> None:
 
 
 def list_room(
-    room: Annotated[str, typer.Argument(help=", ".join(ROOMS))] = "neurons",
+    kind: Annotated[str, typer.Argument(help=", ".join(KINDS))] = "neurons",
     markdown: Annotated[bool, typer.Option(help="Print a Markdown table.")] = False,
     as_json: o.Json = False,
 ) -> None:
-    """List what there is in a room, with its facts."""
-    if room not in ROOMS:
-        raise Problem(f"no room {room!r}; there are {', '.join(ROOMS)}")
-    rows = _rows(room)
+    """List what there is of a kind, with its facts."""
+    if kind not in KINDS:
+        raise Problem(f"nothing is listed under {kind!r}; there are {', '.join(KINDS)}")
+    rows = _rows(kind)
     if as_json:
         stdout().print_json(json.dumps(rows))
         return
-    columns = ["id", *COLUMNS.get(room, []), "title"]
+    columns = ["id", *COLUMNS.get(kind, []), "title"]
     shown = [{c: _cell(row.get(c)) for c in columns} for row in rows]
     if markdown:
         lines = [columns, ["---"] * len(columns), *([row[c] for c in columns] for row in shown)]
@@ -56,13 +56,13 @@ def list_room(
         table(columns, [row.values() for row in shown])
 
 
-def _rows(room: str) -> list[dict[str, Any]]:
-    if room == "claims":
+def _rows(kind: str) -> list[dict[str, Any]]:
+    if kind == "claims":
         from spikebench import claim
 
-        titles = {row["id"]: row["title"] for row in rooms.describe(room)}
+        titles = {row["id"]: row["title"] for row in registry.describe(kind)}
         return [{"id": name, **c.facts(), "title": titles[name]} for name, c in claim.every()]
-    return [_sweep_row(name) for name in sweeps.SWEEPS] if room == "sweeps" else rooms.describe(room)
+    return [_sweep_row(name) for name in sweeps.SWEEPS] if kind == "sweeps" else registry.describe(kind)
 
 
 def _cell(value: Any) -> str:
@@ -136,7 +136,7 @@ def plot(
 def cite(neurons: Annotated[list[str], typer.Argument(help="Neuron ids.")]) -> None:
     """BibTeX of the papers behind neurons."""
     for name in neurons:
-        stdout().print(rooms.facts(rooms.find("neurons", name)).attributes["reference"])
+        stdout().print(registry.facts(registry.find("neurons", name)).attributes["reference"])
 
 
 def _load(files: list[str]) -> list[Any]:

@@ -22,10 +22,10 @@ from spikebench.cli.tables import (
     stdout,
 )
 from spikebench.cli.train import train_all, training_report
+from spikebench.errors import Problem
 from spikebench.host import environment
 from spikebench.records import store
 from spikebench.records.record import Record
-from spikebench.rooms import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ import typer
 from spikebench.cases import nir as nir_graph
 from spikebench.cli import options as o
 from spikebench.cli.tables import stdout, table
-from spikebench.rooms import Problem
+from spikebench.errors import Problem
 
 Dt = Annotated[float, typer.Option(help="Length of a time step in seconds.")]
 Euler = Annotated[bool, typer.Option("--euler", help="decay = 1 − dt/τ instead of exp(−dt/τ).")]

@@ -7,7 +7,7 @@ import typer
 
 from spikebench import units
 from spikebench.cases.case import Case, grid, parse_network
-from spikebench.rooms import Problem
+from spikebench.errors import Problem
 
 Sizes = Annotated[str | None, typer.Option(help="Sizes, with commas: 128,1024.")]
 T = Annotated[str | None, typer.Option("-T", help="Time steps; several with commas.")]

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from spikebench.cli import options as o
 from spikebench.cli.tables import say, stdout, table
-from spikebench.rooms import Problem
+from spikebench.errors import Problem
 
 
 def add_to(app: typer.Typer) -> None:

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spikebench import claim as claims
-from spikebench import rooms
+from spikebench import registry
 from spikebench.analysis import finding
 from spikebench.analysis.finding import Finding
 from spikebench.claim import Claim, Weighing
 from spikebench.cli import options as o
 from spikebench.cli import tables
 from spikebench.cli.tables import notes, say, stderr_progress, stdout, table
+from spikebench.errors import Problem
 from spikebench.host import clock, environment
 from spikebench.records import store
 from spikebench.records.record import FEWEST, Record
 from spikebench.report.claim_page import page
-from spikebench.rooms import Problem
 
 if TYPE_CHECKING:
     from spikebench.run.session import Session, Settings
@@ -80,7 +80,7 @@ def reproduce(
 def _split(given: list[str], files: list[str] | None) -> tuple[Named, list[str] | None]:
     """The claims that are named, or all; with --from, further files that a shell's * put among them."""
     more = [g for g in given if files is not None and (g.endswith(".jsonl") or Path(g).exists())]
-    ids = [rooms.find("claims", g) for g in given if g not in more]
+    ids = [registry.find("claims", g) for g in given if g not in more]
     chosen = [(name, c) for name, c in claims.every() if not ids or name in ids]
     return chosen, None if files is None else files + more
 

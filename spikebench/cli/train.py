@@ -13,11 +13,11 @@ import typer
 from spikebench.cases.case import Case, read_value, written
 from spikebench.cli import options as o
 from spikebench.cli.tables import notes, stderr_progress, stdout, table
+from spikebench.errors import Problem
 from spikebench.host import environment
 from spikebench.records import store
 from spikebench.records.record import Record
 from spikebench.report.rows import CEILING, trainings
-from spikebench.rooms import Problem
 
 if TYPE_CHECKING:
     from spikebench.run.session import Session

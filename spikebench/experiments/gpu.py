@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, cast
 
-from spikebench import rooms
+from spikebench import registry
 from spikebench.analysis import stats
 from spikebench.cases.case import Case, grid
 from spikebench.host import clock, environment
@@ -47,8 +47,8 @@ def stages(device: str = "cuda", tiny: bool = False) -> list[Stage]:
 def every(device: str, tiny: bool) -> Iterator[Case]:
     """Every neuron on every backend a GPU runs: ours first, then in other precisions, then what its kernels stand for."""
     sizes: dict[str, Any] = {"T": [16 if tiny else 128], "B": [4], "N": [8 if tiny else 64], "device": device}
-    neurons = ["lif", "spsn"] if tiny else rooms.names("neurons")
-    pairs = [(n, b) for n in neurons for b in rooms.backends(n) if b not in ELSEWHERE]
+    neurons = ["lif", "spsn"] if tiny else registry.names("neurons")
+    pairs = [(n, b) for n in neurons for b in registry.backends(n) if b not in ELSEWHERE]
     subjects = [f"{n}@{b}" for n, b in pairs if b != "compiled" or f"{n}@{b}" in COMPILED]
     ours = [s for s in subjects if s.endswith("@triton")]
     yield from grid(ours, **sizes)

@@ -15,12 +15,12 @@ from torch import nn
 from spikebench.analysis import stats
 from spikebench.analysis.comparison import Comparison, judge, together
 from spikebench.cases.case import PICKLED, Case, Subject, grid, parse_subject, read_value, with_changes
+from spikebench.errors import Problem
 from spikebench.host import clock
 from spikebench.records import store
 from spikebench.records.record import Record
 from spikebench.report import html as report
 from spikebench.report import profile_page as verdict
-from spikebench.rooms import Problem
 from spikebench.run.schedule import Missing, Point, Schedule, points
 from spikebench.run.session import Session, Settings
 

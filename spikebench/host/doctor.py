@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from spikebench import rooms
+from spikebench import registry
 from spikebench.host import energy as energy_counter
 from spikebench.host import environment
 
@@ -25,8 +25,8 @@ def examine() -> dict[str, Any]:
     return {
         "environment": shown,
         "energy": {device: energy_counter.examine(device) for device in devices},
-        "metrics": {m: _metric(m) for m in rooms.names("metrics")},
-        "backends": {b: _backend(b) for b in rooms.names("backends")},
+        "metrics": {m: _metric(m) for m in registry.names("metrics")},
+        "backends": {b: _backend(b) for b in registry.names("backends")},
     }
 
 

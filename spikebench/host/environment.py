@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from spikebench import __version__
-from spikebench.rooms import Problem
+from spikebench.errors import Problem
 
 LIBRARIES = ("torch", "triton", "numba", "numpy", "snntorch", "spikingjelly", "norse", "sinabs")
 

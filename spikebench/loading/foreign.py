@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from spikebench.rooms import Problem
+from spikebench.errors import Problem
 
 WIDTH_NAMES = (
     *("n", "N", "num_neurons", "n_neurons", "neurons", "size", "features", "num_features", "hidden_size", "input_size"),

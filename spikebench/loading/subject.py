@@ -14,10 +14,10 @@ from torch import nn
 
 from spikebench.backend import Bound
 from spikebench.cases.case import PICKLED, Subject, foreign_file, parse_subject
+from spikebench.errors import Problem
 from spikebench.loading.detect import FAILURES, Detective, Found
 from spikebench.loading.foreign import Adapted, Way, contained, make
 from spikebench.neuron import Neuron
-from spikebench.rooms import Problem
 
 
 def definition(subject: Subject, n: int, T: int) -> Neuron:

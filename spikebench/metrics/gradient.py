@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from spikebench import rooms
+from spikebench import registry
 from spikebench.cases.case import parse_subject
 from spikebench.loading.subject import definition
 from spikebench.metric import Running, Unavailable
@@ -22,7 +22,7 @@ def sample(running: Running) -> list[float]:
     """
     work = running.workload
     case = work.case
-    facts = {} if case.parsed.foreign else rooms.facts(case.parsed.name).attributes
+    facts = {} if case.parsed.foreign else registry.facts(case.parsed.name).attributes
     exact = facts.get("exact")
     declared = case.parsed.twin if exact is None else str(exact).format(**case.options)
     if declared is None:

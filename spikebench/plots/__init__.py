@@ -7,8 +7,8 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spikebench import rooms
-from spikebench.rooms import Problem
+from spikebench import registry
+from spikebench.errors import Problem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,7 @@ NAMED = ("subject", "neuron", "backend", "network", "task", "machine")
 
 def kinds() -> list[str]:
     """The kinds of figure there are."""
-    return [k for k in rooms.names("plots") if k not in NOT_A_KIND]
+    return [k for k in registry.names("plots") if k not in NOT_A_KIND]
 
 
 def _plain(name: object) -> object:
@@ -37,7 +37,7 @@ def figures(kind: str, frame: "pd.DataFrame") -> "Iterator[tuple[str, Figure, st
 
     Where a newer origin has a figure of that name, the origin stands after it.
     """
-    module, taken = importlib.import_module(f"spikebench.plots.{rooms.canonical(kind)}"), set[str]()
+    module, taken = importlib.import_module(f"spikebench.plots.{registry.canonical(kind)}"), set[str]()
     latest: Any = frame.groupby("origin")["time"].max()  # pandas' stubs take it for a scalar
     newest = latest.sort_values(ascending=False, kind="stable", na_position="last")
     for origin in newest.index:
@@ -55,7 +55,7 @@ def draw(kind: str, frame: "pd.DataFrame", folder: Path, formats: tuple[str, ...
     Names in the frame are drawn as they are: a dollar sign begins no formula, and a slash no folder.
     Raises Problem for an unknown kind, or when the frame holds nothing that this kind can show.
     """
-    if rooms.canonical(kind) not in kinds():
+    if registry.canonical(kind) not in kinds():
         raise Problem(f"no figure {kind!r}; there are {', '.join(kinds())}")
     if unknown := [f for f in formats if f not in FORMATS]:
         raise Problem(f"no format {', '.join(unknown)}; there are {', '.join(FORMATS)}")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import matplotlib.pyplot as plt
 
 from spikebench.cases.case import parse_subject
+from spikebench.errors import Problem
 from spikebench.plots import style
 from spikebench.plots.style import Frame
-from spikebench.rooms import Problem
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

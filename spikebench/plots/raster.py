@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import matplotlib.pyplot as plt
 import numpy as np
 
+from spikebench.errors import Problem
 from spikebench.plots import style
 from spikebench.plots.style import Frame
-from spikebench.rooms import Problem
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib
 
-from spikebench import rooms, units
+from spikebench import registry, units
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +73,7 @@ def colour(neuron: str) -> str:
 
 def _place(neuron: str) -> int:
     """Its number among all neurons; there are more of them than colours."""
-    others = [n for n in rooms.names("neurons") if n not in FIRST]
+    others = [n for n in registry.names("neurons") if n not in FIRST]
     every = (*FIRST, *others)
     return every.index(neuron) if neuron in every else sum(map(ord, neuron)) % len(COLOURS)
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spikebench.errors import Problem
 from spikebench.records.origin import origin
 from spikebench.records.record import Measurement, Record
-from spikebench.rooms import Problem
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from spikebench.analysis import stats
+from spikebench.errors import Problem
 from spikebench.records import store
 from spikebench.records.origin import by_origin, origin
 from spikebench.records.record import Record
-from spikebench.rooms import Problem
 
 LESS_IS_BETTER = ("s", "B", "J")
 NANOSECONDS = 1e9  # in which Bencher has its measure `latency`

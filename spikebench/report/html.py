@@ -16,11 +16,11 @@ from markdown_it import MarkdownIt
 from spikebench import units
 from spikebench.analysis import noise, paired
 from spikebench.analysis.growth import growth_rows
+from spikebench.errors import Problem
 from spikebench.records import store
 from spikebench.records.origin import apart, by_origin
 from spikebench.records.record import Record
 from spikebench.report import rows
-from spikebench.rooms import Problem
 
 BASELINE = "lif@eager"
 ROOM_FOR_FIGURES = 2_000_000  # bytes; the rest of a file of 5 MB is for the records

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from spikebench.cases.case import Case
+from spikebench.errors import Problem
 from spikebench.host import clock
 from spikebench.records.record import Record
-from spikebench.rooms import Problem
 from spikebench.run.executor import Job
 from spikebench.run.session import Session, Settings
 

@@ -11,9 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from spikebench import rooms
+from spikebench import declarations, registry
 from spikebench.analysis import stability
 from spikebench.cases.case import Case, Mode, with_changes
+from spikebench.errors import Problem
 from spikebench.host import clock, environment
 from spikebench.host.cores import Cores
 from spikebench.host.monitor import Monitor
@@ -52,9 +53,9 @@ class Settings:
     python: dict[str, str] = field(default_factory=dict)  # backend, or foreign file or package → interpreter
 
     def __post_init__(self) -> None:
-        self.metrics = tuple(rooms.find("metrics", m) for m in self.metrics)
+        self.metrics = tuple(registry.find("metrics", m) for m in self.metrics)
         if self.samples < 1 or self.repeats < 1:
-            raise rooms.Problem(f"samples={self.samples}, repeats={self.repeats}: give at least 1 of each")
+            raise Problem(f"samples={self.samples}, repeats={self.repeats}: give at least 1 of each")
 
 
 Progress = Callable[[str, Case, int, int], None]
@@ -330,7 +331,7 @@ def _process_of(metric: str) -> str:
 
 def _declared(metric: str, what: str, usual: Any) -> Any:
     """A literal in a metric's file."""
-    return rooms.module_literals(rooms.file("metrics", metric)).get(what, usual)
+    return declarations.module_literals(registry.file("metrics", metric)).get(what, usual)
 
 
 def pooled(measurements: list[Measurement]) -> list[Measurement]:
@@ -466,7 +467,7 @@ def _null(value: Any) -> Any:
 def elsewhere(out: Path, settings: Settings) -> tuple[int, list[str]]:
     """How many records of a file a resumed run here does not count as done, and in what they differ from this checkout."""
     here = environment.gather() | {"threads": settings.threads}
-    with suppress(rooms.Problem):
+    with suppress(Problem):
         others = [[k for k in environment.PRINT if r.environment.get(k) != here.get(k)] for r in store.read(out)]
         return sum(map(bool, others)), [k for k in environment.PRINT if any(k in differing for differing in others)]
     return 0, []
@@ -479,7 +480,7 @@ def _finished(out: Path, here: dict[str, Any], settings: Settings, retry: bool, 
         return environment.fingerprint({k: v for k, v in facts.items() if not (anywhere and k in ("machine", "gpu"))})
 
     mine, done = print_of(here), set[tuple[str, int]]()
-    with suppress(rooms.Problem):
+    with suppress(Problem):
         for record in store.read(out):
             measured = {m.metric for m in record.measurements}
             complete = record.status != "ok" or set(settings.metrics) <= measured

@@ -2,7 +2,7 @@
 
 import torch
 
-from spikebench.rooms import Problem
+from spikebench.errors import Problem
 from spikebench.task import Dataset, Sequences
 
 LICENCE = "made here; no data"

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spikebench.rooms import Problem
+from spikebench.errors import Problem
 from spikebench.task import Dataset, MissingData, Sequences, find, standardise
 
 LICENCE = "CC BY-SA 4.0"

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from spikebench.rooms import Problem
+from spikebench.errors import Problem
 from spikebench.task import Dataset, MissingData, Sequences, find, standardise
 
 LICENCE = "not stated in the files (see URL); shipped in aeon, which is BSD 3-Clause"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spikebench.rooms import Problem
+from spikebench.errors import Problem
 from spikebench.task import Batch, Dataset, Sequences
 
 LICENCE = "made here; no data"

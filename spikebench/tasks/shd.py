@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spikebench.rooms import Problem
+from spikebench.errors import Problem
 from spikebench.task import Batch, Dataset, find
 
 LICENCE = "CC BY 4.0"

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from spikebench import rooms
+from spikebench import registry
 from spikebench.cases.case import Case, Subject, parse_subject, with_changes
+from spikebench.errors import Problem
 from spikebench.loading.detect import FAILURES
 from spikebench.loading.foreign import Adapted
 from spikebench.loading.subject import definition, definition_of, find_way, load
@@ -94,7 +95,7 @@ class Specimen:
         """What is declared; a foreign module that declares nothing is held to causal and deterministic."""
         held: dict[str, Any] = {"causal": True, "stochastic": False}
         if not self.subject.foreign:
-            return held | {"coupled": False} | rooms.facts(self.subject.name).attributes
+            return held | {"coupled": False} | registry.facts(self.subject.name).attributes
         made = self.make()
         module = made.module if isinstance(made, Adapted) else made
         declared = {k: getattr(module, k, None) for k in ("causal", "stochastic", "coupled")}
@@ -110,7 +111,7 @@ def checks(subject: str, like: str | None = None, fixed: dict[str, int] | None =
     specimen = Specimen(parse_subject(subject), like, fixed or {})
     specimen.make()
     if specimen.subject.foreign and not specimen.subject.how and fixed is None:
-        with suppress(rooms.Problem):  # then it is called as usual, and what comes of that is found below
+        with suppress(Problem):  # then it is called as usual, and what comes of that is found below
             specimen.subject = specimen.subject.called(vars(find_way(specimen.subject, N, (T,))[0].way))
     return [_one(name, check, specimen) for name, check in CHECKS.items()]
 
@@ -314,7 +315,7 @@ def _poisoned(s: Specimen, name: str, value: float) -> str:
         x[s.T // 2, 0, 0] = value
         try:
             out = s.spikes(module, x)
-        except (ValueError, rooms.Problem) as error:
+        except (ValueError, Problem) as error:
             return f"{name} is refused: {error}"
     touched = (out != clean).flatten(1)
     others = touched.clone()

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spikebench import rooms
+from spikebench import declarations, registry
 from spikebench.cases.case import Case
 from spikebench.loading.subject import definition_of, mistaken
 from spikebench.neuron import Neuron, StochasticNeuron
@@ -249,8 +249,8 @@ def _single(workload: Workload, mine: Tensor, want: Tensor, expected: Expected, 
 
 def spectral(case: Case) -> bool:
     """Whether a case's backend says that its errors are relative to the largest entry of a series, as an FFT's are."""
-    path = None if case.parsed.foreign else rooms.backend_file(case.parsed.backend, case.parsed.name)
-    return path is not None and bool(rooms.module_literals(path).get("SPECTRAL"))
+    path = None if case.parsed.foreign else registry.backend_file(case.parsed.backend, case.parsed.name)
+    return path is not None and bool(declarations.module_literals(path).get("SPECTRAL"))
 
 
 def _matched(got: Tensor | None, want: Tensor | None, chosen: Selection) -> tuple[Tensor, Tensor]:

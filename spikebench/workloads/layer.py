@@ -7,13 +7,13 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from spikebench import rooms
+from spikebench import registry
 from spikebench.backend import Refused, refusal
 from spikebench.cases.case import Case, with_changes
+from spikebench.errors import Problem
 from spikebench.loading.detect import FAILURES
 from spikebench.loading.subject import definition, definition_of, load
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
-from spikebench.rooms import Problem
 
 REACH, FAR = 16.0, 1024.0  # means of the input that are tried
 FEW = 64  # steps on which the input of a foreign module is found first
@@ -156,7 +156,7 @@ def _sample(case: Case, longest: int, most: int = 2**21) -> tuple[nn.Module, Cas
     A foreign module is taken at its own sizes, one mean at a time; it may depend on any of them.
     """
     sizes: dict[str, int] = {"T": case.T, "B": case.B, "N": case.N}
-    facts = {} if case.parsed.foreign else rooms.facts(case.parsed.name).attributes
+    facts = {} if case.parsed.foreign else registry.facts(case.parsed.name).attributes
     if not case.parsed.foreign:
         sizes["T"] = case.T if facts["fixed_length"] else min(case.T, longest)
         sizes["B"] = 1

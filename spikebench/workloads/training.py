@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from spikebench import task as tasks
+from spikebench.errors import Problem
 from spikebench.host.clock import Clock, CpuClock
 from spikebench.network import LOSSES, Classifier, MakeNeuron, Readout, Weights
 from spikebench.neuron import StochasticNeuron
 from spikebench.p_spikessm import Norm, PSpikeSSM
-from spikebench.rooms import Problem
 from spikebench.stsc import FilteredClassifier
 from spikebench.task import Dataset, Samples
 

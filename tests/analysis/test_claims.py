@@ -13,18 +13,18 @@ from typing import Any, cast
 import pytest
 
 from spikebench import claim as claims
-from spikebench import rooms
+from spikebench import declarations, registry
 from spikebench.analysis import finding, stats
 from spikebench.analysis.finding import judge
 from spikebench.cases.case import Case, with_changes
 from spikebench.claim import Claim, Number, Statement, Weighing
 from spikebench.cli.reproduce import begins
+from spikebench.errors import Problem
 from spikebench.experiments.campaign import Campaign, plan
 from spikebench.plots import draw
 from spikebench.records import store
 from spikebench.records.record import FEWEST, Measurement, Record
 from spikebench.report.claim_page import page
-from spikebench.rooms import Problem
 
 HERE = Path(__file__).parents[2]
 LAYER = Weighing(
@@ -221,7 +221,7 @@ def test_exact_statements(known: bool, values: tuple[float, ...], expected: str)
     assert judge("c", exact, rows(False)).measured is None  # other spikes have other gradients
 
 
-@pytest.mark.parametrize("name", rooms.names("claims"))
+@pytest.mark.parametrize("name", registry.names("claims"))
 def test_claim_is_complete(name: str) -> None:
     c = claims.load(name)
     texts = {k: getattr(c, k) for k in ("paper", "sentence", "where", "setting", "hardware", "timed")}
@@ -239,7 +239,7 @@ def test_claim_is_complete(name: str) -> None:
         else:
             assert c.claimed is None and len(question.cases()) >= FEWEST
         assert question.met and (question.differs or (c.known and not question.scaled))
-    assert c.value > 0 and rooms.module_literals(HERE / "spikebench" / "claims" / f"{name}.py")["title"]
+    assert c.value > 0 and declarations.module_literals(HERE / "spikebench" / "claims" / f"{name}.py")["title"]
 
 
 @pytest.mark.parametrize("name", [n for n, c in claims.every() if not c.known])

@@ -4,12 +4,12 @@ import pytest
 import torch
 from operations import counted
 
-from spikebench import rooms
+from spikebench import registry
 from spikebench.analysis import cost
 from spikebench.cases.case import parse_subject
+from spikebench.errors import Problem
 from spikebench.loading.subject import definition
 from spikebench.neuron import StochasticNeuron
-from spikebench.rooms import Problem
 
 T, B, N = 64, 16, 8
 MORE = {  # definitions that do more than their equation needs; what they declare may not exceed it
@@ -18,12 +18,12 @@ MORE = {  # definitions that do more than their equation needs; what they declar
     "prf_lif": "finds its spikes twice, once without gradient",
     "spike_sampler": "computes the imaginary part of its output too",
 }
-NEURONS = rooms.names("neurons")
+NEURONS = registry.names("neurons")
 
 
 def declared(name: str) -> dict[str, float]:
     subject = parse_subject(name)
-    facts = rooms.facts(name).attributes
+    facts = registry.facts(name).attributes
     return cost.per_step(facts["operations"], {**subject.all_options, "T": T, "N": N})
 
 
@@ -37,7 +37,7 @@ def seen(name: str) -> dict[str, float]:
 
 @pytest.mark.parametrize("name", NEURONS)
 def test_every_neuron_says_what_a_step_costs(name: str) -> None:
-    facts = rooms.facts(name).attributes
+    facts = registry.facts(name).attributes
     found = declared(name)
     assert found["compare"] >= 1 and found["mul"] >= 1, f"{name} declares no operations of a step (see neuron.py)"
     assert cost.value(facts["state_words"], {**parse_subject(name).all_options, "T": T, "N": N}) >= 1

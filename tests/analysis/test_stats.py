@@ -8,8 +8,8 @@ import pytest
 
 from spikebench.analysis import difference, noise, stats
 from spikebench.analysis.pairs import Pairs, sides
+from spikebench.errors import Problem
 from spikebench.records.record import Measurement, Record
-from spikebench.rooms import Problem
 
 DRAWS = 400
 

@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spikebench import rooms
+from spikebench import declarations, registry
 from spikebench.backend import Bound, Refused, refusal
 from spikebench.backends import compiled
 from spikebench.cases.case import Case, Mode, Subject
+from spikebench.errors import Problem
 from spikebench.loading.subject import load
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
 from spikebench.verify.gate import gate
@@ -24,12 +25,12 @@ BATCH = st.sampled_from([1, 2, 3])
 WIDTH = st.sampled_from([1, 2, 7, 16, 33])
 LAYOUTS = ("plain", "time-last", "every-other", "expanded")
 RELATIVE = 1e-10
-PAIRS = [(n, b) for n in rooms.names("neurons") for b in rooms.backends(n)]
+PAIRS = [(n, b) for n in registry.names("neurons") for b in registry.backends(n)]
 FASTER = [(n, b) for n, b in PAIRS if b not in ("eager", "compiled") and not refusal(Case(f"{n}@{b}", dtype="float64"))]
 STEPPED = [n for n, b in PAIRS if b == "compiled"]
 
 
-def values(name: str, option: rooms.Option) -> st.SearchStrategy[Any]:
+def values(name: str, option: declarations.Option) -> st.SearchStrategy[Any]:
     """Values of one option that its neuron may be given."""
     default: Any = option.default
     if option.choices:
@@ -47,7 +48,7 @@ def values(name: str, option: rooms.Option) -> st.SearchStrategy[Any]:
 
 def some_options(neuron: str, backend: str) -> st.SearchStrategy[dict[str, Any]]:
     """Values of all options; of later ones only what the backend takes alone, for most take nothing but the default."""
-    facts = rooms.facts(neuron)
+    facts = registry.facts(neuron)
     drawn = {k: values(k, o) for k, o in facts.options.items()}
     for name in facts.attributes.get("LATER", ()):
         if (option := facts.options.get(name)) is not None and (isinstance(option.default, bool) or option.choices):
@@ -88,7 +89,7 @@ def made(
     torch.manual_seed(0)
     try:
         bound = load(subject, sizes[2], sizes[0], torch.float64, "cpu")
-    except rooms.Problem:
+    except Problem:
         reject()
     assert isinstance(bound, Bound)
     if refusal(Case(str(subject), *sizes, dtype="float64")):

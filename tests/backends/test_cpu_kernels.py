@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 pytest.importorskip("numba")
 from numba import njit
 
-from spikebench import rooms
+from spikebench import registry
 from spikebench.backend import Refused, refusal
 from spikebench.backends.cpu import (
     exodus,
@@ -141,7 +141,7 @@ MORE = {
     "exodus": (f"exodus{SCALED}",),
     "slayer": (f"slayer{SCALED}",),
 }
-OURS = [n for n in rooms.names("neurons") if "cpu" in rooms.backends(n)]
+OURS = [n for n in registry.names("neurons") if "cpu" in registry.backends(n)]
 PRODUCTS = ["psn", "ipsu", "rpsu", "ppsu", "masked_psn[k=40]", "masked_psn[masking=0.5]"]
 KEEP: dict[str, Any] = {"slayer": exodus, "masked_psn": windows, "sliding_psn": windows}  # who launches the kernels
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from spikebench import rooms
+from spikebench import registry
 from spikebench.backend import Refused
 from spikebench.cases import sweeps
 from spikebench.cases.case import Case
+from spikebench.errors import Problem
 from spikebench.loading.subject import neuron
-from spikebench.rooms import Problem
 from spikebench.run.session import Session, Settings
 from spikebench.verify.gate import gate
 
@@ -140,4 +140,4 @@ def test_the_sweep_holds_every_library_and_all_our_backends() -> None:
     subjects = {c.parsed.backend for c in found}
     assert subjects >= {*LIBRARIES, "eager", "compiled", "cpu"}
     assert {c.mode for c in found} == {"forward", "train"}
-    assert all(b in rooms.backends("lif") for b in LIBRARIES)
+    assert all(b in registry.backends("lif") for b in LIBRARIES)

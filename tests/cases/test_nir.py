@@ -9,7 +9,7 @@ import pytest
 
 from spikebench.cases import nir as nir_graph
 from spikebench.cases.case import parse_subject
-from spikebench.rooms import Problem
+from spikebench.errors import Problem
 
 nir = pytest.importorskip("nir", reason="needs the package nir: pip install -e '.[nir]'")
 DT = 1e-3

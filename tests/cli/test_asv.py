@@ -19,10 +19,10 @@ import spikebench
 from spikebench.cases import sweeps
 from spikebench.cases.case import Case
 from spikebench.cli import asv, asv_commits
+from spikebench.errors import Problem
 from spikebench.host import environment
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
-from spikebench.rooms import Problem
 
 ROOT = Path(__file__).parents[2]
 AXES = ("Length", "Batch", "Width", "Inference")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from spikebench import rooms
+from spikebench import registry
 from spikebench.cases import sweeps
 
 HERE = Path(__file__).parents[2]
@@ -53,7 +53,7 @@ def rows(*args: str, cwd: Path = HERE) -> list[dict[str, Any]]:
         (("run", "--subject", "lif", "--device", "cuda", "-T", "4"), "no CUDA device"),
         (("compare", "lif"), "one subject is no comparison"),
         (("compare", "lif", "lif", "--pairs", "few"), "'few' is not a number of pairs; write 10 or 5-20"),
-        (("list", "cellar"), "no room 'cellar'; there are neurons"),
+        (("list", "cellar"), "nothing is listed under 'cellar'; there are neurons"),
         (("show", "nothing.jsonl"), "no results at nothing.jsonl"),
         (("plot", "pie", "nothing.jsonl"), "no results at nothing.jsonl"),
         (("cite", "nobody"), "no neuron 'nobody'"),
@@ -70,17 +70,17 @@ def test_bad_input_is_one_line_and_code_2(args: tuple[str, ...], said: str, tmp_
 
 
 def test_dashes_and_underscores_are_the_same_and_lists_are_json() -> None:
-    for room in ("neurons", "backends", "metrics", "sweeps", "networks", "tasks", "claims"):
-        assert all("id" in row for row in rows("list", room, "--json"))
+    for kind in ("neurons", "backends", "metrics", "sweeps", "networks", "tasks", "claims"):
+        assert all("id" in row for row in rows("list", kind, "--json"))
     neurons = {row["id"]: row for row in rows("list", "neurons", "--json")}
-    assert set(neurons) == set(rooms.names("neurons"))
+    assert set(neurons) == set(registry.names("neurons"))
     assert neurons["spsn"]["stochastic"] is True
     assert sweeps.sweep("smoke") == sweeps.sweep("Smoke".lower())
 
 
 def test_doctor_gives_every_metric_a_verdict_a_reason_and_a_remedy() -> None:
     found: Any = rows("doctor", "--json")
-    assert set(found["metrics"]) == set(rooms.names("metrics"))
+    assert set(found["metrics"]) == set(registry.names("metrics"))
     assert {"cpu"} <= set(found["energy"]) <= {"cpu", "cuda"}
     for counter in found["energy"].values():
         assert set(counter) == {"available", "reason", "remedy", "counter", "update_period"}
@@ -173,9 +173,9 @@ def test_help_comes_fast_and_without_torch() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    "rooms case record store stats units sweeps claims plots clock environment growth floor noise difference".split(),
+    "registry units cases.case cases.sweeps records.store host.environment analysis.finding report.html plots claims run.session".split(),
 )
-def test_reading_rooms_import_neither_torch_nor_numba(module: str) -> None:
+def test_what_reads_imports_neither_torch_nor_numba(module: str) -> None:
     code = f"import sys, spikebench, spikebench.{module}; print({{'torch', 'triton', 'numba'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=HERE, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
@@ -201,7 +201,7 @@ def test_a_sweep_keeps_its_own_rates_and_takes_only_what_is_given() -> None:
 
 
 def test_a_sweep_samples_what_it_is_read_by(tmp_path: Path) -> None:
-    known = rooms.names("metrics")
+    known = registry.names("metrics")
     assert all(sweeps.metrics(name) and set(sweeps.metrics(name)) <= set(known) for name in sweeps.METRICS)
     assert set(sweeps.METRICS) <= set(sweeps.SWEEPS) and sweeps.metrics("quick") == ()
     given = ("--subject", "lif@cpu", "-T", "8", "-B", "1", "-N", "4", "--out", str(tmp_path / "r.jsonl"), "--json")

@@ -17,13 +17,14 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from spikebench import claim, plots, rooms, units
+from spikebench import claim, plots, units
 from spikebench.analysis import finding, paired, stats
 from spikebench.analysis.comparison import Comparison
 from spikebench.cases import case
 from spikebench.cli import layout, look, reproduce, tables, train
 from spikebench.cli import profile as profile_command
 from spikebench.cli.app import app
+from spikebench.errors import Problem
 from spikebench.experiments.profile import Profile
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
@@ -296,7 +297,7 @@ def no_figures(*_: object) -> list[Path]:
 def nodes() -> Printed:
     from spikebench.cases import nir as nir_graph
 
-    found = {"a/b": NASTY[1], "c": rooms.Problem("leak is not 0 at 3 of 10,000 neurons")}
+    found = {"a/b": NASTY[1], "c": Problem("leak is not 0 at 3 of 10,000 neurons")}
     rows = [["a/b", NASTY[1], ""], ["c", "", str(found["c"])]]
 
     def action() -> None:
@@ -307,7 +308,7 @@ def nodes() -> Printed:
 
 
 PRINTED: dict[str, Callable[[], Printed]] = {
-    **{f"list {kind}": lambda kind=kind: listed(kind) for kind in look.ROOMS},
+    **{f"list {kind}": lambda kind=kind: listed(kind) for kind in look.KINDS},
     "doctor": doctor,
     "show": lambda: shown(EPYC / "quick.jsonl", EPYC / "pairs.jsonl"),
     "show --growth": lambda: analysed("--growth", EPYC / "growth.jsonl"),

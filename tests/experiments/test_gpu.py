@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from spikebench import rooms
+from spikebench import registry
 from spikebench.cases.case import Case
 from spikebench.experiments import gpu
 from spikebench.experiments.campaign import Campaign
@@ -30,8 +30,8 @@ def stage(name: str) -> gpu.Stage:
 def test_every_pair_of_ours_is_gated_first() -> None:
     assert STAGES[0].name == "gates" and not STAGES[0].metrics
     gated = {c.subject for c in STAGES[0].cases}
-    assert {f"{n}@triton" for n in rooms.names("neurons") if "triton" in rooms.backends(n)} <= gated
-    assert {f"{n}@eager" for n in rooms.names("neurons")} <= gated
+    assert {f"{n}@triton" for n in registry.names("neurons") if "triton" in registry.backends(n)} <= gated
+    assert {f"{n}@eager" for n in registry.names("neurons")} <= gated
     assert not any(c.parsed.backend in gpu.ELSEWHERE for c in STAGES[0].cases)
 
 

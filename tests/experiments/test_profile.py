@@ -18,9 +18,9 @@ from spikebench.analysis import paired, stats
 from spikebench.analysis.comparison import Comparison
 from spikebench.cases.case import Case, parse_subject
 from spikebench.cli.profile import show
+from spikebench.errors import Problem
 from spikebench.experiments.profile import Profile, profile
 from spikebench.report import profile_page as verdict
-from spikebench.rooms import Problem
 from spikebench.run.schedule import Missing, Point
 from spikebench.run.session import Session, Settings
 

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from spikebench import rooms
+from spikebench import registry
 from spikebench.backend import Refused
 from spikebench.cases.case import Case
 from spikebench.loading.subject import neuron
 from spikebench.verify import gate
 
 
-@pytest.mark.parametrize("name", rooms.names("neurons"))
+@pytest.mark.parametrize("name", registry.names("neurons"))
 def test_graph_is_the_definition(name: str) -> None:
     try:
         result = gate.gate(Case(f"{name}@cudagraph", T=64, B=4, N=32, device="cuda"))

@@ -20,7 +20,7 @@ CYCLES = 20_000_000  # of waiting: 10 ms and more at any clock a GPU has
 
 @pytest.fixture
 def cheats(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The room of backends, with the cheats in it."""
+    """The package of backends, with the cheats in it."""
     monkeypatch.setattr(backends, "__path__", [*backends.__path__, str(HERE / "cheats"), str(HERE.parent / "cheats")])
 
 

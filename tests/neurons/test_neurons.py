@@ -1,4 +1,4 @@
-"""Every neuron in the room against its oracle and the protocol; a new neuron and its oracle add their own tests."""
+"""Every neuron against its oracle and the protocol; a new neuron and its oracle add their own tests."""
 
 import importlib
 import importlib.util
@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spikebench import rooms
+from spikebench import registry
 from spikebench.cases.case import parse_subject
 from spikebench.loading import foreign
 from spikebench.loading.subject import definition, definition_of, load
@@ -27,7 +27,7 @@ T, B, N = 48, 3, 5
 RELATIVE = 1e-12
 RESETS = ("none", "soft", "hard", "mean-field")
 SHARP = {"surrogate": "triangle", "slope": 1e6, "width": 1e-6}  # no surrogate but within 1e-6 of the threshold
-NAMES = rooms.names("neurons")
+NAMES = registry.names("neurons")
 
 
 @lru_cache
@@ -50,7 +50,7 @@ def make(name: str, options: dict[str, Any], steps: int = T, n: int = N, moved: 
     """The neuron in float64, with parameters moved off their start, which can be 0 or 1 and hide a mistake."""
     torch.manual_seed(1)
     sizes = {"n": n, "T": steps}
-    wants = {k: sizes[k] for k in rooms.facts(name).wants}
+    wants = {k: sizes[k] for k in registry.facts(name).wants}
     neuron = cast(Any, neuron_class(name))(**wants, **options).double()
     with torch.no_grad():
         for p in neuron.parameters():
@@ -59,7 +59,7 @@ def make(name: str, options: dict[str, Any], steps: int = T, n: int = N, moved: 
 
 
 def all_options(name: str, options: dict[str, Any]) -> dict[str, Any]:
-    return {key: o.default for key, o in rooms.facts(name).options.items()} | options
+    return {key: o.default for key, o in registry.facts(name).options.items()} | options
 
 
 def current(name: str, steps: int = T, batch: int = B, n: int = N, seed: int = 0) -> Tensor:
@@ -81,13 +81,13 @@ def run(neuron: Neuron, x: Tensor) -> Tensor:
 
 
 def sharp(name: str) -> dict[str, Any]:
-    return {k: v for k, v in SHARP.items() if k in rooms.facts(name).options}
+    return {k: v for k, v in SHARP.items() if k in registry.facts(name).options}
 
 
 CASES = [(name, options) for name in NAMES for options in oracle(name).OPTIONS]
 IDS = [f"{name}[{','.join(f'{k}={v}' for k, v in options.items())}]" for name, options in CASES]
-SURROGATE = [i for i, (name, _) in enumerate(CASES) if "surrogate" in rooms.facts(name).options]
-STREAMING = [i for i, (name, _) in enumerate(CASES) if rooms.facts(name).stepped]
+SURROGATE = [i for i, (name, _) in enumerate(CASES) if "surrogate" in registry.facts(name).options]
+STREAMING = [i for i, (name, _) in enumerate(CASES) if registry.facts(name).stepped]
 every_case = pytest.mark.parametrize(("name", "options"), CASES, ids=IDS)
 every_neuron = pytest.mark.parametrize("name", NAMES)
 
@@ -264,7 +264,7 @@ def differences(f: Callable[..., np.ndarray], values: dict[str, np.ndarray], key
 
 @every_neuron
 def test_facts_are_there(name: str) -> None:
-    facts, neuron = rooms.facts(name), neuron_class(name)
+    facts, neuron = registry.facts(name), neuron_class(name)
     declared = facts.attributes
     assert facts.title and facts.title == (neuron.__doc__ or "").split("\n")[0].rstrip(":")
     reference = str(declared["reference"])

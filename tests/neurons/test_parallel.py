@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from spikebench import rooms
+from spikebench import registry
 from spikebench.cases.case import parse_subject
 from spikebench.loading.subject import load
 from spikebench.workloads.layer import spikes_of
 
 LENGTHS = (64, 256, 1024)
-NEURONS = [n for n in rooms.names("neurons") if rooms.facts(n).attributes["parallel_in_time"]]
+NEURONS = [n for n in registry.names("neurons") if registry.facts(n).attributes["parallel_in_time"]]
 OURS = ("eager", "fft", "scan", "cpu")
-SAYING = [f"{n}@{b}" for n in NEURONS for b in OURS if rooms.parallel(n, b)]
-LOOPS = [n for n in NEURONS if rooms.facts(n).attributes["stepwise"]]
+SAYING = [f"{n}@{b}" for n in NEURONS for b in OURS if registry.parallel(n, b)]
+LOOPS = [n for n in NEURONS if registry.facts(n).attributes["stepwise"]]
 LEARNING = "[learn_tau=true,learn_threshold=true,heterogeneous=true,recurrent=true]"
 SAYING += [f"para_lif{LEARNING}@{b}" for b in ("fft", "scan")]
 
@@ -64,12 +64,16 @@ def test_a_definition_that_is_a_loop_says_so(neuron: str) -> None:
 @pytest.mark.parametrize("neuron", NEURONS)
 def test_a_neuron_that_says_so_has_a_form_that_is(neuron: str) -> None:
     """Of every neuron the cpu backend is one too: a fused pass over time is one operator, and products are few."""
-    there = [b for b in OURS if b in rooms.backends(neuron) and (b != "eager" or neuron not in LOOPS)]
+    there = [b for b in OURS if b in registry.backends(neuron) and (b != "eager" or neuron not in LOOPS)]
     assert there and not [seen for b in there if b == "cpu" or b == there[0] if (seen := grows(f"{neuron}@{b}"))]
 
 
 def test_the_count_sees_a_loop() -> None:
     short, middle, long = (operators("lif@eager", steps) for steps in LENGTHS)
     assert long - middle != middle - short and long > 8 * short
-    assert not rooms.parallel("lif", "eager") and not rooms.parallel("spsn", "eager")
-    assert rooms.parallel("spsn", "fft") and rooms.parallel("psn", "eager") and not rooms.parallel("prf_lif", "fft")
+    assert not registry.parallel("lif", "eager") and not registry.parallel("spsn", "eager")
+    assert (
+        registry.parallel("spsn", "fft")
+        and registry.parallel("psn", "eager")
+        and not registry.parallel("prf_lif", "fft")
+    )

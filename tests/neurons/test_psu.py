@@ -9,12 +9,12 @@ from torch import Tensor
 
 from spikebench.backend import Refused, refusal
 from spikebench.cases.case import Case, parse_subject
+from spikebench.errors import Problem
 from spikebench.loading.subject import definition, neuron
 from spikebench.neurons.lif import LIF
 from spikebench.neurons.prf_lif import PRFLIF
 from spikebench.neurons.psu import PSU
 from spikebench.numerics.surrogate import Surrogate, by_slope
-from spikebench.rooms import Problem
 from spikebench.verify.gate import gate
 from tests.neurons.test_neurons import by_slope as by_quadrature
 

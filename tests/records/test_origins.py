@@ -17,6 +17,7 @@ from spikebench.analysis import difference, floor, growth, noise, paired
 from spikebench.analysis.comparison import judge, together
 from spikebench.cases.case import Case, with_changes
 from spikebench.cli.tables import comparison_table
+from spikebench.errors import Problem
 from spikebench.experiments.profile import Profile, _compared
 from spikebench.plots import figures, kinds, speedup, style, waterfall
 from spikebench.records import store
@@ -25,7 +26,6 @@ from spikebench.report import export
 from spikebench.report import html as report
 from spikebench.report import profile_page as verdict
 from spikebench.report import rows as report_rows
-from spikebench.rooms import Problem
 
 RESULTS = Path(__file__).parents[2] / "results" / "amd-epyc-f25m1-2c"
 PLACES = [(machine, commit) for machine in "abc" for commit in ("1" * 40, "2" * 40)]

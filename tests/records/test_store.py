@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from spikebench.cases.case import Case
+from spikebench.errors import Problem
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
-from spikebench.rooms import Problem
 
 
 def record(run: str = "r", **fields: object) -> Record:

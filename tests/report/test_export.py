@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from spikebench.errors import Problem
 from spikebench.records import store
 from spikebench.records.origin import origin
 from spikebench.records.record import Measurement, Record
 from spikebench.report import export
-from spikebench.rooms import Problem
 
 RESULTS = Path(__file__).parents[2] / "results" / "amd-epyc-f25m1-2c"
 CASE = {"subject": "lif@cpu", "mode": "train", "workload": "layer", "T": 128, "B": 4, "N": 8, "dtype": "float32"}

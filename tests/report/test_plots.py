@@ -12,11 +12,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from spikebench import rooms
+from spikebench import registry
+from spikebench.errors import Problem
 from spikebench.plots import agreement, draw, energy, frontier, kinds, pareto, raster, scaling, sparsity, style
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
-from spikebench.rooms import Problem
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "figures"
@@ -292,5 +292,5 @@ def test_a_cut_name_keeps_its_backend() -> None:
 
 
 def test_no_two_neurons_look_alike() -> None:
-    looks = {tuple(style.line(f"{name}@cpu")[k] for k in ("color", "fillstyle")) for name in rooms.names("neurons")}
-    assert len(looks) == len(rooms.names("neurons"))
+    looks = {tuple(style.line(f"{name}@cpu")[k] for k in ("color", "fillstyle")) for name in registry.names("neurons")}
+    assert len(looks) == len(registry.names("neurons"))

@@ -12,12 +12,12 @@ from typing import Any
 import browser
 import pytest
 
+from spikebench.errors import Problem
 from spikebench.records import store
 from spikebench.records.origin import by_origin
 from spikebench.records.record import Measurement, Record
 from spikebench.report import html as report
 from spikebench.report import rows as report_rows
-from spikebench.rooms import Problem
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results" / "amd-epyc-f25m1-2c"

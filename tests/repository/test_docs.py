@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 
-from spikebench import rooms
+from spikebench import registry
 from spikebench.cli.app import app
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +19,7 @@ PAGES = sorted((ROOT / "docs").rglob("*.md"))
 MADE = {f"{name}.md" for name in ("claims", "trainings", "floor", "measured", "history", "cli", "api")} | {
     f"notebooks/{p.stem}.md" for p in (ROOT / "notebooks").glob("*.py")
 }
-MADE |= {f"{room}/{name}.md" for room in ("neurons", "claims") for name in rooms.names(room)}
+MADE |= {f"{kind}/{name}.md" for kind in ("neurons", "claims") for name in registry.names(kind)}
 
 
 def commands() -> dict[str, Any]:
@@ -74,7 +74,7 @@ def test_site_builds_and_fetches_nothing(tmp_path: Path) -> None:
     for path in (tmp_path / "site").rglob("*.css"):
         assert not re.search(r"""(?:url\(|@import )["']?(?:https?:)?//""", path.read_text()), path.name
     assert all(f'id="{name}"' in pages["cli.html"] for name in commands())
-    assert {f"{room}/{name}.html" for room in ("neurons", "claims") for name in rooms.names(room)} <= set(pages)
+    assert {f"{kind}/{name}.html" for kind in ("neurons", "claims") for name in registry.names(kind)} <= set(pages)
 
 
 def test_the_workflow_is_one() -> None:

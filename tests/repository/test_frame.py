@@ -46,8 +46,8 @@ def test_floor_plan_is_true() -> None:
     named = set(re.findall(r"(?<![\w./])[a-z_]+(?:\.py|/)", plan))
     package = ROOT / "spikebench"
     files = [p for p in package.iterdir() if not p.name.startswith(("_", ".", "py.typed"))]
-    rooms = {p.name + "/" * p.is_dir() for p in files if p.is_file() or list(p.glob("[!_.]*"))}
-    missing = sorted(rooms - named)
+    parts = {p.name + "/" * p.is_dir() for p in files if p.is_file() or list(p.glob("[!_.]*"))}
+    missing = sorted(parts - named)
     assert not missing, f"not in the floor plan: {missing}"
     places = [ROOT, package, *package.iterdir(), ROOT / "tests"]
     there = {n for n in named if any((place / n).exists() for place in places)}

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from spikebench.cases.case import Case
+from spikebench.errors import Problem
 from spikebench.records import store
 from spikebench.records.record import Record
-from spikebench.rooms import Problem
 from spikebench.run import session as runner
 
 SUBJECTS = """

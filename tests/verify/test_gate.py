@@ -1,6 +1,6 @@
 """The gate catches every cheat in cheats/ and lets every right backend pass.
 
-A cheat is a backend with one fault; for these tests its folder is a part of the room of backends.
+A cheat is a backend with one fault; for these tests its folder is a part of the package of backends.
 """
 
 import json
@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from spikebench import backends, rooms
+from spikebench import backends, registry
 from spikebench.backend import Refused, refusal
 from spikebench.cases.case import Case, parse_subject, with_changes
+from spikebench.errors import Problem
 from spikebench.loading.subject import definition, definition_of
 from spikebench.neuron import StochasticNeuron
 from spikebench.verify import gate, probes
@@ -97,12 +98,12 @@ def looks(case: Case) -> dict[str, probes.Look]:
 
 @pytest.fixture
 def cheats(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The room of backends, with the cheats in it."""
+    """The package of backends, with the cheats in it."""
     monkeypatch.setattr(backends, "__path__", [*backends.__path__, str(CHEATS)])
 
 
 def test_every_cheat_is_tried(cheats: None) -> None:
-    there = {(n, c) for n in ("lif", "spsn") for c in rooms.backends(n) if not _of_ours(c)} - {
+    there = {(n, c) for n in ("lif", "spsn") for c in registry.backends(n) if not _of_ours(c)} - {
         (n, "right") for n in ("lif", "spsn")
     }
     assert {(n, c.partition("[")[0]) for n, c in PAIRS} == there
@@ -174,7 +175,7 @@ def test_the_door_is_open(neuron: str, mode: str, cheats: None) -> None:
 
 def right_backends() -> list[tuple[str, str]]:
     elsewhere = ("compiled", "triton")  # slow, tried in the tests of the backends; on a GPU only
-    return [(n, b) for n in ("lif", "spsn") for b in rooms.backends(n) if b not in elsewhere]
+    return [(n, b) for n in ("lif", "spsn") for b in registry.backends(n) if b not in elsewhere]
 
 
 def passes(case: Case) -> gate.GateResult:
@@ -297,7 +298,7 @@ def test_wrong_shape_and_refusal(cheats: None, monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_subject_of_a_cheat_reads_like_any(cheats: None) -> None:
     assert str(parse_subject("spsn@noise[what=site]")) == "spsn@noise[what=site]"
-    with pytest.raises(rooms.Problem, match="there are call, seed, high-seed"):
+    with pytest.raises(Problem, match="there are call, seed, high-seed"):
         parse_subject("spsn@noise[what=nothing]")
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from spikebench import neurons, rooms
+from spikebench import neurons, registry
 from tests.neurons import test_neurons
 
 SURVIVORS: dict[str, dict[str, str]] = {
@@ -177,7 +177,7 @@ def survives(name: str, tree: ast.Module) -> bool:
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("name", rooms.names("neurons"))
+@pytest.mark.parametrize("name", registry.names("neurons"))
 def test_what_is_wrong_is_caught(name: str, request: pytest.FixtureRequest) -> None:
     if not request.config.getoption("--mutants"):
         pytest.skip("takes minutes: give --mutants")

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from spikebench import task
+from spikebench.errors import Problem
 from spikebench.p_spikessm import GeluSampler
-from spikebench.rooms import Problem
 from spikebench.task import Dataset, Sequences
 from spikebench.tasks import listops
 from spikebench.tasks.listops import TOKENS, OneHot

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from spikebench import rooms
+from spikebench import registry
 from spikebench.cases.case import Case, parse_network
+from spikebench.errors import Problem
 from spikebench.network import Classifier, Layers, OutputLayer, load
 from spikebench.neurons.lif import LIF
-from spikebench.rooms import Problem
 from spikebench.run.process import Outcome
 from spikebench.run.session import Session, Settings, run
 from spikebench.workloads.layer import build as build_layer
@@ -59,7 +59,7 @@ def test_what_is_no_network_gets_one_line(fields: dict[str, str], complaint: str
     assert "\n" not in str(problem.value)
 
 
-@pytest.mark.parametrize("name", rooms.names("networks"))
+@pytest.mark.parametrize("name", registry.names("networks"))
 def test_every_named_network_says_where_it_is_from_and_steps(name: str) -> None:
     facts = parse_network(name).facts
     assert facts["title"] and facts["SOURCE"] and facts["T"] >= 1 and facts["B"] >= 1

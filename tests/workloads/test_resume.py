@@ -12,6 +12,7 @@ from torch import nn
 
 from spikebench.cases.case import Case
 from spikebench.cli.train import CEILING, train_all
+from spikebench.errors import Problem
 from spikebench.host import environment
 from spikebench.host.clock import FakeClock
 from spikebench.loading.subject import load
@@ -23,7 +24,6 @@ from spikebench.plots import draw, learning, style
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
 from spikebench.report.rows import trainings
-from spikebench.rooms import Problem
 from spikebench.run.session import Session, Settings
 from spikebench.task import Dataset, Sequences
 from spikebench.workloads.training import Epoch, Recipe, Run, build, train

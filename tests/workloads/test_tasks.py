@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from spikebench import rooms, task
-from spikebench.rooms import Problem
+from spikebench import registry, task
+from spikebench.errors import Problem
 from spikebench.task import MissingData, Sequences, standardise
 from spikebench.tasks import fsdd, japanese_vowels, shd
 
@@ -66,11 +66,11 @@ def sounds(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", rooms.names("tasks"))
+@pytest.mark.parametrize("name", registry.names("tasks"))
 def test_every_task_has_facts_and_names_what_is_missing(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    facts = next(row for row in rooms.describe("tasks") if row["id"] == name)
+    facts = next(row for row in registry.describe("tasks") if row["id"] == name)
     assert facts["title"] and facts["LICENCE"] and facts["URL"].startswith("https://")
     assert re.match(r"@\w+\{\w+, author=", facts["SOURCE"])
     monkeypatch.setattr(importlib.util, "find_spec", lambda *_: None)  # as if no data came with a package
@@ -323,7 +323,7 @@ def test_real_digits(data_root: Path) -> None:
     assert (len(theo.train.labels), len(theo.test.labels)) == (2500, 500)
 
 
-@pytest.mark.parametrize("name", rooms.names("tasks"))
+@pytest.mark.parametrize("name", registry.names("tasks"))
 def test_every_load_takes_a_data_root_and_options_by_name(name: str) -> None:
     root, *options = inspect.signature(importlib.import_module(f"spikebench.tasks.{name}").load).parameters.values()
     assert (root.name, root.default) == ("data_root", None)

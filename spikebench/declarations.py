@@ -1,62 +1,14 @@
-"""The rooms: which ids are in one, and what their files declare, read without importing them.
-
-A neuron, backend, metric, task or claim is a file; its name is its id. Facts are literals in that file.
-"""
+"""What the file of an item declares, read by its syntax, without importing it: literals, options with their defaults, its title."""
 
 import ast
-import difflib
-import importlib
 import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-
-class Problem(ValueError):
-    """Bad input; the message is one line: what was asked, what there is, what to do."""
-
-
-def canonical(name: str) -> str:
-    """The id a person means: `-` and `_` are the same."""
-    return name.strip().replace("-", "_")
-
-
-def folders(room: str) -> list[Path]:
-    """The folders of a room (more than one only when the package path was extended)."""
-    return [Path(p) for p in importlib.import_module(f"spikebench.{room}").__path__]
-
-
-def names(room: str) -> list[str]:
-    """Ids in a room, sorted: its Python files and packages whose name does not start with an underscore."""
-    found: set[str] = set()
-    for folder in folders(room):
-        for path in folder.iterdir():
-            if path.name.startswith(("_", ".")):
-                continue
-            if path.suffix == ".py" or (path.is_dir() and any(path.glob("*.py"))):
-                found.add(path.stem)
-    return sorted(found)
-
-
-def find(room: str, name: str) -> str:
-    """The id in `room` that `name` means; Problem with the nearest ones if there is none."""
-    wanted, there = canonical(name), names(room)
-    if wanted not in there:
-        near = difflib.get_close_matches(wanted, there, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise Problem(f"no {room.removesuffix('s')} {name!r}; there are {', '.join(there)}{hint}")
-    return wanted
-
-
-def installed(neuron: str) -> str | None:
-    """The `package.module:Class` that an installed package offers under the entry points `spikebench.neurons`."""
-    if canonical(neuron) in names("neurons"):
-        return None
-    there = metadata.entry_points(group="spikebench.neurons")
-    return next((e.value for e in there if canonical(e.name) == canonical(neuron)), None)
+from spikebench.errors import Problem
 
 
 @dataclass(frozen=True)
@@ -79,11 +31,6 @@ class Facts:
     stepped: bool = False
 
 
-def facts(neuron: str) -> Facts:
-    """Facts of a neuron id, read from its file by syntax alone."""
-    return class_facts(file("neurons", neuron), None, neuron)
-
-
 @lru_cache(maxsize=256)
 def class_facts(path: Path, class_name: str | None, like: str = "") -> Facts:
     """Facts of one class in a file: `class_name`, or the class whose name is `like` without case and underscores."""
@@ -101,83 +48,17 @@ def class_facts(path: Path, class_name: str | None, like: str = "") -> Facts:
     return Facts(title, attributes, options, wants, stepped)
 
 
-def backends(neuron: str) -> list[str]:
-    """Backends that can compute a neuron, by the files that exist."""
-    return [b for b in names("backends") if backend_file(b, neuron) is not None]
-
-
-def backend_file(backend: str, neuron: str) -> Path | None:
-    """The file of a backend for a neuron: backends/<backend>/<neuron>.py, or backends/<backend>.py for all of them."""
-    for folder in folders("backends"):
-        if (own := folder / backend / f"{neuron}.py").exists():
-            return own
-        shared = folder / f"{backend}.py"
-        if shared.exists() and (not module_literals(shared).get("STEPPED_ONLY") or facts(neuron).stepped):
-            return shared
-    return None
-
-
-def backend_options(backend: str, neuron: str) -> dict[str, Option]:
-    """Keyword options of the backend's `run` for a neuron."""
-    path = backend_file(backend, neuron)
-    if path is None:
-        raise Problem(f"no backend {backend!r} for {neuron!r}; there are {', '.join(backends(neuron))}")
+def function_options(path: Path, name: str) -> dict[str, Option] | None:
+    """Keyword options of a function at the top of a file, with their defaults; None if it has no such function."""
     tree = _parse(path)
-    run = next((f for f in tree.body if isinstance(f, ast.FunctionDef) and f.name == "run"), None)
-    if run is None:
-        raise Problem(f"backend {backend!r} has no run() for {neuron!r}: write one in {path.name}")
-    return {k: v for k, v in _signature(run, _aliases(tree))[0].items() if k != "seed"}
-
-
-def backend_later(backend: str, neuron: str) -> tuple[str, ...]:
-    """Options that a backend got after cases of it were recorded: `LATER` in its file."""
-    path = backend_file(backend, neuron)
-    return () if path is None else tuple(module_literals(path).get("LATER", ()))
-
-
-def parallel(neuron: str, backend: str) -> bool:
-    """Whether a backend says that it computes all steps of a neuron at once: its operators do not grow with T.
-
-    Fused kernels say nothing: they are one operator whatever goes on inside.
-    """
-    declared = facts(neuron).attributes
-    if backend == "eager":
-        return declared["parallel_in_time"] and not declared["stepwise"]
-    package = next((p for d in folders("backends") if (p := d / backend / "__init__.py").exists()), None)
-    says = package is not None and module_literals(package).get("PARALLEL_IN_TIME", False)
-    return bool(declared["parallel_in_time"] and says and backend in backends(neuron))
+    found = next((f for f in tree.body if isinstance(f, ast.FunctionDef) and f.name == name), None)
+    return None if found is None else _signature(found, _aliases(tree))[0]
 
 
 def module_literals(path: Path) -> dict[str, Any]:
     """Literal names assigned at the top of a file, and `title`, the first line of its docstring."""
     tree = _parse(path)
     return {"title": (ast.get_docstring(tree) or "").split("\n")[0]} | _literals(tree.body)
-
-
-def describe(room: str) -> list[dict[str, Any]]:
-    """One row per id in a room, for `list`."""
-    rows: list[dict[str, Any]] = []
-    for name in names(room):
-        if room == "neurons":
-            f = facts(name)
-            rows.append({"id": name, "title": f.title, "backends": backends(name), **f.attributes})
-        else:
-            path = next((p for d in folders(room) if (p := d / f"{name}.py").exists()), None)
-            rows.append({"id": name, **(module_literals(path) if path else _package(room, name))})
-    return rows
-
-
-def _package(room: str, name: str) -> dict[str, Any]:
-    folder = next(d / name for d in folders(room) if (d / name).is_dir())
-    title = module_literals(folder / "__init__.py")["title"] if (folder / "__init__.py").exists() else ""
-    inside = sorted(p.stem for p in folder.glob("*.py") if p.stem in names("neurons"))
-    return {"title": title, "neurons": inside}
-
-
-def file(room: str, name: str) -> Path:
-    """The file of an id in a room."""
-    found = find(room, name)
-    return next(p for d in folders(room) if (p := d / f"{found}.py").exists())
 
 
 @lru_cache(maxsize=256)

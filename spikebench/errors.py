@@ -1,0 +1,5 @@
+"""What is raised to a user."""
+
+
+class Problem(ValueError):
+    """Bad input; the message is one line: what was asked, what there is, what to do."""

@@ -1,0 +1,127 @@
+"""Which ids there are: a neuron, backend, metric, network, task, claim or figure is a file in a package, and its name is its id."""
+
+import difflib
+import importlib
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from spikebench.declarations import Facts, Option, class_facts, function_options, module_literals
+from spikebench.errors import Problem
+
+
+def canonical(name: str) -> str:
+    """The id a person means: `-` and `_` are the same."""
+    return name.strip().replace("-", "_")
+
+
+def folders(package: str) -> list[Path]:
+    """The folders of a package (more than one only when the package path was extended)."""
+    return [Path(p) for p in importlib.import_module(f"spikebench.{package}").__path__]
+
+
+def names(package: str) -> list[str]:
+    """Ids in a package, sorted: its Python files and packages whose name does not start with an underscore."""
+    found: set[str] = set()
+    for folder in folders(package):
+        for path in folder.iterdir():
+            if path.name.startswith(("_", ".")):
+                continue
+            if path.suffix == ".py" or (path.is_dir() and any(path.glob("*.py"))):
+                found.add(path.stem)
+    return sorted(found)
+
+
+def find(package: str, name: str) -> str:
+    """The id in a package that `name` means; Problem with the nearest ones if there is none."""
+    wanted, there = canonical(name), names(package)
+    if wanted not in there:
+        near = difflib.get_close_matches(wanted, there, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise Problem(f"no {package.removesuffix('s')} {name!r}; there are {', '.join(there)}{hint}")
+    return wanted
+
+
+def file(package: str, name: str) -> Path:
+    """The file of an id in a package."""
+    found = find(package, name)
+    return next(p for d in folders(package) if (p := d / f"{found}.py").exists())
+
+
+def installed(neuron: str) -> str | None:
+    """The `package.module:Class` that an installed package offers under the entry points `spikebench.neurons`."""
+    if canonical(neuron) in names("neurons"):
+        return None
+    there = metadata.entry_points(group="spikebench.neurons")
+    return next((e.value for e in there if canonical(e.name) == canonical(neuron)), None)
+
+
+def facts(neuron: str) -> Facts:
+    """Facts of a neuron id, read from its file by syntax alone."""
+    return class_facts(file("neurons", neuron), None, neuron)
+
+
+def backends(neuron: str) -> list[str]:
+    """Backends that can compute a neuron, by the files that exist."""
+    return [b for b in names("backends") if backend_file(b, neuron) is not None]
+
+
+def backend_file(backend: str, neuron: str) -> Path | None:
+    """The file of a backend for a neuron: backends/<backend>/<neuron>.py, or backends/<backend>.py for all of them."""
+    for folder in folders("backends"):
+        if (own := folder / backend / f"{neuron}.py").exists():
+            return own
+        shared = folder / f"{backend}.py"
+        if shared.exists() and (not module_literals(shared).get("STEPPED_ONLY") or facts(neuron).stepped):
+            return shared
+    return None
+
+
+def backend_options(backend: str, neuron: str) -> dict[str, Option]:
+    """Keyword options of the backend's `run` for a neuron."""
+    path = backend_file(backend, neuron)
+    if path is None:
+        raise Problem(f"no backend {backend!r} for {neuron!r}; there are {', '.join(backends(neuron))}")
+    options = function_options(path, "run")
+    if options is None:
+        raise Problem(f"backend {backend!r} has no run() for {neuron!r}: write one in {path.name}")
+    return {k: v for k, v in options.items() if k != "seed"}
+
+
+def backend_later(backend: str, neuron: str) -> tuple[str, ...]:
+    """Options that a backend got after cases of it were recorded: `LATER` in its file."""
+    path = backend_file(backend, neuron)
+    return () if path is None else tuple(module_literals(path).get("LATER", ()))
+
+
+def parallel(neuron: str, backend: str) -> bool:
+    """Whether a backend says that it computes all steps of a neuron at once: its operators do not grow with T.
+
+    Fused kernels say nothing: they are one operator whatever goes on inside.
+    """
+    declared = facts(neuron).attributes
+    if backend == "eager":
+        return declared["parallel_in_time"] and not declared["stepwise"]
+    package = next((p for d in folders("backends") if (p := d / backend / "__init__.py").exists()), None)
+    says = package is not None and module_literals(package).get("PARALLEL_IN_TIME", False)
+    return bool(declared["parallel_in_time"] and says and backend in backends(neuron))
+
+
+def describe(package: str) -> list[dict[str, Any]]:
+    """One row per id in a package, for `list`."""
+    rows: list[dict[str, Any]] = []
+    for name in names(package):
+        if package == "neurons":
+            f = facts(name)
+            rows.append({"id": name, "title": f.title, "backends": backends(name), **f.attributes})
+        else:
+            path = next((p for d in folders(package) if (p := d / f"{name}.py").exists()), None)
+            rows.append({"id": name, **(module_literals(path) if path else _folder_row(package, name))})
+    return rows
+
+
+def _folder_row(package: str, name: str) -> dict[str, Any]:
+    folder = next(d / name for d in folders(package) if (d / name).is_dir())
+    title = module_literals(folder / "__init__.py")["title"] if (folder / "__init__.py").exists() else ""
+    inside = sorted(p.stem for p in folder.glob("*.py") if p.stem in names("neurons"))
+    return {"title": title, "neurons": inside}
