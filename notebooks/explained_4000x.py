@@ -65,13 +65,11 @@ def backend(subject: str) -> str:
     return f"{subject.partition('[')[0].partition('@')[0]}@{subject.rpartition('@')[2]}"
 
 
-for r in sorted(found.results, key=lambda r: r.weighing.case.T):
+for r in sorted(found.results, key=lambda r: r.planned.case.T):
     if r.ratio is None:
         continue
     whole = units.ratio(r.ratio.estimate, r.ratio.low, r.ratio.high, r.ratio.n)
-    print(
-        f"T = {r.weighing.case.T}: in all {whole} ({backend(r.weighing.baseline)} over {backend(r.weighing.candidate)})"
-    )
+    print(f"T = {r.planned.case.T}: in all {whole} ({backend(r.planned.baseline)} over {backend(r.planned.candidate)})")
     for f in r.factors:
         print(f"  {backend(f.baseline):12} → {backend(f.subject):12} {f.shown}")
     if r.fair:
@@ -83,7 +81,7 @@ for r in sorted(found.results, key=lambda r: r.weighing.case.T):
 # sequential kernel is the honest opponent.
 
 # %%
-last = max((r for r in found.results if r.ratio and r.factors), key=lambda r: r.weighing.case.T).weighing
+last = max((r for r in found.results if r.ratio and r.factors), key=lambda r: r.planned.case.T).planned
 published, fused, parallel = last.rungs[0], last.rungs[-2], last.rungs[-1]
 
 

@@ -44,7 +44,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Weighing:
+class PlannedComparison:
     """Subjects compared in blocks at one case; its own subject does not matter. `@fused` means our kernels on its device.
 
     The figure is baseline ÷ candidate, or candidate ÷ baseline where `more` is better; above 1 the candidate wins. With
@@ -137,7 +137,7 @@ class Statement:
         return (self.at_most is None or value <= self.at_most) and (self.at_least is None or value >= self.at_least)
 
 
-Question = Weighing | Statement
+Question = PlannedComparison | Statement
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from spikebench.analysis.growth import growth_rows
 from spikebench.analysis.paired import by_origin, compared
 from spikebench.analysis.pairs import WIDEST
 from spikebench.cases.case import LATER_FIELDS, Case
-from spikebench.claim import Claim, Number, Question, Statement, Weighing
+from spikebench.claim import Claim, Number, PlannedComparison, Question, Statement
 from spikebench.records.record import FEWEST, Record
 
 Verdict = Literal["reproduced", "smaller", "contradicted", "inconclusive", "not testable here"]
@@ -106,9 +106,9 @@ def shown(ratio: stats.Ratio, points: bool = False) -> str:
 
 @dataclass(frozen=True)
 class Result:
-    """One weighing: its figure, the fair one, the factors of its rungs, and each subject's median."""
+    """One planned comparison: its figure, the fair one, the factors of its rungs, and each subject's median."""
 
-    weighing: Weighing
+    planned: PlannedComparison
     ratio: stats.Ratio | None
     fair: Factor | None
     factors: tuple[Factor, ...]
@@ -118,23 +118,25 @@ class Result:
     @property
     def shown(self) -> str:
         """The figure, or why there is none."""
-        return shown(self.ratio, self.weighing.points) if self.ratio else self.problem or "—"
+        return shown(self.ratio, self.planned.points) if self.ratio else self.problem or "—"
 
     def to_json(self) -> dict[str, Any]:
-        w = self.weighing
+        planned = self.planned
         return {
-            "baseline": w.baseline,
-            "subject": w.candidate,
-            "metric": w.metric,
-            "case": {k: getattr(w.case, k) for k in ("workload", "mode", "T", "B", "N", "device", "network", "task")},
-            "claimed": w.claimed.text if w.claimed else None,
+            "baseline": planned.baseline,
+            "subject": planned.candidate,
+            "metric": planned.metric,
+            "case": {
+                k: getattr(planned.case, k) for k in ("workload", "mode", "T", "B", "N", "device", "network", "task")
+            },
+            "claimed": planned.claimed.text if planned.claimed else None,
             **_numbers(self.ratio),
-            "points": w.points,
-            "fair": self.fair.to_json() | {"name": w.strong} if self.fair else {},
+            "points": planned.points,
+            "fair": self.fair.to_json() | {"name": planned.strong} if self.fair else {},
             "factors": [f.to_json() for f in self.factors],
             "medians": self.medians,
-            "met": w.met,
-            "differs": w.differs,
+            "met": planned.met,
+            "differs": planned.differs,
             "reason": self.problem,
         }
 
@@ -184,7 +186,7 @@ class Finding:
 
     @property
     def head(self) -> Result | None:
-        """The weighing that the verdict rests on."""
+        """The planned comparison that the verdict rests on."""
         return next((r for r in self.results if r.ratio), None)
 
     @property
@@ -219,13 +221,13 @@ def _judged(name: str, claim: Claim, records: Sequence[Record], origin: str | No
     machine = next((str(r.environment.get("machine")) for r in records), None)
     where: dict[str, Any] = {"machine": machine, "origin": origin}
     for questions in (claim.full, claim.scaled):
-        results = tuple(weigh(q, table) for q in questions if isinstance(q, Weighing))
+        results = tuple(result_of(q, table) for q in questions if isinstance(q, PlannedComparison))
         mine = [r for q in questions for c in q.cases() for r in table.of(c).values()]
         if any(r.ratio for r in results):
-            return _weighed(name, claim, results, where | {"records": mine})
+            return _of_comparison(name, claim, results, where | {"records": mine})
         for question in questions:
             if isinstance(question, Statement) and (values := _numbers_of(question, table)):
-                return _stated(name, claim, question, values, where | {"records": mine})
+                return _of_statement(name, claim, question, values, where | {"records": mine})
     asked = (*claim.full, *claim.scaled)
     problem = next((p for q in asked if any(map(table.of, q.cases())) and (p := _why(q, table))), None)
     reason = claim.absent or problem or f"not measured; `spikebench reproduce {name}` measures it"
@@ -233,42 +235,42 @@ def _judged(name: str, claim: Claim, records: Sequence[Record], origin: str | No
 
 
 def _why(question: Question, table: Table) -> str | None:
-    return weigh(question, table).problem if isinstance(question, Weighing) else _problem(question, table)
+    return result_of(question, table).problem if isinstance(question, PlannedComparison) else _problem(question, table)
 
 
 def _problem(question: Question, table: Table) -> str | None:
     return table.problem(question.cases())
 
 
-def weigh(w: Weighing, table: Table) -> Result:
-    """A weighing's figures, as far as the table holds them."""
+def result_of(planned: PlannedComparison, table: Table) -> Result:
+    """The figures of a planned comparison, as far as the table holds them."""
 
     def factor(baseline: str, subject: str) -> Factor | None:
-        found = _ratio(w, table, baseline, subject)
-        return Factor(baseline, subject, found, w.points) if found else None
+        found = _ratio(planned, table, baseline, subject)
+        return Factor(baseline, subject, found, planned.points) if found else None
 
-    steps = [factor(a, b) for a, b in zip(w.rungs, w.rungs[1:], strict=False)]
-    values = {s: list(table.values(w.cases(0, [s])[0], w.metric).values()) for s in w.subjects}
+    steps = [factor(a, b) for a, b in zip(planned.rungs, planned.rungs[1:], strict=False)]
+    values = {s: list(table.values(planned.cases(0, [s])[0], planned.metric).values()) for s in planned.subjects}
     medians = {s: stats.median(found) for s, found in values.items() if found}
-    fair = factor(*w.fair) if w.fair else None
-    ratio = _ratio(w, table, w.baseline, w.candidate)
-    return Result(w, ratio, fair, tuple(f for f in steps if f), medians, _problem(w, table))
+    fair = factor(*planned.fair) if planned.fair else None
+    ratio = _ratio(planned, table, planned.baseline, planned.candidate)
+    return Result(planned, ratio, fair, tuple(f for f in steps if f), medians, _problem(planned, table))
 
 
-def _ratio(w: Weighing, table: Table, baseline: str, subject: str) -> stats.Ratio | None:
+def _ratio(planned: PlannedComparison, table: Table, baseline: str, subject: str) -> stats.Ratio | None:
     """Of layers and networks what `paired.compared` says; the blocks of trainings are their seeds."""
-    base, mine = (w.cases(0, [s])[0] for s in (baseline, subject))
-    if w.case.workload != "training":
+    base, mine = (planned.cases(0, [s])[0] for s in (baseline, subject))
+    if planned.case.workload != "training":
         sides = [list(table.of(c).values()) for c in (base, mine)]
-        return compared(*sides, metric=w.metric).ratio if all(sides) else None
-    values = [table.values(c, w.metric) for c in (base, mine)]
+        return compared(*sides, metric=planned.metric).ratio if all(sides) else None
+    values = [table.values(c, planned.metric) for c in (base, mine)]
     keys = sorted(values[0].keys() & values[1].keys())
     left, right = ([side[k] for k in keys] for side in values)
-    if w.points and keys:
+    if planned.points and keys:
         return _points([100 * (b - a) for a, b in zip(left, right, strict=True)])
     if not keys or min(*left, *right) <= 0:
         return None
-    return stats.paired_ratio(right, left) if w.more else stats.paired_ratio(left, right)
+    return stats.paired_ratio(right, left) if planned.more else stats.paired_ratio(left, right)
 
 
 def _points(differences: list[float]) -> stats.Ratio:
@@ -321,20 +323,20 @@ def unknown(ratio: stats.Ratio, claimed: Number, points: bool = False) -> str:
     return f"the interval, {ends}, is wider than a factor {WIDEST:g}" if ratio.high > WIDEST * ratio.low else ""
 
 
-def _weighed(name: str, claim: Claim, results: tuple[Result, ...], where: dict[str, Any]) -> Finding:
+def _of_comparison(name: str, claim: Claim, results: tuple[Result, ...], where: dict[str, Any]) -> Finding:
     head = next(r for r in results if r.ratio)
-    w, ratio = head.weighing, head.ratio
-    claimed = w.claimed or claim.claimed
+    planned, ratio = head.planned, head.ratio
+    claimed = planned.claimed or claim.claimed
     if ratio is None or claimed is None:
-        raise ValueError(f"{name}: a weighing needs a published number")
-    setting = setting_of(claim, w)
-    reason = "; ".join(filter(None, [unknown(ratio, claimed, w.points), _reason(claim, w, setting)]))
-    found = verdict(ratio, claimed, setting, w.points)
+        raise ValueError(f"{name}: a planned comparison needs a published number")
+    setting = setting_of(claim, planned)
+    reason = "; ".join(filter(None, [unknown(ratio, claimed, planned.points), _reason(claim, planned, setting)]))
+    found = verdict(ratio, claimed, setting, planned.points)
     numbers = (claimed.text, ratio.estimate, *_bounds(ratio), ratio.n)
     return Finding(name, *numbers, found, setting, reason, head.fair, results, **where)
 
 
-def _stated(name: str, claim: Claim, s: Statement, values: list[float], where: dict[str, Any]) -> Finding:
+def _of_statement(name: str, claim: Claim, s: Statement, values: list[float], where: dict[str, Any]) -> Finding:
     setting = setting_of(claim, s)
     few = len(values) < FEWEST
     holds = all(s.holds(v) for v in values)

@@ -150,7 +150,7 @@ def _bounded(subjects: Sequence[str], lengths: list[int], B: int, N: int, mode: 
 
 @dataclass(frozen=True)
 class Companion:
-    """What goes with a sweep: subjects weighed in live pairs at one case, and trainings on real data."""
+    """What goes with a sweep: subjects compared in live pairs at one case, and trainings on real data."""
 
     subjects: tuple[str, ...]
     case: Case

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from spikebench.cases.case import Case
-from spikebench.claim import Number, Weighing
+from spikebench.claim import Number, PlannedComparison
 
 PAPER = (
     "Bauer, Lenz, Haghighatshoar and Sheik, EXODUS: Stable and Efficient Training of Spiking Neural Networks, "
@@ -28,10 +28,10 @@ def timed(
     number: Number | None = None,
     metric: str = "latency",
     mode: Literal["train", "forward"] = "train",
-) -> Weighing:
+) -> PlannedComparison:
     """One network, its neuron fused against BPTT by autograd through a loop over x[t] of the same multi-spike neuron."""
     cpu = device == "cpu"
-    return Weighing(
+    return PlannedComparison(
         Case("lif", T=250, B=16 if cpu else 128, workload="network", network=network, mode=mode, device=device),
         baseline=BPTT,
         candidate=f"{neuron}{OPTIONS}@fused",
@@ -50,7 +50,7 @@ def timed(
     )
 
 
-def backward(neuron: str, device: str, claimed: dict[str, Number]) -> tuple[Weighing, ...]:
+def backward(neuron: str, device: str, claimed: dict[str, Number]) -> tuple[PlannedComparison, ...]:
     """The backward pass alone, on a CPU of the first network."""
     networks = list(claimed)[: None if device == "cuda" else 1]
     return tuple(timed(neuron, device, n, claimed[n], "backward") for n in networks)

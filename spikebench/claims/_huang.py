@@ -3,7 +3,7 @@
 from typing import Literal
 
 from spikebench.cases.case import Case, Mode
-from spikebench.claim import Number, Weighing
+from spikebench.claim import Number, PlannedComparison
 
 PAPER = (
     "Huang et al., PRF: Parallel Resonate and Fire Neuron for Long Sequence Learning in Spiking Neural Networks, "
@@ -24,9 +24,9 @@ def timed(
     metric: str = "latency",
     claimed: Number | None = None,
     met: str = "784 steps, batch 64, 10 neurons",
-) -> Weighing:
+) -> PlannedComparison:
     """Their decoupled neuron as a scan against the loop over x[t], whose backward pass takes O(T²) as they say of LIF."""
-    return Weighing(
+    return PlannedComparison(
         Case("lif", T=T, B=64, N=10, mode=mode, device=device),
         baseline=f"{LIF}@indexed",
         candidate=f"{DECOUPLED}@scan",

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from spikebench.cases.case import Case, Mode
-from spikebench.claim import Weighing
+from spikebench.claim import PlannedComparison
 
 _OPTIONS = (
     "decay=0.951229424500714,synapse_decay=0.951229424500714,input_scale=1-decay,"
@@ -28,11 +28,11 @@ def rungs(device: str, T: int) -> tuple[str, ...]:
     return (INDEXED, EAGER, COMPILED, *graphed, FUSED, "spsn@fused")
 
 
-def shd(device: str, mode: Mode = "train", candidate: str = "spsn@fft") -> Weighing:
+def shd(device: str, mode: Mode = "train", candidate: str = "spsn@fft") -> PlannedComparison:
     """A step of the authors' SHD network with their output layer, on a CPU with fewer steps and a smaller batch."""
     cpu = device == "cpu"
     steps, batch = (250, 16) if cpu else (1000, 64)
-    return Weighing(
+    return PlannedComparison(
         Case("lif", T=steps, B=batch, workload="network", network="shd_spsn", mode=mode, device=device),
         baseline=INDEXED,
         candidate=candidate,
@@ -52,10 +52,10 @@ def shd(device: str, mode: Mode = "train", candidate: str = "spsn@fft") -> Weigh
     )
 
 
-def trained(metric: str, device: Literal["cpu", "cuda"]) -> Weighing:
+def trained(metric: str, device: Literal["cpu", "cuda"]) -> PlannedComparison:
     """The authors' LIF and SPSN trained on the same task, both fused; the blocks are seeds."""
     task, how = ("shd", "cuda") if device == "cuda" else ("japanese_vowels", "cpu")
-    return Weighing(
+    return PlannedComparison(
         Case("lif", 0, 0, 0, workload="training", task=task, device=how),
         baseline=FUSED,
         candidate="spsn@fused",

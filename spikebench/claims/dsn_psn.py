@@ -1,11 +1,11 @@
 """A neuron whose work is linear in T against PSN, 25.6x at 16,384 steps"""
 
 from spikebench.cases.case import Case
-from spikebench.claim import Claim, Number, Weighing
+from spikebench.claim import Claim, Number, PlannedComparison
 
 
-def _at(T: int, device: str) -> Weighing:
-    return Weighing(
+def _at(T: int, device: str) -> PlannedComparison:
+    return PlannedComparison(
         Case("lif", T=T, B=4, N=64, device=device),
         baseline="psn@eager",
         candidate="spsn@fft",

@@ -1,13 +1,13 @@
 """A fused LIF kernel against a PyTorch loop of the same library, 6.9x at 16,384 neurons"""
 
 from spikebench.cases.case import Case
-from spikebench.claim import Claim, Number, Weighing
+from spikebench.claim import Claim, Number, PlannedComparison
 
 _COMPILED = "lif@compiled[chunk=32]"  # the best chunk, see _yarga.py
 
 
-def _at(N: int, device: str) -> Weighing:
-    return Weighing(
+def _at(N: int, device: str) -> PlannedComparison:
+    return PlannedComparison(
         Case("lif", T=500, B=16, N=N, workload="network", network="onm", device=device),
         baseline="lif@indexed",
         candidate="lif@fused",

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from spikebench.cases.case import Case
-from spikebench.claim import Claim, Number, Weighing
+from spikebench.claim import Claim, Number, PlannedComparison
 from spikebench.claims import _yarga
 
 _DECAY = 0.36787944117144233  # a step of 1 ms with a time constant of 1 ms
@@ -15,9 +15,9 @@ _MET = "the neurons alone, nothing learns, batch 1, 128 neurons, 1 ms time const
 _DIFFERS = "a Gaussian current for a uniform one; no membrane is given back beside the spikes; time is the first axis"
 
 
-def _first(T: int, device: Literal["cpu", "cuda"], claimed: Number) -> Weighing:
+def _first(T: int, device: Literal["cpu", "cuda"], claimed: Number) -> PlannedComparison:
     """As their script times: the first call of a process counts. A kernel's would be its compilation, so none stands beside."""
-    return Weighing(
+    return PlannedComparison(
         Case("lif", T=T, B=1, N=128, mode="inference", device=device),
         baseline=f"{_LIF}@indexed",
         candidate=f"{_PARALLEL}@fft",
@@ -28,9 +28,9 @@ def _first(T: int, device: Literal["cpu", "cuda"], claimed: Number) -> Weighing:
     )
 
 
-def _warm(T: int, device: Literal["cpu", "cuda"], claimed: Number) -> Weighing:
+def _warm(T: int, device: Literal["cpu", "cuda"], claimed: Number) -> PlannedComparison:
     """The same warm and synchronised, beside fused kernels."""
-    return Weighing(
+    return PlannedComparison(
         Case("lif", T=T, B=1, N=128, mode="inference", device=device),
         baseline=f"{_LIF}@indexed",
         candidate=f"{_PARALLEL}@fft",

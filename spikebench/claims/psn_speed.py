@@ -1,11 +1,11 @@
 """PSN is faster than LIF for 256 to a million neurons and 2 to 64 steps"""
 
 from spikebench.cases.case import Case
-from spikebench.claim import Claim, Number, Weighing
+from spikebench.claim import Claim, Number, PlannedComparison
 
 
-def _at(T: int, N: int, device: str) -> Weighing:
-    return Weighing(
+def _at(T: int, N: int, device: str) -> PlannedComparison:
+    return PlannedComparison(
         Case("lif", T=T, B=1, N=N, device=device),
         baseline="lif[decay=0.5,reset=hard]@eager",
         candidate="psn@eager",

@@ -1,13 +1,13 @@
 """PSU simulates SHD 3 to 4 times faster than LIF"""
 
 from spikebench.cases.case import Case
-from spikebench.claim import Claim, Number, Weighing
+from spikebench.claim import Claim, Number, PlannedComparison
 
 _LIF, _PSU = "lif[decay=0.5,threshold=0.3,input_scale=1-decay]", "psu[threshold=0.3,matrices=authors,form=dense]"
 
 
-def _at(device: str) -> Weighing:
-    return Weighing(
+def _at(device: str) -> PlannedComparison:
+    return PlannedComparison(
         Case("lif", T=15, B=256, workload="network", network="psu_shd", device=device),
         baseline=f"{_LIF}@indexed",
         candidate=f"{_PSU}@eager",

@@ -1,14 +1,14 @@
 """SpikeSampler against LIF spike generation on psMNIST, 1.5 against 6.1 minutes"""
 
 from spikebench.cases.case import Case
-from spikebench.claim import Claim, Number, Weighing
+from spikebench.claim import Claim, Number, PlannedComparison
 
 _SAMPLER = "spikebench.p_spikessm:GeluSampler[ssm=dplr,state=64]"
 
 
-def _at(device: str, B: int, width: int) -> Weighing:
+def _at(device: str, B: int, width: int) -> PlannedComparison:
     network = "psmnist" if width == 400 else f"psmnist[width={width}]"
-    return Weighing(
+    return PlannedComparison(
         Case("lif", T=784, B=B, workload="network", network=network, device=device),
         baseline="lif@indexed",
         candidate=_SAMPLER,

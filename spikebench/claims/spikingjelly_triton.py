@@ -3,16 +3,16 @@
 from typing import Any
 
 from spikebench.cases.case import Case
-from spikebench.claim import Claim, Number, Weighing
+from spikebench.claim import Claim, Number, PlannedComparison
 
 _LIF = "lif[decay=0.5,input_scale=1-decay,reset=hard,surrogate=sigmoid,slope=4.0]"
 _CLAIMED = {32: Number("12.4x", 41.87 / 3.37), 4: Number("1.3x", 0.99 / 0.77)}
 
 
-def _at(T: int, device: str) -> Weighing:
+def _at(T: int, device: str) -> PlannedComparison:
     cpu = device == "cpu"
     sizes: dict[str, Any] = {"N": 1024, "dtype": "float32"} if cpu else {"N": 65536, "dtype": "float16"}
-    return Weighing(
+    return PlannedComparison(
         Case("lif", T=T, B=64, device=device, **sizes),
         baseline=f"{_LIF}@indexed",
         candidate=f"{_LIF}@fused",

@@ -1,14 +1,14 @@
 """SPSN trains 4000 times faster than LIF at 10,000 time steps"""
 
 from spikebench.cases.case import Case
-from spikebench.claim import Claim, Number, Weighing
+from spikebench.claim import Claim, Number, PlannedComparison
 from spikebench.claims import _yarga
 
 _LENGTHS = (10000, 250, 1000, 5000)
 
 
-def _at(T: int, device: str) -> Weighing:
-    return Weighing(
+def _at(T: int, device: str) -> PlannedComparison:
+    return PlannedComparison(
         Case("lif", T=T, B=4, N=128, device=device),
         baseline=_yarga.INDEXED,
         candidate="spsn@fft",

@@ -5,7 +5,7 @@ import typer
 from spikebench.cli import asv, check, gpu, look, measure, nir, profile, report, reproduce, train
 
 app = typer.Typer(
-    help="Weigh spiking neurons: time, memory, energy and spikes, behind one protocol.",
+    help="Measure spiking neurons: time, memory, energy and spikes, behind one protocol.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

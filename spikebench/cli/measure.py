@@ -219,7 +219,7 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="JSON Lines file to append the records to.")] = None,
     as_json: o.Json = False,
 ) -> None:
-    """Weigh subjects against the first one, live, in randomised pairs of fresh processes."""
+    """Compare subjects with the first one, live, in randomised pairs of fresh processes."""
     if len(subjects) < 2:
         raise Problem(f"one subject is no comparison: {subjects[0]}; name a baseline first, then the others")
     what = o.what(workload, network)

@@ -46,14 +46,14 @@ def profile(
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the records and the verdict.")] = None,
     as_json: o.Json = False,
 ) -> None:
-    """Weigh a new neuron: how it is called, what it computes, time, memory and spikes over T, where it wins.
+    """Measure a new neuron: how it is called, what it computes, time, memory and spikes over T, where it wins.
 
     THE FILE OR PACKAGE IS EXECUTED, in worker processes of this user, with nothing but time and memory limits: profile
     only code that you would run yourself. What it prints is captured; a crash or a hang becomes a status.
     A subject without a definition to compare with is flagged `ungated` and can win no claim; see --like.
     """
     from spikebench.experiments.profile import FIRST, SLOW
-    from spikebench.experiments.profile import profile as weigh
+    from spikebench.experiments.profile import profile as measure
 
     settings = o.settings(
         metric or list(FIRST),
@@ -75,7 +75,7 @@ def profile(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=None)
-        made = weigh(
+        made = measure(
             subject,
             T=o.sizes("T", T, ()) or None,
             B=B,

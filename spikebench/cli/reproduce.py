@@ -1,4 +1,4 @@
-"""The command that weighs published claims: it measures what they ask for, and shows the verdicts."""
+"""The command that tests published claims: it measures what they ask for, and shows the verdicts."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from spikebench import claim as claims
 from spikebench import registry
 from spikebench.analysis import finding
 from spikebench.analysis.finding import Finding
-from spikebench.claim import Claim, Weighing
+from spikebench.claim import Claim, PlannedComparison
 from spikebench.cli import options as o
 from spikebench.cli import tables
 from spikebench.cli.tables import notes, say, stderr_progress, stdout, table
@@ -136,7 +136,7 @@ def findings_table(findings: list[Finding], named: dict[str, Claim]) -> None:
     several = len({f.origin for f in findings}) > 1
     for f in findings:
         name = f.claim + (f" on {f.origin}" if several and f.origin else "")
-        fair = f"{f.fair.shown} ({f.head.weighing.strong})" if f.fair and f.head else "—"
+        fair = f"{f.fair.shown} ({f.head.planned.strong})" if f.fair and f.head else "—"
         pairs = str(f.n) if f.n else "—"
         rows.append((name, opponent(f, named[f.claim]), f.setting or "—", pairs, f.claimed, f.shown, fair, f.verdict))
     table(COLUMNS, rows)
@@ -149,7 +149,7 @@ COLUMNS = ("claim", "opponent", "setting", "pairs", "claimed", "measured", "besi
 def opponent(f: Finding, c: Claim) -> str:
     """What the claim's subject stands against, without the options."""
     questions = (*c.full, *c.scaled)
-    head = f.head.weighing if f.head else next((q for q in questions if isinstance(q, Weighing)), None)
+    head = f.head.planned if f.head else next((q for q in questions if isinstance(q, PlannedComparison)), None)
     return "—" if head is None else re.sub(r"\[.*?\]", "", head.baseline)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from spikebench.analysis.finding import Table
 from spikebench.cases.case import Case
-from spikebench.claim import Question, Weighing
+from spikebench.claim import PlannedComparison, Question
 from spikebench.records import store
 from spikebench.records.record import Record
 from spikebench.run.session import Session
@@ -28,13 +28,13 @@ def plan(questions: Sequence[Question]) -> Iterator[tuple[Question, int, int, li
 
 def _stages(question: Question) -> Iterator[tuple[list[str], int, int]]:
     done = 0
-    for subjects, count in question.stages() if isinstance(question, Weighing) else [([], 1)]:
+    for subjects, count in question.stages() if isinstance(question, PlannedComparison) else [([], 1)]:
         yield subjects, done, count
         done = count
 
 
 def _cases(question: Question, block: int, subjects: list[str]) -> list[Case]:
-    return question.cases(block, subjects) if isinstance(question, Weighing) else question.cases()
+    return question.cases(block, subjects) if isinstance(question, PlannedComparison) else question.cases()
 
 
 class Campaign:

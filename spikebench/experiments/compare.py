@@ -28,7 +28,7 @@ def compare(
     keep: list[Record] | None = None,
     floors: dict[str, float] | None = None,
 ) -> Iterator[Comparison]:
-    """Weigh every subject against the first in blocks at one case (its own subject does not matter).
+    """Compare every subject with the first in blocks at one case (its own subject does not matter).
 
     A subject leaves the blocks when `pairs` has decided it. A subject named twice gives an A/A row. `floors` maps case
     ids to their A/A noise floors. Records are appended to `out` and added to `keep`. The order within a block is random,

@@ -144,7 +144,7 @@ def profile(
     progress: Progress | None = None,
     **fields: Any,
 ) -> Profile:
-    """Weigh a neuron that spikebench has never seen: a class, factory(n) → module, module, or a subject's text.
+    """Measure a neuron that spikebench has never seen: a class, factory(n) → module, module, or a subject's text.
 
     It runs in worker processes only. How it is made and called is found out where `init` (arguments of its constructor),
     `layout` (TB, BT), `adapter` (sequence, step) and `reset` (a method) do not say it. It must be causal, deterministic,

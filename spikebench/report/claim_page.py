@@ -13,7 +13,7 @@ READ |= {"secondary": "read in another paper or a summary, not in the paper itse
 
 def page(f: Finding, c: Claim) -> str:
     """The page of a finding; it ends with a newline."""
-    return "\n".join([*_head(f, c), *_weighings(f), *_growth(f), *_subjects(f), ""]).rstrip() + "\n"
+    return "\n".join([*_head(f, c), *_results(f), *_growth(f), *_subjects(f), ""]).rstrip() + "\n"
 
 
 def _head(f: Finding, c: Claim) -> Iterator[str]:
@@ -24,9 +24,9 @@ def _head(f: Finding, c: Claim) -> Iterator[str]:
     yield ""
     yield f"**Verdict: {f.verdict}.** {_sentence(f.reason)}".rstrip()
     yield ""
-    if f.head and (f.head.weighing.met or f.head.weighing.differs):
-        yield f"- As published: {f.head.weighing.met or 'nothing of the setting'}"
-        yield f"- Not as published: {f.head.weighing.differs or 'nothing that is known'}"
+    if f.head and (f.head.planned.met or f.head.planned.differs):
+        yield f"- As published: {f.head.planned.met or 'nothing of the setting'}"
+        yield f"- Not as published: {f.head.planned.differs or 'nothing that is known'}"
         yield ""
     yield "## Published"
     yield ""
@@ -49,19 +49,19 @@ def _measured(f: Finding) -> Iterator[str]:
     elif f.head is None:
         yield f"Measured{where}: **{f.shown}**."
     else:
-        w = f.head.weighing
+        w = f.head.planned
         yield f"Measured{where}: **{f.shown}** for {_code(w.candidate)} against {_code(w.baseline)}; {_case(f.head)}."
         yield f"Published: {f.claimed}."
     if f.fair and f.head:
         pair = f"{_code(f.fair.subject)} against {_code(f.fair.baseline)}"
-        yield f"Beside it, {f.head.weighing.strong}: **{f.fair.shown}** ({pair})."
+        yield f"Beside it, {f.head.planned.strong}: **{f.fair.shown}** ({pair})."
 
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + "." * bool(text)
 
 
-def _weighings(f: Finding) -> Iterator[str]:
+def _results(f: Finding) -> Iterator[str]:
     if not f.results:
         return
     yield "## Measured"
@@ -69,7 +69,7 @@ def _weighings(f: Finding) -> Iterator[str]:
     yield "| case | opponent | candidate | published | measured | beside | as published | not as published |"
     yield "| --- | --- | --- | ---: | ---: | ---: | --- | --- |"
     for r in f.results:
-        w = r.weighing
+        w = r.planned
         claimed = w.claimed.text if w.claimed else f.claimed
         fair = f"{r.fair.shown} ({w.strong})" if r.fair else "—"
         cells = [
@@ -114,9 +114,9 @@ def _growth(f: Finding) -> Iterator[str]:
 
 
 def _case(r: Result) -> str:
-    c = r.weighing.case
+    c = r.planned.case
     what = {"backward": "backward pass", "unsynchronised": f"{c.mode}, first call included"}.get(
-        r.weighing.metric, c.mode
+        r.planned.metric, c.mode
     )
     if c.workload == "training":
         return f"trained on {c.task}"
@@ -126,7 +126,7 @@ def _case(r: Result) -> str:
 
 def _subjects(f: Finding) -> Iterator[str]:
     """The options, which are left out above."""
-    named = dict.fromkeys(s for r in f.results for s in r.weighing.subjects if "[" in s)
+    named = dict.fromkeys(s for r in f.results for s in r.planned.subjects if "[" in s)
     if named:
         yield "Subjects with their options:"
         yield ""

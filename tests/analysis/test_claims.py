@@ -17,7 +17,7 @@ from spikebench import declarations, registry
 from spikebench.analysis import finding, stats
 from spikebench.analysis.finding import judge
 from spikebench.cases.case import Case, with_changes
-from spikebench.claim import Claim, Number, Statement, Weighing
+from spikebench.claim import Claim, Number, PlannedComparison, Statement
 from spikebench.cli.reproduce import begins
 from spikebench.errors import Problem
 from spikebench.experiments.campaign import Campaign, plan
@@ -27,7 +27,7 @@ from spikebench.records.record import FEWEST, Measurement, Record
 from spikebench.report.claim_page import page
 
 HERE = Path(__file__).parents[2]
-LAYER = Weighing(
+LAYER = PlannedComparison(
     Case("lif", T=8, B=2, N=4, device="cuda"), "lif@eager", "spsn@eager", fair=("lif@indexed", "spsn@eager")
 )
 ON_CPU = replace(LAYER, case=with_changes(LAYER.case, device="cpu"))
@@ -46,13 +46,13 @@ def record(case: Case, value: float, repeat: int = 0, metric: str = "latency", *
     return Record("r", case.case_id, case.to_json(), measurements=measured, environment=where, repeat=repeat, **fields)
 
 
-def records(w: Weighing, times: dict[str, list[float]], **fields: Any) -> list[Record]:
+def records(w: PlannedComparison, times: dict[str, list[float]], **fields: Any) -> list[Record]:
     """One record per block of each subject."""
     cases = [(with_changes(w.case, subject=s), values) for s, values in times.items()]
     return [record(case, value, k, w.metric, **fields) for case, values in cases for k, value in enumerate(values)]
 
 
-def ratios(w: Weighing, *values: float) -> list[Record]:
+def ratios(w: PlannedComparison, *values: float) -> list[Record]:
     """Blocks in which the candidate is so many times faster."""
     return records(w, {w.baseline: list(values), w.candidate: [1.0] * len(values)})
 
@@ -133,7 +133,7 @@ def test_fewer_than_five_pairs_say_so_and_a_wide_interval_has_no_point() -> None
 )
 def test_accuracies_differ_in_points(differences: tuple[float, ...], expected: str) -> None:
     case = Case("lif", 0, 0, 0, workload="training", task="japanese_vowels")
-    w = Weighing(case, "lif@eager", "spsn@eager", metric="accuracy", points=True)
+    w = PlannedComparison(case, "lif@eager", "spsn@eager", metric="accuracy", points=True)
     rows = [
         record(c, 0.5 + (d / 100 if c.subject == w.candidate else 0.0), 0, "accuracy")
         for k, d in enumerate(differences)
@@ -182,7 +182,7 @@ def test_a_machine_that_changes_its_speed_between_turns_changes_no_ratio() -> No
 
 def test_more_is_better_turns_the_ratio_and_seeds_are_blocks() -> None:
     case = Case("lif", 0, 0, 0, workload="training", task="japanese_vowels")
-    w = Weighing(case, "lif@eager", "spsn@eager", metric="spike_rate", more=True)
+    w = PlannedComparison(case, "lif@eager", "spsn@eager", metric="spike_rate", more=True)
     values = {"lif@eager": 0.5, "spsn@eager": 0.75}
     rows = [record(c, values[c.subject], 0, "spike_rate") for k in range(5) for c in w.cases(k)]
     found = judge("c", claim(w, device="any", claimed=Number("1.5x")), rows)
@@ -231,7 +231,7 @@ def test_claim_is_complete(name: str) -> None:
     assert bool(questions) != bool(c.absent)  # either something decides it, or what is missing is said
     for question in questions:
         assert question.cases()  # each was checked when it was made
-        if isinstance(question, Weighing):
+        if isinstance(question, PlannedComparison):
             number = question.claimed or c.claimed
             assert number is not None and number.value >= 1 and number.least <= number.value
             assert question.blocks >= FEWEST and question.few >= 2
@@ -246,7 +246,7 @@ def test_claim_is_complete(name: str) -> None:
 def test_unknown_setting_is_never_contradicted(name: str) -> None:
     c = claims.load(name)
     for w in (*c.full, *c.scaled):
-        rows = ratios(cast(Weighing, w), 0.1, 0.101, 0.102, 0.1, 0.1)
+        rows = ratios(cast(PlannedComparison, w), 0.1, 0.101, 0.102, 0.1, 0.1)
         assert judge(name, c, rows).verdict in ("inconclusive", "not testable here")
 
 
@@ -262,13 +262,13 @@ INDEXING = "exodus_backward exodus_epoch slayer_backward prf_backward prf_traini
 def test_the_published_opponent_takes_one_step_after_the_other_by_index(name: str) -> None:
     c = claims.load(name)
     for w in (*c.full, *c.scaled):
-        assert isinstance(w, Weighing) and w.baseline.endswith(("@indexed", "@bptt"))
+        assert isinstance(w, PlannedComparison) and w.baseline.endswith(("@indexed", "@bptt"))
 
 
 def test_a_strong_baseline_is_one_where_both_sides_are_fused() -> None:
     for name, c in claims.every():
         for w in (*c.full, *c.scaled):
-            if isinstance(w, Weighing) and w.fair and w.strong == "strong baseline":
+            if isinstance(w, PlannedComparison) and w.fair and w.strong == "strong baseline":
                 assert all(s.endswith(("@cpu", "@triton")) for s in w.fair), name
     assert LAYER.strong == "best of each today"
     assert replace(ON_CPU, fair=("lif@cpu", "spsn@cpu")).strong == "strong baseline"
@@ -301,7 +301,7 @@ def waterfall_records() -> tuple[Claim, list[Record]]:
     c = claims.load("spsn_4000x")
     rows: list[Record] = []
     for w in c.scaled:
-        assert isinstance(w, Weighing)
+        assert isinstance(w, PlannedComparison)
         for k, subject in enumerate(w.subjects):
             rows += records(w, {subject: [w.case.T * 2.0**-k * drift for drift in (1.0, 1.01, 1.02, 1.01, 1.0)]})
     return c, rows
@@ -398,7 +398,7 @@ def call(cwd: Path, *args: str) -> "subprocess.CompletedProcess[str]":
 def test_from_judges_records_of_another_machine(tmp_path: Path) -> None:
     c = claims.load("onm_fused")
     w = c.full[0]
-    assert isinstance(w, Weighing)
+    assert isinstance(w, PlannedComparison)
     for name, times in (("a", (7.0, 7.1, 7.2, 7.1, 7.0)), ("b", (0.2, 0.21, 0.22, 0.2, 0.2))):
         for row in records(w, {w.baseline: list(times), w.candidate: [1.0] * 5}, machine=name):
             store.append(tmp_path / f"{name}.jsonl", row)
@@ -425,12 +425,12 @@ def test_from_judges_records_of_another_machine(tmp_path: Path) -> None:
 TOY = '''"""A toy is faster than nothing"""
 
 from spikebench.cases.case import Case
-from spikebench.claim import Claim, Number, Weighing
+from spikebench.claim import Claim, Number, PlannedComparison
 
 CLAIM = Claim(
     paper="Nobody, A toy", sentence="It is faster.", where="nowhere", read="primary", claimed=Number("2x"), setting="a toy",
     known=True, hardware="a CPU", timed="a step", device="cpu", value=1, budget=0.0,
-    scaled=(Weighing(Case("lif", T=16, B=2, N=8), "lif@indexed", "lif@eager"),),
+    scaled=(PlannedComparison(Case("lif", T=16, B=2, N=8), "lif@indexed", "lif@eager"),),
 )
 '''
 

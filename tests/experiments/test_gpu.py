@@ -176,7 +176,7 @@ def test_gates_of_a_gpu_come_before_anything_is_timed_and_those_of_a_cpu_with_th
                 yield case, Outcome("ok")
 
     class Question:
-        """What a claim asks that is no weighing: its cases."""
+        """What a claim asks that is no comparison: its cases."""
 
         def __init__(self, device: str) -> None:
             self.device = device

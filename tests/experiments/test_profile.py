@@ -37,7 +37,7 @@ def session() -> Iterator[Session]:
         yield one
 
 
-def weigh(session: Session, name: str, **changes: Any) -> Profile:
+def profiled(session: Session, name: str, **changes: Any) -> Profile:
     return profile(f"{NEURONS}:{name}", session=session, **SIZES | changes)
 
 
@@ -57,7 +57,7 @@ def weigh(session: Session, name: str, **changes: Any) -> Profile:
     ],
 )
 def test_a_neuron_is_called_its_way_and_profiled(session: Session, name: str, way: dict[str, Any], said: str) -> None:
-    made = weigh(session, name)
+    made = profiled(session, name)
     assert made.status == "ok", made.reason
     assert parse_subject(made.subject).how == way
     assert said in "; ".join(made.way["notes"])
@@ -80,7 +80,7 @@ def test_a_neuron_is_called_its_way_and_profiled(session: Session, name: str, wa
 def test_a_wrong_neuron_is_refused_with_the_reason_and_not_timed(
     session: Session, name: str, status: str, reason: str
 ) -> None:
-    made = weigh(session, name)
+    made = profiled(session, name)
     assert made.status == status
     assert re.search(reason, str(made.reason))
     assert not made.records
@@ -110,12 +110,12 @@ def test_the_neuron_of_the_tutorial_is_profiled(session: Session, tmp_path: Path
 
 
 def test_what_is_said_is_not_looked_for(session: Session) -> None:
-    made = weigh(session, "StepReset", adapter="step", reset="reset", init={"hidden": 8})
+    made = profiled(session, "StepReset", adapter="step", reset="reset", init={"hidden": 8})
     assert "hidden=8" in made.way["made"]
     assert parse_subject(made.subject).options == {"hidden": 8}
-    forced = weigh(session, "BatchFirst", layout="TB")
+    forced = profiled(session, "BatchFirst", layout="TB")
     assert parse_subject(forced.subject).how == {}
-    assert forced.way["notes"][0] != weigh(session, "BatchFirst").way["notes"][0]
+    assert forced.way["notes"][0] != profiled(session, "BatchFirst").way["notes"][0]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_what_is_said_is_not_looked_for(session: Session) -> None:
 )
 def test_what_cannot_be_built_is_one_problem(session: Session, name: str, changes: dict[str, Any], said: str) -> None:
     with pytest.raises(Problem, match=re.escape(said)):
-        weigh(session, name, **changes)
+        profiled(session, name, **changes)
 
 
 class Local(nn.Module):
@@ -166,9 +166,9 @@ def test_a_module_called_the_wrong_way_is_stopped_by_the_gate(session: Session) 
 
 def test_like_gates_a_foreign_neuron(session: Session) -> None:
     like = "lif[surrogate=fast_sigmoid,slope=5]"
-    made = weigh(session, "StepCarried", like=like)
+    made = profiled(session, "StepCarried", like=like)
     assert next(c for c in made.checks if c["check"] == "definition")["passed"]
-    wrong = weigh(session, "StepCarried", like="lif[decay=0.8]")
+    wrong = profiled(session, "StepCarried", like="lif[decay=0.8]")
     assert wrong.status == "wrong"
     assert "differs from lif[decay=0.8]" in str(wrong.reason)
 
@@ -176,7 +176,7 @@ def test_like_gates_a_foreign_neuron(session: Session) -> None:
 def test_one_pair_has_no_interval_on_any_page(
     session: Session, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = weigh(session, "TimeFirst", T=[8, 16])
+    made = profiled(session, "TimeFirst", T=[8, 16])
     assert {c.ratio and c.ratio.n for c in made.comparisons} == {1}
     made.left_out = [Missing(Point("train", 1000), {"lif@eager": 1}, 41.0)]
     made.settings = replace(made.settings, budget=150.0)
@@ -190,11 +190,11 @@ def test_one_pair_has_no_interval_on_any_page(
 
 
 def test_what_had_nothing_to_compare_is_skipped(session: Session) -> None:
-    found = {c["check"]: c["passed"] for c in weigh(session, "TimeFirst").checks}
+    found = {c["check"]: c["passed"] for c in profiled(session, "TimeFirst").checks}
     assert [k for k, passed in found.items() if passed is None] == ["state", "definition"]
-    held = {c["check"]: c["passed"] for c in weigh(session, "ResetState").checks}
+    held = {c["check"]: c["passed"] for c in profiled(session, "ResetState").checks}
     assert held["state"] is True
-    assert "| definition | skipped |" in weigh(session, "TimeFirst").verdict()
+    assert "| definition | skipped |" in profiled(session, "TimeFirst").verdict()
 
 
 def row(T: int, low: float, estimate: float, high: float) -> Comparison:

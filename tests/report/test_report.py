@@ -176,8 +176,8 @@ def test_committed_records_give_claims_growth_and_verdicts(tab: browser.Page, tm
     origins = list(by_origin(records))
     assert tab.js("[...document.querySelectorAll('section.origin h2')].map(h => h.textContent)") == [*map(str, origins)]
     shown = tab.js("[...document.querySelectorAll('table.verdicts')].map(t => t.textContent).join()")
-    weighed = [v["ratio"] for v in report.verdicts(records, None) if v["subject"] == "lif@cpu"]
-    assert any("n=5" in ratio for ratio in weighed) and all(ratio in shown for ratio in weighed)
+    ratios = [v["ratio"] for v in report.verdicts(records, None) if v["subject"] == "lif@cpu"]
+    assert any("n=5" in ratio for ratio in ratios) and all(ratio in shown for ratio in ratios)
     assert tab.js("document.querySelectorAll('figure img').length") > 2
     assert tab.js("[...document.querySelectorAll('figure img')].every(i => i.complete && i.naturalWidth > 100)")
     assert "Published:" in tab.js("document.querySelector('section.origin').parentNode.textContent")
