@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import importlib.util
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,29 @@ def backend_later(backend: str, neuron: str) -> tuple[str, ...]:
     """Options that a backend got after cases of it were recorded: `LATER` in its file."""
     path = backend_file(backend, neuron)
     return () if path is None else tuple(module_literals(path).get("LATER", ()))
+
+
+def declared(backend: str, neuron: str, name: str, usual: Any = None) -> Any:
+    """A literal that a backend declares, in its file for a neuron or else in its package; `usual` where it says nothing.
+
+    DEVICES: kinds of device that it runs on. REQUIRES: modules that must be installed. SECONDS_A_STEP: what a loop over
+    time costs a step of training on a GPU, roughly, to plan with; FIRST_CALL: seconds of the first call, likewise.
+    """
+    package = next((p for d in folders("backends") if (p := d / backend / "__init__.py").exists()), None)
+    paths = [p for p in (backend_file(backend, neuron), package) if p is not None]
+    return next((found[name] for found in map(module_literals, paths) if name in found), usual)
+
+
+def lacks(backend: str, neuron: str) -> list[str]:
+    """Modules that a backend requires for a neuron and that are not installed here."""
+    return [m for m in declared(backend, neuron, "REQUIRES", ()) if not _there(m)]
+
+
+def _there(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # of a module inside a package that is not there
+        return False
 
 
 def parallel(neuron: str, backend: str) -> bool:

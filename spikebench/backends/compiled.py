@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from spikebench.cases.case import Case
 
 STEPPED_ONLY = True
+SECONDS_A_STEP = 3e-5
+FIRST_CALL = 60.0
 
 
 def refuses(case: "Case") -> str | None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from spikebench.cases.case import Case
 
 LONGEST = 8192  # steps; a graph has dozens of nodes for each, and every node costs host and device memory
+DEVICES = ("cuda",)
+SECONDS_A_STEP = 2.8e-5
 WARM_UP = 3  # runs before the recording, as PyTorch asks: libraries set themselves up in them
 
 

@@ -4,6 +4,8 @@ from torch import Tensor
 
 from spikebench.neuron import Neuron, StochasticNeuron
 
+SECONDS_A_STEP = 3.6e-4
+
 
 def run(neuron: Neuron, x: Tensor, seed: int | None = None) -> Tensor:
     """Spikes [T, B, N]; `seed` replaces the noise stream of a stochastic neuron, for this call."""

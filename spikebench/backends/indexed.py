@@ -6,6 +6,7 @@ from torch import Tensor
 from spikebench.neuron import SteppedNeuron
 
 STEPPED_ONLY = True
+SECONDS_A_STEP = 4.5e-4
 
 
 def run(neuron: SteppedNeuron, x: Tensor, seed: int | None = None) -> Tensor:

@@ -16,7 +16,7 @@ import psutil
 from spikebench import __version__
 from spikebench.errors import Problem
 
-LIBRARIES = ("torch", "triton", "numba", "numpy", "snntorch", "spikingjelly", "norse", "sinabs")
+LIBRARIES = ("torch", "triton", "numba", "numpy", "snntorch", "spikingjelly", "norse", "sinabs", "sinabs-exodus")
 
 
 @lru_cache(maxsize=1)

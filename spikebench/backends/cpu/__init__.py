@@ -1,1 +1,4 @@
 """Fused Numba kernels for the CPU, one file per neuron."""
+
+DEVICES = ("cpu",)
+REQUIRES = ("numba",)

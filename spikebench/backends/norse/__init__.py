@@ -1,1 +1,4 @@
 """Norse 1.1: its cells, lifted over time."""
+
+REQUIRES = ("norse",)
+SECONDS_A_STEP = 0.00048

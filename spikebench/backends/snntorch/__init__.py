@@ -1,1 +1,4 @@
 """snnTorch 1.0: its neurons in its own loop over steps."""
+
+REQUIRES = ("snntorch",)
+SECONDS_A_STEP = 0.0005

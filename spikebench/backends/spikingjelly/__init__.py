@@ -1,1 +1,3 @@
 """SpikingJelly 2.0: its neurons in multi-step mode."""
+
+REQUIRES = ("spikingjelly",)

@@ -1,1 +1,4 @@
 """Fused Triton kernels for CUDA, one file per neuron; README.md beside this derives their backward passes."""
+
+DEVICES = ("cuda",)
+REQUIRES = ("triton",)

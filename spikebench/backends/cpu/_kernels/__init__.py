@@ -1,1 +1,0 @@
-"""Compiled loops, one file per neuron, and what they share."""

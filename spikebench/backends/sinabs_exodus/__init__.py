@@ -1,0 +1,4 @@
+"""EXODUS in its authors' own CUDA kernels, sinabs-exodus 2.0: layers of Sinabs, batch first."""
+
+REQUIRES = ("sinabs.exodus", "exodus_cuda")
+DEVICES = ("cuda",)
