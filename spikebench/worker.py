@@ -1,8 +1,9 @@
 """The child process: one job in (gate, measure or train), one result out. Run as `python -m spikebench.worker`.
 
 A server imports torch once and forks a fresh child for each job, so that every measurement has a process of its own
-without paying the import; with `--spawn` it does one job itself. Jobs come as JSON lines on stdin; answers on stdout
-say which process does it and how it ended; the result goes to the file the job names.
+without paying the import. With `--spawn` it does one job itself, with `--stays` one after the other; with `--opened` it
+has initialised CUDA before it says that it is ready. Jobs come as JSON lines on stdin; answers on stdout say which process
+does it and how it ended; the result goes to the file the job names.
 """
 
 import ctypes
@@ -27,7 +28,7 @@ import torch
 from spikebench import metric as metrics
 from spikebench import registry
 from spikebench import task as tasks
-from spikebench.backend import Refused
+from spikebench.backend import Refused, module
 from spikebench.cases.case import Case, parse_options, parse_subject, parse_task
 from spikebench.errors import Problem
 from spikebench.host.clock import Clock, CpuClock, CudaClock
@@ -47,22 +48,29 @@ BEYOND = 5e-4  # seconds that a synchronisation may take to come back
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 
 
-def serve(fork: bool) -> None:
+def serve(fork: bool, stays: bool = False, opened: bool = False) -> None:
     """Answer jobs until stdin ends."""
     _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if fork:
         _load_once()
+    if opened:
+        _open_gpu()
+    before = _cpu_seconds() if opened else 0.0  # what was spent before the first job is not the job's
     gc.collect()
     gc.freeze()
     say = os.fdopen(os.dup(1), "w", buffering=1)
     print(json.dumps({"ready": os.getpid()}), file=say)
-    for line in sys.stdin:
+    for line in os.fdopen(os.dup(0)) if stays else sys.stdin:
         job = json.loads(line)
         if "kind" not in job:
             continue  # a turn given to a child that was gone
         if not fork:
             _child(job, say, alone=True)
+            print(json.dumps({"exit": 0, "cpu_seconds": _cpu_seconds() - before}), file=say)
+            if not stays:
+                os._exit(0)
+            continue
         pid = os.fork()
         if pid == 0:
             _child(job, say)
@@ -97,11 +105,24 @@ def _turns(say: TextIO) -> Callable[[], None]:
     return turn
 
 
+def _open_gpu() -> None:
+    """Initialise CUDA and load triton, where they are, so that the first job does not wait for them."""
+    if torch.cuda.is_available():
+        torch.zeros(1, device="cuda")
+    if find_spec("triton"):
+        import_module("triton")
+
+
+def _cpu_seconds() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
+
+
 def _child(job: dict[str, Any], say: TextIO, alone: bool = False) -> None:
     """Do a job in this process, write its result, and leave without clean-up.
 
-    Who is `alone`, with no server above, says itself how it ended; until then `say` stays open, and its end would mean
-    a crash.
+    Who is `alone`, with no server above, comes back and says itself how it ended; until then `say` stays open, and its
+    end would mean a crash.
     """
     print(json.dumps({"pid": os.getpid()}), file=say)
     turn = _turns(say) if job.get("turns") else None
@@ -113,6 +134,7 @@ def _child(job: dict[str, Any], say: TextIO, alone: bool = False) -> None:
     log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(log, stream)
+    os.close(log)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     result = perform(job, turn)
     unfinished = Path(job["result"] + ".part")
@@ -120,10 +142,8 @@ def _child(job: dict[str, Any], say: TextIO, alone: bool = False) -> None:
     unfinished.rename(job["result"])
     sys.stdout.flush()
     sys.stderr.flush()
-    if alone:
-        used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-        print(json.dumps({"exit": 0, "cpu_seconds": sum(u.ru_utime + u.ru_stime for u in used)}), file=say)
-    os._exit(0)
+    if not alone:
+        os._exit(0)
 
 
 def perform(job: dict[str, Any], turn: Callable[[], None] | None = None) -> dict[str, Any]:
@@ -216,11 +236,20 @@ def _measure(job: dict[str, Any], turn: Callable[[], None] | None) -> dict[str, 
     if process == "timing":
         running.first_call = clock.measure(work.launch)
     measurements = [metrics.measure(name, running) for name in job["metrics"]]
+    if measurements and (said := _ran(case)):
+        measurements[0].detail.update(said)
     used = torch.get_num_threads()
     flags = ["changed_threads"] * (used != job["threads"]) + ["host_bound"] * running.host_bound
     problem = _check_output(running, job.get("spikes")) if process == "timing" else None
     result = {"measurements": [vars(m) for m in measurements], "flags": flags}
     return result | ({"status": "wrong", "reason": problem, "measurements": []} if problem else {})
+
+
+def _ran(case: Case) -> dict[str, Any]:
+    """What a backend says of the way that it computed, where it chooses one: its `ran(device)`."""
+    subject = case.parsed
+    say = None if subject.foreign else getattr(module(subject.backend, subject.name), "ran", None)
+    return say(case.device) if say else {}
 
 
 def _train(job: dict[str, Any]) -> dict[str, Any]:
@@ -302,4 +331,4 @@ def _check_output(running: Running, expected: float | None) -> str | None:
 
 
 if __name__ == "__main__":
-    serve(fork="--spawn" not in sys.argv)
+    serve("--spawn" not in sys.argv, "--stays" in sys.argv, "--opened" in sys.argv)

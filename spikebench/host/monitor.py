@@ -1,7 +1,7 @@
 """What else went on while a case was measured: other load, stolen time, the GPU's other processes, clocks and throttling."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psutil
@@ -20,6 +20,10 @@ class Gpu:
     reasons: tuple[str, ...]
     processes: int
     celsius: float | None = None
+
+    def without(self, idle: int) -> "Gpu":
+        """The same, with so many processes less: ours, which wait."""
+        return replace(self, processes=max(0, self.processes - idle))
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,17 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from spikebench.host import clock, environment
+from spikebench.host.cores import Cores
+
+BESIDE = 12  # processes that work at once on what is no timing
 
 
 @dataclass
@@ -61,7 +65,9 @@ class Turns:
 class Workers:
     """Fresh worker processes, one job each. `fork` serves them from one that has torch loaded; False starts each anew.
 
-    CUDA cannot be used after a fork: cases on a GPU need fork=False. `more` are further environment variables.
+    CUDA cannot be used after a fork: cases on a GPU need fork=False. `more` are further environment variables. With
+    `stays` a process that was not forked takes the next job too, as long as its jobs end well: for gates, never for what
+    is timed. With `opened` a process has initialised CUDA before it is ready.
     """
 
     def __init__(
@@ -71,8 +77,12 @@ class Workers:
         python: str = sys.executable,
         more: dict[str, str] | None = None,
         allocator: str = "kept",
+        stays: bool = False,
+        opened: bool = False,
     ) -> None:
         self.threads, self.fork, self.python, self.more, self.allocator = threads, fork, python, more or {}, allocator
+        self._flags = ["--spawn"] * (not fork) + ["--stays"] * stays + ["--opened"] * opened
+        self._stays, self.done = stays, 0
         self._server: subprocess.Popen[bytes] | None = None
         self._buffer = b""
         self._folder = tempfile.TemporaryDirectory(prefix="spikebench-")
@@ -138,12 +148,15 @@ class Workers:
             outcome = Outcome("timeout", f"no result after {timeout:g} s" if timeout else "the worker did not answer")
         else:
             outcome = self._ended(ended, Path(files["result"]))
-        self._sweep(pid)
+        stays = self._stays and outcome.status == "ok"
+        self.done = self.done + 1 if stays else 0
+        if not stays:
+            self._sweep(pid)
         outcome.log = _tail(Path(files["log"]))
         outcome.wall_seconds = clock.monotonic() - started
         for path in files.values():
             Path(path).unlink(missing_ok=True)
-        if not self.fork:
+        if not (self.fork or stays):
             self._stop()
         return outcome
 
@@ -188,7 +201,7 @@ class Workers:
     def _start(self) -> subprocess.Popen[bytes]:
         if self._server is None or self._server.poll() is not None:
             self._stop()
-            command = [self.python, "-m", "spikebench.worker", *([] if self.fork else ["--spawn"])]
+            command = [self.python, "-m", "spikebench.worker", *self._flags]
             self._server = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
@@ -243,6 +256,42 @@ class Workers:
                 self._buffer += data
         line, _, self._buffer = self._buffer.partition(b"\n")
         return json.loads(line)
+
+
+def side_by_side(
+    jobs: Sequence[dict[str, Any]],
+    limit: Callable[[], float | None],
+    python: Callable[[dict[str, Any]], str] = lambda _: sys.executable,
+    more: dict[str, str] | None = None,
+) -> Iterator[tuple[int, Outcome]]:
+    """Jobs that are no timings, several at once, as they end: the place of each among `jobs`, and its outcome.
+
+    Each of up to BESIDE threads has cores of its own and a process for each interpreter, which stays for the jobs after
+    it; what such a process does not end well is asked again in a fresh one. `limit` says how many seconds a job that
+    begins now may take; where none are left it is not begun. `python` and `more` are as those of Workers.
+    """
+    parts, mine, made = Cores.parts(BESIDE), threading.local(), list[Workers]()
+
+    def one(index: int, job: dict[str, Any]) -> tuple[int, Outcome]:
+        seconds, workers = limit(), vars(mine).setdefault("workers", {})
+        if seconds is not None and seconds <= 0:
+            return index, Outcome("skipped", "no time was left")
+        if (where := python(job)) not in workers:
+            workers[where] = Workers(parts.count, fork=False, python=where, more=more, stays=True)
+            made.append(workers[where])
+        before, outcome = workers[where].done, workers[where].ask(job, seconds)
+        if before and outcome.status not in ("ok", "timeout"):
+            outcome = workers[where].ask(job, seconds)
+        return index, outcome
+
+    with ThreadPoolExecutor(len(parts.free), initializer=parts.take) as pool:
+        try:
+            for asked in as_completed([pool.submit(one, i, job) for i, job in enumerate(jobs)]):
+                yield asked.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+            for workers in made:
+                workers.close()
 
 
 def _tail(path: Path, size: int = 4000) -> str:

@@ -9,23 +9,21 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, Protocol, cast, get_args
 
 from spikebench import declarations, registry
 from spikebench.analysis import stability
 from spikebench.cases.case import Case, Mode, with_changes
 from spikebench.errors import Problem
 from spikebench.host import clock, environment
-from spikebench.host.cores import Cores
-from spikebench.host.monitor import Monitor
+from spikebench.host.monitor import Monitor, Reading
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record, Status
 from spikebench.run.executor import Executor, Job, Local
-from spikebench.run.process import Outcome, Turns, Workers
+from spikebench.run.process import Outcome, Turns, Workers, side_by_side
 
 DEFAULT_METRICS = ("latency", "compile_time", "copy", "spike_rate", "peak_memory")
 TRIES = 3  # of a case that is unsteady, when strict
-JOBS = 6  # gates at once
 INTERLEAVED = {"latency", "backward"}  # metrics whose samples are taken in turns by the processes of a block
 SMALL = 2**26  # bytes of input; of what is larger, one process at a time has its data in memory
 
@@ -48,6 +46,7 @@ class Settings:
     repeats: int = 1
     threads: int = field(default_factory=environment.threads)
     fork: bool = True
+    processes: int | None = None  # at most so many for a metric that asks for several
     strict: bool = False  # measure what is unsteady again, at most TRIES times in all, and mark what stays so
     kernels: Path | None = None  # folder of kernels that triton has compiled, and compiles into; None: triton's own
     python: dict[str, str] = field(default_factory=dict)  # backend, or foreign file or package → interpreter
@@ -57,15 +56,43 @@ class Settings:
         if self.samples < 1 or self.repeats < 1:
             raise Problem(f"samples={self.samples}, repeats={self.repeats}: give at least 1 of each")
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """Environment variables of processes: where the compiled kernels of triton are."""
+        return {"TRITON_CACHE_DIR": str(self.kernels.resolve())} if self.kernels else {}
+
 
 Progress = Callable[[str, Case, int, int], None]
 
 
-class Session:
-    """Processes, gates and environment shared by what is measured together. Use as a context manager."""
+class Pool(Protocol):
+    """Processes that a session asks in place of its own; seconds are the longest that a job may take, None for no limit."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def ask(self, job: dict[str, Any], seconds: float | None, watch: Callable[[str], None] | None = None) -> Outcome:
+        """A job in a fresh process."""
+        ...
+
+    def beside(self, jobs: Sequence[dict[str, Any]], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
+        """Jobs that are no timings, several at once, as they end: the place of each, and its outcome."""
+        ...
+
+    def reading(self, device: str) -> Reading:
+        """The machine now, without those of its processes that wait."""
+        ...
+
+    def close(self) -> None:
+        """Stop every process."""
+        ...
+
+
+class Session:
+    """Processes, gates and environment shared by what is measured together. Use as a context manager.
+
+    With a `pool` the processes are those of the pool; else the session starts its own.
+    """
+
+    def __init__(self, settings: Settings, pool: Pool | None = None) -> None:
+        self.settings, self._pool = settings, pool
         self.run_id = f"{int(clock.wall())}-{secrets.token_hex(3)}"
         self.environment = environment.gather() | {"threads": settings.threads, "placement": "OMP_PROC_BIND=true"}
         self._workers: dict[tuple[str, bool, int, str], Workers] = {}
@@ -83,6 +110,8 @@ class Session:
     def __exit__(self, *_: object) -> None:
         for workers in self._workers.values():
             workers.close()
+        if self._pool:
+            self._pool.close()
 
     def _python(self, case: dict[str, Any]) -> str:
         """The interpreter that a case runs in: that of its backend, or of the file or package of a foreign subject."""
@@ -94,13 +123,13 @@ class Session:
         python, fork = self._python(case.to_json()), self.settings.fork and case.device != "cuda"
         key = (python, fork, place, case.allocator)
         if key not in self._workers:
-            given = (self.settings.threads, fork, python, self._variables, case.allocator)
+            given = (self.settings.threads, fork, python, self.settings.variables, case.allocator)
             self._workers[key] = Workers(*given)
         return self._workers[key]
 
     def ask(self, case: Case, job: dict[str, Any], watch: Callable[[str], None] | None = None) -> Outcome:
         """A job about a case, in a fresh process of the interpreter that the case runs in."""
-        return self._workers_for(case).ask(*self._bounded(case, job), watch)
+        return (self._pool or self._workers_for(case)).ask(*self._bounded(case, job), watch)
 
     def _in_turns(self, case: Case, job: dict[str, Any], place: int, turns: Turns) -> Outcome:
         """A job in the process at this place among those that take turns."""
@@ -125,33 +154,23 @@ class Session:
             self._gates[case.case_id] = self.ask(case, {"kind": "gate", "bias": known})
         return self._gates[case.case_id]
 
-    def gates(self, cases: Iterable[Case], left: Callable[[], float] | None = None) -> Iterator[tuple[Case, Outcome]]:
-        """The gates that cases have not had, several at once, as they come in order: a gate is no timing.
+    def gates(self, cases: Iterable[Case]) -> Iterator[tuple[Case, Outcome]]:
+        """The gates that cases have not had, several at once, as they end: a gate is no timing."""
+        wanted = list({c.case_id: c for c in (case.gated for case in cases) if c.case_id not in self._gates}.values())
+        asked = [self._bounded(case, {"kind": "gate"}) for case in wanted]
+        jobs, seconds = [job for job, _ in asked], next((limit for _, limit in asked), None)
+        found = self._pool.beside(jobs, seconds) if self._pool else self._beside(jobs, seconds)
+        for index, outcome in found:
+            if outcome.status != "skipped":
+                self._gates[wanted[index].case_id] = outcome
+                yield wanted[index], outcome
 
-        `left` says how many seconds there are; what they do not reach is left out.
-        """
-        wanted = {c.case_id: c for c in (case.gated for case in cases) if c.case_id not in self._gates}
-        parts = Cores.parts(JOBS)
+    def gated(self, case: Case) -> bool:
+        """Whether a case has had its gate."""
+        return case.gated.case_id in self._gates
 
-        def one(case: Case) -> Outcome | None:
-            seconds = left() if left else math.inf
-            if seconds <= 0:
-                return None
-            job, limit = self._bounded(case, {"kind": "gate"})
-            limit = min(limit or math.inf, max(1.0, seconds))
-            with Workers(parts.count, fork=False, python=self._python(case.to_json()), more=self._variables) as workers:
-                return workers.ask(job, None if math.isinf(limit) else limit)
-
-        with ThreadPoolExecutor(len(parts.free), initializer=parts.take) as pool:
-            for case, outcome in zip(wanted.values(), pool.map(one, wanted.values()), strict=True):
-                if outcome is not None:
-                    self._gates[case.case_id] = outcome
-                    yield case, outcome
-
-    @property
-    def _variables(self) -> dict[str, str]:
-        """Environment variables of processes: where the compiled kernels of triton are."""
-        return {"TRITON_CACHE_DIR": str(self.settings.kernels.resolve())} if self.settings.kernels else {}
+    def _beside(self, jobs: Sequence[dict[str, Any]], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
+        return side_by_side(jobs, lambda: seconds, lambda job: self._python(job["case"]), self.settings.variables)
 
     def _gated(self, case: Case) -> Outcome:
         """The outcome of all gates of a case: its neuron's, and where that passed a network's own."""
@@ -227,7 +246,7 @@ class Session:
             reason = f"gate: {gated.reason}"
             facts = self._facts({}, case)
             return _finite(Record(**head, status=cast(Status, gated.status), reason=reason, environment=facts))
-        monitor = Monitor(case.device)
+        monitor = Monitor(case.device, self._pool.reading if self._pool else None)
         watch = monitor.look if case.device == "cuda" else None  # on the CPU, looking would disturb
         left = self._processes(metrics, case)[timed is not None :]
         outcomes = [timed[0]] if timed else []
@@ -273,7 +292,8 @@ class Session:
     def _asked(self, case: Case, process: str, names: list[str], watch: Callable[[str], None] | None) -> list[Outcome]:
         """What as many fresh processes as the metrics want have to say; no more of them after one without samples."""
         outcomes: list[Outcome] = []
-        for _ in range(max(_declared(m, "processes", 1) for m in names)):
+        wanted = max(_declared(m, "processes", 1) for m in names)
+        for _ in range(min(wanted, self.settings.processes or wanted)):
             outcomes.append(self.ask(case, self._wanted(case, process, names), watch))
             if not any(m["samples"] for m in outcomes[-1].result.get("measurements", [])):
                 break
