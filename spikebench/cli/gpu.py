@@ -1,11 +1,7 @@
-"""The command that measures all it can on a GPU in a few minutes: tests of the kernels, gates, sweeps, energy, claims."""
+"""The command that measures all it can on a GPU in a few minutes: tests of the kernels, gates, claims, bounds, libraries."""
 
 import json
-import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,14 +9,16 @@ import typer
 
 from spikebench.cases.case import Case
 from spikebench.cli import options as o
+from spikebench.cli.tables import say, table
 from spikebench.errors import Problem
-from spikebench.experiments import gpu as tour
+from spikebench.experiments import gpu as visits
+from spikebench.experiments import gpu_before, gpu_plan, gpu_summary
 from spikebench.host import environment
 from spikebench.records import store
 from spikebench.records.record import Record
-from spikebench.run.session import Settings
+from spikebench.run.session import Session, Settings
 
-TESTS = Path("tests/gpu")
+SHARES = {"kernels": 0.15, "tests": 0.15}  # of the budget, at most
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,124 +32,87 @@ def gpu(
     out: Annotated[Path | None, typer.Option(help="Folder for the records and the summary.")] = None,
     kernels: Annotated[Path | None, typer.Option(help="Folder of compiled kernels; what it lacks is compiled.")] = None,
     compile_only: Annotated[
-        bool,
-        typer.Option(help="Only compile the kernels into --kernels; needs no GPU, but the same version of triton."),
+        bool, typer.Option(help="Only compile the kernels into --kernels; needs the same triton, but no GPU.")
     ] = False,
-    capability: Annotated[int, typer.Option(help="The GPU's, with --compile-only: 90 is an H100's.")] = 90,
+    capability: Annotated[
+        list[int] | None, typer.Option(help="The GPU's, with --compile-only: 90 is an H100's; repeat for several.")
+    ] = None,
+    skip: Annotated[list[str] | None, typer.Option(help="A stage to leave out, or tests; repeat for several.")] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only show what would be measured, and predicted times.")
+    ] = False,
     device: o.Device = "cuda",
     tiny: Annotated[bool, typer.Option(help="Small sizes, to see that everything works.")] = False,
-    timeout: o.Timeout = "120s",
 ) -> None:
     """Measure on a GPU what matters most, in order of value, until the budget is spent; what is finished is kept."""
-    spent = tour.Budget.of(o.seconds("--budget", budget) or 540.0)
+    seconds, left_out = o.seconds("--budget", budget) or 540.0, set(skip or ())
+    every = gpu_plan.stages(device, tiny)
+    if unknown := left_out - {s.name for s in every} - {"tests"}:
+        there = ", ".join(["tests", *(s.name for s in every)])
+        raise Problem(f"no stage {sorted(unknown)[0]!r} to skip; there are {there}")
+    stages = [s for s in every if s.name not in left_out]
+    if plan:
+        _plan(seconds, device, tiny, stages, "tests" in left_out)
+        return
     if compile_only:
         if kernels is None:
             raise Problem("--compile-only needs --kernels FOLDER, which is then carried to the GPU")
-        _compile(kernels, capability, tiny, spent)
+        gpu_before.compile_kernels(gpu_plan.launched(stages, tiny), kernels, capability or [90], seconds, _say)
         return
     if device == "cuda" and environment.gpu() is None:
         raise Problem("no NVIDIA GPU here; `--device cpu --tiny` tries the command without one")
-    folder = out or Path("results") / environment.machine()
+    spent, folder = visits.Budget.of(seconds), out or Path("results") / environment.machine()
     folder.mkdir(parents=True, exist_ok=True)
     if device == "cuda":
-        kernels = kernels or folder / "kernels"
-        _compile(kernels, environment.capability() or capability, tiny, spent.part(0.2))
-    tests = _tests(spent.part(0.3))
-    settings = Settings(metrics=("latency",), timeout=o.seconds("--timeout", timeout), fork=False, kernels=kernels)
+        kernels, limit = kernels or folder / "kernels", spent.part(SHARES["kernels"]).left
+        gpu_before.compile_kernels(
+            gpu_plan.launched(stages, tiny), kernels, [environment.capability() or 90], limit, _say
+        )
+    tested = {} if "tests" in left_out else gpu_before.run_tests(spent.part(SHARES["tests"]).left, _say)
+    settings = Settings(("latency",), fork=False, kernels=kernels, **GPU)
+    pool = visits.Ready(settings.threads, settings.variables, spent, opened=device == "cuda")
     records: list[Record] = []
-    left_out: dict[str, int] = {}
-
-    def sum_up(more: Sequence[Record] = ()) -> None:
-        made = tour.summary([*records, *more], left_out) | {"tests": tests}
-        made |= {"budget": {"seconds": spent.seconds, "left": spent.left}}
-        (folder / "summary.json").write_text(json.dumps(made, indent=1) + "\n")
 
     def keep(record: Record) -> None:
         records.append(record)
         store.append(folder / "gpu.jsonl", record)
-        sum_up()
+        _sum_up(folder, records, visit, tested)
         reason = f" ({record.reason})" if record.reason else ""
-        _say(f"{spent.left:4.0f} s left: {record.case['subject']} {record.status}{reason}")
+        _say(f"{spent.left:4.0f} s left: {visits.described(Case.from_json(record.case))} {record.status}{reason}")
 
-    with tour.Borrowed(settings, spent, commit) as session:
-        for stage in tour.stages(device, tiny):
-            _say(f"{stage.name}: {len(stage.cases)} cases")
-            left_out[stage.name] = tour.measured(session, stage, keep)
-        records += _claims(session, folder / "gpu.jsonl", tiny, sum_up)
-    sum_up()
-    print(f"{len(records)} records in {folder}")
+    with Session(settings, pool) as session:
+        if commit:
+            session.environment |= {"commit": commit, "dirty": None}
+        visit = visits.Visit(session, pool, spent, keep, _say)
+        visit.run(device, tiny, stages)
+    made = _sum_up(folder, records, visit, tested)
+    for line in gpu_summary.lines(made, visit.spent, visit.left_out):
+        say(line)
+    say(f"{len(records)} records in {folder / 'gpu.jsonl'}")
+
+
+# one window of energy a process, and one process at a time: the rounds of the stage are what is replicated
+GPU: dict[str, Any] = {"warmup": 1.0, "processes": 1}
 
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _compile(folder: Path, capability: int, tiny: bool, budget: tour.Budget) -> None:
-    """Every kernel that the command asks for, on all cores at once; what is in the folder already takes no time."""
-    if find_spec("triton") is None:
-        _say("no kernels are compiled ahead: triton is not installed")
-        return
-    cases = dict.fromkeys(c for stage in tour.stages("cuda", tiny) for c in stage.cases if c.parsed.backend == "triton")
-    command = [sys.executable, "-m", "spikebench.experiments.ahead", str(folder), str(capability)]
-    text = "\n".join(json.dumps(c.to_json()) for c in cases)
-    try:
-        done = subprocess.run(
-            [*command, str(environment.threads())], input=text, stdout=subprocess.PIPE, text=True, timeout=budget.left
-        )
-    except subprocess.TimeoutExpired:
-        _say(f"kernels: stopped after {budget.seconds:.0f} s; the rest is compiled when first called")
-        return
-    if done.returncode:
-        _say("kernels: compiling ahead failed, see above; they are compiled when first called")
-        return
-    found = json.loads(done.stdout)
-    for subject, _, why in found:
-        if why:
-            _say(f"kernels of {subject}: {why}")
-    _say(f"kernels: {sum(count for _, count, _ in found)} launches of {len(found)} cases are compiled in {folder}")
+def _sum_up(folder: Path, records: list[Record], visit: visits.Visit, tested: dict[str, Any]) -> dict[str, Any]:
+    """Write the summary as it is now, so that it is there when time runs out."""
+    made = gpu_summary.summary(records) | {"tests": tested, "left_out": visit.left_out, "seconds": visit.spent}
+    made |= {"budget": {"seconds": visit.budget.seconds, "left": visit.budget.left}}
+    (folder / "summary.json").write_text(json.dumps(made, indent=1) + "\n")
+    return made
 
 
-def _tests(budget: tour.Budget) -> dict[str, Any]:
-    """The tests that need a GPU, on all cores: how they ended, and the end of their report."""
-    if not (TESTS.is_dir() and find_spec("pytest")):
-        _say("the tests of the kernels are left out: no tests/gpu here, or pytest is not installed")
-        return {"left_out": "no tests/gpu here, or pytest is not installed"}
-    side_by_side = min(8, environment.threads() // 2)
-    many = ["-n", str(side_by_side)] if find_spec("xdist") and side_by_side > 1 else []
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:benchmark", *many, str(TESTS)]
-    with tempfile.TemporaryFile("w+") as log:
-        code = None
-        try:
-            limit = max(1.0, budget.left)
-            code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, timeout=limit, check=False).returncode
-        except subprocess.TimeoutExpired:
-            log.write(f"\nstopped after {budget.seconds:.0f} s\n")
-        log.seek(0)
-        lines = log.read().strip().splitlines()
-    _say(lines[-1] if lines else "the tests printed nothing")
-    return {"exit": code, "report": lines[-60:]}
-
-
-def _claims(session: tour.Borrowed, file: Path, tiny: bool, sum_up: Callable[[list[Record]], None]) -> list[Record]:
-    """Published claims at their own sizes, as far as the budget goes; their verdicts come from `reproduce --from`.
-
-    Their gates come first, side by side: at T = 10,000 they take as long as the timings.
-    """
-    from spikebench import claim as claims
-    from spikebench.experiments.campaign import Campaign, plan
-
-    records: list[Record] = []
-    campaign = Campaign(session, file, records, None)
-    jobs = [(q, b, s) for _, c in claims.every() if c.full for q, _, b, s in plan(c.full)]
-    jobs = [] if tiny else sorted(jobs, key=lambda job: job[1])
-
-    def tell(what: str, case: Case) -> None:
-        _say(f"{session.budget.left:4.0f} s left: claim: {case.subject} {what}")
-
-    if session.budget.left > 0:
-        campaign.gates(jobs, tell)
-    for question, block, subjects in jobs:
-        if session.budget.left > 0:
-            campaign.block(question, block, subjects, tell)
-            sum_up(records)
-    return records
+def _plan(seconds: float, device: str, tiny: bool, stages: list[gpu_plan.Stage], untested: bool) -> None:
+    """Show what a session with this budget would measure, predicted by going through it on a clock of its own."""
+    visit = visits.forecast(seconds, device, tiny, stages, tests=not untested)
+    rows = [
+        (name, visit.planned[name], visit.planned[name] - len(visit.left_out.get(name, ())), f"{spent:.0f} s")
+        for name, spent in visit.spent.items()
+    ]
+    table(("stage", "processes", "reached", "predicted"), rows)
+    say(f"{sum(visit.spent.values()):.0f} of {seconds:.0f} s; the times are those of an H100, loops in proportion to T")

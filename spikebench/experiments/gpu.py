@@ -1,234 +1,252 @@
-"""A few minutes on a GPU that is somebody else's, spent in order of value: gates, sweeps against the floor, energy."""
+"""A GPU session with a budget: gates of all that is to be timed side by side, then stage after stage, each with its share."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+import random
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from spikebench import registry
-from spikebench.analysis import stats
-from spikebench.cases.case import Case, grid
-from spikebench.host import clock, environment
-from spikebench.host.cores import Cores
+from spikebench.cases.case import Case
+from spikebench.experiments.gpu_plan import Block, Stage, gate_seconds, gates, process_seconds
+from spikebench.host import clock
+from spikebench.host.monitor import Reading, reading
 from spikebench.records.record import Record, Status
-from spikebench.run.process import Outcome, Workers
-from spikebench.run.session import JOBS, Session, Settings
+from spikebench.run.process import BESIDE, Outcome, Workers, side_by_side
+from spikebench.run.session import Session, Settings
 
-ELSEWHERE = ("cpu", "snntorch", "spikingjelly", "norse", "sinabs")  # backends that a GPU says nothing about
-COMPILED = ("lif@compiled",)  # torch.compile takes most of a minute for each
-FUSED = tuple(f"{n}@triton" for n in ("lif", "spsn", "psu", "exodus", "spike_sampler"))
-PATIENT = {"lif@indexed": 2048, "lif@cudagraph": 4096, "lif@eager": 16384}  # launches by the thousand: up to this T
-FEW = 3  # samples of those
-METRICS = ("latency", "bandwidth", "compile_time", "spike_rate")
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Cases that belong together. Without metrics they only pass the gate; `share`: of what is left of the budget."""
-
-    name: str
-    cases: tuple[Case, ...]
-    metrics: tuple[str, ...] = ()
-    share: float = 1.0
-
-
-def stages(device: str = "cuda", tiny: bool = False) -> list[Stage]:
-    """What there is to do, most valuable first; `tiny`: the same in miniature, to see that it works."""
-    swept = tuple(sweeps(device, **({"T": 16, "N": 8, "longest": 32, "widest": 64} if tiny else {})))
-    return [
-        Stage("gates", tuple(every(device, tiny)), share=0.3),
-        Stage("sweeps", swept[4:7] if tiny else swept, METRICS, share=0.5),
-        Stage("energy", tuple(named(device, tiny)), ("energy",), share=0.6),
-        Stage("memory", tuple(c for c in named(device, tiny) if c.mode == "train"), ("peak_memory",), share=0.5),
-    ]
-
-
-def every(device: str, tiny: bool) -> Iterator[Case]:
-    """Every neuron on every backend a GPU runs: ours first, then in other precisions, then what its kernels stand for."""
-    sizes: dict[str, Any] = {"T": [16 if tiny else 128], "B": [4], "N": [8 if tiny else 64], "device": device}
-    neurons = ["lif", "spsn"] if tiny else registry.names("neurons")
-    pairs = [(n, b) for n in neurons for b in registry.backends(n) if b not in ELSEWHERE]
-    subjects = [f"{n}@{b}" for n, b in pairs if b != "compiled" or f"{n}@{b}" in COMPILED]
-    ours = [s for s in subjects if s.endswith("@triton")]
-    yield from grid(ours, **sizes)
-    for dtype in ("float64", "bfloat16"):
-        yield from grid(ours, dtype=dtype, **sizes)
-    yield from grid(ours, mode=["inference"], **sizes)
-    yield from grid(sorted((s for s in subjects if s not in ours), key=lambda s: s in COMPILED), **sizes)
-
-
-def sweeps(device: str, T: int = 1024, N: int = 512, longest: int = 16384, widest: int = 262144) -> Iterator[Case]:
-    """Around T steps and B = 32: the length from 128, the number of series from 512; fused kernels and what they replace."""
-    rivals = ("lif@eager", "lif@cudagraph", "lif@indexed", "spsn@fft", "spsn@scan")
-    lengths = [t for t in (128, 512, 4096, 16384) if t <= longest] or [longest]
-    batches = [m // N for m in (512, 4096, 65536, 262144) if N <= m <= widest] or [widest // N]
-    yield from grid((*FUSED, *rivals), T=[T], B=[32], N=[N], device=device)
-    yield from grid(FUSED, T=[T], B=[32], N=[N], mode=["inference"], device=device)
-    for subjects in (FUSED[:2], rivals, FUSED[2:]):
-        found = grid(subjects, T=[T], B=batches, N=[N], device=device)
-        found += grid(subjects, T=lengths, B=[32], N=[N], device=device)
-        yield from (c for c in found if _within(c))
-
-
-def _within(case: Case) -> bool:
-    """Whether a case ends in reasonable time and memory: loops have a longest T, and eager graphs a largest size."""
-    small = case.T * case.B * case.N <= 2**28 or case.parsed.backend == "triton"
-    return small and case.T <= PATIENT.get(case.subject, case.T)
-
-
-def named(device: str, tiny: bool) -> list[Case]:
-    """The eight cases of energy, which takes 20 s for each, and peak memory."""
-    sizes: dict[str, Any] = {"T": [16 if tiny else 1024], "B": [4 if tiny else 128], "N": [8 if tiny else 512]}
-    if tiny:
-        return grid(("lif@eager", "spsn@fft"), device=device, **sizes)
-    cases = grid(("lif@triton", "lif@eager", "spsn@triton", "spsn@fft", "psu@triton"), device=device, **sizes)
-    return cases + grid(("lif@triton", "spsn@triton", "lif@eager"), mode=["inference"], device=device, **sizes)
+AHEAD = 8  # processes that are started at once, before one of them is needed
+LENIENT = 15.0  # seconds that a process may take besides four times what is predicted; more is stuck
+GATES = 0.35  # share of the budget that all gates may take
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Seconds that may be spent, counted from when it is made."""
+    """Seconds that may be spent, counted from when it is made, by a clock."""
 
     seconds: float
     start: float
+    now: Callable[[], float]
 
     @staticmethod
-    def of(seconds: float) -> "Budget":
-        return Budget(seconds, clock.monotonic())
+    def of(seconds: float, now: Callable[[], float] = clock.monotonic) -> "Budget":
+        return Budget(seconds, now(), now)
 
     @property
     def left(self) -> float:
-        return self.seconds - (clock.monotonic() - self.start)
+        return self.seconds - (self.now() - self.start)
 
     def part(self, share: float) -> "Budget":
         """A share of what is left, counted from now."""
-        return Budget.of(self.left * share)
-
-
-class Borrowed(Session):
-    """A session that loses no time on a borrowed machine: the next process starts while one measures, gates run side by side.
-
-    Every process is started anew, none is forked. `commit` is that of the source tree, which may have no history there.
-    """
-
-    def __init__(self, settings: Settings, budget: Budget, commit: str | None = None) -> None:
-        super().__init__(settings)
-        self.budget = budget
-        if commit:
-            self.environment |= {"commit": commit, "dirty": None}
-        self._ready = Ready(self._variables)
-
-    def __enter__(self) -> "Borrowed":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        super().__exit__(*_)
-        self._ready.close()
-
-    def ask(self, case: Case, job: dict[str, Any], watch: Callable[[str], None] | None = None) -> Outcome:
-        """A job about a case, in a process that was started before; it may take what is left of the budget."""
-        if self.budget.left <= 0:
-            return Outcome("skipped", f"the budget of {self.budget.seconds:g} s was spent")
-        workers = self._ready.take()
-        try:
-            return workers.ask(*self._bounded(case, job), watch)
-        finally:
-            workers.close()
-
-    def _bounded(self, case: Case, job: dict[str, Any]) -> tuple[dict[str, Any], float | None]:
-        """A job with its case; it may take what is left of the budget."""
-        limit = max(1.0, min(self.settings.timeout or self.budget.left, self.budget.left))
-        return job | {"case": case.to_json(), "memory_limit": self.settings.memory_limit}, limit
-
-    def gate_record(self, case: Case, outcome: Outcome) -> Record:
-        """The record of a gate that nothing was timed after."""
-        found = outcome.result.get("gate")
-        gate = found and {k: v for k, v in found.items() if k != "bias"}
-        head: dict[str, Any] = {"run": self.run_id, "case_id": case.case_id, "case": case.to_json(), "gate": gate}
-        status, facts = cast(Status, outcome.status), self.environment | {"time": clock.wall(), "isolation": "spawn"}
-        return Record(**head, status=status, reason=outcome.reason, environment=facts)
-
-
-AHEAD = (
-    3  # processes that have started before they are needed: odd, so that the one begun is never on the measured half
-)
+        return Budget.of(self.left * share, self.now)
 
 
 class Ready:
-    """Fresh processes that wait for a job: while one measures on half of the cores, another one starts on the others.
+    """Fresh processes that have started, and on a GPU initialised it, before a job comes; nothing starts while one measures.
 
-    A process dies with the thread that started it, so the threads live as long as this does.
+    No job takes longer than what is left of `budget`. A process dies with the thread that started it, so the threads live
+    as long as this does.
     """
 
-    def __init__(self, variables: dict[str, str]) -> None:
-        parts = Cores.parts(2)
-        self.threads, self._variables = parts.count, variables
-        self._pools = deque(ThreadPoolExecutor(1, initializer=parts.take) for _ in parts.free)
-        self._waiting = deque(self._begin() for _ in range(AHEAD))
+    def __init__(self, threads: int, variables: dict[str, str], budget: Budget, opened: bool = True) -> None:
+        self.budget = budget
+        self._given: dict[str, Any] = {"threads": threads, "fork": False, "more": variables, "opened": opened}
+        self._threads = ThreadPoolExecutor(AHEAD)
+        self._waiting = deque[Workers]()
 
-    def _begin(self) -> Future[Workers]:
-        self._pools.rotate()
-        return self._pools[0].submit(self._start)
+    def prepare(self, count: int, more: int) -> None:
+        """Let `count` processes wait at least; where some have to start, as many as `more` jobs will ask for, side by side."""
+        if len(self._waiting) < count:
+            wanted = max(count, min(AHEAD, more)) - len(self._waiting)
+            self._waiting.extend(self._threads.map(self._start, range(wanted)))
 
-    def _start(self) -> Workers:
-        workers = Workers(self.threads, fork=False, more=self._variables)
+    def _start(self, _: int) -> Workers:
+        workers = Workers(**self._given)
         workers.prepare()
         return workers
 
-    def take(self) -> Workers:
-        """A process that has started; the one after it begins to."""
-        ready = self._waiting.popleft().result()
-        self._waiting.append(self._begin())
-        return ready
+    def ask(self, job: dict[str, Any], seconds: float | None, watch: Callable[[str], None] | None = None) -> Outcome:
+        """A job in a process that waits."""
+        if self.budget.left <= 0:
+            return Outcome("skipped", f"the {self.budget.seconds:.0f} s that there were for it are spent")
+        self.prepare(1, 1)
+        with self._waiting.popleft() as workers:
+            return workers.ask(job, self._limit(seconds), watch)
+
+    def beside(self, jobs: Sequence[dict[str, Any]], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
+        """Jobs that are no timings, several at once, as they end."""
+        return side_by_side(jobs, lambda: self._limit(seconds), more=self._given["more"])
+
+    def _limit(self, seconds: float | None) -> float:
+        return min(seconds or self.budget.left, self.budget.left)
+
+    def reading(self, device: str) -> Reading:
+        """The machine now, without the processes that wait: they hold the GPU, and do nothing with it."""
+        found = reading(device)
+        idle = len(self._waiting) if self._given["opened"] else 0
+        return found if found.gpu is None else replace(found, gpu=found.gpu.without(idle))
 
     def close(self) -> None:
         """Stop the processes that wait."""
-        for waiting in self._waiting:
-            waiting.result().close()
-        for pool in self._pools:
-            pool.shutdown()
+        for workers in self._waiting:
+            workers.close()
+        self._threads.shutdown()
 
 
-def measured(session: Borrowed, stage: Stage, keep: Callable[[Record], None]) -> int:
-    """Measure a stage's cases as far as its share of the budget goes, and say how many were left out.
+@dataclass
+class Forecast:
+    """A pool that takes no time: it moves a clock of its own by what each job is predicted to take."""
 
-    Every record is kept as it comes.
+    budget: Budget = field(init=False)
+    time: float = 0.0
+    start: float = 5.0  # seconds in which AHEAD processes start side by side
+    waiting: int = 0
 
-    The gates come first, side by side, for a few cases at a time, so that nothing else runs while one is timed.
+    def now(self) -> float:
+        return self.time
+
+    def prepare(self, count: int, more: int) -> None:
+        if self.waiting < count:
+            self.waiting = max(count, min(AHEAD, more))
+            self.time += self.start
+
+    def ask(self, job: dict[str, Any], seconds: float | None, watch: Callable[[str], None] | None = None) -> Outcome:
+        left = min(seconds or self.budget.left, self.budget.left)
+        case = Case.from_json(job["case"])
+        gate = job["kind"] == "gate"
+        wanted = gate_seconds(case) if gate else process_seconds(case, job["metrics"], job["plan"]["fewest"])
+        self.waiting = max(0, self.waiting - 1)
+        self.time += min(wanted, max(0.0, left))
+        return _PASSED if wanted <= left else Outcome("timeout", f"no result after {left:g} s")
+
+    def beside(self, jobs: Sequence[dict[str, Any]], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
+        start, ends = self.time, [self.start] * BESIDE
+        for index, job in enumerate(jobs):
+            place = min(range(BESIDE), key=ends.__getitem__)
+            ends[place] += gate_seconds(Case.from_json(job["case"]))
+            fits = ends[place] <= min(seconds or self.budget.seconds, self.budget.seconds)
+            self.time = max(self.time, start + ends[place]) if fits else self.time
+            yield index, _PASSED if fits else Outcome("skipped", "no time was left")
+
+    def reading(self, device: str) -> Reading:
+        return Reading(0.0, 0.0)
+
+    def close(self) -> None:
+        self.waiting = 0
+
+
+_PASSED = Outcome("ok", result={"gate": {"status": "none", "bias": 0.0, "spikes": 0.0}})
+
+
+@dataclass
+class Visit:
+    """What is measured in a budget: gates of everything first, then the stages. Every record is kept as it comes.
+
+    `keep` takes each record, `say` a line of progress. `left_out` names by stage what was not reached.
     """
-    budget, cases, done = session.budget.part(stage.share), list(stage.cases), 0
-    while cases and budget.left > 0:
-        group, cases = (cases[: 2 * JOBS], cases[2 * JOBS :]) if stage.metrics else (cases, [])
-        for case, outcome in session.gates(group, lambda: budget.left):
-            if not stage.metrics:
-                keep(session.gate_record(case, outcome))
-                done += 1
-        for case in group if stage.metrics else ():
-            if budget.left > 0:
-                session.settings.samples = FEW if case.subject in PATIENT else 20
-                keep(session.measure(case, metrics=stage.metrics))
-                done += 1
-    return len(stage.cases) - done
+
+    session: Session
+    pool: Ready | Forecast
+    budget: Budget
+    keep: Callable[[Record], None]
+    say: Callable[[str], None]
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+    spent: dict[str, float] = field(default_factory=dict)
+    planned: dict[str, int] = field(default_factory=dict)
+    _failed: set[str] = field(default_factory=set)
+    _repeats: Counter[str] = field(default_factory=Counter)
+
+    def run(self, device: str, tiny: bool, stages: Sequence[Stage]) -> None:
+        """Everything in order of value: the gates of all stages but the last first, and its own when its time has come."""
+        *most, last = stages
+        self.gates("gates", [*gates(device, tiny)], [c for stage in most for c in stage.cases])
+        for stage in most:
+            self.stage(stage)
+        if self.budget.left > 0:
+            self.gates(f"gates of {last.name}", [], last.cases)
+        self.stage(last)
+
+    def gates(self, name: str, own: Sequence[Case], timed: Sequence[Case]) -> None:
+        """The gates of all cases, those that take longest first. `own` are measured no further: their records are kept here."""
+        start, self.pool.budget = self.budget.left, self.budget.part(GATES)
+        wanted = {c.case_id: c for c in [*own, *(c.gated for c in timed)]}
+        first = sorted(wanted.values(), key=gate_seconds, reverse=True)
+        self.say(f"{name}: {len(first)} side by side")
+        recorded, seen = {c.case_id for c in own}, set[str]()
+        for case, outcome in self.session.gates(first):
+            seen.add(case.case_id)
+            if case.case_id in recorded:
+                self.keep(gate_record(self.session, case, outcome))
+            elif outcome.status != "ok":
+                self.say(f"gate of {described(case)}: {outcome.status} ({outcome.reason})")
+        missed = [c for k, c in wanted.items() if k not in seen and not self.session.gated(c)]
+        self.planned[name] = len(seen) + len(missed)
+        self._end(name, start, missed)
+
+    def stage(self, stage: Stage) -> None:
+        """Measure a stage's blocks as far as its share goes; a case that failed is not tried again."""
+        start, self.pool.budget = self.budget.left, self.budget.part(stage.share)
+        self.say(f"{stage.name}: {len(stage.blocks)} blocks in at most {self.pool.budget.left:.0f} s")
+        ahead, missed = sum(len(b.cases) for b in stage.blocks), list[Case]()
+        self.planned[stage.name] = ahead
+        for block in stage.blocks:
+            cases = [c for c in block.cases if c.case_id not in self._failed]
+            if self.pool.budget.left <= sum(process_seconds(c, block.metrics, block.fewest) for c in cases) / 2:
+                missed += cases
+            elif cases:
+                self.pool.prepare(len(cases), ahead)
+                missed += self._measure(block, cases)
+            ahead -= len(block.cases)
+        self._end(stage.name, start, missed)
+
+    def _measure(self, block: Block, cases: list[Case]) -> list[Case]:
+        """Measure a block; gives the cases that no time was left for."""
+        repeat = max(self._repeats[c.case_id] for c in cases)
+        random.Random(f"{cases[0].case_id} {repeat}").shuffle(cases)
+        settings, longest = self.session.settings, max(process_seconds(c, block.metrics, block.fewest) for c in cases)
+        settings.fewest, settings.timeout = block.fewest, LENIENT + 4 * longest
+        records = self.session.block(cases, repeat, block.metrics)
+        for record in records:
+            self._repeats[record.case_id] = repeat + 1
+            if record.status not in ("ok", "skipped"):
+                self._failed.add(record.case_id)
+            if record.status != "skipped":
+                self.keep(record)
+        return [c for c, r in zip(cases, records, strict=True) if r.status == "skipped"]
+
+    def _end(self, name: str, start: float, missed: list[Case]) -> None:
+        self.spent[name] = start - self.budget.left
+        if missed:
+            self.left_out[name] = [described(c) for c in missed]
 
 
-def summary(records: Iterable[Record], left_out: dict[str, int] | None = None) -> dict[str, Any]:
-    """What came of it: how many records of each status, what is not ok and why, the median of every metric (SI units).
+def described(case: Case) -> str:
+    """A case in a few words."""
+    mode = "" if case.mode == "train" else f" {case.mode}"
+    name = case.subject if len(case.subject) < 60 else f"{case.parsed.name}[…]@{case.parsed.backend}"
+    return f"{name} T={case.T} B={case.B} N={case.N}{mode}"
 
-    `left_out` is the number of cases of each stage that the budget did not reach.
-    """
-    found = list(records)
-    rows = []
-    for r in found:
-        found_here = {m.metric: stats.median(m.samples) for m in r.measurements if m.samples}
-        if found_here:
-            rows.append({k: r.case[k] for k in ("subject", "mode", "T", "B", "N", "dtype")} | found_here)
-    states = [r.status for r in found]
-    bad = [{"subject": r.case["subject"], "case": r.case_id, "status": r.status, "reason": r.reason} for r in found]
-    return {
-        "machine": environment.machine(),
-        "records": {s: states.count(s) for s in dict.fromkeys(states)},
-        "left_out": left_out or {},
-        "not_ok": [b for b in bad if b["status"] != "ok"],
-        "medians": rows,
-    }
+
+TESTS = 25.0  # seconds that tests/gpu took on an H100 with 16 cores
+
+
+def forecast(seconds: float, device: str, tiny: bool, stages: Sequence[Stage], tests: bool = True) -> Visit:
+    """A session of so many seconds as it is predicted: the same steps, on a clock that predictions move."""
+    pool, settings = Forecast(), Settings(("latency",), fork=False, processes=1, warmup=1.0)
+    pool.budget = budget = Budget.of(seconds, pool.now)
+    with Session(settings, pool) as session:
+        visit = Visit(session, pool, budget, keep=lambda _: None, say=lambda _: None)
+        if tests:
+            pool.time += TESTS
+            visit.spent["tests"], visit.planned["tests"] = TESTS, 1
+        visit.run(device, tiny, stages)
+    return visit
+
+
+def gate_record(session: Session, case: Case, outcome: Outcome) -> Record:
+    """The record of a gate that nothing was timed after."""
+    found = outcome.result.get("gate")
+    gate = found and {k: v for k, v in found.items() if k != "bias"}
+    head: dict[str, Any] = {"run": session.run_id, "case_id": case.case_id, "case": case.to_json(), "gate": gate}
+    status, facts = cast(Status, outcome.status), session.environment | {"time": clock.wall(), "isolation": "spawn"}
+    return Record(**head, status=status, reason=outcome.reason, environment=facts)

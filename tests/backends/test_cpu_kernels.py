@@ -25,6 +25,7 @@ from spikebench.backends.cpu import (
     ipsu,
     lif,
     masked_psn,
+    products,
     psn,
     psu,
     rpsu,
@@ -32,10 +33,11 @@ from spikebench.backends.cpu import (
     sliding_psn,
     spike_sampler,
     spsn,
+    threads,
+    windows,
 )
-from spikebench.backends.cpu._kernels.elementary import exp
-from spikebench.backends.cpu._kernels.philox import uniforms
-from spikebench.backends.cpu._runtime import products, threads, windows
+from spikebench.backends.cpu.elementary import exp
+from spikebench.backends.cpu.philox import uniforms
 from spikebench.cases.case import Case, Subject, parse_subject
 from spikebench.loading.subject import definition
 from spikebench.metric import Unavailable
@@ -587,9 +589,7 @@ def test_forms_that_have_no_kernel_are_refused() -> None:
 
 FORKED = """
 import os, sys, torch
-from spikebench.backends.cpu import lif
-from spikebench.backends.cpu._kernels import lif as lif_kernels
-from spikebench.backends.cpu._runtime import threads
+from spikebench.backends.cpu import lif, lif_kernels, threads
 from spikebench.neurons.lif import LIF
 pid = os.fork()
 if pid == 0:

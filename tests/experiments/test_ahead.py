@@ -15,7 +15,7 @@ LOOK = """
 import sys, torch, triton
 from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
-from spikebench import ahead
+from spikebench.experiments import ahead
 from spikebench.cases.case import Case
 
 class Driver:
