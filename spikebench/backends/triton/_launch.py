@@ -10,8 +10,10 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from triton.runtime import driver
 
 from spikebench.backend import Refused
+from spikebench.backends.triton import _direct
 from spikebench.backends.triton._shapes import Shape
 from spikebench.backends.triton._shapes import shape as shape
 
@@ -57,8 +59,16 @@ def launch(kernel: Any, grid: tuple[int, ...], warps: int, where: Tensor, **argu
     if launches is not None:
         launches.append(Launch(kernel, grid, warps, arguments))
         return
-    with torch.cuda.device_of(where):
+    direct = _direct.of(kernel)
+    if direct is None:
         kernel[grid](**arguments, num_warps=warps)
+        return
+    active, device = driver.active, where.get_device()
+    if device == active.get_current_device():
+        direct(active, device, grid, warps, arguments)
+    else:
+        with torch.cuda.device(device):
+            direct(active, device, grid, warps, arguments)
 
 
 def interpreted() -> bool:
@@ -95,9 +105,12 @@ def dtype_of_spikes(x: Tensor, spikes: str, learns: bool) -> torch.dtype:
     return torch.uint8 if spikes == "uint8" else x.dtype
 
 
+PLACES: set[str] = set()  # kinds of device besides CUDA that launches go to
+
+
 def check(x: Tensor) -> None:
     """Raise Refused where the kernels cannot run an input."""
-    if x.device.type != "cuda" and not interpreted() and _recorded.get() is None:
+    if not x.is_cuda and x.device.type not in PLACES and not interpreted() and _recorded.get() is None:
         raise Refused(f"triton kernels run on CUDA devices; the input is on {x.device.type}")
     if x.dtype not in COMPUTE:
         raise Refused(f"triton kernels take {', '.join(str(d) for d in COMPUTE)}; the input is {x.dtype}")
@@ -106,7 +119,7 @@ def check(x: Tensor) -> None:
 def series(x: Tensor) -> Tensor:
     """x [T, ...] as contiguous [T, M]; raises Refused where the kernels cannot run it."""
     check(x)
-    return x.reshape(x.shape[0], -1).contiguous()
+    return x.view(x.shape[0], -1) if x.is_contiguous() else x.reshape(x.shape[0], -1).contiguous()
 
 
 def wide(dtype: torch.dtype) -> torch.dtype:
@@ -137,6 +150,11 @@ def sizes(x: Tensor, shape: Shape) -> dict[str, Any]:
     """Kernel arguments that every kernel over x [T, M] takes."""
     steps, count = x.shape
     return {"T": steps, "M": count, "COMPUTE": COMPUTE[x.dtype], "BLOCK": shape.block, "STAGES": shape.stages}
+
+
+def cdiv(total: int, each: int) -> int:
+    """How many of `each` cover `total`; triton's own is made for kernels and takes the host 2 µs."""
+    return -(-total // each)
 
 
 def steps_of(x: Tensor, shape: Shape) -> int:

@@ -87,7 +87,7 @@ def _no_chunks(chunk: int) -> str | None:
 def _plan(x: Tensor, pairs: int, how: dict[str, int]) -> tuple[tuple[int, int], int, dict[str, Any]]:
     """Grid, warps and sizes: a thread holds 8 of a neuron's pairs, so that sums over them stay inside a warp."""
     rows = triton.next_power_of_2(pairs)
-    shape = _launch.Shape(how["block"] or max(1, min(32, 256 // rows)), how["warps"] or 1, how["stages"] or 6)
+    shape = _launch.Shape(how["block"] or max(1, min(32, 256 // rows)), how["warps"] or 1, stages=how["stages"] or 6)
     steps, batch, neurons = x.shape
     sizes = {"T": steps, "B": batch, "N": neurons, "S": pairs, "COMPUTE": _launch.COMPUTE[x.dtype]}
     grid = (triton.cdiv(neurons, shape.block), batch)
