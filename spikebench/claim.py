@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import Any, Literal, cast
 
 from spikebench import registry
-from spikebench.cases.case import Case, parse_subject, with_changes
+from spikebench.cases.case import Case, with_changes
+from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
 from spikebench.records.record import FEWEST
 

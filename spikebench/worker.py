@@ -29,7 +29,10 @@ from spikebench import metric as metrics
 from spikebench import registry
 from spikebench import task as tasks
 from spikebench.backend import Refused, module
-from spikebench.cases.case import Case, parse_options, parse_subject, parse_task
+from spikebench.cases.case import Case
+from spikebench.cases.named import parse_task
+from spikebench.cases.options import parse_options
+from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
 from spikebench.host.clock import Clock, CpuClock, CudaClock
 from spikebench.loading.subject import find_way, load
@@ -298,7 +301,7 @@ def _way(job: dict[str, Any]) -> dict[str, Any]:
     torch.set_num_threads(job["threads"])
     subject = replace(parse_subject(job["subject"]), how=job["how"])  # also what is as usual may be fixed
     found, made, fixed = find_way(subject, job["n"], job["lengths"])
-    called = subject.called(vars(found.way))
+    called = subject.called(found.way)
     return {"subject": str(called), "made": made, "notes": found.notes, "way": vars(found.way), "fixed": fixed}
 
 

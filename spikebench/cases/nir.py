@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from spikebench.cases.case import Subject, parse_subject
+from spikebench.cases.options import Options, number
+from spikebench.cases.subject import Subject, parse_subject
 from spikebench.errors import Problem
 
 Rule = Literal["exact", "euler"]
@@ -73,12 +74,12 @@ def _read(name: str, node: Any, dt: float, rule: Rule) -> Subject:
     for zero in ("v_leak", "v_reset"):
         if values.pop(zero, 0.0) != 0:
             raise Problem(f"node {name!r} has {zero} other than 0, which lif has not")
-    given: dict[str, Any] = {"threshold": values["v_threshold"], "reset": "hard", "strict": "true"}
+    given: Options = {"threshold": values["v_threshold"], "reset": "hard", "strict": "true"}
     decay = 1.0 if kind == "IF" else _decay(name, values["tau" if kind == "LIF" else "tau_mem"], dt, rule)
     gain = values["r"] * (dt if kind == "IF" else 1.0)  # before 1 − decay
     if kind == "CubaLIF":
-        given["synapse_decay"] = _decay(name, values["tau_syn"], dt, rule)
-        gain *= values["w_in"] * (1 - given["synapse_decay"])
+        given["synapse_decay"] = synapse = _decay(name, values["tau_syn"], dt, rule)
+        gain *= values["w_in"] * (1 - synapse)
     scales = {"one": gain * (1.0 if kind == "IF" else 1 - decay), "1-decay": gain if kind != "IF" else math.nan}
     scale = next((s for s, g in scales.items() if math.isclose(g, 1.0, rel_tol=CLOSE)), None)
     if scale is None:
@@ -126,8 +127,8 @@ def _node(subject: Subject, dt: float, rule: Rule) -> tuple[str, dict[str, float
             raise Problem(
                 f"{subject} has {option}={str(o[option]).lower()}; NIR's neurons have {option}={need}, give that"
             )
-    decay, synapse = o["decay"], o["synapse_decay"]
-    common = {"v_threshold": o["threshold"], "v_reset": 0.0}
+    decay, synapse = number(o["decay"]), None if o["synapse_decay"] is None else number(o["synapse_decay"])
+    common = {"v_threshold": number(o["threshold"]), "v_reset": 0.0}
     if decay == 1 and synapse is None and o["input_scale"] == "one":
         return "IF", common | {"r": 1 / dt}
     if not 0 < decay < 1 or (synapse is not None and not 0 < synapse < 1):

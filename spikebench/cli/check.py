@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from spikebench.cases.case import parse_subject
+from spikebench.cases.subject import parse_subject
 from spikebench.cli import options as o
 from spikebench.cli.tables import stdout, table
 from spikebench.errors import Problem

@@ -11,7 +11,8 @@ import typer
 
 from spikebench.analysis import noise
 from spikebench.cases import sweeps
-from spikebench.cases.case import Case, parse_subject
+from spikebench.cases.case import Case
+from spikebench.cases.subject import parse_subject
 from spikebench.cli import options as o
 from spikebench.cli.tables import (
     comparison_table,

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from spikebench import units
-from spikebench.cases.case import Case, grid, parse_network
+from spikebench.cases.case import Case, grid
+from spikebench.cases.named import parse_network
 from spikebench.errors import Problem
 
 Sizes = Annotated[str | None, typer.Option(help="Sizes, with commas: 128,1024.")]

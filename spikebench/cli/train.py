@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spikebench.cases.case import Case, read_value, written
+from spikebench.cases.case import Case
+from spikebench.cases.options import Options, Value, read_value, written
 from spikebench.cli import options as o
 from spikebench.cli.tables import notes, stderr_progress, stdout, table
 from spikebench.errors import Problem
@@ -55,14 +56,14 @@ def train(
     """Train a network of each neuron on a task: accuracy, time per epoch, spike rates."""
     from spikebench.run.session import Session, Settings
 
-    changes = dict(_pair(text) for text in recipe or [])
+    changes: Options = dict(_pair(text) for text in recipe or [])
     changes |= {} if epochs is None else {"epochs": epochs}
     if (budget := o.seconds("--equal-time", equal_time)) is not None:
         changes |= {"seconds": budget, "schedule": "constant", "curve": True}
     if seeds < 1:
         raise Problem(f"--seeds {seeds}: give at least 1")
     cases = [
-        Case(s, 0, 0, 0, workload="training", task=task, network=written(changes), device=device, seed=k)
+        Case(s, 0, 0, 0, workload="training", task=task, network=written(changes) or None, device=device, seed=k)
         for s in [*neuron, *([CEILING] if ceiling else [])]
         for k in range(seeds)
     ]
@@ -128,7 +129,7 @@ def _finished(where: Path, here: str) -> dict[str, Record]:
     return {}
 
 
-def _pair(text: str) -> tuple[str, object]:
+def _pair(text: str) -> tuple[str, Value]:
     key, equals, value = text.partition("=")
     if not equals:
         raise Problem(f"--recipe {text!r}: write field=value, for example lr=0.001")

@@ -14,7 +14,9 @@ from torch import nn
 
 from spikebench.analysis import stats
 from spikebench.analysis.comparison import Comparison, judge, together
-from spikebench.cases.case import PICKLED, Case, Subject, grid, parse_subject, read_value, with_changes
+from spikebench.cases.case import Case, grid, with_changes
+from spikebench.cases.options import read_value
+from spikebench.cases.subject import PICKLED, Subject, parse_subject
 from spikebench.errors import Problem
 from spikebench.host import clock
 from spikebench.records import store

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from spikebench.cases.subject import Way
 from spikebench.errors import Problem
-from spikebench.loading.foreign import Adapted, Way, restart
+from spikebench.loading.foreign import Adapted, restart
 
 RESETS = ("reset", "reset_state", "reset_states", "reset_mem", "reset_net", "init_state", "init_states", "init_hidden")
 MEMORYLESS = "takes whole sequences; it shows no memory of earlier steps"

@@ -4,11 +4,12 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from spikebench.cases.subject import Way
 from spikebench.errors import Problem
 
 WIDTH_NAMES = (
@@ -17,21 +18,6 @@ WIDTH_NAMES = (
 )
 LENGTH_NAMES = ("T", "steps", "num_steps", "n_steps", "time_steps", "timesteps", "seq_len", "length")
 BATCH_NAMES = ("b", "B", "batch", "batch_size", "bsz", "bs")
-
-
-@dataclass(frozen=True)
-class Way:
-    """How a module is called: axes "TB" or "BT"; the whole sequence or one step at a time; where its state is.
-
-    `state`: "hidden" in the module, or "carried": what a step gives beyond the spikes goes into the next step.
-    `reset` names the method called before each sequence; `output` is the place of the spikes among what comes out.
-    """
-
-    layout: Literal["TB", "BT"] = "TB"
-    adapter: Literal["sequence", "step"] = "sequence"
-    state: Literal["hidden", "carried"] = "hidden"
-    reset: str | None = None
-    output: int = 0
 
 
 class Adapted(nn.Module):

@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from spikebench.backend import Bound
-from spikebench.cases.case import PICKLED, Subject, foreign_file, parse_subject
+from spikebench.cases.subject import PICKLED, Subject, foreign_file, parse_subject
 from spikebench.errors import Problem
 from spikebench.loading.detect import FAILURES, Detective, Found
-from spikebench.loading.foreign import Adapted, Way, contained, make
+from spikebench.loading.foreign import Adapted, contained, make
 from spikebench.neuron import Neuron
 
 
@@ -36,7 +36,7 @@ def load(subject: Subject, n: int, T: int, dtype: torch.dtype, device: str) -> n
     if subject.foreign:
         with contained():
             made = make(_foreign(subject), subject.options, subject.name, n, T).module.to(device, dtype)
-        return made if isinstance(made, Neuron) else Adapted(made, Way(**subject.all_how))
+        return made if isinstance(made, Neuron) else Adapted(made, subject.way)
     neuron = definition(subject, n, T).rounded(dtype).to(device)
     return Bound(neuron, subject.backend, subject.name, subject.how)
 
@@ -84,9 +84,9 @@ def mistaken(subject: Subject) -> str | None:
             found = find_way(Subject(subject.name, subject.options), 5, (), shortest=5)[0]
         except (Problem, *FAILURES):
             return None
-        mine = Way(**subject.all_how)
+        mine = subject.way
         if (found.way.adapter, found.way.layout) != (mine.adapter, mine.layout):
-            return f"{found.notes[0]}; write {subject.called(vars(found.way))}"
+            return f"{found.notes[0]}; write {subject.called(found.way)}"
     return None
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from spikebench.cases.case import parse_subject
+from spikebench.cases.subject import parse_subject
 from spikebench.loading.subject import definition
 from spikebench.metric import Running, Unavailable
 

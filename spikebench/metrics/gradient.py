@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from spikebench import registry
-from spikebench.cases.case import parse_subject
+from spikebench.cases.subject import parse_subject
 from spikebench.loading.subject import definition
 from spikebench.metric import Running, Unavailable
 from spikebench.workloads.layer import spikes_of

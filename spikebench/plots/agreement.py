@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 
-from spikebench.cases.case import parse_subject
+from spikebench.cases.options import number
+from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
 from spikebench.plots import style
 from spikebench.plots.style import Frame
@@ -59,7 +60,7 @@ def kappa(share: float, detail: dict[str, Any], reset: int) -> float:
 def _decay(subject: str) -> float | None:
     """The subject's decay, whether it was given or is the neuron's own."""
     options = parse_subject(subject).all_options
-    return next((float(options[o]) for o in ("decay", "mem_decay") if o in options), None)
+    return next((number(options[o]) for o in ("decay", "mem_decay") if o in options), None)
 
 
 def _figure(found: Frame) -> "Figure":

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from spikebench import registry
-from spikebench.cases.case import Case, Subject, parse_subject, with_changes
+from spikebench.cases.case import Case, with_changes
+from spikebench.cases.subject import Subject, parse_subject
 from spikebench.errors import Problem
 from spikebench.loading.detect import FAILURES
 from spikebench.loading.foreign import Adapted
@@ -112,7 +113,7 @@ def checks(subject: str, like: str | None = None, fixed: dict[str, int] | None =
     specimen.make()
     if specimen.subject.foreign and not specimen.subject.how and fixed is None:
         with suppress(Problem):  # then it is called as usual, and what comes of that is found below
-            specimen.subject = specimen.subject.called(vars(find_way(specimen.subject, N, (T,))[0].way))
+            specimen.subject = specimen.subject.called(find_way(specimen.subject, N, (T,))[0].way)
     return [_one(name, check, specimen) for name, check in CHECKS.items()]
 
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from spikebench.backend import refusal
-from spikebench.cases.case import Case, Subject, with_changes
+from spikebench.cases.case import Case, with_changes
+from spikebench.cases.subject import Subject
 from spikebench.verify.reference import relative_error
 from spikebench.workloads.layer import Workload
 from spikebench.workloads.network import build

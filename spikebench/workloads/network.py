@@ -7,7 +7,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from spikebench.cases.case import Case, parse_network
+from spikebench.cases.case import Case
+from spikebench.cases.named import parse_network
 from spikebench.loading.subject import definition_of, load
 from spikebench.network import LOSSES, Classifier, Layers
 from spikebench.network import load as load_network

@@ -6,7 +6,7 @@ from operations import counted
 
 from spikebench import registry
 from spikebench.analysis import cost
-from spikebench.cases.case import parse_subject
+from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
 from spikebench.loading.subject import definition
 from spikebench.neuron import StochasticNeuron

@@ -13,7 +13,8 @@ from torch import Tensor
 from spikebench import declarations, registry
 from spikebench.backend import Bound, Refused, refusal
 from spikebench.backends import compiled
-from spikebench.cases.case import Case, Mode, Subject
+from spikebench.cases.case import Case, Mode
+from spikebench.cases.subject import Subject
 from spikebench.errors import Problem
 from spikebench.loading.subject import load
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron

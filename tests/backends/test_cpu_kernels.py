@@ -38,7 +38,8 @@ from spikebench.backends.cpu import (
 )
 from spikebench.backends.cpu.elementary import exp
 from spikebench.backends.cpu.philox import uniforms
-from spikebench.cases.case import Case, Subject, parse_subject
+from spikebench.cases.case import Case
+from spikebench.cases.subject import Subject, parse_subject
 from spikebench.loading.subject import definition
 from spikebench.metric import Unavailable
 from spikebench.metrics import product

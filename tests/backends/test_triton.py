@@ -32,7 +32,8 @@ from spikebench.backends.triton import (
     spike_sampler,
     spsn,
 )
-from spikebench.cases.case import Case, parse_subject, with_changes
+from spikebench.cases.case import Case, with_changes
+from spikebench.cases.subject import parse_subject
 from spikebench.loading.subject import definition
 from spikebench.neurons.exodus import Exodus
 from spikebench.neurons.ipsu import IPSU

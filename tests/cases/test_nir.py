@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from spikebench.cases import nir as nir_graph
-from spikebench.cases.case import parse_subject
+from spikebench.cases.options import number
+from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
 
 nir = pytest.importorskip("nir", reason="needs the package nir: pip install -e '.[nir]'")
@@ -34,7 +35,7 @@ def test_what_is_written_comes_back(tmp_path: Path, subject: str, rule: nir_grap
     assert {k: v for k, v in got.items() if not isinstance(v, float)} == {
         k: v for k, v in want.items() if not isinstance(v, float)
     }
-    assert all(math.isclose(got[k], v, rel_tol=1e-8) for k, v in want.items() if isinstance(v, float))
+    assert all(math.isclose(number(got[k]), v, rel_tol=1e-8) for k, v in want.items() if isinstance(v, float))
 
 
 def test_a_written_node_has_the_membrane_of_the_continuous_equation(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 import spikebench as sb
 from spikebench.analysis import paired, stats
 from spikebench.analysis.comparison import Comparison
-from spikebench.cases.case import Case, parse_subject
+from spikebench.cases.case import Case
+from spikebench.cases.subject import parse_subject
 from spikebench.cli.profile import show
 from spikebench.errors import Problem
 from spikebench.experiments.profile import Profile, profile

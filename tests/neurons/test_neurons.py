@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from spikebench import registry
-from spikebench.cases.case import parse_subject
+from spikebench.cases.subject import parse_subject
 from spikebench.loading import foreign
 from spikebench.loading.subject import definition, definition_of, load
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron

@@ -7,7 +7,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from spikebench import registry
-from spikebench.cases.case import parse_subject
+from spikebench.cases.subject import parse_subject
 from spikebench.loading.subject import load
 from spikebench.workloads.layer import spikes_of
 

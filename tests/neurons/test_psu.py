@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from spikebench.backend import Refused, refusal
-from spikebench.cases.case import Case, parse_subject
+from spikebench.cases.case import Case
+from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
 from spikebench.loading.subject import definition, neuron
 from spikebench.neurons.lif import LIF

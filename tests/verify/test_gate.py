@@ -12,7 +12,8 @@ import torch
 
 from spikebench import backends, registry
 from spikebench.backend import Refused, refusal
-from spikebench.cases.case import Case, parse_subject, with_changes
+from spikebench.cases.case import Case, with_changes
+from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
 from spikebench.loading.subject import definition, definition_of
 from spikebench.neuron import StochasticNeuron

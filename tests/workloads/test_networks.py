@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from spikebench import registry
-from spikebench.cases.case import Case, parse_network
+from spikebench.cases.case import Case
+from spikebench.cases.named import parse_network
 from spikebench.errors import Problem
 from spikebench.network import Classifier, Layers, OutputLayer, load
 from spikebench.neurons.lif import LIF

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from spikebench.cases.case import parse_network
+from spikebench.cases.named import parse_network
 from spikebench.network import StepNorm, load
 from spikebench.neurons.lif import LIF
 from spikebench.neurons.spike_sampler import SpikeSampler

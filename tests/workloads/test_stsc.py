@@ -6,7 +6,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from spikebench.cases.case import Case, parse_network
+from spikebench.cases.case import Case
+from spikebench.cases.named import parse_network
 from spikebench.network import StepNorm
 from spikebench.neurons.psu import PSU
 from spikebench.stsc import FilteredClassifier

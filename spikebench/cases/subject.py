@@ -1,0 +1,133 @@
+"""A subject: what is measured, as text and parsed. `neuron[options]@backend[options]`, or `path.py:Class[options]`."""
+
+import re
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from spikebench import registry
+from spikebench.cases.options import Options, checked, parse_options, written
+from spikebench.declarations import Option
+from spikebench.errors import Problem
+
+GRAMMAR = re.compile(
+    r"^(?P<name>[^\[\]@]+)(?:\[(?P<options>[^\[\]]*)\])?(?:@(?P<backend>[\w-]+)(?:\[(?P<how>[^\[\]]*)\])?)?$"
+)
+
+PICKLED = ".pickle"  # the files in which `sb.profile` hands an object in memory to its workers
+FOREIGN = {  # how a foreign module is called, see `Way`
+    "layout": Option("TB", ("TB", "BT"), "str"),
+    "adapter": Option("sequence", ("sequence", "step"), "str"),
+    "state": Option("hidden", ("hidden", "carried"), "str"),
+    "reset": Option(None, (), "str|None"),
+    "output": Option(0, (), "int"),
+}
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a module is called: axes "TB" or "BT"; the whole sequence or one step at a time; where its state is.
+
+    `state`: "hidden" in the module, or "carried": what a step gives beyond the spikes goes into the next step.
+    `reset` names the method called before each sequence; `output` is the place of the spikes among what comes out.
+    """
+
+    layout: Literal["TB", "BT"] = "TB"
+    adapter: Literal["sequence", "step"] = "sequence"
+    state: Literal["hidden", "carried"] = "hidden"
+    reset: str | None = None
+    output: int = 0
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured: `neuron[options]@backend[options]`, or `path.py:Class[options]`; options given, not defaults."""
+
+    name: str
+    options: Options = field(default_factory=dict)
+    backend: str = "eager"
+    how: Options = field(default_factory=dict)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether this is somebody's module rather than an id of ours."""
+        return ":" in self.name
+
+    def __str__(self) -> str:
+        return f"{self.name}{written(self.options)}@{self.backend}{written(self.how)}"
+
+    @property
+    def way(self) -> Way:
+        """How this foreign subject is called."""
+        return Way(**self.all_how)  # pyright: ignore[reportArgumentType]  # checked against FOREIGN
+
+    def called(self, way: Way) -> "Subject":
+        """This foreign subject called that way; what is as usual is left out."""
+        return replace(self, how={k: v for k, v in vars(way).items() if v != FOREIGN[k].default})
+
+    @cached_property
+    def all_options(self) -> Options:
+        """Every option of the neuron with its value; of a foreign subject those that were given."""
+        if self.foreign:
+            return dict(self.options)
+        return {k: self.options.get(k, o.default) for k, o in registry.facts(self.name).options.items()}
+
+    @property
+    def twin(self) -> str | None:
+        """The LIF that the neuron stands for with these options, None if there is none."""
+        declared = {} if self.foreign else registry.facts(self.name).attributes
+        where, options = declared.get("twin_where", {}), self.all_options
+        there = all(options.get(k, v) == v for k, v in where.items())
+        return str(declared["twin"]).format(**options) if there and declared.get("twin") else None
+
+    @cached_property
+    def all_how(self) -> Options:
+        """Every option of the backend with its value."""
+        if self.foreign:
+            return {k: self.how.get(k, o.default) for k, o in FOREIGN.items()}
+        return {k: self.how.get(k, o.default) for k, o in registry.backend_options(self.backend, self.name).items()}
+
+    @property
+    def spelled_options(self) -> Options:
+        """Options of the neuron as a case writes them: with their defaults, but for those that `LATER` names.
+
+        An option that a neuron got after cases of it were recorded stands in `LATER`, so that their ids stay.
+        """
+        later = () if self.foreign else registry.facts(self.name).attributes.get("LATER", ())
+        return {k: v for k, v in self.all_options.items() if k not in later or k in self.options}
+
+    @property
+    def spelled_how(self) -> Options:
+        """Options of the backend as a case writes them; its file may have a `LATER`, too."""
+        later = () if self.foreign else registry.backend_later(self.backend, self.name)
+        return {k: v for k, v in self.all_how.items() if k not in later or k in self.how}
+
+
+def parse_subject(text: str) -> Subject:
+    """A subject from text, checked against what there is; options equal to their default are dropped."""
+    match = GRAMMAR.match(text.strip())
+    if match is None:
+        raise Problem(
+            f"cannot read subject {text!r}; write neuron[option=value]@backend or path.py:Class[option=value]"
+        )
+    name, backend = match["name"].strip(), registry.canonical(match["backend"] or "eager")
+    options, how = parse_options(match["options"]), parse_options(match["how"])
+    if ":" in name:
+        if backend != "eager":
+            raise Problem(f"{name} is a module of its own and runs as it is; leave @{backend} out")
+        return Subject(name, options, backend, checked("a foreign module", how, FOREIGN))
+    if (entry := registry.installed(name)) is not None:
+        return parse_subject(text.strip().replace(match["name"], entry, 1))
+    neuron = registry.find("neurons", name)
+    if backend not in registry.backends(neuron):
+        raise Problem(f"no backend {backend!r} for {neuron!r}; there are {', '.join(registry.backends(neuron))}")
+    options = checked(f"neuron {neuron!r}", options, registry.facts(neuron).options)
+    how = checked(f"backend {backend!r}", how, registry.backend_options(backend, neuron))
+    return Subject(neuron, options, backend, how)
+
+
+def foreign_file(subject: Subject) -> Path | None:
+    """The file of a `path.py:Class` subject, or None if it names a package."""
+    path = subject.name.rpartition(":")[0]
+    return Path(path) if path.endswith((".py", PICKLED)) else None
