@@ -14,7 +14,7 @@ from mkdocs.structure.files import File, Files
 
 import spikebench
 from spikebench import claim, registry, units
-from spikebench.analysis import finding, floor, stats
+from spikebench.analysis import assessment, floor, stats
 from spikebench.records import store
 from spikebench.records.record import Record
 from spikebench.report import rows as report_rows
@@ -79,7 +79,7 @@ def neuron(name: str, records: list[Record]) -> Iterator[str]:
 
 def claims(records: list[Record]) -> dict[str, str]:
     """A page per claim, judged by the records, and the one that lists them."""
-    found = [(c, finding.judged(name, c, records)) for name, c in claim.every()]
+    found = [(c, assessment.assessments(name, c, records)) for name, c in claim.every()]
     lines = [
         "# Claims\n",
         "What papers say, set against the committed records. Most are of machines with two CPU cores and no GPU, where a claim about a",

@@ -16,7 +16,7 @@
 from pathlib import Path
 
 from spikebench import claim, units
-from spikebench.analysis import finding, paired, stats
+from spikebench.analysis import assessment, paired, stats
 from spikebench.analysis.growth import growth_rows
 from spikebench.cases.case import with_changes
 from spikebench.records import store
@@ -57,7 +57,7 @@ assert exponents["lif@eager", 128] < 1.3
 
 # %%
 claims = store.load(ROOT / "results" / "amd-epyc-f25m17-2c" / "claims.jsonl")
-found = finding.judge("spsn_4000x", said, claims)
+found = assessment.assess("spsn_4000x", said, claims)
 
 
 def backend(subject: str) -> str:

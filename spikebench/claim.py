@@ -1,4 +1,4 @@
-"""A claim: what a paper says, and the cases that decide it. It is data; `finding.py` judges it, and it never measures."""
+"""A claim: what a paper says, and the cases that decide it. It is data; `assessment.py` judges it, and it never measures."""
 
 import importlib
 import math

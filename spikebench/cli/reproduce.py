@@ -11,8 +11,8 @@ import typer
 
 from spikebench import claim as claims
 from spikebench import registry
-from spikebench.analysis import finding
-from spikebench.analysis.finding import Finding
+from spikebench.analysis import assessment
+from spikebench.analysis.assessment import Assessment
 from spikebench.claim import Claim, PlannedComparison
 from spikebench.cli import options as o
 from spikebench.cli import tables
@@ -63,17 +63,17 @@ def reproduce(
         settings = o.settings(["latency"], samples, timeout, budget, None, threads, "fork", fewest=2)
         where = out or Path("results") / environment.machine() / "claims.jsonl"
         records = _measured(named, full, settings, where, resume, data_root)
-    findings = [f for name, c in named for f in finding.judged(name, c, records)]
+    found = [a for name, c in named for a in assessment.assessments(name, c, records)]
     if as_json:
-        stdout().print_json(json.dumps([f.to_json() for f in findings]))
+        stdout().print_json(json.dumps([f.to_json() for f in found]))
     else:
-        for f in findings if len(named) == 1 else ():
+        for f in found if len(named) == 1 else ():
             tables.page(page(f, named[0][1]))
             say()
-        findings_table(findings, dict(named))
+        assessments_table(found, dict(named))
         say()
-        _write(findings, dict(named), folder)
-    if strict and any(f.verdict in finding.FAILED for f in findings):
+        _write(found, dict(named), folder)
+    if strict and any(f.verdict in assessment.FAILED for f in found):
         raise typer.Exit(1)
 
 
@@ -130,40 +130,40 @@ def _recorded(where: Path, session: "Session") -> list[Record]:
     return found
 
 
-def findings_table(findings: list[Finding], named: dict[str, Claim]) -> None:
+def assessments_table(assessments: list[Assessment], named: dict[str, Claim]) -> None:
     """One row per claim and origin: opponent, setting, pairs, the figure, the fair one, the verdict; then the reasons."""
     rows: list[tuple[str, ...]] = []
-    several = len({f.origin for f in findings}) > 1
-    for f in findings:
+    several = len({f.origin for f in assessments}) > 1
+    for f in assessments:
         name = f.claim + (f" on {f.origin}" if several and f.origin else "")
         fair = f"{f.fair.shown} ({f.head.planned.strong})" if f.fair and f.head else "—"
         pairs = str(f.n) if f.n else "—"
         rows.append((name, opponent(f, named[f.claim]), f.setting or "—", pairs, f.claimed, f.shown, fair, f.verdict))
     table(COLUMNS, rows)
-    notes(f"{f.claim}: {f.reason}" for f in findings if f.reason)
+    notes(f"{f.claim}: {f.reason}" for f in assessments if f.reason)
 
 
 COLUMNS = ("claim", "opponent", "setting", "pairs", "claimed", "measured", "beside", "verdict")
 
 
-def opponent(f: Finding, c: Claim) -> str:
+def opponent(f: Assessment, c: Claim) -> str:
     """What the claim's subject stands against, without the options."""
     questions = (*c.full, *c.scaled)
     head = f.head.planned if f.head else next((q for q in questions if isinstance(q, PlannedComparison)), None)
     return "—" if head is None else re.sub(r"\[.*?\]", "", head.baseline)
 
 
-def _write(findings: list[Finding], named: dict[str, Claim], folder: Path) -> None:
+def _write(assessments: list[Assessment], named: dict[str, Claim], folder: Path) -> None:
     """A page per claim, and the figures that their records allow."""
     from spikebench.plots import draw
 
     folder.mkdir(parents=True, exist_ok=True)
-    for name in dict.fromkeys(f.claim for f in findings):
-        pages = [page(f, named[name]) for f in findings if f.claim == name]
+    for name in dict.fromkeys(f.claim for f in assessments):
+        pages = [page(f, named[name]) for f in assessments if f.claim == name]
         (folder / f"{name}.md").write_text("\n---\n\n".join(pages))
-    for f in findings:
+    for f in assessments:
         if any(r.factors for r in f.results):
             with suppress(Problem):
                 for path in draw("waterfall", store.frame(f.records), folder / f.claim):
                     stdout().print(f"figure {path}")
-    stdout().print(f"{len(dict.fromkeys(f.claim for f in findings))} pages in {folder}")
+    stdout().print(f"{len(dict.fromkeys(f.claim for f in assessments))} pages in {folder}")

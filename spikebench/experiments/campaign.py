@@ -1,10 +1,10 @@
-"""The measuring that claims ask for, block by block: `claim.py` says what, `finding.py` what came of it."""
+"""The measuring that claims ask for, block by block: `claim.py` says what, `assessment.py` what came of it."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from spikebench.analysis.finding import Table
+from spikebench.analysis.assessment import Table
 from spikebench.cases.case import Case
 from spikebench.claim import PlannedComparison, Question
 from spikebench.records import store

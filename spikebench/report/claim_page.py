@@ -4,19 +4,19 @@ import re
 from collections.abc import Iterator
 
 from spikebench import units
-from spikebench.analysis.finding import Finding, Result
+from spikebench.analysis.assessment import Assessment, Result
 from spikebench.claim import Claim
 
 READ = {"primary": "read in the paper or its abstract", "code": "read in the authors' code or result files"}
 READ |= {"secondary": "read in another paper or a summary, not in the paper itself"}
 
 
-def page(f: Finding, c: Claim) -> str:
-    """The page of a finding; it ends with a newline."""
+def page(f: Assessment, c: Claim) -> str:
+    """The page of an assessment; it ends with a newline."""
     return "\n".join([*_head(f, c), *_results(f), *_growth(f), *_subjects(f), ""]).rstrip() + "\n"
 
 
-def _head(f: Finding, c: Claim) -> Iterator[str]:
+def _head(f: Assessment, c: Claim) -> Iterator[str]:
     """What was measured, where, and what differs; then what was published."""
     yield f"# {f.claim.replace('_', '-')}"
     yield ""
@@ -41,7 +41,7 @@ def _head(f: Finding, c: Claim) -> Iterator[str]:
     yield ""
 
 
-def _measured(f: Finding) -> Iterator[str]:
+def _measured(f: Assessment) -> Iterator[str]:
     """The first lines: the figure with its sides, the machine, and what stands beside."""
     where = f" on {f.origin or f.machine}" if f.machine else ""
     if f.measured is None:
@@ -61,7 +61,7 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + "." * bool(text)
 
 
-def _results(f: Finding) -> Iterator[str]:
+def _results(f: Assessment) -> Iterator[str]:
     if not f.results:
         return
     yield "## Measured"
@@ -101,7 +101,7 @@ def _factors(r: Result) -> Iterator[str]:
     yield ""
 
 
-def _growth(f: Finding) -> Iterator[str]:
+def _growth(f: Assessment) -> Iterator[str]:
     if not (rows := f.growth):
         return
     yield "## Growth: t = a·T + b·T²"
@@ -124,7 +124,7 @@ def _case(r: Result) -> str:
     return f"{name}{what}, T = {c.T:,}, B = {c.B}, N = {c.N}, {c.device}"
 
 
-def _subjects(f: Finding) -> Iterator[str]:
+def _subjects(f: Assessment) -> Iterator[str]:
     """The options, which are left out above."""
     named = dict.fromkeys(s for r in f.results for s in r.planned.subjects if "[" in s)
     if named:

@@ -187,12 +187,12 @@ def _where(r: Record) -> str:
 def _claims(records: Sequence[Record]) -> list[dict[str, str]]:
     """The pages of the claims that these records of one origin say something about."""
     from spikebench import claim
-    from spikebench.analysis import finding
+    from spikebench.analysis import assessment
     from spikebench.report import claim_page as pages
 
     found: list[dict[str, str]] = []
     for name, c in claim.every():
-        f = finding.judge(name, c, records)
+        f = assessment.assess(name, c, records)
         if f.measured is not None:
             head = {"claim": name.replace("_", "-"), "claimed": f.claimed, "shown": f.shown, "verdict": f.verdict}
             found.append(head | {"setting": f.setting or "", "page": _html(pages.page(f, c), 3)})

@@ -14,8 +14,8 @@ import pytest
 
 from spikebench import claim as claims
 from spikebench import declarations, registry
-from spikebench.analysis import finding, stats
-from spikebench.analysis.finding import judge
+from spikebench.analysis import assessment, stats
+from spikebench.analysis.assessment import assess
 from spikebench.cases.case import Case, with_changes
 from spikebench.claim import Claim, Number, PlannedComparison, Statement
 from spikebench.cli.reproduce import begins
@@ -75,7 +75,7 @@ def ratios(w: PlannedComparison, *values: float) -> list[Record]:
     ],
 )
 def test_verdict_on_the_published_setting(values: tuple[float, ...], expected: str) -> None:
-    found = judge("c", claim(), ratios(LAYER, *values))
+    found = assess("c", claim(), ratios(LAYER, *values))
     assert (found.verdict, found.setting, found.n) == (expected, "published", len(values))
     assert found.measured == pytest.approx(stats.paired_ratio(values, [1.0] * len(values)).estimate)
 
@@ -85,38 +85,38 @@ def test_the_claim_is_rounded_down_to_its_printed_precision() -> None:
     with pytest.raises(Problem, match="no number in 'many'"):
         Number("many").least  # noqa: B018  # reading it raises
     shown = Number("2.6x", 2.58)
-    assert finding.verdict(stats.Ratio(2.55, 2.51, 2.6, 5), shown, "published") == "reproduced"
-    assert finding.verdict(stats.Ratio(2.55, 2.49, 2.6, 5), shown, "published") == "inconclusive"
+    assert assessment.verdict(stats.Ratio(2.55, 2.51, 2.6, 5), shown, "published") == "reproduced"
+    assert assessment.verdict(stats.Ratio(2.55, 2.49, 2.6, 5), shown, "published") == "inconclusive"
 
 
 @pytest.mark.parametrize("changes", [{"known": False}, {"full": (replace(LAYER, differs="other data"),)}])
 def test_another_or_unknown_setting_is_said_and_contradicts_nothing(changes: dict[str, Any]) -> None:
-    slower, faster = (judge("c", claim(**changes), ratios(LAYER, *v)) for v in ((0.5,) * 5, (12.0,) * 5))
+    slower, faster = (assess("c", claim(**changes), ratios(LAYER, *v)) for v in ((0.5,) * 5, (12.0,) * 5))
     assert (slower.verdict, faster.verdict) == ("inconclusive", "reproduced")
-    assert judge("c", claim(**changes), ratios(LAYER, *(3.0,) * 5)).verdict == "inconclusive"  # nor is it smaller
+    assert assess("c", claim(**changes), ratios(LAYER, *(3.0,) * 5)).verdict == "inconclusive"  # nor is it smaller
     assert slower.setting == faster.setting == "other"
     assert ("published setting unknown" if "known" in changes else "other data") in slower.reason
 
 
 def test_a_cpu_for_the_gpu_is_another_setting() -> None:
-    found = judge("c", claim(ON_CPU), ratios(ON_CPU, 0.5, 0.51, 0.49, 0.5, 0.5))
+    found = assess("c", claim(ON_CPU), ratios(ON_CPU, 0.5, 0.51, 0.49, 0.5, 0.5))
     assert (found.verdict, found.reason) == ("inconclusive", "other setting: a CPU for the GPU")
 
 
 def test_a_scaled_run_gives_its_figure_beside_the_verdict() -> None:
     scaled = replace(ON_CPU, scaled=True, differs="T = 8 for 80")
-    found = judge("c", claim(scaled=(scaled,)), ratios(scaled, 3.1, 3.0, 3.2, 3.1, 3.1))
+    found = assess("c", claim(scaled=(scaled,)), ratios(scaled, 3.1, 3.0, 3.2, 3.1, 3.1))
     assert (found.verdict, found.n) == ("not testable here", 5)
     assert found.reason == "scaled: a CPU for the GPU; T = 8 for 80"
     assert found.low is not None and found.low > 2.8
-    whole = judge("c", claim(scaled=(scaled,)), [*ratios(scaled, *(3.1,) * 5), *ratios(LAYER, *(11.0,) * 5)])
+    whole = assess("c", claim(scaled=(scaled,)), [*ratios(scaled, *(3.1,) * 5), *ratios(LAYER, *(11.0,) * 5)])
     assert whole.verdict == "reproduced"  # the full run is preferred
 
 
 def test_fewer_than_five_pairs_say_so_and_a_wide_interval_has_no_point() -> None:
-    few = judge("c", claim(), ratios(LAYER, 12.0, 12.0, 12.0, 12.0))
+    few = assess("c", claim(), ratios(LAYER, 12.0, 12.0, 12.0, 12.0))
     assert few.reason == "4 pairs, a verdict takes 5"
-    wide = judge("c", claim(), ratios(LAYER, 20.0, 100.0, 30.0, 90.0, 50.0))
+    wide = assess("c", claim(), ratios(LAYER, 20.0, 100.0, 30.0, 90.0, 50.0))
     assert "is wider than a factor 2" in wide.reason
     assert wide.shown.startswith("between ") and "x, n=5" in wide.shown
 
@@ -139,7 +139,7 @@ def test_accuracies_differ_in_points(differences: tuple[float, ...], expected: s
         for k, d in enumerate(differences)
         for c in w.cases(k)
     ]
-    found = judge("c", claim(w, device="any", claimed=Number("5.8 points")), rows)
+    found = assess("c", claim(w, device="any", claimed=Number("5.8 points")), rows)
     assert (found.verdict, found.n) == (expected, len(differences))
     assert found.measured == pytest.approx(sum(differences) / len(differences))
     assert "points [" in found.shown and "x" not in found.shown
@@ -147,14 +147,14 @@ def test_accuracies_differ_in_points(differences: tuple[float, ...], expected: s
 
 def test_nothing_is_joined_across_commits(tmp_path: Path) -> None:
     rows = [replace(r, environment={"machine": "m", "commit": c}) for c in "ab" for r in ratios(LAYER, *(12.0,) * 4)]
-    found = finding.judged("c", claim(), rows)
+    found = assessment.assessments("c", claim(), rows)
     assert [(f.n, f.verdict) for f in found] == [(4, "inconclusive")] * 2
     assert len({f.origin for f in found}) == 2
 
 
 def test_the_fair_baseline_stands_beside() -> None:
     times = {"lif@eager": [12.0, 12.1], "spsn@eager": [1.0, 1.0], "lif@indexed": [2.0, 2.1]}
-    found = judge("c", claim(), records(LAYER, times))
+    found = assess("c", claim(), records(LAYER, times))
     assert found.fair is not None and found.fair.ratio.estimate == pytest.approx(2.05, rel=0.01)
     row = found.to_json()
     assert {"claim", "claimed", "measured", "low", "high", "verdict", "reason", "fair"} <= row.keys()
@@ -165,7 +165,7 @@ def test_the_fair_baseline_stands_beside() -> None:
 def test_only_sides_of_the_same_block_are_paired() -> None:
     base, mine = (with_changes(LAYER.case, subject=s) for s in (LAYER.baseline, LAYER.candidate))
     rows = [record(base, 10.0, 0), record(mine, 1.0, 0), record(base, 30.0, 1), record(mine, 1.0, 2)]
-    assert judge("c", claim(), rows).n == 1
+    assert assess("c", claim(), rows).n == 1
 
 
 def in_turns(case: Case, samples: list[float], repeat: int = 0) -> Record:
@@ -177,7 +177,7 @@ def test_a_machine_that_changes_its_speed_between_turns_changes_no_ratio() -> No
     base, mine = (with_changes(LAYER.case, subject=s) for s in (LAYER.baseline, LAYER.candidate))
     slow = [1.0, 1.5, 1.5]  # the candidate goes on alone when the baseline has its samples: that is in no ratio
     rows = [in_turns(base, [10.0 * f for f in slow]), in_turns(mine, [*slow, 0.1, 0.1, 0.1, 0.1])]
-    assert judge("c", claim(), rows).measured == pytest.approx(10.0)
+    assert assess("c", claim(), rows).measured == pytest.approx(10.0)
 
 
 def test_more_is_better_turns_the_ratio_and_seeds_are_blocks() -> None:
@@ -185,17 +185,17 @@ def test_more_is_better_turns_the_ratio_and_seeds_are_blocks() -> None:
     w = PlannedComparison(case, "lif@eager", "spsn@eager", metric="spike_rate", more=True)
     values = {"lif@eager": 0.5, "spsn@eager": 0.75}
     rows = [record(c, values[c.subject], 0, "spike_rate") for k in range(5) for c in w.cases(k)]
-    found = judge("c", claim(w, device="any", claimed=Number("1.5x")), rows)
+    found = assess("c", claim(w, device="any", claimed=Number("1.5x")), rows)
     assert (found.verdict, found.n, found.measured) == ("reproduced", 5, pytest.approx(1.5))
 
 
 def test_what_went_wrong_is_the_reason() -> None:
     bad = replace(ratios(LAYER, 12.0)[0], status="refused", reason="no CUDA device", measurements=[])
-    found = judge("c", claim(), [bad])
+    found = assess("c", claim(), [bad])
     assert (found.verdict, found.measured) == ("not testable here", None)
     assert found.reason == "lif@eager: refused: no CUDA device"
-    assert judge("c", claim(absent="no such neuron"), []).reason == "no such neuron"
-    assert "spikebench reproduce c" in judge("c", claim(), []).reason
+    assert assess("c", claim(absent="no such neuron"), []).reason == "no such neuron"
+    assert "spikebench reproduce c" in assess("c", claim(), []).reason
 
 
 @pytest.mark.parametrize(
@@ -216,9 +216,9 @@ def test_exact_statements(known: bool, values: tuple[float, ...], expected: str)
         details = [{"difference": v, "equal": equal} for v in values]
         return [record(c, 1.0, 0, "gradient", detail=d) for c, d in zip(cases, details, strict=True)]
 
-    found = judge("c", exact, rows(True))
+    found = assess("c", exact, rows(True))
     assert (found.verdict, found.measured, found.claimed) == (expected, max(values), "exact")
-    assert judge("c", exact, rows(False)).measured is None  # other spikes have other gradients
+    assert assess("c", exact, rows(False)).measured is None  # other spikes have other gradients
 
 
 @pytest.mark.parametrize("name", registry.names("claims"))
@@ -247,7 +247,7 @@ def test_unknown_setting_is_never_contradicted(name: str) -> None:
     c = claims.load(name)
     for w in (*c.full, *c.scaled):
         rows = ratios(cast(PlannedComparison, w), 0.1, 0.101, 0.102, 0.1, 0.1)
-        assert judge(name, c, rows).verdict in ("inconclusive", "not testable here")
+        assert assess(name, c, rows).verdict in ("inconclusive", "not testable here")
 
 
 def test_the_whole_run_has_a_budget() -> None:
@@ -292,7 +292,7 @@ def test_which_blocks_are_begun(
 
 
 def test_claims_do_not_load_torch() -> None:
-    code = "import sys; from spikebench import claim; from spikebench.analysis import finding; from spikebench.report import claim_page; list(claim.every()); print('torch' in sys.modules)"
+    code = "import sys; from spikebench import claim; from spikebench.analysis import assessment; from spikebench.report import claim_page; list(claim.every()); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=HERE, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
@@ -309,7 +309,7 @@ def waterfall_records() -> tuple[Claim, list[Record]]:
 
 def test_page_has_what_was_read_and_what_was_measured() -> None:
     c, rows = waterfall_records()
-    text = page(judge("spsn_4000x", c, rows), c)
+    text = page(assess("spsn_4000x", c, rows), c)
     first = text.splitlines()[2]
     assert first.startswith("Measured on m@") and "for `spsn@fft` against `lif@indexed`; train, T = 10,000" in first
     assert text.index("**Verdict: not testable here.**") > text.index(first)
@@ -317,7 +317,7 @@ def test_page_has_what_was_read_and_what_was_measured() -> None:
         assert part in text
     assert "| `lif@indexed` | `lif@eager` | 2.00x [2.00, 2.00], n=5 |" in text
     assert "strong baseline: **" in text
-    assert all(page(judge(name, other, []), other).startswith("# ") for name, other in claims.every())
+    assert all(page(assess(name, other, []), other).startswith("# ") for name, other in claims.every())
 
 
 def test_waterfall_needs_three_steps(tmp_path: Path) -> None:

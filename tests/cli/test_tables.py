@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from spikebench import claim, plots, units
-from spikebench.analysis import finding, paired, stats
+from spikebench.analysis import assessment, paired, stats
 from spikebench.analysis.comparison import Comparison
 from spikebench.cases import case
 from spikebench.cli import layout, look, reproduce, tables, train
@@ -244,7 +244,7 @@ def trained() -> Printed:
 def claims() -> Printed:
     records = store.load([str(p) for p in RESULTS.glob("*/claims.jsonl")])
     named = dict(claim.every())
-    found = [f for name, c in named.items() for f in finding.judged(name, c, records)]
+    found = [f for name, c in named.items() for f in assessment.assessments(name, c, records)]
     rows = [
         [
             f.claim + (f" on {f.origin}" if f.origin else ""),
@@ -259,7 +259,7 @@ def claims() -> Printed:
         for f in found
     ]
     assert len({f.origin for f in found}) > 1, "records of several machines"
-    return lambda: reproduce.findings_table(found, named), [(reproduce.COLUMNS, rows)]
+    return lambda: reproduce.assessments_table(found, named), [(reproduce.COLUMNS, rows)]
 
 
 def claim_page(folder: Path) -> Printed:

@@ -1,4 +1,4 @@
-"""A finding: what a table of records says about a claim. Nothing is measured here."""
+"""An assessment: what a table of records says about a claim. Nothing is measured here."""
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
@@ -142,7 +142,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Assessment:
     """The verdict on a claim, with the number it rests on; of an exact statement the worst number and the range."""
 
     claim: str
@@ -199,23 +199,23 @@ class Finding:
         return f"{self.measured:.2g} in [{self.low:.2g}, {self.high:.2g}], n={self.n}"
 
 
-def judged(name: str, claim: Claim, records: Sequence[Record]) -> list[Finding]:
-    """One finding for each origin whose records say something, that with the most pairs first; else the one that says why not.
+def assessments(name: str, claim: Claim, records: Sequence[Record]) -> list[Assessment]:
+    """One assessment for each origin whose records say something, that with the most pairs first; else the one that says why not.
 
     Nothing is joined across machines, GPUs, commits or versions of libraries.
     """
     parts = by_origin(records)
-    found = [_judged(name, claim, mine, str(origin)) for origin, mine in parts.items()]
+    found = [_assessed(name, claim, mine, str(origin)) for origin, mine in parts.items()]
     said = [f for f in found if f.measured is not None]
-    return sorted(said, key=lambda f: -f.n) or found[:1] or [_judged(name, claim, [], None)]
+    return sorted(said, key=lambda f: -f.n) or found[:1] or [_assessed(name, claim, [], None)]
 
 
-def judge(name: str, claim: Claim, records: Sequence[Record]) -> Finding:
-    """The finding of the origin with the most pairs; see `judged`."""
-    return judged(name, claim, records)[0]
+def assess(name: str, claim: Claim, records: Sequence[Record]) -> Assessment:
+    """The assessment of the origin with the most pairs; see `assessments`."""
+    return assessments(name, claim, records)[0]
 
 
-def _judged(name: str, claim: Claim, records: Sequence[Record], origin: str | None) -> Finding:
+def _assessed(name: str, claim: Claim, records: Sequence[Record], origin: str | None) -> Assessment:
     """What records of one origin say: the full run if they hold it, else the scaled one."""
     table = Table(records)
     machine = next((str(r.environment.get("machine")) for r in records), None)
@@ -231,7 +231,7 @@ def _judged(name: str, claim: Claim, records: Sequence[Record], origin: str | No
     asked = (*claim.full, *claim.scaled)
     problem = next((p for q in asked if any(map(table.of, q.cases())) and (p := _why(q, table))), None)
     reason = claim.absent or problem or f"not measured; `spikebench reproduce {name}` measures it"
-    return Finding(name, claim.text, None, None, None, 0, "not testable here", None, reason, **where)
+    return Assessment(name, claim.text, None, None, None, 0, "not testable here", None, reason, **where)
 
 
 def _why(question: Question, table: Table) -> str | None:
@@ -323,7 +323,7 @@ def unknown(ratio: stats.Ratio, claimed: Number, points: bool = False) -> str:
     return f"the interval, {ends}, is wider than a factor {WIDEST:g}" if ratio.high > WIDEST * ratio.low else ""
 
 
-def _of_comparison(name: str, claim: Claim, results: tuple[Result, ...], where: dict[str, Any]) -> Finding:
+def _of_comparison(name: str, claim: Claim, results: tuple[Result, ...], where: dict[str, Any]) -> Assessment:
     head = next(r for r in results if r.ratio)
     planned, ratio = head.planned, head.ratio
     claimed = planned.claimed or claim.claimed
@@ -333,10 +333,10 @@ def _of_comparison(name: str, claim: Claim, results: tuple[Result, ...], where: 
     reason = "; ".join(filter(None, [unknown(ratio, claimed, planned.points), _reason(claim, planned, setting)]))
     found = verdict(ratio, claimed, setting, planned.points)
     numbers = (claimed.text, ratio.estimate, *_bounds(ratio), ratio.n)
-    return Finding(name, *numbers, found, setting, reason, head.fair, results, **where)
+    return Assessment(name, *numbers, found, setting, reason, head.fair, results, **where)
 
 
-def _of_statement(name: str, claim: Claim, s: Statement, values: list[float], where: dict[str, Any]) -> Finding:
+def _of_statement(name: str, claim: Claim, s: Statement, values: list[float], where: dict[str, Any]) -> Assessment:
     setting = setting_of(claim, s)
     few = len(values) < FEWEST
     holds = all(s.holds(v) for v in values)
@@ -347,7 +347,7 @@ def _of_statement(name: str, claim: Claim, s: Statement, values: list[float], wh
     lacking = f"{len(values)} cases, a verdict takes {FEWEST}" if few else ""
     reason = "; ".join(filter(None, [asked, lacking, _reason(claim, s, setting)]))
     numbers = (worst, min(values), max(values), len(values))
-    return Finding(name, claim.text, *numbers, found, setting, reason, None, (), **where)
+    return Assessment(name, claim.text, *numbers, found, setting, reason, None, (), **where)
 
 
 def _reason(claim: Claim, question: Question, setting: Setting) -> str:
