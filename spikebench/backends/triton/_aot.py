@@ -23,7 +23,8 @@ from spikebench.backends.triton import _launch
 class Binary:
     """A kernel compiled for one GPU: registers per thread, bytes spilled per thread, bytes of shared memory per block.
 
-    `copies`: widths in bytes of the asynchronous copies that its pipelined loop reads with.
+    `copies`: widths in bytes of the asynchronous copies that a pipelined loop reads with. `loads`: reads of a turn of its
+    loop before the turn's first write, and all reads of a turn: they are equal where nothing that is written is waited for.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Binary:
     spills: int
     shared: int
     copies: tuple[int, ...]
+    loads: tuple[int, int]
 
 
 def launches(
@@ -74,7 +76,19 @@ def compiled(launch: _launch.Launch, capability: int) -> Binary:
     kernel = launch.kernel
     name = f"{kernel.fn.__module__.rpartition('.')[2]}.{kernel.__name__}"
     shared = made.metadata.shared
-    return Binary(name, capability, launch, registers, spills, shared, tuple(sorted(copies)))
+    return Binary(name, capability, launch, registers, spills, shared, tuple(sorted(copies)), loads(made.asm["ptx"]))
+
+
+def loads(ptx: str) -> tuple[int, int]:
+    """Reads from global memory before the first write, and all, in the turn of the loop that reads most."""
+    found = (0, 0)
+    for label in re.finditer(r"^(\$L__BB\w+):", ptx, re.MULTILINE):
+        body, back, _ = ptx[label.end() :].partition(f"bra \t{label[1]};")
+        first = body.partition("st.global")[0]
+        if back and "ret;" not in body:
+            count = first.count("ld.global"), body.count("ld.global")
+            found = max(found, count, key=lambda pair: pair[1])
+    return found
 
 
 def lowered(launch: _launch.Launch, capability: int) -> str:
@@ -93,7 +107,8 @@ def _kind(parameter: Any, value: Any) -> str:
     if parameter.is_constexpr or value is None:
         return "constexpr"
     if isinstance(value, Tensor):
-        names = {"float32": "fp32", "float64": "fp64", "bfloat16": "bf16", "float16": "fp16", "uint8": "u8"}
+        names = {"float32": "fp32", "float64": "fp64", "bfloat16": "bf16", "float16": "fp16"}
+        names |= {"uint8": "u8", "int16": "i16", "int32": "i32"}
         return "*" + names[str(value.dtype).removeprefix("torch.")]
     if parameter.annotation_type:
         return parameter.annotation_type

@@ -14,7 +14,7 @@ BEGIN, END = f"<!-- kernels of triton {triton.__version__} -->\n", "<!-- end of 
 CAPABILITIES = (90, 80)
 STEPS, NEURONS = 1000, 512
 CHUNK = {"lif": 256, "spsn": 256, "psu": 256, "exodus": 256, "slayer": 256, "rpsu": 256}
-FORM = {"spike_sampler": "dot"}
+FORM = {"spike_sampler": {"form": "dot"}, "lif": {"save": "checkpoints"}}
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "spike_sampler": {"n": NEURONS},
     "prf": {"n": NEURONS},
@@ -33,7 +33,7 @@ def listed(neuron: str) -> list[tuple[int, _launch.Launch]]:
     if neuron in CHUNK:
         sizes.append((1, {"chunk": CHUNK[neuron]}))
     if neuron in FORM:
-        sizes.append((32, {"form": FORM[neuron]}))
+        sizes.append((32, FORM[neuron]))
     found: dict[tuple[Any, ...], tuple[int, _launch.Launch]] = {}
     for batch, how in sizes:
         made = kind(**ARGUMENTS.get(neuron, {}))
@@ -74,6 +74,8 @@ def _passes(given: dict[str, Any]) -> list[str]:
     if given.get("ends") is not None:
         first, second, by = ("z", "r", "membrane") if "membrane" in given else ("x", "g", "y")
         return [f"ends of chunks of {first if given[by] is None else second}"]
+    if given.get("states") is not None:
+        return ["checkpoints"]
     kept = next((name for name in ("u", "y", "z", "v", "q", "re") if name in given), None)
     parts = ["nothing kept"] if kept and given[kept] is None else []
     entering = next((name for name in ("state", "membrane") if name in given), None)
@@ -86,14 +88,16 @@ def row(series: int, binaries: list[_aot.Binary]) -> str:
     shape = first.launch.arguments
     copies = "/".join(str(width) for width in first.copies) or "none"
     used = " | ".join(f"{b.registers} | {b.spills} | {b.shared:,}" for b in binaries)
-    size = f"{series:,} | {shape['BLOCK']:,} | {first.launch.warps} | {shape.get('STAGES', '')} | {copies}"
+    ahead = "{} of {}".format(*first.loads) if first.loads[1] else "none"
+    tile = f"{shape.get('R', '')} | {shape.get('STAGES', '')} | {ahead} | {copies}"
+    size = f"{series:,} | {shape['BLOCK']:,} | {first.launch.warps} | {tile}"
     return f"| {first.name.removesuffix('_kernel')} | {label(first.launch)} | {size} | {used} |\n"
 
 
 def text() -> str:
     """The whole table, with the versions it was made with."""
-    head = "| kernel | variant | M | block | warps | stages | copies (bytes) |"
-    rule = "|---|---|---|---|---|---|---|"
+    head = "| kernel | variant | M | block | warps | rows | stages | reads before writes | copies (bytes) |"
+    rule = "|---|---|---|---|---|---|---|---|---|"
     for capability in CAPABILITIES:
         head += f" sm_{capability} registers | spills (bytes) | shared (bytes) |"
         rule += "---|---|---|"

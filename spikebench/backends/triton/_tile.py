@@ -18,8 +18,18 @@ multiples of R, and only the last chunk has such rows.
 STAGES > 1 asks for nothing ahead itself: triton pipelines the loop instead, with copies to shared memory.
 """
 
+from typing import Any
+
 import triton
 import triton.language as tl
+from torch import Tensor
+
+from spikebench.backends.triton import _launch
+
+
+def sizes(x: Tensor, shape: _launch.Shape, rows: int | None = None) -> dict[str, Any]:
+    """Kernel arguments that every kernel over tiles of x [T, M] takes."""
+    return {**_launch.sizes(x, shape), "R": rows or shape.rows}
 
 
 @triton.jit

@@ -1,4 +1,4 @@
-"""LIF in one kernel forward and one backward, sequential in time; the backward can also run as a scan over chunks."""
+"""LIF in one kernel forward and one backward, on tiles of time; the backward can also run as a scan over chunks."""
 
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -8,18 +8,28 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from spikebench.backend import having, only
-from spikebench.backends.triton import _launch
-from spikebench.backends.triton._scan import carry
+from spikebench.backend import Refused, having, only
+from spikebench.backends.triton import _adjoint, _launch, _tile
+from spikebench.backends.triton._shapes import Kernel
 from spikebench.backends.triton._surrogate import derivative
 from spikebench.neurons.lif import LIF
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
 
+LATER = ("rows", "save")
 # per element and mode: tensors as wide as the input, and tensors of float32 at least, that are read or written
-PLAIN: dict[str, tuple[Any, ...]] = {"shared": (True,), "bounded": (False,), "refractory": (0,)}
 MOVES = {"inference": (2, 0), "forward": (2, 1), "train": (4, 2)}
+CHECKPOINTED = {"inference": (2, 0), "forward": (2, 0), "train": (5, 0)}  # besides what is kept of each tile
+PLAIN: dict[str, tuple[Any, ...]] = {"shared": (True,), "bounded": (False,), "refractory": (0,)}
+NOTHING = {"u": None, "states": None, "bits": None}
+KERNELS = {
+    "inference": Kernel(reads=(1, 0), writes=(1, 0), rows=(8, 16, 32)),
+    "forward": Kernel(reads=(1, 0), writes=(1, 1), rows=(8, 16, 32)),
+    "backward": Kernel(reads=(1, 1), writes=(1, 0), rows=(4, 8, 16), cut=True),
+    "forward.checkpoints": Kernel(reads=(1, 0), writes=(1, 0), rows=(16, 32)),
+    "backward.checkpoints": Kernel(reads=(2, 0), writes=(1, 0), rows=(16, 32), work=2, cut=True),
+}
 
 
 def refuses(case: "Case") -> str | None:
@@ -29,7 +39,13 @@ def refuses(case: "Case") -> str | None:
 
 def moves(case: "Case") -> int:
     """Bytes that must move."""
-    return _launch.moved(case, MOVES)
+    how = case.parsed.all_how
+    if how["save"] == "membrane":
+        return _launch.moved(case, MOVES)
+    dtype, passes = getattr(torch, case.dtype), {"inference": 0, "forward": 1, "train": 2}[case.mode]
+    rows = _rows_kept(case.B * case.N, how)
+    kept = (1 if case.options["synapse_decay"] is None else 2) * _launch.wide(dtype).itemsize + _word(rows).itemsize
+    return _launch.moved(case, CHECKPOINTED) + passes * kept * -(-case.T // rows) * case.B * case.N
 
 
 def run(
@@ -42,13 +58,17 @@ def run(
     block: int = 0,
     warps: int = 0,
     stages: int = 0,
+    rows: int = 0,
+    save: Literal["membrane", "checkpoints"] = "membrane",
 ) -> Tensor:
     """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted.
 
-    chunk: steps per chunk of the backward pass, which is then a scan over chunks; 0: one sequential pass. block, warps,
-    stages: kernel shape; 0: by the number of series.
+    chunk: steps per chunk of the backward pass, which is then a scan over chunks; 0: by size, T: one sequential pass.
+    block, warps, rows, stages: series and warps a program, steps a tile, stages where no tile is asked for ahead; 0: by
+    size. save: what the backward pass starts from: every membrane, or the one at each tile's begin and the spikes as
+    bits, from which it runs the tile again.
     """
-    how = {"chunk": chunk, "block": block, "warps": warps, "stages": stages}
+    how = {"chunk": chunk or None, "block": block, "warps": warps, "stages": stages, "rows": rows, "save": save}
     having(neuron, **PLAIN)
     decay, threshold = neuron.decay, neuron.threshold
     learns = torch.is_grad_enabled() and (x.requires_grad or any(p.requires_grad for p in neuron.parameters()))
@@ -61,10 +81,40 @@ def run(
     return out.view(x.shape)
 
 
-def _forward(neuron: LIF, x: Tensor, s: Tensor, u: Tensor | None, how: dict[str, int]) -> None:
-    shape = _launch.fitted(x.shape[1], x.element_size(), 1, how)
+def _rows_kept(count: int, how: dict[str, Any]) -> int:
+    """Time steps from one checkpoint to the next: a tile, which divides a chunk that is asked for; at most 32 bits."""
+    rows = how["rows"] or (32 if count <= 1 << 14 else 16)
+    if rows > 32:
+        raise Refused(f"rows={rows}: the spikes of a tile are kept as one word of at most 32 bits; take rows=32")
+    return _adjoint.cut(1 << 62, how["chunk"] or 0, rows)[1]
+
+
+def _word(rows: int) -> torch.dtype:
+    """The dtype that holds a tile's spikes as bits."""
+    return torch.uint8 if rows <= 8 else torch.int16 if rows <= 16 else torch.int32
+
+
+def _kept(neuron: LIF, x: Tensor, how: dict[str, Any]) -> dict[str, Tensor | None]:
+    """What the forward pass leaves for the backward pass: u [T, M], or a tile's first states and its spikes as bits."""
+    wide = _launch.wide(x.dtype)
+    if how["save"] == "membrane":
+        return {"u": torch.empty_like(x, dtype=wide), "states": None, "bits": None}
+    tiles = (triton.cdiv(x.shape[0], how["rows"]), x.shape[1])
+    states = x.new_empty(1 if neuron.synapse_decay is None else 2, *tiles, dtype=wide)
+    return {"u": None, "states": states, "bits": x.new_empty(tiles, dtype=_word(how["rows"]))}
+
+
+def _forward(neuron: LIF, x: Tensor, s: Tensor, kept: dict[str, Tensor | None] | None, how: dict[str, Any]) -> None:
+    """Spikes into s [T, M], and what `_kept` holds."""
+    name = "lif.inference" if kept is None else "lif.forward" + _variant(how)
+    shape = _launch.shape(name, x, how)
     grid = (triton.cdiv(x.shape[1], shape.block),)
-    _launch.launch(forward_kernel, grid, shape.warps, x, x=x, s=s, u=u, **_constants(neuron), **_launch.sizes(x, shape))
+    given = {**_constants(neuron), **(kept or NOTHING), **_tile.sizes(x, shape)}
+    _launch.launch(forward_kernel, grid, shape.warps, x, x=x, s=s, **given)
+
+
+def _variant(how: dict[str, Any]) -> str:
+    return "" if how["save"] == "membrane" else ".checkpoints"
 
 
 def _constants(neuron: LIF) -> dict[str, Any]:
@@ -88,60 +138,69 @@ def _constants(neuron: LIF) -> dict[str, Any]:
 class _LIF(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, decay: Tensor | float, threshold: Tensor | float, neuron: LIF, how: dict[str, int]
+        ctx: Any, x: Tensor, decay: Tensor | float, threshold: Tensor | float, neuron: LIF, how: dict[str, Any]
     ) -> Tensor:
         flat = _launch.series(x)
-        s, u = torch.empty_like(flat), torch.empty_like(flat, dtype=_launch.wide(x.dtype))
-        _forward(neuron, flat, s, u, how)
-        scaled = ctx.needs_input_grad[1] and neuron.input_scale == "1-decay"
-        ctx.save_for_backward(u, flat if scaled else None, *(p for p in (decay, threshold) if isinstance(p, Tensor)))
+        if how["save"] == "checkpoints":
+            how = {**how, "rows": _rows_kept(flat.shape[1], how)}
+        s, kept = torch.empty_like(flat), _kept(neuron, flat, how)
+        _forward(neuron, flat, s, kept, how)
+        again = how["save"] == "checkpoints" or (ctx.needs_input_grad[1] and neuron.input_scale == "1-decay")
+        parameters = (p for p in (decay, threshold) if isinstance(p, Tensor))
+        ctx.save_for_backward(flat if again else None, *kept.values(), *parameters)
         ctx.neuron, ctx.how = neuron, how
         return s.view(x.shape)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]  # as torch has it
-        u, x, *_ = ctx.saved_tensors  # the parameters are saved so that autograd sees them change
-        g = grad.reshape(u.shape).contiguous()
-        dx, by_decay, by_threshold = _backward(ctx.neuron, g, u, x, ctx.needs_input_grad[1:3], ctx.how)
+        x, *kept = ctx.saved_tensors[:4]  # the parameters are saved so that autograd sees them change
+        g = grad.reshape(grad.shape[0], -1).contiguous()
+        neuron: LIF = ctx.neuron
+        kind = {"slope": neuron.slope, "SURROGATE": neuron.surrogate, "DETACH": neuron.detach_reset}
+        given = {"x": x, **dict(zip(NOTHING, kept, strict=True)), **_constants(neuron), **kind}
+        sums = dict(zip(("decay_sum", "threshold_sum"), ctx.needs_input_grad[1:3], strict=True))
+        kernel = (backward_kernel, "lif.backward" + _variant(ctx.how))
+        dx, (by_decay, by_threshold) = _adjoint.backward(kernel, g, given, sums, ctx.how)
         return dx.view(grad.shape), by_decay, by_threshold, None, None
 
 
-def _backward(
-    neuron: LIF, g: Tensor, u: Tensor, x: Tensor | None, learned: tuple[bool, bool], how: dict[str, int]
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Gradients of the input [T, M], of the decay and of the threshold; x only if the decay scales it and learns."""
-    steps, count = g.shape
-    shape = _launch.fitted(count, u.element_size(), 2, how)
-    length = _launch.steps_per_chunk(g, how["chunk"])
-    grid = (triton.cdiv(count, shape.block), triton.cdiv(steps, length))
-    kind = {"slope": neuron.slope, "SURROGATE": neuron.surrogate, "DETACH": neuron.detach_reset, "L": length}
-    common = {"g": g, "u": u, **_constants(neuron), **kind, **_launch.sizes(g, shape)}
-    state = None
-    if grid[1] > 1:
-        ends = u.new_empty(4, grid[1], count)
-        parts = {"x": None, "dx": None, "decay_sum": None, "threshold_sum": None, "state": ends, "ENDS": True}
-        _launch.launch(backward_kernel, grid, shape.warps, g, **common, **parts)
-        fade = (neuron.synapse_decay or 0.0) ** length
-        state = carry(ends[0], ends[1], (ends[2], ends[3], fade), reverse=True)
-    dx = torch.empty_like(g)
-    sums = [u.new_empty(grid, dtype=torch.float64) if wanted else None for wanted in learned]
-    parts = {"x": x, "dx": dx, "decay_sum": sums[0], "threshold_sum": sums[1], "state": state, "ENDS": False}
-    _launch.launch(backward_kernel, grid, shape.warps, g, **common, **parts)
-    by_decay, by_threshold = (None if s is None else s.sum().to(g.dtype) for s in sums)
-    return dx, by_decay, by_threshold
+@triton.jit
+def _scalars(decay_at, threshold_at, decay, rest, threshold, synapse, COMPUTE: tl.constexpr):
+    """Decay, input scale, threshold and the synapse's decay in the dtype of the computation."""
+    d = tl.full([], decay, COMPUTE) if decay_at is None else tl.load(decay_at).to(COMPUTE)
+    c = tl.full([], rest, COMPUTE) if decay_at is None else 1 - d
+    th = tl.full([], threshold, COMPUTE) if threshold_at is None else tl.load(threshold_at).to(COMPUTE)
+    return d, c, th, tl.full([], synapse, COMPUTE)
 
 
 @triton.jit
-def _reset(u, s, d, threshold, RESET: tl.constexpr, DELAY: tl.constexpr):
-    """The membrane after the reset by spikes s; with a delayed reset already decayed."""
+def _membrane(v, i, x, d, c, a, SYNAPSE: tl.constexpr, SCALED: tl.constexpr, DELAY: tl.constexpr):
+    """u_t and the synapse's current after input x."""
+    if SYNAPSE:
+        i = a * i + x
+        x = i
+    if SCALED:
+        x = c * x
+    return (v if DELAY else d * v) + x, i
+
+
+@triton.jit
+def _reset(u, fired, d, th, RESET: tl.constexpr, DELAY: tl.constexpr):
+    """The membrane after the reset where it fired; with a delayed reset already decayed."""
     if RESET == "hard":
-        v = u * (1 - s)
+        v = tl.where(fired, 0 * u, u)
     elif RESET == "soft":
-        v = (d * u if DELAY else u) - threshold * s
+        v = d * u if DELAY else u
+        v = tl.where(fired, v - th, v)
     else:
         v = u
     return v
+
+
+@triton.jit
+def _fired(u, th, STRICT: tl.constexpr):
+    return u > th if STRICT else u >= th
 
 
 @triton.jit(do_not_specialize=["T"])
@@ -149,6 +208,8 @@ def forward_kernel(
     x,  # [T, M]
     s,  # [T, M]
     u,  # [T, M], or None: do not save
+    states,  # [1, tiles, M] v before each tile, [2, tiles, M] with the synapse's current, or None: do not save
+    bits,  # [tiles, M] the spikes of each tile, the first step's in the lowest bit, or None
     decay_at,
     threshold_at,
     T: "i64",
@@ -164,38 +225,49 @@ def forward_kernel(
     STRICT: tl.constexpr,
     COMPUTE: tl.constexpr,
     BLOCK: tl.constexpr,
+    R: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    d = tl.full([], decay, COMPUTE) if decay_at is None else tl.load(decay_at).to(COMPUTE)
-    c = tl.full([], rest, COMPUTE) if decay_at is None else 1 - d
-    th = tl.full([], threshold, COMPUTE) if threshold_at is None else tl.load(threshold_at).to(COMPUTE)
-    a = tl.full([], synapse, COMPUTE)
-    m = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    inside = m < M
+    d, c, th, a = _scalars(decay_at, threshold_at, decay, rest, threshold, synapse, COMPUTE)
+    m, inside, width = _tile.series(M, BLOCK)
     v = tl.zeros([BLOCK], COMPUTE)
     i = tl.zeros([BLOCK], COMPUTE)
-    for t in tl.range(0, T, num_stages=STAGES):
-        at = t * M + m
-        i_t = tl.load(x + at, mask=inside, other=0).to(COMPUTE)
-        if SYNAPSE:
-            i = a * i + i_t
-            i_t = i
-        if SCALED:
-            i_t = c * i_t
-        u_t = (v if DELAY else d * v) + i_t
-        s_t = (u_t > th if STRICT else u_t >= th).to(COMPUTE)
-        v = _reset(u_t, s_t, d, th, RESET, DELAY)
-        tl.store(s + at, s_t.to(s.dtype.element_ty), mask=inside)
+    ahead = _tile.load(x, m, _tile.rows(0, 0, T, inside, R), width, R)
+    for t in tl.range(0, T, R, num_stages=STAGES):
+        at, there = t * width + m, _tile.rows(t, 0, T, inside, R)
+        xs, ahead = _tile.turn(
+            ahead, x, at, there, at + R * width, _tile.rows(t + R, 0, T, inside, R), width, R, STAGES
+        )
+        if states is not None:
+            at_tile = t // R * width + m
+            tl.store(states + at_tile, v, mask=inside)
+            if SYNAPSE:
+                tl.store(states + (tl.cdiv(T, R) * width + at_tile), i, mask=inside)
+        word = tl.zeros([BLOCK], tl.int32)
+        ss = ()
+        us = ()
+        for r in tl.static_range(R):
+            u_t, i = _membrane(v, i, xs[r].to(COMPUTE), d, c, a, SYNAPSE, SCALED, DELAY)
+            fired = _fired(u_t, th, STRICT)
+            v = _reset(u_t, fired, d, th, RESET, DELAY)
+            word = word | (fired.to(tl.int32) << r)
+            ss += (fired.to(COMPUTE),)
+            us += (u_t,)
+        _tile.store(s, at, there, width, ss, R)
         if u is not None:
-            tl.store(u + at, u_t, mask=inside)
+            _tile.store(u, at, there, width, us, R)
+        if bits is not None:
+            tl.store(bits + (t // R * width + m), word.to(bits.dtype.element_ty), mask=inside)
 
 
 @triton.jit(do_not_specialize=["T", "L"])
 def backward_kernel(
     g,  # [T, M]
-    u,  # [T, M]
-    x,  # [T, M], or None unless the decay scales the input and learns
-    dx,  # [T, M]
+    u,  # [T, M], or None: each tile is run again from x, states and bits
+    states,  # as in the forward pass
+    bits,
+    x,  # [T, M], or None unless tiles are run again, or the decay scales the input and learns
+    dx,  # [T, M], or None: only the ends
     state,  # [4, chunks, M] written if ENDS, [2, chunks, M] read if not, or None: one chunk
     decay_sum,  # [programs, chunks], or None: the decay does not learn
     threshold_sum,
@@ -219,69 +291,105 @@ def backward_kernel(
     ENDS: tl.constexpr,
     COMPUTE: tl.constexpr,
     BLOCK: tl.constexpr,
+    R: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    d = tl.full([], decay, COMPUTE) if decay_at is None else tl.load(decay_at).to(COMPUTE)
-    c = tl.full([], rest, COMPUTE) if decay_at is None else 1 - d
-    th = tl.full([], threshold, COMPUTE) if threshold_at is None else tl.load(threshold_at).to(COMPUTE)
-    a = tl.full([], synapse, COMPUTE)
+    d, c, th, a = _scalars(decay_at, threshold_at, decay, rest, threshold, synapse, COMPUTE)
     k = tl.full([], slope, COMPUTE)
-    m = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    inside = m < M
-    chunk = tl.program_id(1).to(tl.int64)
-    chunks = tl.num_programs(1).to(tl.int64)
-    first = chunk * L
-    last = tl.minimum(first + L, T) - 1
-    at_chunk = chunk * M + m
-    G = tl.zeros([BLOCK], COMPUTE)  # dL/du_{t+1}
-    Y = tl.zeros([BLOCK], COMPUTE)  # dL/di_{t+1} before the input scale
-    if ENDS:
-        G1 = tl.full([BLOCK], 1, COMPUTE)  # the same for dL/du_{t+1} = 1 after the chunk and no g
-        Y1 = tl.zeros([BLOCK], COMPUTE)
-    elif state is not None:
-        G = tl.load(state + at_chunk, mask=inside, other=0)
-        Y = tl.load(state + chunks * M + at_chunk, mask=inside, other=0)
+    m, inside, width = _tile.series(M, BLOCK)
+    chunk, chunks, first, end, t_last = _adjoint.span(T, L, R)
+    G, Y = _adjoint.entering(state, chunk, chunks, m, width, inside, ENDS, COMPUTE, BLOCK)
+    G1 = tl.full([BLOCK], 1, COMPUTE)  # the same for dL/du = 1 after the chunk and no g
+    Y1 = tl.zeros([BLOCK], COMPUTE)
     by_decay = tl.zeros([BLOCK], tl.float64)
     by_threshold = tl.zeros([BLOCK], tl.float64)
-    for back in tl.range(0, last + 1 - first, num_stages=STAGES):
-        at = (last - back) * M + m
-        g_t = tl.load(g + at, mask=inside, other=0).to(COMPUTE)
-        u_t = tl.load(u + at, mask=inside, other=0)
-        e = derivative(u_t - th, k, SURROGATE)
-        s_t = (u_t > th if STRICT else u_t >= th).to(COMPUTE)
-        W = G if DELAY else d * G  # dL/dv_t
-        if decay_sum is not None:
-            by_decay += (G * (u_t if DELAY else _reset(u_t, s_t, d, th, RESET, DELAY))).to(tl.float64)
-        ds = g_t  # dL/ds_t
-        if RESET == "soft" and not DETACH:
-            ds = g_t - th * W
-        elif RESET == "hard" and not DETACH:
-            ds = g_t - u_t * W
-        if threshold_sum is not None:
-            by_threshold -= (e * ds + (s_t * W if RESET == "soft" else 0 * W)).to(tl.float64)
-        keep = d if DELAY else 1 - s_t if RESET == "hard" else tl.full([BLOCK], 1, COMPUTE)  # ∂v_t/∂u_t at fixed s_t
-        if ENDS:
-            W1 = G1 if DELAY else d * G1
-            if not DETACH and RESET != "none":
-                keep1 = keep - e * (th if RESET == "soft" else u_t)
+    at, there = t_last * width + m, _tile.rows(t_last, first, end, inside, R)
+    # what is read of the tile before this one, asked for a turn before it is used: g, then u, or x and the checkpoint
+    gs_ahead = _tile.load(g, at, there, width, R)
+    if u is not None:
+        us_ahead = _tile.load(u, at, there, width, R)
+    if x is not None:
+        xs_ahead = _tile.load(x, at, there, width, R)
+    if states is not None:
+        kept_ahead = _checkpoint(states, bits, t_last // R, tl.cdiv(T, R), m, width, there, SYNAPSE)
+    for back in tl.range(0, end - first, R, num_stages=STAGES):
+        t = t_last - back
+        at, there = t * width + m, _tile.rows(t, first, end, inside, R)
+        before = _tile.rows(t - R, first, end, inside, R)
+        gs, gs_ahead = _tile.turn(gs_ahead, g, at, there, at - R * width, before, width, R, STAGES)
+        if x is not None:
+            xs, xs_ahead = _tile.turn(xs_ahead, x, at, there, at - R * width, before, width, R, STAGES)
+        if u is not None:
+            us, us_ahead = _tile.turn(us_ahead, u, at, there, at - R * width, before, width, R, STAGES)
+            word = tl.zeros([BLOCK], tl.int32)
+        else:
+            if STAGES > 1:
+                v, i, word = _checkpoint(states, bits, t // R, tl.cdiv(T, R), m, width, there, SYNAPSE)
             else:
-                keep1 = keep
-            G1 = keep1 * W1
-            if SYNAPSE:
-                Y1 = G1 + a * Y1
-        G = e * ds + keep * W
-        Y = G + a * Y if SYNAPSE else G
-        if x is not None and decay_sum is not None:
-            by_decay -= (Y * tl.load(x + at, mask=inside, other=0).to(COMPUTE)).to(tl.float64)
+                v, i, word = kept_ahead
+                kept_ahead = _checkpoint(states, bits, t // R - 1, tl.cdiv(T, R), m, width, before, SYNAPSE)
+            us = ()
+            for r in tl.static_range(R):
+                u_t, i = _membrane(v, i, xs[r].to(COMPUTE), d, c, a, SYNAPSE, SCALED, DELAY)
+                v = _reset(u_t, (word >> r & 1) != 0, d, th, RESET, DELAY)
+                us += (u_t,)
+        dxs = ()
+        for j in tl.static_range(R):
+            u_t = us[R - 1 - j]
+            g_t = gs[R - 1 - j].to(COMPUTE)
+            fired = _fired(u_t, th, STRICT) if u is not None else (word >> (R - 1 - j) & 1) != 0
+            e = derivative(u_t - th, k, SURROGATE)
+            f = _fade(u_t, fired, e, d, th, RESET, DELAY, DETACH)
+            if decay_sum is not None:
+                by_decay += (G * (u_t if DELAY else _reset(u_t, fired, d, th, RESET, DELAY))).to(tl.float64)
+            if threshold_sum is not None:
+                by_threshold -= _of_threshold(u_t, fired, g_t, e, G if DELAY else d * G, th, RESET, DETACH).to(
+                    tl.float64
+                )
+            G, Y = _adjoint.back(G, Y, e * g_t, f, a, SYNAPSE)
+            if ENDS:
+                G1, Y1 = _adjoint.back(G1, Y1, 0 * e, f, a, SYNAPSE)
+            if SCALED and decay_sum is not None:
+                by_decay -= (Y * xs[R - 1 - j].to(COMPUTE)).to(tl.float64)
+            dxs += (c * Y if SCALED else Y,)
         if dx is not None:
-            tl.store(dx + at, (c * Y if SCALED else Y).to(dx.dtype.element_ty), mask=inside)
+            _tile.store(dx, at, there, width, _tile.reverse(dxs, R), R)
     if ENDS:
-        tl.store(state + at_chunk, G, mask=inside)
-        tl.store(state + chunks * M + at_chunk, Y, mask=inside)
-        tl.store(state + 2 * chunks * M + at_chunk, G1, mask=inside)
-        tl.store(state + 3 * chunks * M + at_chunk, Y1 if SYNAPSE else G1, mask=inside)
-    at_sum = tl.program_id(0).to(tl.int64) * chunks + chunk
+        _adjoint.leaving(state, chunk, chunks, m, width, inside, G, Y, G1, Y1)
     if decay_sum is not None:
-        tl.store(decay_sum + at_sum, tl.sum(by_decay, axis=0))
+        _adjoint.total(decay_sum, by_decay, chunk, chunks)
     if threshold_sum is not None:
-        tl.store(threshold_sum + at_sum, tl.sum(by_threshold, axis=0))
+        _adjoint.total(threshold_sum, by_threshold, chunk, chunks)
+
+
+@triton.jit
+def _checkpoint(states, bits, tile, tiles, m, width, there, SYNAPSE: tl.constexpr):
+    """v and the synapse's current before a tile, and its spikes as bits."""
+    at, read = tile * width + m, there > 0
+    v = tl.load(states + at, mask=read, other=0)
+    i = tl.load(states + (tiles * width + at), mask=read, other=0) if SYNAPSE else v
+    return v, i, tl.load(bits + at, mask=read, other=0).to(tl.int32)
+
+
+@triton.jit
+def _fade(u, fired, e, d, th, RESET: tl.constexpr, DELAY: tl.constexpr, DETACH: tl.constexpr):
+    """dG_t/dG_{t+1} = ∂v_t/∂u_t, through the spike too unless detached, times the decay unless v has it already."""
+    f = tl.zeros_like(u) + (d if DELAY else 1)
+    if RESET == "hard":
+        f = tl.where(fired, 0.0, f)
+    if RESET == "soft" and not DETACH:
+        f = f - e * th
+    elif RESET == "hard" and not DETACH:
+        f = f - e * u
+    return f if DELAY else d * f
+
+
+@triton.jit
+def _of_threshold(u, fired, g, e, W, th, RESET: tl.constexpr, DETACH: tl.constexpr):
+    """Minus dL/dθ of a step: σ'·dL/ds_t, and where a soft reset subtracts θ what it takes from v; W: dL/dv_t."""
+    ds = g
+    if RESET == "soft" and not DETACH:
+        ds = g - th * W
+    elif RESET == "hard" and not DETACH:
+        ds = g - u * W
+    return e * ds + tl.where(fired, W, 0 * W) if RESET == "soft" else e * ds

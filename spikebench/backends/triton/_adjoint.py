@@ -1,0 +1,97 @@
+"""Backward passes that are two linear recurrences in reverse, on tiles of time: in one pass, or in chunks that run at once.
+
+    G_t = E_t + f_t·G_{t+1}         dL/du_t: E_t = σ'_t·dL/ds_t and f_t = dG_t/dG_{t+1} come from the saved membrane alone
+    Y_t = G_t + a·Y_{t+1}           dL/di_t: a is the synapse's decay; without a synapse Y is G
+
+So only one multiply-add a step waits for the step before. A kernel has arguments of the names used in `backward`.
+"""
+
+from collections.abc import Mapping
+from math import gcd
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from spikebench.backends.triton import _launch, _tile
+from spikebench.backends.triton._scan import carry
+
+
+def backward(
+    kernel: tuple[Any, str], g: Tensor, given: dict[str, Any], sums: Mapping[str, bool], how: Mapping[str, Any]
+) -> tuple[Tensor, list[Tensor | None]]:
+    """Gradients of the input [T, M], and of the scalars whose sums over all programs are wanted.
+
+    kernel: the kernel and the name of its shape; given: its arguments but for those of chunks; sums: by argument.
+    """
+    steps, count = g.shape
+    run, name = kernel
+    shape = _launch.shape(name, g, how)
+    length, rows = cut(steps, shape.chunk, shape.rows)
+    grid = (triton.cdiv(count, shape.block), triton.cdiv(steps, length))
+    wide = _launch.wide(g.dtype)
+    common = {"g": g, **given, "L": length, **_tile.sizes(g, shape, rows)}
+    state = None
+    if grid[1] > 1:
+        ends = g.new_empty(4, grid[1], count, dtype=wide)
+        parts = {"dx": None, "state": ends, "ENDS": True, **dict.fromkeys(sums)}
+        _launch.launch(run, grid, shape.warps, g, **common, **parts)
+        state = carry(ends[0], ends[1], (ends[2], ends[3], given["synapse"] ** length), reverse=True)
+    dx = torch.empty_like(g)
+    totals = {k: g.new_empty(grid, dtype=torch.float64) if wanted else None for k, wanted in sums.items()}
+    _launch.launch(run, grid, shape.warps, g, **common, dx=dx, state=state, ENDS=False, **totals)
+    return dx, [None if total is None else total.sum().to(g.dtype) for total in totals.values()]
+
+
+def cut(steps: int, chunk: int, rows: int) -> tuple[int, int]:
+    """Steps a chunk, a multiple of those a tile, and steps a tile: fewer where a chunk that is asked for needs it."""
+    if not 0 < chunk < steps:
+        return steps, rows
+    rows = gcd(chunk, rows)
+    return chunk, rows
+
+
+@triton.jit
+def span(T, L, R: tl.constexpr):
+    """A program's chunk, the number of chunks, its first step, the step after its last, and its last tile's first step."""
+    chunk = tl.program_id(1).to(tl.int64)
+    first = chunk * L
+    end = tl.minimum(first + L, T)
+    return chunk, tl.num_programs(1).to(tl.int64), first, end, first + (end - 1 - first) // R * R
+
+
+@triton.jit
+def entering(state, chunk, chunks, m, width, inside, ENDS: tl.constexpr, COMPUTE: tl.constexpr, BLOCK: tl.constexpr):
+    """G and Y of the step after the chunk: zero, or what the carry between chunks left in `state` [2, chunks, M]."""
+    G = tl.zeros([BLOCK], COMPUTE)
+    Y = tl.zeros([BLOCK], COMPUTE)
+    if state is not None and not ENDS:
+        G = tl.load(state + (chunk * width + m), mask=inside, other=0)
+        Y = tl.load(state + ((chunks + chunk) * width + m), mask=inside, other=0)
+    return G, Y
+
+
+@triton.jit
+def leaving(state, chunk, chunks, m, width, inside, G, Y, G1, Y1):
+    """Write what a chunk makes of a zero state, and of G = 1 and no gradient of spikes, into `state` [4, chunks, M]."""
+    at = chunk * width + m
+    tl.store(state + at, G, mask=inside)
+    tl.store(state + (chunks * width + at), Y, mask=inside)
+    tl.store(state + (2 * chunks * width + at), G1, mask=inside)
+    tl.store(state + (3 * chunks * width + at), Y1, mask=inside)
+
+
+@triton.jit
+def back(G, Y, e, f, a, SYNAPSE: tl.constexpr):
+    """G_t and Y_t."""
+    G = e + f * G
+    Y = G + a * Y if SYNAPSE else G
+    return G, Y
+
+
+@triton.jit
+def total(sums, value, chunk, chunks):
+    """Write a program's sum of a learned scalar's gradient into `sums` [programs, chunks]."""
+    tl.store(sums + (tl.program_id(0).to(tl.int64) * chunks + chunk), tl.sum(value, axis=0))
