@@ -88,7 +88,7 @@ def claims(records: list[Record]) -> dict[str, str]:
         "| claim | published | measured | strongest opponent | verdict |\n| --- | ---: | ---: | ---: | --- |",
     ]
     for _, (f, *_) in found:
-        cells = (f.claimed, f.shown, f.fair.shown if f.fair else "—", f.verdict)
+        cells = (f.claimed, f.shown, f.strong.shown if f.strong else "—", f.verdict)
         lines.append(f"| [{f.claim.replace('_', '-')}](claims/{f.claim}.md) | {' | '.join(map(_cell, cells))} |")
     return {"claims.md": "\n".join(lines) + "\n"} | {
         f"claims/{fs[0].claim}.md": "\n".join(claim_page(f, c) for f in fs) for c, fs in found

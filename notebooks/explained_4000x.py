@@ -72,8 +72,8 @@ for r in sorted(found.results, key=lambda r: r.planned.case.T):
     print(f"T = {r.planned.case.T}: in all {whole} ({backend(r.planned.baseline)} over {backend(r.planned.candidate)})")
     for f in r.factors:
         print(f"  {backend(f.baseline):12} → {backend(f.subject):12} {f.shown}")
-    if r.fair:
-        print(f"  fair: {backend(r.fair.baseline)} over {backend(r.fair.subject)} {r.fair.shown}")
+    if r.strong:
+        print(f"  strong baseline: {backend(r.strong.baseline)} over {backend(r.strong.subject)} {r.strong.shown}")
 
 # %% [markdown]
 # Nearly all of the ratio is won before the neuron changes, with the same LIF and the same spikes: by a backward pass that
@@ -82,7 +82,7 @@ for r in sorted(found.results, key=lambda r: r.planned.case.T):
 
 # %%
 last = max((r for r in found.results if r.ratio and r.factors), key=lambda r: r.planned.case.T).planned
-published, fused, parallel = last.rungs[0], last.rungs[-2], last.rungs[-1]
+published, fused, parallel = last.steps[0], last.steps[-2], last.steps[-1]
 
 
 def of(subject: str) -> list:

@@ -46,25 +46,27 @@ class Number:
 
 @dataclass(frozen=True)
 class PlannedComparison:
-    """Subjects compared in blocks at one case; its own subject does not matter. `@fused` means our kernels on its device.
+    """Subjects that are to be compared in pairs at one case, fixed before anything is measured; the case's own subject does not matter.
 
-    The figure is baseline ÷ candidate, or candidate ÷ baseline where `more` is better; above 1 the candidate wins. With
-    `points` it is candidate − baseline, of shares, in percentage points; above 0 the candidate wins.
-    `fair` is a pair of the strongest that there is, see `strong`. `rungs` lead from the baseline to the candidate in
-    steps, each a factor of its own. `beside`: further subjects of its blocks, for another claim to use. `patient`
-    subjects, which are slow, take part in the first `few` blocks only; no verdict rests on them.
-    `met`: what is as published, `differs`: what is not. `scaled`: the published sizes or data are out of reach.
+    A subject may be written `@fused`, which means our kernel on the device of the case. The figure is the time of the
+    baseline over that of the candidate; where `more` of the metric is better it is candidate over baseline. Above 1 the
+    candidate wins. With `points` the metric is a share, and the figure is candidate − baseline in percentage points.
+    `strong` is a second pair, baseline and candidate, of the strongest subjects that there are; `strong_name` says which
+    kind of pair it is. `steps` lead from the baseline to the candidate, and each gives a factor of its own. `beside`
+    names further subjects of the same blocks, which another claim uses. `pairs` is how often the comparison is
+    repeated. The `slow` subjects take part in the first `slow_pairs` of them only, and no verdict rests on them.
+    `met` says what is as published and `differs` what is not. `scaled`: the published sizes or data are out of reach.
     """
 
     case: Case
     baseline: str
     candidate: str
-    fair: tuple[str, str] | None = None
-    rungs: tuple[str, ...] = ()
+    strong: tuple[str, str] | None = None
+    steps: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
-    blocks: int = FEWEST
-    patient: tuple[str, ...] = ()
-    few: int = 2
+    pairs: int = FEWEST
+    slow: tuple[str, ...] = ()
+    slow_pairs: int = 2
     metric: str = "latency"
     more: bool = False
     points: bool = False
@@ -79,19 +81,19 @@ class PlannedComparison:
 
         for part in ("baseline", "candidate"):
             object.__setattr__(self, part, named(getattr(self, part)))
-        for part in ("fair", "rungs", "beside", "patient"):
+        for part in ("strong", "steps", "beside", "slow"):
             value = getattr(self, part)
             object.__setattr__(self, part, None if value is None else tuple(map(named, value)))
 
     @property
     def subjects(self) -> list[str]:
         """Every subject once."""
-        return list(dict.fromkeys([self.baseline, *self.rungs, self.candidate, *(self.fair or ()), *self.beside]))
+        return list(dict.fromkeys([self.baseline, *self.steps, self.candidate, *(self.strong or ()), *self.beside]))
 
     @property
-    def strong(self) -> str:
-        """What the fair pair is: two kernels that are equally optimised, or only the best that there is of each today."""
-        fused = [parse_subject(s).backend in KERNELS.values() for s in self.fair or ()]
+    def strong_name(self) -> str:
+        """What the strong pair is called: a strong baseline if both are our fused kernels, else only the best of each today."""
+        fused = [parse_subject(s).backend in KERNELS.values() for s in self.strong or ()]
         return "strong baseline" if fused and all(fused) else "best of each today"
 
     def cases(self, block: int = 0, subjects: list[str] | None = None) -> list[Case]:
@@ -101,11 +103,11 @@ class PlannedComparison:
         return [_varied(self.case, s, seed) for s in named]
 
     def stages(self) -> list[tuple[list[str], int]]:
-        """Which subjects are wanted in how many blocks: all in the first few, then those that are not patient."""
-        if not self.patient:
-            return [(self.subjects, self.blocks)]
-        rest = [s for s in self.subjects if s not in self.patient]
-        return [(self.subjects, self.few), (rest, self.blocks)]
+        """Which subjects are measured in how many blocks: all of them in the first few, then those that are not slow."""
+        if not self.slow:
+            return [(self.subjects, self.pairs)]
+        rest = [s for s in self.subjects if s not in self.slow]
+        return [(self.subjects, self.slow_pairs), (rest, self.pairs)]
 
 
 @lru_cache(maxsize=4096)

@@ -106,11 +106,11 @@ def shown(ratio: stats.Ratio, points: bool = False) -> str:
 
 @dataclass(frozen=True)
 class Result:
-    """One planned comparison: its figure, the fair one, the factors of its rungs, and each subject's median."""
+    """One planned comparison: its figure, the strong one, the factors of its steps, and each subject's median."""
 
     planned: PlannedComparison
     ratio: stats.Ratio | None
-    fair: Factor | None
+    strong: Factor | None
     factors: tuple[Factor, ...]
     medians: dict[str, float]
     problem: str | None
@@ -132,7 +132,7 @@ class Result:
             "claimed": planned.claimed.text if planned.claimed else None,
             **_numbers(self.ratio),
             "points": planned.points,
-            "fair": self.fair.to_json() | {"name": planned.strong} if self.fair else {},
+            "fair": self.strong.to_json() | {"name": planned.strong_name} if self.strong else {},
             "factors": [f.to_json() for f in self.factors],
             "medians": self.medians,
             "met": planned.met,
@@ -154,7 +154,7 @@ class Assessment:
     verdict: Verdict
     setting: Setting | None
     reason: str
-    fair: Factor | None = None
+    strong: Factor | None = None
     results: tuple[Result, ...] = ()
     machine: str | None = None
     origin: str | None = None
@@ -175,9 +175,9 @@ class Assessment:
             "machine",
             "origin",
         )
-        fair = self.fair.to_json() if self.fair else {}
+        strong = self.strong.to_json() if self.strong else {}
         more = {"points": [r.to_json() for r in self.results], "growth": self.growth}
-        return {k: getattr(self, k) for k in names} | {"fair": fair} | more
+        return {k: getattr(self, k) for k in names} | {"fair": strong} | more
 
     @property
     def growth(self) -> list[dict[str, Any]]:
@@ -249,12 +249,12 @@ def result_of(planned: PlannedComparison, table: Table) -> Result:
         found = _ratio(planned, table, baseline, subject)
         return Factor(baseline, subject, found, planned.points) if found else None
 
-    steps = [factor(a, b) for a, b in zip(planned.rungs, planned.rungs[1:], strict=False)]
+    steps = [factor(a, b) for a, b in zip(planned.steps, planned.steps[1:], strict=False)]
     values = {s: list(table.values(planned.cases(0, [s])[0], planned.metric).values()) for s in planned.subjects}
     medians = {s: stats.median(found) for s, found in values.items() if found}
-    fair = factor(*planned.fair) if planned.fair else None
+    strong = factor(*planned.strong) if planned.strong else None
     ratio = _ratio(planned, table, planned.baseline, planned.candidate)
-    return Result(planned, ratio, fair, tuple(f for f in steps if f), medians, _problem(planned, table))
+    return Result(planned, ratio, strong, tuple(f for f in steps if f), medians, _problem(planned, table))
 
 
 def _ratio(planned: PlannedComparison, table: Table, baseline: str, subject: str) -> stats.Ratio | None:
@@ -333,7 +333,7 @@ def _of_comparison(name: str, claim: Claim, results: tuple[Result, ...], where: 
     reason = "; ".join(filter(None, [unknown(ratio, claimed, planned.points), _reason(claim, planned, setting)]))
     found = verdict(ratio, claimed, setting, planned.points)
     numbers = (claimed.text, ratio.estimate, *_bounds(ratio), ratio.n)
-    return Assessment(name, *numbers, found, setting, reason, head.fair, results, **where)
+    return Assessment(name, *numbers, found, setting, reason, head.strong, results, **where)
 
 
 def _of_statement(name: str, claim: Claim, s: Statement, values: list[float], where: dict[str, Any]) -> Assessment:

@@ -35,7 +35,7 @@ def timed(
         Case("lif", T=250, B=16 if cpu else 128, workload="network", network=network, mode=mode, device=device),
         baseline=BPTT,
         candidate=f"{neuron}{OPTIONS}@fused",
-        fair=(LIF, f"{neuron}{OPTIONS}@fused"),
+        strong=(LIF, f"{neuron}{OPTIONS}@fused"),
         beside=tuple(f"{n}{OPTIONS}@fused" for n in ("exodus", "slayer")),
         metric=metric,
         claimed=number,

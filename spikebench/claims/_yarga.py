@@ -22,7 +22,7 @@ PARALIF = (
 LONGEST_GRAPH = 8192  # steps that a CUDA graph is recorded for
 
 
-def rungs(device: str, T: int) -> tuple[str, ...]:
+def from_loop_to_fused(device: str, T: int) -> tuple[str, ...]:
     """From the published loop to a fused SPSN: a loop that does not index, compiled, on CUDA as a graph, fused."""
     graphed = (GRAPHED,) if device == "cuda" and T <= LONGEST_GRAPH else ()
     return (INDEXED, EAGER, COMPILED, *graphed, FUSED, "spsn@fused")
@@ -36,10 +36,10 @@ def shd(device: str, mode: Mode = "train", candidate: str = "spsn@fft") -> Plann
         Case("lif", T=steps, B=batch, workload="network", network="shd_spsn", mode=mode, device=device),
         baseline=INDEXED,
         candidate=candidate,
-        fair=(FUSED, candidate.replace("@fft", "@fused")),
-        rungs=rungs(device, steps) if mode == "train" else (),
+        strong=(FUSED, candidate.replace("@fft", "@fused")),
+        steps=from_loop_to_fused(device, steps) if mode == "train" else (),
         beside=("spsn@fft", "spsn[mode=gs]@fft", "spsn[mode=gs]@fused") if mode == "train" else (),
-        patient=(COMPILED,) if mode == "train" else (),  # compiled in each process anew
+        slow=(COMPILED,) if mode == "train" else (),  # compiled in each process anew
         scaled=cpu,
         met="network of four layers, the last of which does not fire; the authors' LIF, which takes x[t]; their FFT",
         differs="; ".join(

@@ -9,7 +9,7 @@ def _at(T: int, device: str) -> PlannedComparison:
         Case("lif", T=T, B=4, N=64, device=device),
         baseline="psn@eager",
         candidate="spsn@fft",
-        fair=("psn@fused", "spsn@fused"),
+        strong=("psn@fused", "spsn@fused"),
         scaled=device == "cpu",
         met="PSN, whose matrix over all steps costs T², against a neuron that has none",
         differs="; ".join(

@@ -11,8 +11,8 @@ def _at(N: int, device: str) -> PlannedComparison:
         Case("lif", T=500, B=16, N=N, workload="network", network="onm", device=device),
         baseline="lif@indexed",
         candidate="lif@fused",
-        fair=(_COMPILED, "lif@fused"),
-        rungs=("lif@indexed", "lif@eager", _COMPILED, *["lif@cudagraph"] * (device == "cuda"), "lif@fused"),
+        strong=(_COMPILED, "lif@fused"),
+        steps=("lif@indexed", "lif@eager", _COMPILED, *["lif@cudagraph"] * (device == "cuda"), "lif@fused"),
         scaled=device == "cpu",
         met="a linear layer and LIF, batch 16, 500 steps, forward and backward; a loop that takes x[t], as SpikingJelly's",
         differs="; ".join(

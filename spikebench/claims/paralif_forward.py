@@ -34,7 +34,7 @@ def _warm(T: int, device: Literal["cpu", "cuda"], claimed: Number) -> PlannedCom
         Case("lif", T=T, B=1, N=128, mode="inference", device=device),
         baseline=f"{_LIF}@indexed",
         candidate=f"{_PARALLEL}@fft",
-        fair=(f"{_LIF}@fused", f"{_PARALLEL}@fused"),
+        strong=(f"{_LIF}@fused", f"{_PARALLEL}@fused"),
         claimed=claimed,
         met=_MET,
         differs=f"warm calls, synchronised; {_DIFFERS}",

@@ -9,7 +9,7 @@ def _at(T: int, N: int, device: str) -> PlannedComparison:
         Case("lif", T=T, B=1, N=N, device=device),
         baseline="lif[decay=0.5,reset=hard]@eager",
         candidate="psn@eager",
-        fair=("lif[decay=0.5,reset=hard]@fused", "psn@fused"),
+        strong=("lif[decay=0.5,reset=hard]@fused", "psn@fused"),
         met=f"{T} steps and {N:,} neurons, two of their sizes; forward and backward of one layer",
         differs="whether their LIF was a loop in Python or a CuPy kernel was not read: here it is a loop",
     )

@@ -11,8 +11,8 @@ def _at(device: str) -> PlannedComparison:
         Case("lif", T=15, B=256, workload="network", network="psu_shd", device=device),
         baseline=f"{_LIF}@indexed",
         candidate=f"{_PSU}@eager",
-        fair=(f"{_LIF}@fused", "psu[threshold=0.3,matrices=authors]@fused"),
-        rungs=tuple(f"{_LIF}@{how}" for how in ("indexed", "eager", "fused")),
+        strong=(f"{_LIF}@fused", "psu[threshold=0.3,matrices=authors]@fused"),
+        steps=tuple(f"{_LIF}@{how}" for how in ("indexed", "eager", "fused")),
         met="15 steps, batch 256, 700-1024-1024-20 with BatchNorm and dropout 0.4, threshold 0.3, time constant 2, one "
         "training step; the two T×T products of their code",
         differs="events drawn like SHD's, without the loading of data; synchronised, theirs is not; their LIF was not read",

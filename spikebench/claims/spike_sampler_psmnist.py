@@ -12,8 +12,8 @@ def _at(device: str, B: int, width: int) -> PlannedComparison:
         Case("lif", T=784, B=B, workload="network", network=network, device=device),
         baseline="lif@indexed",
         candidate=_SAMPLER,
-        fair=("lif@fused", _SAMPLER),
-        rungs=("lif@indexed", "lif@eager", "lif@fused"),
+        strong=("lif@fused", _SAMPLER),
+        steps=("lif@indexed", "lif@eager", "lif@fused"),
         scaled=device == "cpu",
         met="784 steps, two blocks, state 64; LIF in the sampler's place, behind the same state space",
         differs="; ".join(

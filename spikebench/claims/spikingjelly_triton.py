@@ -16,7 +16,7 @@ def _at(T: int, device: str) -> PlannedComparison:
         Case("lif", T=T, B=64, device=device, **sizes),
         baseline=f"{_LIF}@indexed",
         candidate=f"{_LIF}@fused",
-        fair=(f"{_LIF}@eager", f"{_LIF}@fused"),
+        strong=(f"{_LIF}@eager", f"{_LIF}@fused"),
         claimed=_CLAIMED[T],
         scaled=cpu,
         met=f"{T} steps, batch 64, LIF with time constant 2, hard reset and a sigmoid of slope 4, forward and backward; a loop "

@@ -12,9 +12,9 @@ def _at(T: int, device: str) -> PlannedComparison:
         Case("lif", T=T, B=4, N=128, device=device),
         baseline=_yarga.INDEXED,
         candidate="spsn@fft",
-        fair=(_yarga.FUSED, "spsn@fused"),
-        rungs=_yarga.rungs(device, T),
-        patient=(_yarga.COMPILED,),  # compiled in each process anew
+        strong=(_yarga.FUSED, "spsn@fused"),
+        steps=_yarga.from_loop_to_fused(device, T),
+        slow=(_yarga.COMPILED,),  # compiled in each process anew
         scaled=device == "cpu",
         met="10,000 time steps; the authors' LIF, whose loop takes x[t]; their FFT" if T == 10000 else "both neurons",
         differs="one layer with B = 4, N = 128, sizes of our choice: the abstract gives the number of steps alone",

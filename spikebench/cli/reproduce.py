@@ -131,14 +131,14 @@ def _recorded(where: Path, session: "Session") -> list[Record]:
 
 
 def assessments_table(assessments: list[Assessment], named: dict[str, Claim]) -> None:
-    """One row per claim and origin: opponent, setting, pairs, the figure, the fair one, the verdict; then the reasons."""
+    """One row per claim and origin: opponent, setting, pairs, the figure, that of the strong baseline, the verdict; then the reasons."""
     rows: list[tuple[str, ...]] = []
     several = len({f.origin for f in assessments}) > 1
     for f in assessments:
         name = f.claim + (f" on {f.origin}" if several and f.origin else "")
-        fair = f"{f.fair.shown} ({f.head.planned.strong})" if f.fair and f.head else "—"
+        strong = f"{f.strong.shown} ({f.head.planned.strong_name})" if f.strong and f.head else "—"
         pairs = str(f.n) if f.n else "—"
-        rows.append((name, opponent(f, named[f.claim]), f.setting or "—", pairs, f.claimed, f.shown, fair, f.verdict))
+        rows.append((name, opponent(f, named[f.claim]), f.setting or "—", pairs, f.claimed, f.shown, strong, f.verdict))
     table(COLUMNS, rows)
     notes(f"{f.claim}: {f.reason}" for f in assessments if f.reason)
 

@@ -97,7 +97,7 @@ def published(device: str) -> Iterator[Block]:
     minute for in none.
     """
     for question in _questions("spsn_4000x", "spsn_shd_10x"):
-        for block in range(question.blocks):
+        for block in range(question.pairs):
             yield _block(question, device, slow=block == 0)
 
 
@@ -115,7 +115,7 @@ def kin(device: str) -> Iterator[Block]:
 
 
 def _block(question: PlannedComparison, device: str, slow: bool) -> Block:
-    needed = {question.baseline, question.candidate, *(question.fair or ())}
+    needed = {question.baseline, question.candidate, *(question.strong or ())}
     cases = [replace(c, device=device) for c in question.cases() if slow or c.subject in needed]
     metrics = (question.metric, "spike_rate") if question.metric == "latency" else (question.metric,)
     return Block(tuple(c for c in cases if first_call(c) < LONGEST), metrics, fewest=1)

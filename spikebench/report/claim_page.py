@@ -1,4 +1,4 @@
-"""A claim's page as Markdown: what was read, what was measured, the fair baseline, the factors, what is doubtful."""
+"""A claim's page as Markdown: what was read, what was measured, the strong baseline, the factors, what is doubtful."""
 
 import re
 from collections.abc import Iterator
@@ -52,9 +52,9 @@ def _measured(f: Assessment) -> Iterator[str]:
         w = f.head.planned
         yield f"Measured{where}: **{f.shown}** for {_code(w.candidate)} against {_code(w.baseline)}; {_case(f.head)}."
         yield f"Published: {f.claimed}."
-    if f.fair and f.head:
-        pair = f"{_code(f.fair.subject)} against {_code(f.fair.baseline)}"
-        yield f"Beside it, {f.head.planned.strong}: **{f.fair.shown}** ({pair})."
+    if f.strong and f.head:
+        pair = f"{_code(f.strong.subject)} against {_code(f.strong.baseline)}"
+        yield f"Beside it, {f.head.planned.strong_name}: **{f.strong.shown}** ({pair})."
 
 
 def _sentence(text: str) -> str:
@@ -71,14 +71,14 @@ def _results(f: Assessment) -> Iterator[str]:
     for r in f.results:
         w = r.planned
         claimed = w.claimed.text if w.claimed else f.claimed
-        fair = f"{r.fair.shown} ({w.strong})" if r.fair else "—"
+        strong = f"{r.strong.shown} ({w.strong_name})" if r.strong else "—"
         cells = [
             _case(r),
             _code(w.baseline),
             _code(w.candidate),
             claimed,
             r.shown,
-            fair,
+            strong,
             w.met or "—",
             w.differs or "—",
         ]

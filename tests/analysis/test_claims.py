@@ -28,7 +28,7 @@ from spikebench.report.claim_page import page
 
 HERE = Path(__file__).parents[2]
 LAYER = PlannedComparison(
-    Case("lif", T=8, B=2, N=4, device="cuda"), "lif@eager", "spsn@eager", fair=("lif@indexed", "spsn@eager")
+    Case("lif", T=8, B=2, N=4, device="cuda"), "lif@eager", "spsn@eager", strong=("lif@indexed", "spsn@eager")
 )
 ON_CPU = replace(LAYER, case=with_changes(LAYER.case, device="cpu"))
 
@@ -155,7 +155,7 @@ def test_nothing_is_joined_across_commits(tmp_path: Path) -> None:
 def test_the_fair_baseline_stands_beside() -> None:
     times = {"lif@eager": [12.0, 12.1], "spsn@eager": [1.0, 1.0], "lif@indexed": [2.0, 2.1]}
     found = assess("c", claim(), records(LAYER, times))
-    assert found.fair is not None and found.fair.ratio.estimate == pytest.approx(2.05, rel=0.01)
+    assert found.strong is not None and found.strong.ratio.estimate == pytest.approx(2.05, rel=0.01)
     row = found.to_json()
     assert {"claim", "claimed", "measured", "low", "high", "verdict", "reason", "fair"} <= row.keys()
     assert row["fair"]["baseline"] == "lif@indexed@eager".replace("@eager", "")
@@ -234,8 +234,8 @@ def test_claim_is_complete(name: str) -> None:
         if isinstance(question, PlannedComparison):
             number = question.claimed or c.claimed
             assert number is not None and number.value >= 1 and number.least <= number.value
-            assert question.blocks >= FEWEST and question.few >= 2
-            assert not {question.baseline, question.candidate, *(question.fair or ())} & set(question.patient)
+            assert question.pairs >= FEWEST and question.slow_pairs >= 2
+            assert not {question.baseline, question.candidate, *(question.strong or ())} & set(question.slow)
         else:
             assert c.claimed is None and len(question.cases()) >= FEWEST
         assert question.met and (question.differs or (c.known and not question.scaled))
@@ -268,10 +268,10 @@ def test_the_published_opponent_takes_one_step_after_the_other_by_index(name: st
 def test_a_strong_baseline_is_one_where_both_sides_are_fused() -> None:
     for name, c in claims.every():
         for w in (*c.full, *c.scaled):
-            if isinstance(w, PlannedComparison) and w.fair and w.strong == "strong baseline":
-                assert all(s.endswith(("@cpu", "@triton")) for s in w.fair), name
-    assert LAYER.strong == "best of each today"
-    assert replace(ON_CPU, fair=("lif@cpu", "spsn@cpu")).strong == "strong baseline"
+            if isinstance(w, PlannedComparison) and w.strong and w.strong_name == "strong baseline":
+                assert all(s.endswith(("@cpu", "@triton")) for s in w.strong), name
+    assert LAYER.strong_name == "best of each today"
+    assert replace(ON_CPU, strong=("lif@cpu", "spsn@cpu")).strong_name == "strong baseline"
 
 
 @pytest.mark.parametrize(

@@ -253,7 +253,7 @@ def claims() -> Printed:
             str(f.n) if f.n else "—",
             f.claimed,
             f.shown,
-            f"{f.fair.shown} ({f.head.planned.strong})" if f.fair and f.head else "—",
+            f"{f.strong.shown} ({f.head.planned.strong_name})" if f.strong and f.head else "—",
             f.verdict,
         ]
         for f in found
