@@ -165,7 +165,7 @@ class Claim:
     scaled: tuple[Question, ...] = ()
     full: tuple[Question, ...] = ()
     figure: str = ""
-    doubt: str = ""
+    caveat: str = ""
     device: Literal["cpu", "cuda", "any"] = "cuda"
     absent: str = ""
     budget: float = 60.0
@@ -178,7 +178,7 @@ class Claim:
 
     def facts(self) -> dict[str, Any]:
         """What was read, as JSON."""
-        names = "device read known absent paper sentence where setting hardware timed figure doubt".split()
+        names = "device read known absent paper sentence where setting hardware timed figure caveat".split()
         return {"claimed": self.text, **{k: getattr(self, k) for k in names}}
 
     def questions(self, full: bool) -> tuple[Question, ...]:

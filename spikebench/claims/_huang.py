@@ -11,7 +11,7 @@ PAPER = (
 )
 HARDWARE = "RTX 4090"
 LIF, DECOUPLED = "lif[decay=0.5]", "prf_lif[decay=0.5]"
-DOUBT = (
+CAVEAT = (
     "The text was read from a scan. As printed the decoupled neuron sums spikes without decay, which is another neuron; "
     "the corrected one, which equals LIF, is measured."
 )

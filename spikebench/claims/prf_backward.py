@@ -13,7 +13,7 @@ CLAIM = Claim(
     known=True,
     hardware=_huang.HARDWARE,
     timed="the backward pass in a profile",
-    doubt=_huang.DOUBT,
+    caveat=_huang.CAVEAT,
     scaled=(_huang.timed(784, "cpu", metric="backward"),),
     full=(_huang.timed(784, "cuda", metric="backward"),),
     budget=90.0,

@@ -16,7 +16,7 @@ CLAIM = Claim(
     known=False,
     hardware=_huang.HARDWARE,
     timed="a training iteration",
-    doubt=_huang.DOUBT,
+    caveat=_huang.CAVEAT,
     scaled=(_huang.timed(1024, "cpu", met=_MET),),
     full=tuple(_huang.timed(T, "cuda", claimed=number, met=_MET) for T, number in _CLAIMED.items()),
     budget=90.0,

@@ -18,7 +18,7 @@ CLAIM = replace(
     paper=_bauer.PAPER,
     sentence="SLAYER, however, does not take into account the neuron reset mechanism while computing the gradients",
     setting="any; here one layer in float64, against the gradient of EXODUS for the same spikes",
-    doubt="SLAYER stands in the form that these authors compare, with the kernels of a leaky integrator.",
+    caveat="SLAYER stands in the form that these authors compare, with the kernels of a leaky integrator.",
     scaled=(
         Statement(_CASES, "gradient", "difference", at_least=1e-2, given="equal_spikes", met="one layer in float64"),
     ),

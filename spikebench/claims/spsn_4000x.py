@@ -32,7 +32,7 @@ CLAIM = Claim(
     known=False,
     hardware="GPU; the model is not stated in what was read",
     timed="training; whether an epoch, a step or a layer is not known",
-    doubt="Neither public repository of the authors has a script for this figure. Their public LIF loops over x[:, t], "
+    caveat="Neither public repository of the authors has a script for this figure. Their public LIF loops over x[:, t], "
     "whose autograd backward makes a full-size tensor of zeros at each step, so that its time grows as T²; whether "
     "the figure was measured with that loop was not read.",
     scaled=tuple(_at(T, "cpu") for T in _LENGTHS),

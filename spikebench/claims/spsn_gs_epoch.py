@@ -10,7 +10,7 @@ CLAIM = replace(
     _EPOCH,
     sentence="Training time of an epoch of SHD: LIF 252.29 s, SPSN-GS 6.81 s",
     claimed=Number("37.1x", 252.29 / 6.81),
-    doubt="The abstract says 10 times.",
+    caveat="The abstract says 10 times.",
     scaled=(_yarga.shd("cpu", candidate="spsn[mode=gs]@fft"),),
     full=(_yarga.shd("cuda", candidate="spsn[mode=gs]@fft"),),
     value=51,

@@ -1,4 +1,4 @@
-"""A claim's page as Markdown: what was read, what was measured, the strong baseline, the factors, what is doubtful."""
+"""A claim's page as Markdown: what was read, what was measured, the strong baseline, the factors, caveats."""
 
 import re
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def _head(f: Assessment, c: Claim) -> Iterator[str]:
     yield f"{c.paper}; {c.where} ({READ[c.read]})."
     yield ""
     facts = {"Figure": c.figure, "Claimed": c.text, "Setting": c.setting, "Hardware": c.hardware, "Timed": c.timed}
-    for name, value in (facts | {"Doubtful": c.doubt}).items():
+    for name, value in (facts | {"Caveat": c.caveat}).items():
         if value:
             yield f"- {name}: {value}"
     yield ""

@@ -313,7 +313,7 @@ def test_page_has_what_was_read_and_what_was_measured() -> None:
     first = text.splitlines()[2]
     assert first.startswith("Measured on m@") and "for `spsn@fft` against `lif@indexed`; train, T = 10,000" in first
     assert text.index("**Verdict: not testable here.**") > text.index(first)
-    for part in (c.sentence, c.hardware, c.doubt, "- As published: ", "- Not as published: one layer with B = 4"):
+    for part in (c.sentence, c.hardware, c.caveat, "- As published: ", "- Not as published: one layer with B = 4"):
         assert part in text
     assert "| `lif@indexed` | `lif@eager` | 2.00x [2.00, 2.00], n=5 |" in text
     assert "strong baseline: **" in text
