@@ -14,7 +14,7 @@ from mkdocs.structure.files import File, Files
 
 import spikebench
 from spikebench import claim, registry, units
-from spikebench.analysis import assessment, floor, stats
+from spikebench.analysis import assessment, bound, stats
 from spikebench.records import store
 from spikebench.records.record import Record
 from spikebench.report import rows as report_rows
@@ -33,7 +33,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     records = store.load(RESULTS / "quick.jsonl")
     made = {f"neurons/{name}.md": "\n".join(neuron(name, records)) for name in registry.names("neurons")}
     made |= claims(store.load(ROOT / "results" / "*" / "claims.jsonl"))
-    made["floor.md"] = "\n".join(floors(store.load(XEON / "floor.jsonl")))
+    made["bound.md"] = "\n".join(bounds(store.load(XEON / "floor.jsonl")))
     made["trainings.md"] = "\n".join(trainings())
     made["cli.md"] = "\n".join(commands(typer.main.get_command(app)))
     made["api.md"] = "\n".join(names())
@@ -95,15 +95,15 @@ def claims(records: list[Record]) -> dict[str, str]:
     }
 
 
-def floors(records: list[Record]) -> Iterator[str]:
+def bounds(records: list[Record]) -> Iterator[str]:
     """How far the fused kernels are from a copy of their input, from the committed records."""
     where = records[0].environment
-    yield "# Distance to the floor\n\nA training step of our fused CPU kernels, set against `out.copy_(x)` of its input into a tensor that is there already, in the same"
-    yield "process on the same threads. `x copy` divides by copies that follow one another; `fraction of floor` is the share of the copy"
+    yield "# Distance to the bandwidth bound\n\nA training step of our fused CPU kernels, set against `out.copy_(x)` of its input into a tensor that is there already, in the same"
+    yield "process on the same threads. `x copy` divides by copies that follow one another; `fraction of bound` is the share of the copy"
     yield "bandwidth at which the bytes move that the algorithm must move ([why the two differ](method.md#what-is-in-the-timed-region)). Peak memory is that of one step,"
     yield "over the bytes of the input. Ratios of medians of fresh processes with 95 % t intervals on the logs;"
     yield f"{where['cpu']}, {where['threads']} threads, PyTorch {where['versions']['torch']}. `spikebench show --floor FILES` prints it of yours.\n"
-    rows = floor.floor_rows(records)
+    rows = bound.bound_rows(records)
     yield f"| {' | '.join(rows[0])} |\n|{' --- |' * len(rows[0])}"
     for row in rows:
         yield f"| {' | '.join(f'`{v}`' if k == 'subject' else _cell(v) for k, v in row.items())} |"

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from spikebench import claim, units
 from spikebench.analysis import assessment, paired, stats
-from spikebench.analysis.growth import growth_rows
+from spikebench.analysis.scaling import scaling_rows
 from spikebench.cases.case import with_changes
 from spikebench.records import store
 
@@ -36,7 +36,7 @@ print(f"{said.paper}; {said.where}. Hardware: {said.hardware}.")
 
 # %%
 records = store.load(RESULTS / "growth.jsonl")
-for row in growth_rows(records):
+for row in scaling_rows(records):
     print(
         f"{row['subject']:14} B={row['B']:<3} N={row['N']:<4} bT/a = {row['bT/a']:28} exponent {row['scaling exponent']}"
     )

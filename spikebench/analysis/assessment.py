@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from spikebench import units
 from spikebench.analysis import stats
-from spikebench.analysis.growth import growth_rows
 from spikebench.analysis.paired import by_origin, compared
 from spikebench.analysis.pairs import WIDEST
+from spikebench.analysis.scaling import scaling_rows
 from spikebench.cases.case import LATER_FIELDS, Case
 from spikebench.claim import Claim, Number, PlannedComparison, Question, Statement
 from spikebench.records.record import FEWEST, Record
@@ -176,13 +176,13 @@ class Assessment:
             "origin",
         )
         strong = self.strong.to_json() if self.strong else {}
-        more = {"points": [r.to_json() for r in self.results], "growth": self.growth}
+        more = {"points": [r.to_json() for r in self.results], "growth": self.scaling}
         return {k: getattr(self, k) for k in names} | {"fair": strong} | more
 
     @property
-    def growth(self) -> list[dict[str, Any]]:
+    def scaling(self) -> list[dict[str, Any]]:
         """The fit t = a·T + b·T² of each subject that was measured as a layer at more than one length."""
-        return growth_rows([r for r in self.records if r.case["workload"] == "layer"])
+        return scaling_rows([r for r in self.records if r.case["workload"] == "layer"])
 
     @property
     def head(self) -> Result | None:

@@ -1,4 +1,4 @@
-"""Statistics: medians of processes, ratios with intervals, verdicts, many cases, growth in T. The process is replicated."""
+"""Statistics: medians of processes, ratios with intervals, verdicts, many cases, scaling with T. The process is replicated."""
 
 import math
 import statistics
@@ -148,7 +148,7 @@ def over_cases(
 
 
 @dataclass(frozen=True)
-class Growth:
+class ScalingFit:
     """t = a·T + b·T²: coefficients in s and 95 % intervals; `curvature` is b·T/a at the largest T, with its interval."""
 
     a: float
@@ -161,7 +161,7 @@ class Growth:
     n: int
 
 
-def growth(T: Sequence[float], seconds: Sequence[float]) -> Growth:
+def scaling_fit(T: Sequence[float], seconds: Sequence[float]) -> ScalingFit:
     """Least squares of t = a·T + b·T² with relative errors (weights 1/t²), one point per process.
 
     Raises ValueError below 3 points or 2 distinct T.
@@ -171,7 +171,7 @@ def growth(T: Sequence[float], seconds: Sequence[float]) -> Growth:
     steps, times = np.asarray(T, float), np.asarray(seconds, float)
     distinct = np.unique(steps)
     if len(steps) < 3 or len(distinct) < 2:
-        raise ValueError("a growth fit needs at least 3 processes at 2 lengths")
+        raise ValueError("a scaling fit needs at least 3 processes at 2 lengths")
     design = np.stack([steps / times, steps**2 / times], axis=1)
     scale = np.linalg.norm(design, axis=0)
     coefficients, *_ = np.linalg.lstsq(design / scale, np.ones_like(times), rcond=None)
@@ -189,4 +189,4 @@ def growth(T: Sequence[float], seconds: Sequence[float]) -> Growth:
         max(0.0, errors[1] ** 2 / a**2 + b**2 * errors[0] ** 2 / a**4 - 2 * b * cross / a**3)
     )
     interval = (curvature - t * spread, curvature + t * spread)
-    return Growth(a, b, b - t * float(errors[1]), b + t * float(errors[1]), curvature, *interval, len(times))
+    return ScalingFit(a, b, b - t * float(errors[1]), b + t * float(errors[1]), curvature, *interval, len(times))

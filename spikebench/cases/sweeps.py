@@ -40,7 +40,7 @@ def field() -> tuple[str, ...]:
 def quick() -> list[Case]:
     """LIF and SPSN at T = 100, 1000 and 10,000, B = 4, N = 128, training; about two minutes on two cores.
 
-    Without lif@compiled, each of whose processes compiles for ten seconds (`length` and `growth` have it); the slower
+    Without lif@compiled, each of whose processes compiles for ten seconds (sweeps `length` and `growth` have it); the slower
     forms of SPSN stop at T = 1000.
     """
     subjects = [s for s in (*LIF, *SPSN) if "@compiled" not in s]
@@ -57,7 +57,7 @@ def length() -> list[Case]:
 def growth() -> list[Case]:
     """The fit t = a·T + b·T² for the backends of LIF, T from 500 to 10,000, training.
 
-    B = 16, N = 512: there no length fits the caches, whose limits would look like growth. The indexed loop, whose
+    B = 16, N = 512: there no length fits the caches, whose limits would look like scaling with T. The indexed loop, whose
     backward pass moves T²·B·N numbers, is measured at B = 4, N = 128, and the eager loop there too.
     """
     lengths = [500, 1000, 2000, 5000, 10000]
@@ -66,7 +66,7 @@ def growth() -> list[Case]:
 
 
 def floor() -> list[Case]:
-    """Our fused kernels of neurons with a recurrence against the copy floor, at two large sizes, training; `show --floor`."""
+    """Our fused kernels of neurons with a recurrence against the bandwidth bound, at two large sizes, training; `show --floor`."""
     fused = ("lif@cpu", "lif@cpu[plan=recompute]", "spsn@cpu", "psu@cpu", "exodus@cpu", "slayer@cpu")
     return grid(fused, T=[1000], B=[32], N=[512]) + grid(fused, T=[10000], B=[4], N=[512])
 

@@ -106,10 +106,10 @@ def show(
     """Show recorded results."""
     records = _load(files)
     if growth or floor:
-        from spikebench.analysis.floor import floor_rows
-        from spikebench.analysis.growth import growth_rows
+        from spikebench.analysis.bound import bound_rows
+        from spikebench.analysis.scaling import scaling_rows
 
-        rows = growth_rows(records) if growth else floor_rows(records)
+        rows = scaling_rows(records) if growth else bound_rows(records)
         if not rows:
             needs = "latencies of a subject at 2 or more T" if growth else "cases with the metrics latency and copy"
             raise Problem(f"nothing to show in {', '.join(files)}: it takes {needs}; {len(records)} records are there")

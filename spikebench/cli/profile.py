@@ -137,6 +137,6 @@ def show(made: Any) -> None:
             say()
             say(left_out.replace("`", ""))
         say()
-        table(verdict.GROWTH_COLUMNS, verdict.growth_rows(made))
+        table(verdict.SCALING_COLUMNS, verdict.scaling_rows(made))
     say()
     say(verdict.headline(made).replace("**", ""))

@@ -111,8 +111,8 @@ def _lines() -> Report:
 
 
 def records_table(records: list[Record]) -> None:
-    """One row per record: medians with their spread, the distance to the copy floor, spikes, memory, status."""
-    floor = ("fraction of floor",) if any(_samples(r, "bandwidth") for r in records) else ()
+    """One row per record: medians with their spread, the distance to the bandwidth bound, spikes, memory, status."""
+    floor = ("fraction of bound",) if any(_samples(r, "bandwidth") for r in records) else ()
     columns = ("subject", "mode", "T", "B", "N", "time", "spread", "x copy", *floor, "memory", "rate", "compile")
     table((*columns, "status"), [_cells(r, bool(floor)) for r in records])
     reasons = {f"{r.case['subject']} T={r.case['T']}: {r.status}: {r.reason}" for r in records if r.status != "ok"}

@@ -1,4 +1,4 @@
-"""Floor: time of an in-place copy of the input into a preallocated tensor, same process, same threads."""
+"""Bandwidth bound: time of an in-place copy of the input into a preallocated tensor, same process, same threads."""
 
 from spikebench.metric import Running, copying
 

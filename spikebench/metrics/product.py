@@ -1,4 +1,4 @@
-"""Share of the rate of a matrix product at which a launch does the operations of its own products; 1 is the floor."""
+"""Share of the rate of a matrix product at which a launch does the operations of its own products; 1 is the bound."""
 
 import torch
 

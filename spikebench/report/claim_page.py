@@ -13,7 +13,7 @@ READ |= {"secondary": "read in another paper or a summary, not in the paper itse
 
 def page(f: Assessment, c: Claim) -> str:
     """The page of an assessment; it ends with a newline."""
-    return "\n".join([*_head(f, c), *_results(f), *_growth(f), *_subjects(f), ""]).rstrip() + "\n"
+    return "\n".join([*_head(f, c), *_results(f), *_scaling(f), *_subjects(f), ""]).rstrip() + "\n"
 
 
 def _head(f: Assessment, c: Claim) -> Iterator[str]:
@@ -101,10 +101,10 @@ def _factors(r: Result) -> Iterator[str]:
     yield ""
 
 
-def _growth(f: Assessment) -> Iterator[str]:
-    if not (rows := f.growth):
+def _scaling(f: Assessment) -> Iterator[str]:
+    if not (rows := f.scaling):
         return
-    yield "## Growth: t = a·T + b·T²"
+    yield "## Scaling with T: t = a·T + b·T²"
     yield ""
     yield f"| {' | '.join(rows[0])} |"
     yield f"|{' --- |' * len(rows[0])}"

@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 
 from spikebench import units
 from spikebench.analysis import noise, paired
-from spikebench.analysis.growth import growth_rows
+from spikebench.analysis.scaling import scaling_rows
 from spikebench.errors import Problem
 from spikebench.records import store
 from spikebench.records.origin import apart, by_origin
@@ -112,7 +112,7 @@ def _sections(records: Sequence[Record], baseline: str | None) -> tuple[list[dic
                 "count": len(part),
                 "verdicts": verdicts(part, baseline),
                 "claims": _claims(part),
-                "growth": growth_rows([r for r in part if r.case["workload"] == "layer"]),
+                "growth": scaling_rows([r for r in part if r.case["workload"] == "layer"]),
                 "trainings": rows.trainings(part),
                 "figures": figures,
             }

@@ -106,7 +106,7 @@ def page(profile: "Profile") -> str:
     """The one-page verdict in Markdown."""
     parts = [f"# {short(profile.subject)}", headline(profile), _called(profile), _checks(profile)]
     if profile.comparisons:
-        parts += [_times(profile), left_out(profile), _growth(profile), _memory(profile)]
+        parts += [_times(profile), left_out(profile), _scaling(profile), _memory(profile)]
     parts += [_trace(profile), _rests_on(profile)]
     return "\n\n".join(filter(None, parts)) + "\n"
 
@@ -207,7 +207,7 @@ def left_out(profile: "Profile") -> str:
     return f"The budget of {budget:g} s left out: {text}. At most some {more:.0f} s more would add them: `--budget {enough}s`."
 
 
-def growth_rows(profile: "Profile") -> list[tuple[str, ...]]:
+def scaling_rows(profile: "Profile") -> list[tuple[str, ...]]:
     """Scaling exponents as text."""
     return [(short(of["subject"]), of["mode"], f"{s.T[0]}…{s.T[1]}", str(s)) for of, s in exponents(profile.records)]
 
@@ -217,11 +217,11 @@ def exponents(records: Iterable[Record]) -> list[tuple[dict[str, Any], Scaling]]
     return [(of[0].case, s) for of, s in scalings(records)]
 
 
-GROWTH_COLUMNS = ("subject", "mode", "between T", "time grows as T to the power")
+SCALING_COLUMNS = ("subject", "mode", "between T", "time grows as T to the power")
 
 
-def _growth(profile: "Profile") -> str:
-    return "## Growth\n\n" + table(GROWTH_COLUMNS, growth_rows(profile))
+def _scaling(profile: "Profile") -> str:
+    return "## Scaling with T\n\n" + table(SCALING_COLUMNS, scaling_rows(profile))
 
 
 def _memory(profile: "Profile") -> str:

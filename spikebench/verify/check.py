@@ -24,7 +24,7 @@ from spikebench.verify.gate import Probe, compare, gate
 from spikebench.workloads.layer import build, calibrate, spikes_of
 
 T, B, N = 24, 3, 8
-LENGTHS = (64, 512)  # between which growth is measured
+LENGTHS = (64, 512)  # between which scaling is measured
 GROWING = ("operations", "graph")
 
 
@@ -355,7 +355,7 @@ def measure_facts(s: Specimen) -> dict[str, Any]:
     alone_neuron = definition_of(s.make(n=1))
     if isinstance(alone_neuron, SteppedNeuron) and (reset := measured_reset(alone_neuron)):
         found["reset_kind"] = reset
-    return found | growth_facts(s)
+    return found | scaling_facts(s)
 
 
 class _Counting(TorchDispatchMode):
@@ -368,7 +368,7 @@ class _Counting(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def growth_facts(s: Specimen) -> dict[str, str]:
+def scaling_facts(s: Specimen) -> dict[str, str]:
     """How the operations of a forward pass, and the bytes that its graph keeps, grow from T = 64 to 512.
 
     What our kernels do inside one operation is not seen, so backends say nothing of this; nor does a module of one length.

@@ -177,7 +177,7 @@ def test_growth_finds_the_quadratic_term_or_its_absence(quadratic: float) -> Non
     steps = np.repeat([500, 1000, 2000, 5000, 10000], 3)
     for _ in range(DRAWS):
         t = (1e-4 * steps + quadratic * steps.astype(float) ** 2) * np.exp(generator.normal(0, 0.03, len(steps)))
-        fit = stats.growth(list(steps), list(t))
+        fit = stats.scaling_fit(list(steps), list(t))
         excluded += fit.b_low > 0 or fit.b_high < 0
         if quadratic:
             assert fit.curvature == pytest.approx(5.0, rel=0.5)
@@ -186,7 +186,7 @@ def test_growth_finds_the_quadratic_term_or_its_absence(quadratic: float) -> Non
 
 def test_growth_needs_three_points_at_two_lengths() -> None:
     with pytest.raises(ValueError, match="at least 3"):
-        stats.growth([1, 2], [1, 2])
+        stats.scaling_fit([1, 2], [1, 2])
 
 
 def record(case: str, seconds: float, repeat: int = 0, run: str = "r", **environment: object) -> Record:

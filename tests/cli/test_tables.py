@@ -224,11 +224,11 @@ def profiled() -> Printed:
     made = Profile(NASTY[0], checks=CHECKS, records=records, comparisons=comparisons())
     checks = [[c["check"], "passed" if c["passed"] else "FAILED", c["detail"]] for c in CHECKS]
     times = [list(verdict.time_row(c)) for c in made.comparisons]
-    growth = [list(row) for row in verdict.growth_rows(made)]
+    growth = [list(row) for row in verdict.scaling_rows(made)]
     return lambda: profile_command.show(made), [
         (("check", "result", "detail"), checks),
         (verdict.TIME_COLUMNS, times),
-        (verdict.GROWTH_COLUMNS, growth),
+        (verdict.SCALING_COLUMNS, growth),
     ]
 
 

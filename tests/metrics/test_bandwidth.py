@@ -82,10 +82,10 @@ def recorded(share: list[float] | None) -> list[Record]:
 def test_the_column_stands_where_a_record_has_it() -> None:
     with stdout().capture() as shown:
         records_table(recorded([0.25, 0.75, 0.5]))
-    assert "fraction of floor" in shown.get() and "0.500" in shown.get()
+    assert "fraction of bound" in shown.get() and "0.500" in shown.get()
     with stdout().capture() as shown:
         records_table(recorded(None))
-    assert "fraction of floor" not in shown.get()
+    assert "fraction of bound" not in shown.get()
 
 
 def test_roofline(tmp_path: Path) -> None:

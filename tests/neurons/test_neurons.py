@@ -21,7 +21,7 @@ from spikebench.loading import foreign
 from spikebench.loading.subject import definition, definition_of, load
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
 from spikebench.numerics.surrogate import Surrogate, derivative
-from spikebench.verify.check import Specimen, growth_facts
+from spikebench.verify.check import Specimen, scaling_facts
 
 T, B, N = 48, 3, 5
 RELATIVE = 1e-12
@@ -372,9 +372,9 @@ def test_silence_gives_finite_output_and_nan_never_spikes(name: str) -> None:
 )
 def test_growth_with_time_is_counted(name: str, operations: str, graph: str) -> None:
     """A loop has operations per step; a window and a matrix over time have none, and the matrix outgrows the input."""
-    found = growth_facts(Specimen(parse_subject(name)))
+    found = scaling_facts(Specimen(parse_subject(name)))
     assert found == {"operations": operations, "graph": graph}
-    assert growth_facts(Specimen(parse_subject(f"{name}@cpu"))) == {}
+    assert scaling_facts(Specimen(parse_subject(f"{name}@cpu"))) == {}
 
 
 @pytest.mark.parametrize(("name", "variant"), [("ipsu", "braincog"), ("ipsu", "fpt")])

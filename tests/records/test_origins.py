@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from spikebench import units
-from spikebench.analysis import difference, floor, growth, noise, paired
+from spikebench.analysis import bound, difference, noise, paired, scaling
 from spikebench.analysis.comparison import judge, together
 from spikebench.cases.case import Case, with_changes
 from spikebench.cli.tables import comparison_table
@@ -71,8 +71,8 @@ def plain(rows: Iterable[dict[str, Any]]) -> list[str]:
 
 TABLES: dict[str, Callable[[list[Record]], list[dict[str, Any]]]] = {
     "verdicts": report.verdicts,
-    "growth": lambda records: growth.growth_rows([r for r in records if r.case["workload"] == "layer"]),
-    "floor": floor.floor_rows,
+    "growth": lambda records: scaling.scaling_rows([r for r in records if r.case["workload"] == "layer"]),
+    "floor": bound.bound_rows,
     "trainings": report_rows.trainings,
     "export": lambda records: [
         {"name": f.name.partition(" on ")[0], "f": (f.metric, f.value, f.low, f.high, f.processes)}
@@ -268,8 +268,8 @@ def test_an_exponent_is_the_same_everywhere() -> None:
     made = a_profile()
     found = {of[0].case["subject"]: str(s) for of, s in paired.scalings(made.records)}
     assert len(found) == 3 and all("[" in text and text.endswith("n=5") for text in found.values())
-    assert {row[0]: row[3] for row in verdict.growth_rows(made)} == found
-    assert {row["subject"]: row["scaling exponent"] for row in growth.growth_rows(made.records)} == found
+    assert {row[0]: row[3] for row in verdict.scaling_rows(made)} == found
+    assert {row["subject"]: row["scaling exponent"] for row in scaling.scaling_rows(made.records)} == found
     page = html.unescape(report.page(made.records))
     assert all(text in page for text in found.values())
     with style.applied():

@@ -16,7 +16,7 @@ from spikebench.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
-MADE = {f"{name}.md" for name in ("claims", "trainings", "floor", "measured", "history", "cli", "api")} | {
+MADE = {f"{name}.md" for name in ("claims", "trainings", "bound", "measured", "history", "cli", "api")} | {
     f"notebooks/{p.stem}.md" for p in (ROOT / "notebooks").glob("*.py")
 }
 MADE |= {f"{kind}/{name}.md" for kind in ("neurons", "claims") for name in registry.names(kind)}

@@ -1,4 +1,4 @@
-"""How far a subject is from the copy floor, from recorded processes: each has its own copy, the process is replicated."""
+"""How far a subject is from the bandwidth bound, from recorded processes: each has its own copy, the process is replicated."""
 
 from collections import defaultdict
 from typing import Any
@@ -11,7 +11,7 @@ from spikebench.records.record import Record
 _BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 
 
-def floor_rows(records: list[Record]) -> list[dict[str, Any]]:
+def bound_rows(records: list[Record]) -> list[dict[str, Any]]:
     """One row per case and origin: time ÷ copy, share of the copy bandwidth, and peak memory ÷ input, with 95 % t intervals on the logs."""
     groups: dict[tuple[Origin, str], list[Record]] = defaultdict(list)
     for r in records:
@@ -31,7 +31,7 @@ def _row(group: list[Record]) -> dict[str, Any]:
         "time": units.show(stats.median(times), "s"),
         "copy": units.show(stats.median(copies), "s"),
         "x copy": _shown(alone, copies),
-        "fraction of floor": _shown(_medians(group, "bandwidth"), [1.0] * len(group)),
+        "fraction of bound": _shown(_medians(group, "bandwidth"), [1.0] * len(group)),
         "memory / input": _shown(_medians(group, "peak_memory"), [float(size)] * len(group)),
     }
 

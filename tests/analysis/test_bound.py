@@ -1,9 +1,9 @@
-"""The distance to the copy floor is that of paired processes, with the interval of their logs."""
+"""The distance to the bandwidth bound is that of paired processes, with the interval of their logs."""
 
 import math
 import statistics
 
-from spikebench.analysis.floor import floor_rows
+from spikebench.analysis.bound import bound_rows
 from spikebench.cases.case import Case
 from spikebench.records.record import Measurement, Record
 
@@ -18,15 +18,15 @@ def process(time: float, copy: float | None, status: str = "ok") -> Record:
 
 
 def test_ratios_are_taken_within_processes() -> None:
-    (row,) = floor_rows([process(t, c) for t, c in zip(TIMES, COPIES, strict=True)] + [process(900.0, 1.0, "failed")])
+    (row,) = bound_rows([process(t, c) for t, c in zip(TIMES, COPIES, strict=True)] + [process(900.0, 1.0, "failed")])
     logs = [math.log(t / c) for t, c in zip(TIMES, COPIES, strict=True)]
     half = 4.302653 * statistics.stdev(logs) / math.sqrt(3)
     low, high = (math.exp(statistics.fmean(logs) + s * half) for s in (-1, 1))
     assert row["x copy"] == f"{math.exp(statistics.fmean(logs)):.2f}x [{low:.2f}, {high:.2f}], n=3"
     assert row["memory / input"] == "3.00x [3.00, 3.00], n=3"
-    assert row["fraction of floor"] == "—"
+    assert row["fraction of bound"] == "—"
 
 
 def test_a_process_without_a_copy_gives_no_ratio() -> None:
-    (row,) = floor_rows([process(4.0, 1.0), process(5.0, None)])
+    (row,) = bound_rows([process(4.0, 1.0), process(5.0, None)])
     assert row["x copy"] == "—"
