@@ -3,7 +3,7 @@
 from spikebench.cases.case import Case
 from spikebench.claim import Claim, Number, PlannedComparison
 
-_SAMPLER = "spikebench.p_spikessm:GeluSampler[ssm=dplr,state=64]"
+_SAMPLER = "gelu_sampler[ssm=dplr,state=64]@fft"
 
 
 def _at(device: str, B: int, width: int) -> PlannedComparison:

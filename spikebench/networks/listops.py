@@ -5,13 +5,13 @@ from typing import Any
 from torch import Generator, Tensor, nn
 
 from spikebench.network import MakeNeuron, tokens
-from spikebench.p_spikessm import PSpikeSSM
+from spikebench.networks._p_spikessm import PSpikeSSM
 
 SOURCE = (
     "arXiv 2406.02923 and NeuroCompLab-psu/PSpikeSSMs at 8f7a954, configs/experiment/lra/pSpikeSSM-listops.yaml; the SSM is"
     " causal here, two-sided there; T is the longest sequence, CHANNELS the tokens of the task listops"
 )
-NEURON = "spikebench.p_spikessm:GeluSampler[ssm=dplr,state=16]"
+NEURON = "gelu_sampler[ssm=dplr,state=16]@fft"
 T = 2000
 B = 32
 WIDTH = 128

@@ -5,13 +5,13 @@ from typing import Any
 from torch import Generator, Tensor, nn
 
 from spikebench.network import MakeNeuron, normal
-from spikebench.p_spikessm import PSpikeSSM
+from spikebench.networks._p_spikessm import PSpikeSSM
 
 SOURCE = (
     "arXiv 2406.02923 and NeuroCompLab-psu/PSpikeSSMs at 8f7a954, configs/experiment/lra/pSpikeSSM-pathfinder.yaml; the SSM is"
     " causal here, two-sided there; T is 32 · 32 pixels; there each channel has its own A and B, here a layer shares them"
 )
-NEURON = "spikebench.p_spikessm:GeluSampler[ssm=dplr,state=64]"
+NEURON = "gelu_sampler[ssm=dplr,state=64]@fft"
 T = 1024
 B = 100
 WIDTH = 256

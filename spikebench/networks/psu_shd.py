@@ -3,7 +3,7 @@
 from torch import Generator, Tensor, nn
 
 from spikebench.network import MakeNeuron, events
-from spikebench.stsc import FilteredClassifier
+from spikebench.networks._stsc import FilteredClassifier
 
 SOURCE = (
     "Brain-Cog-Lab/PSU at 89fd724, main4shd.py and SHD_SNN in braincog/model_zoo/fc_snn.py: each recording in 15 equal"

@@ -5,13 +5,13 @@ from typing import Any
 from torch import Generator, Tensor, nn
 
 from spikebench.network import MakeNeuron, tokens
-from spikebench.p_spikessm import PSpikeSSM
+from spikebench.networks._p_spikessm import PSpikeSSM
 
 SOURCE = (
     "arXiv 2406.02923 and NeuroCompLab-psu/PSpikeSSMs at 8f7a954, configs/experiment/lra/pSpikeSSM-imdb.yaml; the SSM is"
     " causal here, two-sided there; CHANNELS is assumed: 128 characters and one for all others"
 )
-NEURON = "spikebench.p_spikessm:GeluSampler[ssm=dplr,state=16]"
+NEURON = "gelu_sampler[ssm=dplr,state=16]@fft"
 T = 4096
 B = 32
 WIDTH = 128

@@ -14,9 +14,9 @@ from spikebench import task as tasks
 from spikebench.errors import Problem
 from spikebench.host.clock import Clock, CpuClock
 from spikebench.network import LOSSES, Classifier, MakeNeuron, Readout, Weights
+from spikebench.networks._p_spikessm import Norm, PSpikeSSM
+from spikebench.networks._stsc import FilteredClassifier
 from spikebench.neuron import StochasticNeuron
-from spikebench.p_spikessm import Norm, PSpikeSSM
-from spikebench.stsc import FilteredClassifier
 from spikebench.task import Dataset, Samples
 
 Trained = Classifier | PSpikeSSM | FilteredClassifier
@@ -29,7 +29,7 @@ class Recipe:
     `seconds`: as many epochs as begin within this training time, instead of `epochs`. `curve`: the test split is used
     after every epoch, for the report only. `state`, `ssm`, `norm`, `prenorm`, `residual`, `bidirectional` and
     `dropout` are those of network p_spikessm, whose blocks are as wide as `hidden` says. "psu_shd" is the classifier of
-    stsc.py with this `dropout`: its authors have 0.4, hidden 1024x1024, loss mse, lr 0.005, batch 256, weight decay 0.
+    networks/_stsc.py with this `dropout`: its authors have 0.4, hidden 1024x1024, loss mse, lr 0.005, batch 256, weight decay 0.
     """
 
     network: Literal["classifier", "p_spikessm", "psu_shd"] = "classifier"

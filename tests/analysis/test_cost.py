@@ -3,6 +3,7 @@
 import pytest
 import torch
 from operations import counted
+from oracles import oracle
 
 from spikebench import registry
 from spikebench.analysis import cost
@@ -12,13 +13,9 @@ from spikebench.loading.subject import definition
 from spikebench.neuron import StochasticNeuron
 
 T, B, N = 64, 16, 8
-MORE = {  # definitions that do more than their equation needs; what they declare may not exceed it
-    "alif": "divides by the raised threshold and damps a gradient",
-    "newton_lif": "solves again and again what a loop does once",
-    "prf_lif": "finds its spikes twice, once without gradient",
-    "spike_sampler": "computes the imaginary part of its output too",
-}
 NEURONS = registry.names("neurons")
+# definitions that do more than their equation needs; what they declare may not exceed it
+MORE = [n for n in NEURONS if hasattr(oracle(n), "MORE")]
 
 
 def declared(name: str) -> dict[str, float]:

@@ -1,18 +1,15 @@
 """Every neuron against its oracle and the protocol; a new neuron and its oracle add their own tests."""
 
 import importlib
-import importlib.util
 import inspect
 import math
 from collections.abc import Callable
-from functools import lru_cache
-from pathlib import Path
-from types import ModuleType
 from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
+from oracles import oracle
 from torch import Tensor
 
 from spikebench import registry
@@ -28,16 +25,6 @@ RELATIVE = 1e-12
 RESETS = ("none", "soft", "hard", "mean-field")
 SHARP = {"surrogate": "triangle", "slope": 1e6, "width": 1e-6}  # no surrogate but within 1e-6 of the threshold
 NAMES = registry.names("neurons")
-
-
-@lru_cache
-def oracle(name: str) -> ModuleType:
-    path = Path(__file__).parents[1] / "oracles" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"oracle_{name}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def neuron_class(name: str) -> type[Neuron]:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+MORE = "divides by the raised threshold and damps a gradient"  # than the equation needs
 OPTIONS: list[dict[str, Any]] = [
     {},
     {"detach_reset": True, "beta": 0.4, "threshold": 0.1, "adaptation_decay": 0.9},

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+MORE = "solves again and again what a loop does once"  # than the equation needs
 OPTIONS: list[dict[str, Any]] = [
     {},
     {"rounds": 0, "decay": 0.8},

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+MORE = "finds its spikes twice, once without gradient"  # than the equation needs
 OPTIONS: list[dict[str, Any]] = [{}, {"decay": 0.95, "threshold": 0.8}, {"accumulation": "printed", "decay": 0.7}]
 DETACHED = True
 INPUT = (0.3, 1.0)

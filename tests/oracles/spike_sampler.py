@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Complex = NDArray[np.complexfloating[Any, Any]]
 
+MORE = "computes the imaginary part of its output too"  # than the equation needs
 OPTIONS: list[dict[str, Any]] = [{}, {"state": 2}, {"ssm": "dplr", "state": 8}, {"ssm": "dplr", "state": 2}]
 INPUT = (0.4, 0.5)
 TIES: list[dict[str, Any]] = [
@@ -46,9 +47,13 @@ def dense_kernel(steps: int, a: Complex, b: Complex, c: Complex, p: dict[str, Ar
     return np.array([leave @ np.linalg.matrix_power(forward, n) @ back @ enter * h for n in range(steps)])
 
 
-def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:
+def convolved(x: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:
+    """y [T, B, N], each step a sum over all before it."""
     response = kernel(len(x), options["ssm"], parameters)
     lag = np.subtract.outer(np.arange(len(x)), np.arange(len(x)))
     toeplitz = np.where(lag[..., None] >= 0, response[np.maximum(lag, 0)], 0.0)  # [T, T, N]
-    y = np.einsum("tin,ibn->tbn", toeplitz, x) + parameters["d"] * x
-    return np.clip(parameters["gain"] * y + parameters["bias"], 0, 1)
+    return np.einsum("tin,ibn->tbn", toeplitz, x) + parameters["d"] * x
+
+
+def membrane(x: Array, s: Array, options: dict[str, Any], parameters: dict[str, Array]) -> Array:
+    return np.clip(parameters["gain"] * convolved(x, options, parameters) + parameters["bias"], 0, 1)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from spikebench import task
 from spikebench.errors import Problem
-from spikebench.p_spikessm import GeluSampler
+from spikebench.neurons.gelu_sampler import GeluSampler
 from spikebench.task import Dataset, Sequences
 from spikebench.tasks import listops
 from spikebench.tasks.listops import TOKENS, OneHot

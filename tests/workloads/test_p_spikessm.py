@@ -9,15 +9,18 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from oracles.spike_sampler import kernel
 from torch import Tensor, nn
 
+from spikebench.backends.fft import gelu_sampler
 from spikebench.cases.named import parse_network
 from spikebench.network import StepNorm, load
+from spikebench.networks._p_spikessm import Block, ClampSampler, PSpikeSSM
+from spikebench.neurons.gelu_sampler import GeluSampler, dropped
 from spikebench.neurons.lif import LIF
 from spikebench.neurons.spike_sampler import SpikeSampler
 from spikebench.numerics import philox
-from spikebench.p_spikessm import Block, ClampSampler, GeluSampler, PSpikeSSM, dropped
-from tests.oracles.spike_sampler import kernel
+from spikebench.numerics.scan import causal_convolution
 
 Array = NDArray[np.float64]
 T, B, N = 13, 3, 4
@@ -114,7 +117,9 @@ def test_the_convolution_is_the_definitions_recurrence(ssm: Any, steps: int) -> 
     torch.manual_seed(0)
     neuron = GeluSampler(5, ssm=ssm, state=8).double()
     x = torch.randn(steps, 2, 5, dtype=torch.float64)
-    torch.testing.assert_close(neuron.filtered(x), SpikeSampler.filtered(neuron, x), rtol=1e-11, atol=1e-12)
+    found = causal_convolution(x, gelu_sampler.kernel(neuron, steps)) + neuron.d * x
+    torch.testing.assert_close(found, neuron.filtered(x), rtol=1e-11, atol=1e-12)
+    torch.testing.assert_close(gelu_sampler.score(neuron, x), neuron.score(x), rtol=1e-11, atol=1e-12)
 
 
 @pytest.mark.parametrize(("ssm", "norm", "prenorm"), CONFIGURATIONS)

@@ -17,9 +17,10 @@ from spikebench.host import environment
 from spikebench.host.clock import FakeClock
 from spikebench.loading.subject import load
 from spikebench.network import OnePass
+from spikebench.networks._p_spikessm import PSpikeSSM
+from spikebench.neurons.gelu_sampler import GeluSampler
 from spikebench.neurons.lif import LIF
 from spikebench.neurons.spsn import SPSN
-from spikebench.p_spikessm import GeluSampler, PSpikeSSM
 from spikebench.plots import draw, learning, style
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record

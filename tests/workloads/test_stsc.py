@@ -9,8 +9,8 @@ from torch import nn
 from spikebench.cases.case import Case
 from spikebench.cases.named import parse_network
 from spikebench.network import StepNorm
+from spikebench.networks._stsc import FilteredClassifier
 from spikebench.neurons.psu import PSU
-from spikebench.stsc import FilteredClassifier
 from spikebench.workloads.network import build
 
 Array = NDArray[np.float64]

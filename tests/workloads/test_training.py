@@ -11,11 +11,11 @@ from spikebench import task
 from spikebench.errors import Problem
 from spikebench.host.clock import FakeClock
 from spikebench.network import Classifier, StepNorm, pooling
+from spikebench.networks._stsc import FilteredClassifier
 from spikebench.neurons.lif import LIF
 from spikebench.neurons.psu import PSU
 from spikebench.neurons.spsn import SPSN
 from spikebench.numerics.scan import recurrence
-from spikebench.stsc import FilteredClassifier
 from spikebench.task import Dataset, Sequences
 from spikebench.workloads import training
 from spikebench.workloads.training import Epoch, Recipe, Run, evaluate, train

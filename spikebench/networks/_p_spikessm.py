@@ -5,9 +5,11 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
+from spikebench.backends.fft.gelu_sampler import score
 from spikebench.loading.subject import definition_of
 from spikebench.network import MakeNeuron, StepNorm, Unchanged, number_sites, pooling, rate_of
 from spikebench.neuron import StochasticNeuron
+from spikebench.neurons.gelu_sampler import GeluSampler, dropped
 from spikebench.neurons.spike_sampler import SpikeSampler, sampled
 
 Norm = Literal["batch", "layer"]
@@ -23,54 +25,6 @@ class ClampSampler(StochasticNeuron):
         return sampled(x, self.draw(x) if uniforms is None else uniforms)
 
 
-class GeluSampler(SpikeSampler):
-    """The spike sampler as its authors' block has it, with a GELU: q_t = gain·GELU(y_t) + bias.
-
-    y is found by a causal convolution with the kernel of the state-space model, in O(T log T). `dropout`, which a block
-    sets, is that of y and of GELU(y) in training, one mask for all steps.
-    """
-
-    dropout: float = 0.0
-
-    def __init__(self, n: int, *, ssm: Literal["s4d", "dplr"] = "dplr", state: int = 64) -> None:
-        super().__init__(n, ssm=ssm, state=state)
-
-    def kernel(self, steps: int) -> Tensor:
-        """Response of y to a unit input, without d·x: [T, N]."""
-        if self.ssm == "s4d":
-            _, weight = self.discrete()  # [S/2, N]
-            rate = self._complex("a")[:, None] * self._step()
-            powers = torch.exp(rate * torch.arange(steps, device=rate.device)[:, None, None])
-            return 2 * (weight * powers).sum(1).real
-        matrix, enter, leave = self.dense()
-        h = enter[..., None]  # [N, S, steps so far], doubled until all are there
-        while h.shape[-1] < steps:
-            h = torch.cat([h, matrix @ h], dim=-1)
-            matrix = matrix @ matrix
-        return torch.einsum("ns,nst->tn", leave, h[..., :steps]).real
-
-    def filtered(self, x: Tensor) -> Tensor:
-        size = 1 << (2 * len(x) - 1).bit_length()
-        kernel = self.kernel(len(x))
-        spectrum = torch.fft.rfft(x.to(kernel.dtype), size, dim=0) * torch.fft.rfft(kernel, size, dim=0)[:, None]
-        return torch.fft.irfft(spectrum, size, dim=0)[: len(x)].to(x.dtype) + self.d * x
-
-    def score(self, x: Tensor) -> Tensor:
-        y = dropped(self.filtered(x), self.dropout, self.training)
-        return self.gain * dropped(nn.functional.gelu(y), self.dropout, self.training) + self.bias
-
-    def onto_jump(self, x: Tensor) -> bool:
-        """Never: the transform rounds silence, too."""
-        return False
-
-
-def dropped(x: Tensor, share: float, training: bool) -> Tensor:
-    """x [T, B, N] with a share of its series at 0 for all steps, the others scaled up to keep the mean; for training."""
-    if not (training and share):
-        return x
-    return x * nn.functional.dropout(x.new_ones(x.shape[1:]), share)
-
-
 class Driven(nn.Module):
     """Another neuron in the sampler's place: its current is the score q of the state-space model."""
 
@@ -79,7 +33,7 @@ class Driven(nn.Module):
         self.drive, self.neuron = drive, neuron
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.neuron(self.drive.score(x))
+        out = self.neuron(score(self.drive, x))
         return out[0] if isinstance(out, tuple) else out
 
 
@@ -102,7 +56,7 @@ class Block(nn.Module):
     its p has no gain' and bias', and W maps both S' [2N] to N. `dropout` is of y, of GELU(y), and of GELU(W S' + c) where
     there is a residual; one mask for all steps. Gains start at 1, biases at 0.
 
-    `neuron` does the second line: `GeluSampler` as published, any backend of `spike_sampler` without the GELU and its
+    `neuron` does the second line: `gelu_sampler` as published, any backend of `spike_sampler` without the GELU and its
     dropout, and any other neuron behind the same SSM, GELU, gain' and bias'. Differences from the shipped code
     (NeuroCompLab-psu/PSpikeSSMs at 8f7a954, backbones/block.py): there the SSM's kernel is two-sided in all
     configurations, here it is causal; there the bidirectional block samples S and both S' with the same uniforms, here
