@@ -25,7 +25,6 @@ from spikebench.backends.cpu import (
     ipsu,
     lif,
     masked_psn,
-    products,
     psn,
     psu,
     rpsu,
@@ -33,11 +32,10 @@ from spikebench.backends.cpu import (
     sliding_psn,
     spike_sampler,
     spsn,
-    threads,
-    windows,
 )
-from spikebench.backends.cpu.elementary import exp
-from spikebench.backends.cpu.philox import uniforms
+from spikebench.backends.cpu._kernels.elementary import exp
+from spikebench.backends.cpu._kernels.philox import uniforms
+from spikebench.backends.cpu._runtime import products, threads, windows
 from spikebench.cases.case import Case
 from spikebench.cases.subject import Subject, parse_subject
 from spikebench.loading.subject import definition
@@ -590,7 +588,9 @@ def test_forms_that_have_no_kernel_are_refused() -> None:
 
 FORKED = """
 import os, sys, torch
-from spikebench.backends.cpu import lif, lif_kernels, threads
+from spikebench.backends.cpu import lif
+from spikebench.backends.cpu._kernels import lif as lif_kernels
+from spikebench.backends.cpu._runtime import threads
 from spikebench.neurons.lif import LIF
 pid = os.fork()
 if pid == 0:

@@ -12,7 +12,8 @@ from torch import Tensor
 pytest.importorskip("numba")
 
 from spikebench.backend import Refused
-from spikebench.backends.cpu import para_lif, prf, prf_lif, threads
+from spikebench.backends.cpu import para_lif, prf, prf_lif
+from spikebench.backends.cpu._runtime import threads
 from spikebench.cases.case import Case
 from spikebench.neuron import Neuron
 from spikebench.neurons.para_lif import ParaLIF

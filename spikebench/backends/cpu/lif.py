@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from spikebench.backend import having, only
-from spikebench.backends.cpu import lif_kernels as kernels
-from spikebench.backends.cpu.surrogates import shape
-from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows, size
+from spikebench.backends.cpu._kernels import lif as kernels
+from spikebench.backends.cpu._kernels.surrogates import shape
+from spikebench.backends.cpu._runtime.threads import accept, launch, refuse, refuse_second_order, rows, size
 from spikebench.neurons.lif import LIF
 
 if TYPE_CHECKING:

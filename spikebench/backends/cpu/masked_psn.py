@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from spikebench.backends.cpu import products, windows
-from spikebench.backends.cpu.mixing import fits, mixed
-from spikebench.backends.cpu.threads import refuse
+from spikebench.backends.cpu._runtime import products, windows
+from spikebench.backends.cpu._runtime.mixing import fits, mixed
+from spikebench.backends.cpu._runtime.threads import refuse
 from spikebench.neurons.masked_psn import MaskedPSN
 
 if TYPE_CHECKING:

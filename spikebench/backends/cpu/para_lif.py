@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from spikebench.backend import Refused
-from spikebench.backends.cpu import para_lif_kernels as kernels
-from spikebench.backends.cpu.surrogates import shape
-from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows, size
+from spikebench.backends.cpu._kernels import para_lif as kernels
+from spikebench.backends.cpu._kernels.surrogates import shape
+from spikebench.backends.cpu._runtime.threads import accept, launch, refuse, refuse_second_order, rows, size
 from spikebench.neurons.para_lif import ParaLIF
 
 if TYPE_CHECKING:

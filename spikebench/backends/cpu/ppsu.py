@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from spikebench.backend import constant, only
-from spikebench.backends.cpu import products, psu
-from spikebench.backends.cpu.mixing import fits
-from spikebench.backends.cpu.threads import accept, refuse, refuse_second_order, rows
+from spikebench.backends.cpu import psu
+from spikebench.backends.cpu._runtime import products
+from spikebench.backends.cpu._runtime.mixing import fits
+from spikebench.backends.cpu._runtime.threads import accept, refuse, refuse_second_order, rows
 from spikebench.neurons.ppsu import PPSU
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from spikebench.backends.cpu import prf_kernels as kernels
-from spikebench.backends.cpu.surrogates import shape
-from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows, size
+from spikebench.backends.cpu._kernels import prf as kernels
+from spikebench.backends.cpu._kernels.surrogates import shape
+from spikebench.backends.cpu._runtime.threads import accept, launch, refuse, refuse_second_order, rows, size
 from spikebench.neurons.prf import PRF
 
 if TYPE_CHECKING:

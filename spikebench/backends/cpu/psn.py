@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from spikebench.backends.cpu import products
-from spikebench.backends.cpu.mixing import mixed
-from spikebench.backends.cpu.threads import refuse
+from spikebench.backends.cpu._runtime import products
+from spikebench.backends.cpu._runtime.mixing import mixed
+from spikebench.backends.cpu._runtime.threads import refuse
 from spikebench.neurons.psn import PSN
 
 if TYPE_CHECKING:

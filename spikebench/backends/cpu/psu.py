@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from spikebench.backend import Refused, constant, only
-from spikebench.backends.cpu import psu_kernels as kernels
-from spikebench.backends.cpu.surrogates import shape
-from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows, size
+from spikebench.backends.cpu._kernels import psu as kernels
+from spikebench.backends.cpu._kernels.surrogates import shape
+from spikebench.backends.cpu._runtime.threads import accept, launch, refuse, refuse_second_order, rows, size
 from spikebench.neurons.psu import PSU
 from spikebench.numerics.surrogate import Surrogate
 
@@ -43,7 +43,7 @@ def run(neuron: PSU, x: Tensor, seed: int | None = None) -> Tensor:
 
 
 class Parts(NamedTuple):
-    """The constants of the pass, see `psu_kernels`; `gain` is its rest."""
+    """The constants of the pass, see `_kernels/psu.py`; `gain` is its rest."""
 
     leak: float
     gain: float

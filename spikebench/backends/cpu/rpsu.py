@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from spikebench.backend import constant, only
-from spikebench.backends.cpu import products
-from spikebench.backends.cpu import rpsu_kernels as kernels
-from spikebench.backends.cpu.mixing import fits
-from spikebench.backends.cpu.surrogates import shape
-from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows
+from spikebench.backends.cpu._kernels import rpsu as kernels
+from spikebench.backends.cpu._kernels.surrogates import shape
+from spikebench.backends.cpu._runtime import products
+from spikebench.backends.cpu._runtime.mixing import fits
+from spikebench.backends.cpu._runtime.threads import accept, launch, refuse, refuse_second_order, rows
 from spikebench.neurons.rpsu import RPSU
 
 if TYPE_CHECKING:

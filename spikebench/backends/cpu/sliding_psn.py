@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from spikebench.backends.cpu import windows
-from spikebench.backends.cpu.threads import refuse
+from spikebench.backends.cpu._runtime import windows
+from spikebench.backends.cpu._runtime.threads import refuse
 from spikebench.neurons.sliding_psn import SlidingPSN
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from spikebench.backend import Refused
-from spikebench.backends.cpu import spike_sampler_kernels as kernels
-from spikebench.backends.cpu.threads import accept, launch, refuse, refuse_second_order, rows, size
+from spikebench.backends.cpu._kernels import spike_sampler as kernels
+from spikebench.backends.cpu._runtime.threads import accept, launch, refuse, refuse_second_order, rows, size
 from spikebench.neurons.spike_sampler import SpikeSampler
 from spikebench.numerics.philox import MASK
 

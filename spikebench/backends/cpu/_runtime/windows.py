@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from spikebench.backends.cpu import window_kernels as kernels
-from spikebench.backends.cpu.mixing import Spiking, constants
-from spikebench.backends.cpu.threads import LINE, accept, launch, refuse_second_order, rows, size
+from spikebench.backends.cpu._kernels import window as kernels
+from spikebench.backends.cpu._runtime.mixing import Spiking, constants
+from spikebench.backends.cpu._runtime.threads import LINE, accept, launch, refuse_second_order, rows, size
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from spikebench.backends.cpu import passes
-from spikebench.backends.cpu.elementary import sigmoid
-from spikebench.backends.cpu.primitives import (
+from spikebench.backends.cpu._kernels import passes
+from spikebench.backends.cpu._kernels.elementary import sigmoid
+from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
     FAR,
     NUMBERS,
@@ -32,7 +32,7 @@ from spikebench.backends.cpu.primitives import (
     stream,
     take,
 )
-from spikebench.backends.cpu.surrogates import by_kind, derivative
+from spikebench.backends.cpu._kernels.surrogates import by_kind, derivative
 
 STRIDE = 16  # steps between checkpoints
 SLOPES = 5  # the rows of a work array at which what is computed again begins

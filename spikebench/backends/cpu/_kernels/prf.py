@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from spikebench.backends.cpu.primitives import BLOCKS, NUMBERS, SERIES, SIZE, array, inlined, numbers, take
-from spikebench.backends.cpu.surrogates import by_kind, derivative
+from spikebench.backends.cpu._kernels.primitives import BLOCKS, NUMBERS, SERIES, SIZE, array, inlined, numbers, take
+from spikebench.backends.cpu._kernels.surrogates import by_kind, derivative
 
 THRESHOLD, SLOPE, INNER, ONE, ZERO, CONSTANTS = range(6)
 COS, SIN, GAIN, ROWS = range(4)

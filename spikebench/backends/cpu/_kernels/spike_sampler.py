@@ -14,8 +14,8 @@ from typing import Any, cast
 import numpy as np
 from numba import njit
 
-from spikebench.backends.cpu.philox import uniforms
-from spikebench.backends.cpu.primitives import (
+from spikebench.backends.cpu._kernels.philox import uniforms
+from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
     NUMBERS,
     OPTIONS,

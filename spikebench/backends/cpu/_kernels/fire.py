@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from spikebench.backends.cpu.primitives import BLOCKS, NUMBERS, SERIES, SIZE, array, compiled, numbers, take
-from spikebench.backends.cpu.surrogates import by_kind, derivative
+from spikebench.backends.cpu._kernels.primitives import BLOCKS, NUMBERS, SERIES, SIZE, array, compiled, numbers, take
+from spikebench.backends.cpu._kernels.surrogates import by_kind, derivative
 
 THRESHOLD, SLOPE, INNER, ONE, ZERO, CONSTANTS = range(6)
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from spikebench.backends.cpu.fire_kernels import ZERO, spikes, weighed
-from spikebench.backends.cpu.primitives import BLOCKS, NUMBERS, SERIES, SIZE, array, compiled, numbers, take
+from spikebench.backends.cpu._kernels.fire import ZERO, spikes, weighed
+from spikebench.backends.cpu._kernels.primitives import BLOCKS, NUMBERS, SERIES, SIZE, array, compiled, numbers, take
 
 STRIDE = 16  # steps whose e is held at once
 

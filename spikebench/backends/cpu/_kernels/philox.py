@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from spikebench.backends.cpu.primitives import compiled
+from spikebench.backends.cpu._kernels.primitives import compiled
 from spikebench.numerics import philox
 
 HALF, EIGHT, WORD = np.uint64(32), np.uint64(8), np.uint64(philox.MASK)

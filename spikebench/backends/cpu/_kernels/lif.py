@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from spikebench.backends.cpu import passes
-from spikebench.backends.cpu.primitives import (
+from spikebench.backends.cpu._kernels import passes
+from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
     FAR,
     NUMBERS,
@@ -24,7 +24,7 @@ from spikebench.backends.cpu.primitives import (
     numbers,
     take,
 )
-from spikebench.backends.cpu.surrogates import by_kind, derivative
+from spikebench.backends.cpu._kernels.surrogates import by_kind, derivative
 
 STRIDE = 32  # steps between checkpoints
 AGAIN = passes.BACKWARD + 3  # the row of a work array at which steps computed again begin

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from spikebench.backends.cpu.primitives import PIECE, ahead, bare, inlined, keep, stream
+from spikebench.backends.cpu._kernels.primitives import PIECE, ahead, bare, inlined, keep, stream
 
 Array = np.ndarray
 

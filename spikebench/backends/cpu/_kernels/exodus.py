@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from spikebench.backends.cpu import passes
-from spikebench.backends.cpu.primitives import (
+from spikebench.backends.cpu._kernels import passes
+from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
     FAR,
     NUMBERS,
@@ -26,7 +26,7 @@ from spikebench.backends.cpu.primitives import (
     numbers,
     take,
 )
-from spikebench.backends.cpu.surrogates import by_kind, derivative
+from spikebench.backends.cpu._kernels.surrogates import by_kind, derivative
 
 DECAY, SCALE, THRESHOLD, SUBTRACT, LEAST, MOST, SYNAPSE, EARLY = range(8)
 THROUGH, SLOPE, INNER, ONE, ZERO, SCALED, CONSTANTS = range(8, 15)

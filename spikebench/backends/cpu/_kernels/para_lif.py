@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from spikebench.backends.cpu import passes
-from spikebench.backends.cpu.elementary import sigmoid
-from spikebench.backends.cpu.primitives import (
+from spikebench.backends.cpu._kernels import passes
+from spikebench.backends.cpu._kernels.elementary import sigmoid
+from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
     FAR,
     NUMBERS,
@@ -26,7 +26,7 @@ from spikebench.backends.cpu.primitives import (
     numbers,
     take,
 )
-from spikebench.backends.cpu.surrogates import by_kind, derivative
+from spikebench.backends.cpu._kernels.surrogates import by_kind, derivative
 
 MEM, SYN, LEAK, THRESHOLD, SLOPE, INNER, ONE, ZERO = range(8)
 DELTA, SCALE, SHIFT, FLOOR, LEAST, CONSTANTS = range(8, 14)  # SCALE 0: f is the identity

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from spikebench.backends.cpu.elementary import sigmoid
-from spikebench.backends.cpu.primitives import BLOCKS, NUMBERS, SERIES, SIZE, array, compiled, numbers, take
-from spikebench.backends.cpu.surrogates import by_kind, derivative
+from spikebench.backends.cpu._kernels.elementary import sigmoid
+from spikebench.backends.cpu._kernels.primitives import BLOCKS, NUMBERS, SERIES, SIZE, array, compiled, numbers, take
+from spikebench.backends.cpu._kernels.surrogates import by_kind, derivative
 
 STRIDE = 16  # steps between checkpoints
 DECAY, REST, THRESHOLD, SLOPE, INNER, ONE, ZERO, CONSTANTS = range(8)

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from spikebench.backend import constant
-from spikebench.backends.cpu import fire_kernels as kernels
-from spikebench.backends.cpu.products import blocks, length, outer, pieces, transposed
-from spikebench.backends.cpu.surrogates import shape
-from spikebench.backends.cpu.threads import accept, launch, refuse_second_order, rows
+from spikebench.backends.cpu._kernels import fire as kernels
+from spikebench.backends.cpu._kernels.surrogates import shape
+from spikebench.backends.cpu._runtime.products import blocks, length, outer, pieces, transposed
+from spikebench.backends.cpu._runtime.threads import accept, launch, refuse_second_order, rows
 from spikebench.numerics.surrogate import Surrogate
 
 BLOCK = 8192  # series
@@ -24,7 +24,7 @@ class Spiking(Protocol):
 
 
 def constants(neuron: Spiking, dtype: torch.dtype) -> tuple[int, Tensor]:
-    """The kind of surrogate, and the constants of `fire_kernels` [1, CONSTANTS]."""
+    """The kind of surrogate, and the constants of `_kernels/fire.py` [1, CONSTANTS]."""
     kind, k, inner = shape(neuron.surrogate, constant(neuron.slope, "slope"))
     c = torch.zeros(kernels.CONSTANTS, dtype=torch.float64)
     c[kernels.THRESHOLD], c[kernels.SLOPE], c[kernels.INNER] = float(neuron.threshold), k, inner

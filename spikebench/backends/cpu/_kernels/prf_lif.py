@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from spikebench.backends.cpu import passes
-from spikebench.backends.cpu.primitives import (
+from spikebench.backends.cpu._kernels import passes
+from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
     FAR,
     NUMBERS,
@@ -21,7 +21,7 @@ from spikebench.backends.cpu.primitives import (
     numbers,
     take,
 )
-from spikebench.backends.cpu.surrogates import by_kind, derivative
+from spikebench.backends.cpu._kernels.surrogates import by_kind, derivative
 
 DECAY, LIFT, FADE, THRESHOLD, SLOPE, INNER, ONE, ZERO, CONSTANTS = range(9)
 

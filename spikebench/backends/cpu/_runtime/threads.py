@@ -17,7 +17,7 @@ from numba import cfunc, types
 from torch import Tensor
 
 from spikebench.backend import Refused
-from spikebench.backends.cpu import primitives
+from spikebench.backends.cpu._kernels import primitives
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
@@ -98,8 +98,8 @@ def _compiled(task: Task, dtype: torch.dtype) -> Any:
 
 @lru_cache
 def _version() -> str:
-    """A digest of this folder: numba's disk cache sees the task's own file and closure, not what it calls."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    """A digest of all kernels: numba's disk cache sees the task's own file and closure, not what it calls."""
+    sources = sorted((Path(__file__).parents[1] / "_kernels").glob("*.py"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
 

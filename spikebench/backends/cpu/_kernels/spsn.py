@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from spikebench.backends.cpu import passes
-from spikebench.backends.cpu.elementary import logit, sigmoid
-from spikebench.backends.cpu.philox import uniforms
-from spikebench.backends.cpu.primitives import (
+from spikebench.backends.cpu._kernels import passes
+from spikebench.backends.cpu._kernels.elementary import logit, sigmoid
+from spikebench.backends.cpu._kernels.philox import uniforms
+from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
     FAR,
     NUMBERS,

@@ -6,8 +6,8 @@ from typing import Any, get_args
 
 import numpy as np
 
-from spikebench.backends.cpu.elementary import exp
-from spikebench.backends.cpu.primitives import inlined
+from spikebench.backends.cpu._kernels.elementary import exp
+from spikebench.backends.cpu._kernels.primitives import inlined
 from spikebench.numerics.surrogate import Surrogate
 
 KINDS: tuple[Any, ...] = get_args(Surrogate)

@@ -1,0 +1,1 @@
+"""What calls the loops: threads, blocks of a product of matrices, autograd frames that neurons share."""
