@@ -135,7 +135,7 @@ def machine(folder: Path) -> Iterator[str]:
     yield "A step is a change of level that asv's step detection finds in the medians, that holds for two measured commits on both sides,"
     yield "and that is larger than 10 % and than three standard errors of the difference of its two levels. The errors come from the noise:"
     yield "how far neighbouring commits of the same case differ, 1.48 times the median of their absolute log ratios. `before` and `after` are"
-    yield "medians over the commits of a level, with the least and the largest. A ratio below 1 is faster. Each case is looked at alone, and the"
+    yield "medians over the commits of a level, with the least and the largest. A ratio below 1 is faster. Each case is tested alone, and the"
     yield "geometric mean of a subject's cases along an axis (`128…2000`), which strays less. Commits were measured at different"
     yield "hours of a machine whose speed changes: one case alone that moves is no proof, many of one kind at one commit are a reason to look.\n"
     if not found:

@@ -58,7 +58,7 @@ assert (memory.loc["lif@cpu"] < memory.loc["lif@eager"]).all()
 # %% [markdown]
 # ## Ratios in pairs
 #
-# Records of one block (the same `run` and `repeat`) are a pair, and within it the samples that were taken in turns. One
+# Records of one block (the same `run` and `repeat`) are a pair, and within it the samples that were interleaved. One
 # function makes the ratio with its interval and the verdict, for tables, pages and figures alike.
 
 # %%

@@ -53,7 +53,7 @@ class Result:
 def compared(base: Sequence[Record], other: Sequence[Record], metric: str = "latency", floor: float = 0.0) -> Result:
     """The records of one case against those of another, paired by block; less of the metric is better.
 
-    Interim analyses: a plan such as 5-20 on the records widens the interval for each of its looks. `floor` is the noise
+    Interim analyses: a plan such as 5-20 on the records widens the interval for each of them. `floor` is the noise
     of A against A as a share; that of the records, if they know one, counts too. Of a run in which a process of either
     side was not ok no pair is taken; if no run is left, status and reason are those of that process. Below five pairs
     the verdict is inconclusive. Raises Problem if the records are of

@@ -27,7 +27,7 @@ class Record:
     """One case in one fresh process: status and reason of gate and process, measurements, environment, flags.
 
     `repeat` counts processes of the same case in a run. `pairs` is the plan of the live comparison it was measured in, if
-    any: how often its verdict may be looked at. `extra` holds fields this version does not know.
+    any: how many interim analyses it has. `extra` holds fields this version does not know.
     """
 
     run: str

@@ -20,7 +20,7 @@ from spikebench.loading.detect import FAILURES
 from spikebench.loading.foreign import Adapted
 from spikebench.loading.subject import definition, definition_of, find_way, load
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
-from spikebench.verify.gate import Probe, compare, gate
+from spikebench.verify.gate import ProbeResult, compare, gate
 from spikebench.workloads.layer import build, calibrate, spikes_of
 
 T, B, N = 24, 3, 8
@@ -283,7 +283,7 @@ def _definition(s: Specimen) -> str:
     return f"equals its definition in float32 and float64; largest gradient error {worst:.2g}"
 
 
-def against(subject: Subject, like: str) -> Probe:
+def against(subject: Subject, like: str) -> ProbeResult:
     """A foreign subject's spikes and gradients compared with the definition of one of our neurons.
 
     Gradients of parameters are compared if both have as many.

@@ -13,7 +13,7 @@ from spikebench import declarations, registry
 from spikebench.cases.case import Case
 from spikebench.loading.subject import definition_of, mistaken
 from spikebench.neuron import Neuron, StochasticNeuron
-from spikebench.verify.probes import TIES, Look, aim, looks
+from spikebench.verify.probes import TIES, Probe, aim, probes_of
 from spikebench.verify.reference import Expected, Selection, entry_errors, relative_error
 from spikebench.workloads.layer import Workload, build, calibrate, spikes_of
 
@@ -22,11 +22,11 @@ ENTRY, ENTRY_HALF = (
     0.01,
     0.5,
 )  # largest error of one entry relative to itself, in half precision; what is cut off is off by 1
-SEED, SITE = 0x2545F4914F6CDD1D, 5  # of the noise on which a backend is looked at again: both words of the seed count
+SEED, SITE = 0x2545F4914F6CDD1D, 5  # of the noise on which a backend is probed: both words of the seed count
 
 
 @dataclass(frozen=True)
-class Probe:
+class ProbeResult:
     """What one input showed. `worst_margin`: largest margin at a first difference ÷ what rounding explains (≤ 1 passes).
 
     `spikes` counts the backend's whole output; `gradient_error` and `parameter_error` are relative to the largest
@@ -53,7 +53,7 @@ class GateResult:
     reason: str | None
     bias: float
     spikes: float
-    probes: list[Probe] = field(default_factory=list)
+    probes: list[ProbeResult] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """JSON for the record."""
@@ -73,10 +73,10 @@ def gate(case: Case, bias: float | None = None) -> GateResult:
     if case.mode == "stream":
         return GateResult("passed", "a stream runs the definition itself", bias, _count(timed))
     probes = [compare(timed, pristine(timed), "timed input")]
-    for look in looks(case, neuron):
+    for probe in probes_of(case, neuron):
         if not all(p.passed for p in probes):
             break
-        probes.append(_look(look))
+        probes.append(_probed(probe))
     failed = next((p for p in probes if not p.passed), None)
     reason = failed and f"{failed.name}: {failed.reason}"
     if not failed and not any(p.spikes for p in probes if p.name != TIES):
@@ -108,14 +108,14 @@ def _count(workload: Workload) -> float:
     return float(workload.launch().double().sum())
 
 
-def _look(look: Look) -> Probe:
+def _probed(probe: Probe) -> ProbeResult:
     """Compare after a run on other values in the same storage, on the noise that follows; another seed, another site."""
-    work = look.workload
+    work = probe.workload
     neuron = definition_of(work.module)
     if isinstance(neuron, StochasticNeuron):
         neuron.seed, neuron.site = SEED, SITE
     reference = pristine(work)
-    if look.aimed:
+    if probe.aimed:
         aim(work, reference, call=3)
     true = work.x.detach().clone()
     with _unwritten_is_nan():
@@ -125,7 +125,7 @@ def _look(look: Look) -> Probe:
         work.launch()
         with torch.no_grad():
             work.x.copy_(true)
-        return compare(work, reference, look.name, call=3, exact=look.exact, entries=look.entries)
+        return compare(work, reference, probe.name, call=3, exact=probe.exact, entries=probe.entries)
 
 
 @contextmanager
@@ -141,7 +141,7 @@ def _unwritten_is_nan() -> Iterator[None]:
 
 def compare(
     workload: Workload, reference: Neuron, name: str, call: int = 0, exact: bool = False, entries: bool = False
-) -> Probe:
+) -> ProbeResult:
     """One input through the backend, and a selection of its series through the definition in float64.
 
     `call` is the number that the backend's next call must have; `exact` says that the input needs no rounding; with
@@ -155,25 +155,25 @@ def compare(
         out = spikes_of(workload.module(x))
         spikes = out.detach().clone()
     if spikes.shape != x.shape:
-        return Probe(name, False, f"spikes {list(spikes.shape)} for input {list(x.shape)}", 0, 0, 0.0, 0.0)
+        return ProbeResult(name, False, f"spikes {list(spikes.shape)} for input {list(x.shape)}", 0, 0, 0.0, 0.0)
     expected = Expected.of(reference, chosen, given, uniforms, case.mode != "inference", exact)
     differs, worst = expected.judge(chosen.take(spikes).double())
     differing = int(differs.sum())
     seen = {"series": chosen.count, "differing": differing, "spikes": float(spikes.double().sum())}
     probe = {"name": name, "worst_margin": worst, **seen}
     if not torch.equal(chosen.take(x), given):
-        return Probe(passed=False, reason="the backend changed its input", **probe)
+        return ProbeResult(passed=False, reason="the backend changed its input", **probe)
     if not worst <= 1:
         why = f"a spike differs where the margin is {worst:.3g} times what rounding explains"
-        return Probe(passed=False, reason=why, **probe)
+        return ProbeResult(passed=False, reason=why, **probe)
     if differing > max(DIFFERING * chosen.count, 2 * expected.flipped, 1):
-        return Probe(passed=False, reason=f"{differing} of {chosen.count} series differ", **probe)
+        return ProbeResult(passed=False, reason=f"{differing} of {chosen.count} series differ", **probe)
     if case.mode == "inference":
-        return Probe(passed=True, reason=None, **probe)
+        return ProbeResult(passed=True, reason=None, **probe)
     kept = ~(differs | expected.at_jump)
     errors, reason = gradient_errors(workload, out, expected, chosen, kept, entries)
     named = dict(zip(("gradient_error", "parameter_error", "entry_error"), errors, strict=True))
-    return Probe(passed=reason is None, reason=reason, **named, **probe)
+    return ProbeResult(passed=reason is None, reason=reason, **named, **probe)
 
 
 def _poison(like: Tensor, most: int = 2**28) -> None:

@@ -24,7 +24,7 @@ EXACT = {"decay": 0.5, "synapse_decay": 0.5, "threshold": 1.0}
 
 
 @dataclass(frozen=True)
-class Look:
+class Probe:
     """An input chosen so that a wrong kernel gives different spikes or gradients.
 
     `aimed`: membranes are brought near the threshold. `exact`: nothing is rounded. `entries`: gradients are compared
@@ -38,25 +38,25 @@ class Look:
     entries: bool = False
 
 
-def looks(case: Case, neuron: Neuron) -> Iterator[Look]:
-    """The looks that a case's neuron allows, made one after the other; each is as long and as large as it needs to be."""
+def probes_of(case: Case, neuron: Neuron) -> Iterator[Probe]:
+    """The probes that a case's neuron allows, made one after the other; each is as long and as large as it needs to be."""
     fixed = neuron.fixed_length
     batch = max(case.B, -(-SERIES // case.N))
     rate = max(RATES, key=lambda r: abs(r - case.rate))
     steps = case.T if fixed else min(case.T, STEPS)
     short = with_changes(case, T=steps, B=batch, rate=rate, bias=None, seed=case.seed + 1)
-    yield Look(f"rate {rate}", build(short, calibrate(short)), aimed=True)
+    yield Probe(f"rate {rate}", build(short, calibrate(short)), aimed=True)
     tied = None if neuron.stochastic else _ties(with_changes(short, T=steps if fixed else min(steps, EXACT_STEPS)))
     if tied is not None:
-        yield Look(TIES, tied, exact=True)
+        yield Probe(TIES, tied, exact=True)
     if type(neuron).onto_jump is not Neuron.onto_jump and case.mode != "inference":
         stood = build(short, calibrate(short))
         own = definition_of(stood.module)
         if own is not None and own.onto_jump(stood.x):
-            yield Look(JUMP, stood, exact=True)
+            yield Probe(JUMP, stood, exact=True)
     sharp = case.dtype in ("float32", "float64")  # else rounding takes most series to the other side of a jump
     if case.mode != "inference" and (sharp or type(neuron).jump is Neuron.jump):
-        yield Look(LAST, _last(short, neuron), entries=True)
+        yield Probe(LAST, _last(short, neuron), entries=True)
 
 
 def _ties(case: Case) -> Workload | None:

@@ -50,7 +50,7 @@ def sequential(generator: np.random.Generator, spread: float, true: float) -> tu
     """The verdict on a candidate that is `true` times as fast, and the pairs it took."""
     rule = Pairs()
     a, b = processes(generator, rule.last, true, spread).tolist(), processes(generator, rule.last, 1.0, spread).tolist()
-    n = next(n for n in rule.looks if rule.decided(a[:n], b[:n]))
+    n = next(n for n in rule.analyses if rule.decided(a[:n], b[:n]))
     return stats.verdict(rule.ratio(a[:n], b[:n])), n
 
 
@@ -70,7 +70,7 @@ def test_looking_three_times_at_the_level_of_one_look_would_cry_wolf() -> None:
     generator, false, rule = np.random.default_rng(8), 0, Pairs()
     for _ in range(1000):
         a, b = (processes(generator, 20, 1.0, 0.1).tolist() for _ in range(2))
-        false += any(stats.paired_ratio(a[:n], b[:n]).p < 0.05 for n in rule.looks)
+        false += any(stats.paired_ratio(a[:n], b[:n]).p < 0.05 for n in rule.analyses)
     assert false / 1000 > 0.08
 
 
@@ -85,8 +85,8 @@ def test_clear_cases_end_after_five_pairs_and_close_ones_go_on(monkeypatch: pyte
 
 
 def test_pairs_are_read_from_text() -> None:
-    assert (Pairs.of("10").looks, Pairs.of(3).looks, Pairs.of("5-20").looks) == ((10,), (3,), (5, 10, 20))
-    assert Pairs.of("4-10").looks == (4, 8, 10)
+    assert (Pairs.of("10").analyses, Pairs.of(3).analyses, Pairs.of("5-20").analyses) == ((10,), (3,), (5, 10, 20))
+    assert Pairs.of("4-10").analyses == (4, 8, 10)
     for text in ("few", "20-5", "0", "5-"):
         with pytest.raises(Problem, match="not a number of pairs; write 10 or 5-20"):
             Pairs.of(text)
@@ -206,11 +206,11 @@ def test_noise_floor_is_the_farther_end_of_a_against_a() -> None:
     assert noise.floors(records, apart=True) == {"c": pytest.approx(max(apart.high, 1 / apart.low) - 1)}
 
 
-def test_samples_taken_in_turns_are_compared_turn_by_turn() -> None:
-    """A machine that doubles its speed at another turn of each side misleads the medians and not the turns."""
+def test_interleaved_samples_are_compared_round_by_round() -> None:
+    """A machine that doubles its speed in another round of each side misleads the medians and not the rounds."""
     speed = [2.0] * 11 + [1.0] * 9
     mine, theirs = speed, [1.05 * s for s in speed]
-    theirs[10] = 1.05  # in this turn the machine was faster for one side only
+    theirs[10] = 1.05  # in this round the machine was faster for one side only
     sampled = [Measurement("latency", "s", samples=s, detail={"turns": True}) for s in (mine, theirs)]
     pair = [replace(record("c", 1.0), measurements=[m]) for m in sampled]
     base, other = sides(pair[0], pair[1])

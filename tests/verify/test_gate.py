@@ -92,9 +92,9 @@ def _threads_and_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "calibrate", shared)
 
 
-def looks(case: Case) -> dict[str, probes.Look]:
+def probes_by_name(case: Case) -> dict[str, probes.Probe]:
     """The looks at a case by name."""
-    return {look.name: look for look in probes.looks(case, definition(case.parsed, case.N, case.T))}
+    return {probe.name: probe for probe in probes.probes_of(case, definition(case.parsed, case.N, case.T))}
 
 
 @pytest.fixture
@@ -231,7 +231,7 @@ def test_half_precision_is_held_to_what_it_can(text: str, dtype: str) -> None:
 @pytest.mark.parametrize("text", ["lif@eager", "spsn@eager", "spsn@fft", "spsn@scan"])
 def test_any_size_passes(text: str, sizes: tuple[int, int, int]) -> None:
     result = passes(Case(text, *sizes))
-    assert all(p.series >= 128 for p in result.probes[1:]), "a small case is looked at in more series than it has"
+    assert all(p.series >= 128 for p in result.probes[1:]), "a small case is probed with more series than it has"
     assert json.loads(json.dumps(result.to_json()))["probes"]
 
 
@@ -249,11 +249,11 @@ def test_input_holds_the_rate(neuron: str, decay: float, rate: float) -> None:
 @pytest.mark.parametrize("decay", DECAYS)
 @pytest.mark.parametrize("neuron", ["lif", "spsn"])
 def test_membranes_are_brought_to_both_sides_of_the_edge(neuron: str, decay: float) -> None:
-    look = looks(Case(subject(neuron, decay, "eager"), T, B, N))["rate 0.05"]
-    reference = gate.pristine(look.workload)
-    probes.aim(look.workload, reference, call=3)
-    chosen = Selection.of(look.workload.x, reference, 0)
-    x, uniforms = chosen.take(look.workload.x), chosen.uniforms(look.workload.x, reference, 3)
+    probe = probes_by_name(Case(subject(neuron, decay, "eager"), T, B, N))["rate 0.05"]
+    reference = gate.pristine(probe.workload)
+    probes.aim(probe.workload, reference, call=3)
+    chosen = Selection.of(probe.workload.x, reference, 0)
+    x, uniforms = chosen.take(probe.workload.x), chosen.uniforms(probe.workload.x, reference, 3)
     expected = Expected.of(reference, chosen, x, uniforms, gradient=False)
     nearest, at = (expected.margin / expected.allowed).min(0, keepdim=True)
     near = (nearest > 1) & (nearest < 1.5)
@@ -266,10 +266,10 @@ def test_membranes_are_brought_to_both_sides_of_the_edge(neuron: str, decay: flo
 @pytest.mark.parametrize("threshold", [1.0, 0.37])
 def test_ties_are_exact(threshold: float) -> None:
     case = Case(f"lif[threshold={threshold},synapse_decay=0.3]@eager", T, B, N)
-    look = looks(case)["exact ties"]
-    neuron = definition_of(look.workload.module)
+    probe = probes_by_name(case)["exact ties"]
+    neuron = definition_of(probe.workload.module)
     assert neuron is not None
-    x = look.workload.x.detach()
+    x = probe.workload.x.detach()
     single, double = neuron.membrane(x), neuron.double().membrane(x.double())
     assert torch.equal(single.double(), double), "nothing is rounded"
     assert int((double == neuron.threshold).sum()) >= 10
@@ -277,11 +277,11 @@ def test_ties_are_exact(threshold: float) -> None:
 
 def test_noise_of_the_second_look_is_another() -> None:
     case = Case("spsn@eager", T, B, N)
-    look = looks(case)["rate 0.05"]
-    neuron = definition_of(look.workload.module)
+    probe = probes_by_name(case)["rate 0.05"]
+    neuron = definition_of(probe.workload.module)
     assert isinstance(neuron, StochasticNeuron)
     assert (neuron.seed, neuron.site) == (0, 0)
-    result = gate._look(look)
+    result = gate._probed(probe)
     assert result.passed and (neuron.seed, neuron.site) == (gate.SEED, gate.SITE) and neuron.calls == 4
     assert gate.SEED >> 32 and gate.SEED & 0xFFFFFFFF
 
