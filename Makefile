@@ -8,7 +8,7 @@ STATE := .venv/state
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help bench test check gpu kernels figures docs docs-serve dist clean FORCE
+.PHONY: help bench test check gpu gpu-cache figures docs docs-serve dist clean FORCE
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -30,9 +30,9 @@ check: $(STATE)/check ## check format, lint, types and imports between packages
 gpu: ## measure on a GPU in at most 10 minutes: make gpu GPU_ARGS="--commit HASH --out FOLDER"
 	PYTHONPATH=. $(PYTHON) -m spikebench gpu $(GPU_ARGS)
 
-# on any machine that has the same version of triton: the folder is then carried to the GPU
-kernels: ## compile the kernels of make gpu ahead: make kernels GPU_ARGS="--kernels FOLDER --capability 90"
-	PYTHONPATH=. $(PYTHON) -m spikebench gpu --compile-only $(GPU_ARGS)
+# on any machine: for an H100 and an A100; the folder serves the version of triton that made it, so PYTHONPATH may name another
+gpu-cache: ## compile the kernels of make gpu ahead, to be carried to a GPU: make gpu-cache KERNELS=FOLDER
+	PYTHONPATH=.:$(PYTHONPATH) $(PYTHON) -m spikebench gpu --compile-only --kernels $(KERNELS) --capability 90 --capability 80 $(GPU_ARGS)
 
 figures: $(STATE)/bench ## draw the README's figures and tables from the committed records
 	$(VENV_PYTHON) -m spikebench plot speedup results/amd-epyc-f25m1-2c/quick.jsonl -o docs/figures

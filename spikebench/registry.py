@@ -108,14 +108,7 @@ def declared(backend: str, neuron: str, name: str, usual: Any = None) -> Any:
 
 def lacks(backend: str, neuron: str) -> list[str]:
     """Modules that a backend requires for a neuron and that are not installed here."""
-    return [m for m in declared(backend, neuron, "REQUIRES", ()) if not _there(m)]
-
-
-def _there(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:  # of a module inside a package that is not there
-        return False
+    return [m for m in declared(backend, neuron, "REQUIRES", ()) if importlib.util.find_spec(m) is None]
 
 
 def parallel(neuron: str, backend: str) -> bool:

@@ -39,9 +39,11 @@ def compile_case(case: dict[str, Any], folder: str, capability: int) -> Said:
     """Compile what a case launches into a folder."""
     os.environ["TRITON_CACHE_DIR"] = folder  # triton's own, read when it compiles; this process does nothing else
     made = Case.from_json(case)
+    kernels = import_module("spikebench.backends.triton._ahead")
     try:
-        found = launches(made)
-        import_module("spikebench.backends.triton._ahead").compile_for(found, capability)
+        with kernels.assuming(capability):
+            found = launches(made)
+        kernels.compile_for(found, capability)
     except (Refused, NotImplementedError, RuntimeError, ValueError) as error:
         return made.subject, 0, str(error).strip().partition("\n")[0]
     return made.subject, len(found), None

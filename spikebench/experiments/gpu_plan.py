@@ -81,9 +81,9 @@ def stages(device: str = "cuda", tiny: bool = False) -> list[Stage]:
 
 
 def launched(stages: Iterable[Stage], tiny: bool = False) -> list[Case]:
-    """Every case of a session whose kernels can be compiled ahead."""
-    every = [*gates("cuda", tiny), *(c for stage in stages for c in stage.cases)]
-    return [c for c in dict.fromkeys(every) if c.parsed.backend == "triton" and c.workload == "layer"]
+    """Every case of a session whose kernels can be compiled ahead; of a network the layer that its gate runs."""
+    every = [*gates("cuda", tiny), *(c.gated for stage in stages for c in stage.cases)]
+    return [c for c in dict.fromkeys(every) if c.parsed.backend == "triton"]
 
 
 def _alone(cases: Iterable[Case], metrics: tuple[str, ...] = METRICS) -> tuple[Block, ...]:

@@ -141,3 +141,61 @@ def test_the_sweep_holds_every_library_and_all_our_backends() -> None:
     assert subjects >= {*LIBRARIES, "eager", "compiled", "cpu"}
     assert {c.mode for c in found} == {"forward", "train"}
     assert all(b in registry.backends("lif") for b in LIBRARIES)
+
+
+def test_spikingjelly_on_the_cpu_has_one_provider_and_says_which() -> None:
+    adapter = needs("spikingjelly")
+    assert "provider=triton on CUDA" in str(adapter.refuses(Case("lif@spikingjelly[provider=triton]", T=8, B=2, N=4)))
+    assert adapter.refuses(Case("lif@spikingjelly[provider=torch]", T=8, B=2, N=4)) is None
+    assert adapter.ran("cpu") == {"provider": "torch"}
+
+
+def test_spikingjelly_is_asked_for_the_provider_that_a_case_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library chooses once; another provider in the same process is a new choice, and one that is missing is refused."""
+    adapter, chosen = needs("spikingjelly"), list[str]()
+    import torch
+
+    class Selection:
+        _requested = "auto"
+
+        def __init__(self) -> None:
+            self._selections: dict[Any, Any] = {0: "the one before"}
+            self._compiled_selections = {0: "the one before"}
+
+        def diagnostics(self, device: torch.device) -> dict[str, str]:
+            if self._requested == "cuda":
+                raise RuntimeError("No available sj_lif CUDA implementation. cuda: not built")
+            if 0 not in self._selections:
+                chosen.append(self._requested)
+                self._selections[0] = self._requested
+            return {"implementation": self._requested}
+
+    selection = Selection()
+    monkeypatch.setattr(adapter.operator, "_selection", selection)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    adapter._choose("triton", torch.device("cuda"))
+    adapter._choose("triton", torch.device("cuda"))
+    assert chosen == ["triton"] and adapter.ran("cuda") == {"provider": "triton"}
+    with pytest.raises(Refused, match="spikingjelly: No available sj_lif"):
+        adapter._choose("cuda", torch.device("cuda"))
+    selection._requested = "triton"
+    selection._selections[(0, "a surrogate without kernels")] = None
+    assert adapter.ran("cuda") == {"provider": "torch", "provider_reason": "a surrogate without kernels"}
+
+
+def test_a_case_without_a_provider_keeps_its_id() -> None:
+    case = Case("lif@spikingjelly")
+    assert "provider" not in case.to_json()["backend_options"]
+    assert (
+        Case("lif@spikingjelly[provider=auto]").case_id
+        == case.case_id
+        != Case("lif@spikingjelly[provider=triton]").case_id
+    )
+
+
+def test_the_provider_that_ran_stands_on_the_record() -> None:
+    needs("spikingjelly")
+    with Session(Settings(("latency",), samples=2, fork=False)) as session:
+        record = session.measure(Case("lif@spikingjelly", T=8, B=2, N=4))
+    found = record.measurement("latency")
+    assert record.status == "ok" and found and found.detail["provider"] == "torch"

@@ -1,4 +1,4 @@
 """EXODUS in its authors' own CUDA kernels, sinabs-exodus 2.0: layers of Sinabs, batch first."""
 
-REQUIRES = ("sinabs.exodus", "exodus_cuda")
+REQUIRES = ("sinabs", "exodus_cuda")
 DEVICES = ("cuda",)

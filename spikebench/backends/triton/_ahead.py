@@ -4,6 +4,7 @@ Triton finds a binary in its cache by a hash of its own source and compiler, of 
 of the arguments, and of the GPU's capability. So a folder serves the version of triton that made it, and that alone.
 """
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 from triton.runtime.jit import MockTensor
 
-from spikebench.backends.triton import _launch
+from spikebench.backends.triton import _launch, _shapes
 
 
 class _NoGpu:
@@ -28,6 +29,11 @@ class _NoGpu:
 
     def get_current_stream(self, _: int) -> int:
         return 0
+
+
+def assuming(capability: int) -> AbstractContextManager[None]:
+    """Launches recorded inside have the shapes that were tuned on the usual GPU of a CUDA compute capability."""
+    return _shapes.assumed(_shapes.ASSUMED.get(capability))
 
 
 def compile_for(found: list[_launch.Launch], capability: int) -> None:
