@@ -6,19 +6,30 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from spikebench.api import aa as aa
+    from spikebench.api import check as check
+    from spikebench.api import cite as cite
     from spikebench.api import compare as compare
+    from spikebench.api import diff as diff
+    from spikebench.api import export as export
+    from spikebench.api import list as list
+    from spikebench.api import load as load
+    from spikebench.api import plot as plot
     from spikebench.api import profile as profile
+    from spikebench.api import report as report
+    from spikebench.api import reproduce as reproduce
     from spikebench.api import run as run
+    from spikebench.api import sweep as sweep
+    from spikebench.api import table as table
+    from spikebench.api import train as train
     from spikebench.cases.case import Case as Case
     from spikebench.cases.case import grid as grid
-    from spikebench.cases.sweeps import sweep as sweep
     from spikebench.errors import Problem as Problem
     from spikebench.loading.subject import neuron as neuron
     from spikebench.neuron import Neuron as Neuron
     from spikebench.neuron import SteppedNeuron as SteppedNeuron
     from spikebench.neuron import StochasticNeuron as StochasticNeuron
     from spikebench.records.record import Record as Record
-    from spikebench.records.store import table as table
 
 __version__ = "0.1.0"
 _HOMES = {
@@ -29,15 +40,15 @@ _HOMES = {
     "StochasticNeuron": "neuron",
     "Record": "records.record",
     "Problem": "errors",
-    "table": "records.store",
     "neuron": "loading.subject",
-    "sweep": "cases.sweeps",
-    "run": "api",
-    "compare": "api",
-    "profile": "api",
 }
+_HOMES |= dict.fromkeys(
+    "aa check cite compare diff export list load plot profile report reproduce run sweep table train".split(),
+    "api",
+)
+# `from spikebench import *` leaves Python's own `list` alone; `sb.list` is there all the same
 __all__ = [  # pyright: ignore[reportUnsupportedDunderAll]  # the names are loaded by __getattr__
-    *_HOMES,
+    *(name for name in _HOMES if name != "list"),
     "__version__",
 ]
 
@@ -50,8 +61,8 @@ def __getattr__(name: str) -> Any:
 
 
 class _Package(ModuleType):
-    """This package: `sb.neuron` and `sb.compare` stay functions although files have the same names."""
-
+    # python binds an imported submodule to its name in the package, and `sb.neuron`, `sb.run` and `sb.report` are
+    # functions beside submodules of these names; a module's class is the one place that can decline (data model, 3.3.2.1)
     def __setattr__(self, name: str, value: Any) -> None:
         if not (name in _HOMES and isinstance(value, ModuleType)):
             super().__setattr__(name, value)

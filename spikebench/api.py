@@ -1,34 +1,24 @@
-"""The Python face of the road: run cases and compare subjects from a script or a notebook."""
+"""Every verb of the command line as a function: the same defaults, the same measuring, and results as values.
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
+`import spikebench as sb` has them all, `sb.run`, `sb.compare` …; nothing here prints. A result is a list of Records,
+Comparisons, Findings or Checks, or a pandas frame.
+"""
 
-from spikebench.analysis.comparison import Comparison
-from spikebench.analysis.pairs import Pairs
-from spikebench.cases.case import Case
-from spikebench.experiments.compare import compare as in_pairs
+from spikebench.experiments.check import check as check
+from spikebench.experiments.compare import aa as aa
+from spikebench.experiments.compare import compare as compare
+from spikebench.experiments.compare import diff as diff
+from spikebench.experiments.list import listed
 from spikebench.experiments.profile import profile as profile
-from spikebench.records.record import Record
-from spikebench.run import session as runner
+from spikebench.experiments.reproduce import reproduce as reproduce
+from spikebench.experiments.results import cite as cite
+from spikebench.experiments.results import export as export
+from spikebench.experiments.results import load as load
+from spikebench.experiments.results import plot as plot
+from spikebench.experiments.results import report as report
+from spikebench.experiments.results import table as table
+from spikebench.experiments.run import run as run
+from spikebench.experiments.sweep import sweep as sweep
+from spikebench.experiments.train import train as train
 
-
-def run(cases: Iterable[Case], out: str | Path | None = None, resume: bool = False, **settings: Any) -> list[Record]:
-    """Measure cases, each in fresh processes, and return their records; `out` is a JSON Lines file to append to.
-
-    `settings` are the fields of `spikebench.run.session.Settings`: metrics, samples, timeout, memory_limit, budget, repeats,
-    threads. `spikebench.records.store.frame(records)` makes a tidy pandas frame of the result.
-    """
-    where = Path(out) if out is not None else None
-    return list(runner.run(list(cases), runner.Settings(**settings), where, resume))
-
-
-def compare(
-    *subjects: str, blocks: int | str = "5-20", out: str | Path | None = None, **fields: Any
-) -> list[Comparison]:
-    """Compare subjects in live pairs; the first one is the baseline. `fields` are those of a Case: T, B, N, mode …
-
-    `blocks` is 10 for exactly ten pairs, or "5-20" for as many as it takes (`spikebench.analysis.pairs` has the rule).
-    """
-    case = Case(subject=subjects[0], **fields)
-    return list(in_pairs(subjects, case, Pairs.of(blocks), out=Path(out) if out is not None else None))
+list = listed  # `sb.list`, as on the command line

@@ -45,7 +45,7 @@ def _read(file: int) -> bytes:
 
 
 def _child(width: int, action: Callable[[], object]) -> None:
-    from spikebench.cli import tables
+    from spikebench.cli import _tables as tables
 
     try:
         ioctl(1, TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))

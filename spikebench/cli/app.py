@@ -1,8 +1,14 @@
-"""The commands, put together."""
+"""The command line, put together from the files beside this one: a file without a leading underscore is a command.
+
+Its function `command` is the command, its name that of the file with dashes; `CONTEXT` has what click needs to know.
+"""
+
+from importlib import import_module
 
 import typer
 
-from spikebench.cli import asv, check, gpu, look, measure, nir, profile, report, reproduce, train
+from spikebench import registry
+from spikebench.cli._options import flat
 
 app = typer.Typer(
     help="Measure spiking neurons: time, memory, energy and spikes, behind one protocol.",
@@ -12,5 +18,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (measure, profile, train, reproduce, check, look, report, nir, gpu, asv):
-    command.add_to(app)
+for name in registry.names("cli"):
+    if name != "app":
+        module = import_module(f"spikebench.cli.{name}")
+        context = getattr(module, "CONTEXT", None)
+        app.command(name.replace("_", "-"), no_args_is_help=bool(context), context_settings=context)(
+            flat(module.command)
+        )

@@ -13,23 +13,18 @@ import psutil
 import typer
 
 import spikebench
-from spikebench.cli import asv_commits as commits
-from spikebench.cli import asv_pages as pages
+from spikebench.cli import _asv_commits as commits
+from spikebench.cli import _asv_pages as pages
 from spikebench.errors import Problem
 from spikebench.host import environment
 
 HERE = (None, "HEAD", "HEAD^!")
 ASVS_OWN = ("NEW", "ALL", "EXISTING", "TAGS", "HASHFILE:")
 FOR_A_MACHINE = ("Run", "Continuous", "Find")
+CONTEXT = {"ignore_unknown_options": True, "allow_interspersed_args": False}  # they are passed on
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the commands of this file."""
-    passed_on = {"ignore_unknown_options": True, "allow_interspersed_args": False}
-    app.command("asv", no_args_is_help=True, context_settings=passed_on)(run_asv)
-
-
-def run_asv(
+def command(
     arguments: Annotated[list[str], typer.Argument(metavar="COMMAND", help="A command of asv and its arguments.")],
 ) -> None:
     """Track the regression sweep over commits with asv.
@@ -184,5 +179,5 @@ def measure_commits(folder: Path, spec: str, steps: int | None, options: list[st
 
 def call(arguments: list[str], folder: Path | None = None, variables: dict[str, str] | None = None) -> int:
     """asv's exit code. The file is named and not imported: the folder must not decide which spikebench that is."""
-    launcher = Path(__file__).with_name("asv_environment.py")
+    launcher = Path(__file__).with_name("_asv_environment.py")
     return subprocess.call([sys.executable, "-P", str(launcher), *arguments], cwd=folder, env=variables)

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from spikebench.cases.case import Case
-from spikebench.cli import options as o
-from spikebench.cli.tables import say, table
+from spikebench.cli import _options as o
+from spikebench.cli._tables import say, table
 from spikebench.errors import Problem
 from spikebench.experiments import gpu as visits
 from spikebench.experiments import gpu_before, gpu_plan, gpu_summary
@@ -21,12 +21,7 @@ from spikebench.run.session import Session, Settings
 SHARES = {"kernels": 0.15, "tests": 0.15}  # of the budget, at most
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command of this file."""
-    app.command()(gpu)
-
-
-def gpu(
+def command(
     budget: Annotated[str, typer.Option(help="Longest time of the whole command: 9m.")] = "9m",
     commit: Annotated[str | None, typer.Option(help="Commit of this source tree, where it has no history.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the records and the summary.")] = None,

@@ -1,7 +1,10 @@
-"""The command that profiles a neuron spikebench has never seen."""
+"""`profile` measures a neuron that spikebench has never seen."""
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,39 +12,64 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from spikebench.cli import options as o
-from spikebench.cli.tables import say, stdout, table
+from spikebench.cli import _options as o
+from spikebench.cli._tables import say, stdout, table
 from spikebench.errors import Problem
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the commands of this file."""
-    app.command()(profile)
+@dataclass(frozen=True)
+class Grid:
+    """At which sizes and in which modes."""
+
+    T: Annotated[str | None, typer.Option("-T", help="Time steps; several with commas.")] = None
+    B: Annotated[int, typer.Option("-B", help="Batch items.")] = 16
+    N: Annotated[int, typer.Option("-N", help="Neurons.")] = 128
+    mode: Annotated[str | None, typer.Option("--mode", help="inference, forward, train or stream; with commas.")] = None
+
+    def given(self) -> dict[str, Any]:
+        """The arguments of `experiments.profile.profile`."""
+        T = (o.numbers("T", self.T) or None) if self.T is not None else None
+        return {"T": T, "B": self.B, "N": self.N, "mode": self.mode.split(",") if self.mode else None}
 
 
-def profile(
+@dataclass(frozen=True)
+class Called:
+    """How the subject is made and called."""
+
+    layout: Annotated[str | None, typer.Option(help="TB (time first) or BT; found out when not given.")] = None
+    init: Annotated[str | None, typer.Option(help="Constructor arguments as JSON: '{\"tau\": 2.0}'.")] = None
+    adapter: Annotated[str | None, typer.Option(help="sequence or step (one call per step); found out.")] = None
+    reset: Annotated[str | None, typer.Option(help="Method called before each sequence, or none; found out.")] = None
+    like: Annotated[str | None, typer.Option(help="Gate it against the definition of this neuron.")] = None
+
+    def given(self) -> dict[str, Any]:
+        """The arguments of `experiments.profile.profile`."""
+        return vars(self) | {"layout": self.layout and self.layout.upper(), "init": _object(self.init)}
+
+
+@dataclass(frozen=True)
+class Sampled(o.Sampling):
+    """How it is sampled, and for how long."""
+
+    timeout: Annotated[str, typer.Option(help="Longest time of one process: 60s, 5m.")] = "60s"
+    samples: Annotated[int, typer.Option(help="Samples per process (1 of a launch over 0.5 s).")] = 5
+    metric: o.Metrics = None
+    budget: Annotated[str, typer.Option(help="Time of the whole: what does not fit is left out and named.")] = "150s"
+
+    def settings(self) -> dict[str, Any]:
+        own = {"budget": o.seconds("--budget", self.budget)}
+        return super().settings() | own | ({"metrics": tuple(self.metric)} if self.metric else {})
+
+
+def command(
+    *,
     subject: Annotated[str, typer.Argument(help="path.py:Class, package.module:Class, an installed neuron, or ours.")],
     against: Annotated[str | None, typer.Option(help="Baselines, with commas (default: lif@cpu,lif@eager).")] = None,
-    T: o.T = None,
-    B: Annotated[int, typer.Option("-B", help="Batch items.")] = 16,
-    N: Annotated[int, typer.Option("-N", help="Neurons.")] = 128,
-    mode: o.ModeOption = None,
-    layout: Annotated[str | None, typer.Option(help="TB (time first) or BT; found out when not given.")] = None,
-    init: Annotated[str | None, typer.Option(help="Constructor arguments as JSON: '{\"tau\": 2.0}'.")] = None,
-    adapter: Annotated[str | None, typer.Option(help="sequence or step (one call per step); found out.")] = None,
-    reset: Annotated[str | None, typer.Option(help="Method called before each sequence, or none; found out.")] = None,
-    like: Annotated[str | None, typer.Option(help="Gate it against the definition of this neuron.")] = None,
+    grid: Grid,
+    called: Called,
     pairs: Annotated[int, typer.Option(help="Most pairs of fresh processes at each length.")] = 5,
-    device: o.Device = "cpu",
-    dtype: o.Dtype = "float32",
-    rate: o.Rate = 0.3,
-    metric: o.MetricOption = None,
-    samples: Annotated[int, typer.Option(help="Samples per process (1 of a launch over 0.5 s).")] = 5,
-    budget: Annotated[str, typer.Option(help="Time of the whole: what does not fit is left out and named.")] = "150s",
-    timeout: o.Timeout = "60s",
-    memory_limit: o.MemoryLimit = None,
-    threads: o.Threads = None,
-    python: o.Python = None,
+    tensors: o.Tensors = o.USUAL,
+    sampled: Sampled,
     trace: Annotated[bool, typer.Option(help="Also where the time goes: operators, and trace.json in -o DIR.")] = False,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the records and the verdict.")] = None,
     as_json: o.Json = False,
@@ -52,49 +80,18 @@ def profile(
     only code that you would run yourself. What it prints is captured; a crash or a hang becomes a status.
     A subject without a definition to compare with is flagged `ungated` and can win no claim; see --like.
     """
-    from spikebench.experiments.profile import FIRST, SLOW
-    from spikebench.experiments.profile import profile as measure
+    from spikebench.experiments.profile import SETTINGS, profile
 
-    settings = o.settings(
-        metric or list(FIRST),
-        samples,
-        timeout,
-        budget,
-        memory_limit,
-        threads,
-        "fork",
-        python=o.interpreters(python),
-        **SLOW,
-    )
-    if out is not None and out.is_file():
-        raise Problem(f"-o {out} is a file; name a folder for the records and the verdict")
-    if trace and out is None:
-        raise Problem("--trace writes a file; name a folder for it with -o DIR")
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=None)
-        made = measure(
+    settings = replace(SETTINGS, **sampled.settings())
+    files = _files(out, trace)
+    with _progress() as progress:
+        made = profile(
             subject,
-            T=o.sizes("T", T, ()) or None,
-            B=B,
-            N=N,
             against=against.split(",") if against else None,
-            mode=mode.split(",") if mode else None,
-            layout=layout and layout.upper(),
-            init=_object(init),
-            adapter=adapter,
-            reset=reset,
-            like=like,
             pairs=pairs,
             settings=settings,
-            out=out and out / "records.jsonl",
-            trace=out / "trace.json" if trace and out else None,
-            progress=lambda what, done, of: bar.update(task, completed=done, total=of or None, description=what),
-            device=device,
-            dtype=dtype,
-            rate=rate,
+            progress=progress,
+            **(grid.given() | called.given() | files | tensors.fields()),
         )
     where = made.report(out / "verdict.md") if out is not None else None
     if as_json:
@@ -106,6 +103,27 @@ def profile(
     if made.status != "ok" or any(c["passed"] is False for c in made.checks):
         print(f"spikebench: {made.status}: {made.reason or 'checks failed'}", file=sys.stderr)
         raise typer.Exit(1)
+
+
+def _files(out: Path | None, trace: bool) -> dict[str, Any]:
+    """The files in the folder that was named, which is made."""
+    if out is not None and out.is_file():
+        raise Problem(f"-o {out} is a file; name a folder for the records and the verdict")
+    if trace and out is None:
+        raise Problem("--trace writes a file; name a folder for it with -o DIR")
+    if out is None:
+        return {}
+    out.mkdir(parents=True, exist_ok=True)
+    return {"out": out / "records.jsonl", "trace": out / "trace.json" if trace else None}
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar on stderr that says what is done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+        yield lambda what, done, of: bar.update(task, completed=done, total=of or None, description=what)
 
 
 def _object(text: str | None) -> dict[str, Any] | None:

@@ -4,19 +4,114 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from spikebench.analysis import paired
-from spikebench.analysis.comparison import Comparison, judge
+from spikebench.analysis import difference, noise, paired
+from spikebench.analysis.comparison import Comparison, judge, together
 from spikebench.analysis.pairs import Pairs, sides
 from spikebench.cases.case import Case, with_changes
+from spikebench.cases.subject import parse_subject
+from spikebench.errors import Problem
+from spikebench.experiments.settings import settings_of
+from spikebench.experiments.sweep import points
+from spikebench.host import environment
 from spikebench.records import store
 from spikebench.records.record import Record
 from spikebench.run.session import Session, Settings
 
 Progress = Callable[[int, int], None]
+Tell = Callable[[str, Case, int, int], None]
+Job = tuple[Sequence[str], Case]
 
 
 def compare(
+    *subjects: str,
+    pairs: Pairs | int | str = "5-20",
+    metric: str = "latency",
+    out: str | Path | None = None,
+    progress: Tell | None = None,
+    **given: Any,
+) -> list[Comparison]:
+    """Compare subjects with the first one, live: randomised blocks of one fresh process per subject, after their gates.
+
+    `pairs` is 10 for exactly ten, or "5-20" for as many as a clear verdict takes. `given` are fields of a Case (T, B, N
+    and mode may have several values: device, dtype, rate, network, …) and of `spikebench.run.session.Settings` (samples,
+    timeout, threads, …). Of `metric` less is better. The verdicts take account of the noise floor that `aa` measured on
+    this machine. Records are appended to `out`. A ratio above 1 says that the subject is better than the first one.
+    """
+    if len(subjects) < 2:
+        named = subjects[0] if subjects else "none"
+        raise Problem(f"one subject is no comparison: {named}; name a baseline first, then the others")
+    settings, fields = settings_of(given)
+    cases = points(subjects[:1], **fields)
+    for text in subjects:
+        parse_subject(text)
+    return _compared([(subjects, case) for case in cases], pairs, settings, metric, out, progress)
+
+
+AA: dict[str, Any] = {"T": 1000, "B": 16, "N": 128}
+
+
+def aa(
+    *subjects: str,
+    pairs: Pairs | int | str = 10,
+    metric: str = "latency",
+    out: str | Path | None = None,
+    progress: Tell | None = None,
+    **given: Any,
+) -> list[Comparison]:
+    """Compare subjects with themselves: how far A strays from A on this machine, which bounds what a comparison can find.
+
+    Without subjects they are lif@cpu and lif@eager. The records are appended to `out`, else to the file of this machine
+    where `compare` and `diff` look for its noise floor. `given` is that of `compare`.
+    """
+    settings, fields = settings_of(given)
+    cases = points(subjects or ("lif@cpu", "lif@eager"), **(AA | {k: v for k, v in fields.items() if v is not None}))
+    jobs = [((case.subject, case.subject), case) for case in cases]
+    return _compared(jobs, pairs, settings, metric, out or floor_file(), progress)
+
+
+def diff(
+    base: Sequence[Record], new: Sequence[Record], metric: str = "latency", anyway: bool = False
+) -> list[dict[str, Any]]:
+    """Compare recorded runs case by case, the second against the first: rows with ratio, interval, verdict and reason.
+
+    `base` and `new` are records, as `sb.load` gives them. Raises Problem if the machines or versions of the two differ,
+    unless `anyway`.
+    """
+    return difference.rows(list(base), list(new), metric, noise.recorded(floor_file(), metric, apart=True), anyway)
+
+
+def floor_file() -> Path:
+    """Where the noise floor of this machine is kept."""
+    return Path("results") / environment.machine() / "aa.jsonl"
+
+
+def _compared(
+    jobs: Sequence[Job],
+    pairs: Pairs | int | str,
+    settings: Settings,
+    metric: str,
+    out: str | Path | None,
+    progress: Tell | None,
+) -> list[Comparison]:
+    """Live pairs of each job's subjects at its case; the verdicts are those of many cases."""
+    rows: list[Comparison] = []
+    plan, floors = Pairs.of(pairs), noise.recorded(floor_file(), metric)
+    where = Path(out) if out is not None else None
+    chosen = replace(settings, metrics=(metric,))
+    with Session(chosen) as session:
+        for k, (subjects, case) in enumerate(jobs):
+
+            def tick(done: int, total: int, k: int = k, case: Case = case) -> None:
+                if progress:
+                    progress("pairs", case, k * total + done, len(jobs) * total)
+
+            rows += in_pairs(subjects, case, plan, None, where, metric, session, tick, floors=floors)
+    return together(rows)
+
+
+def in_pairs(
     subjects: Sequence[str],
     case: Case,
     pairs: Pairs | int | str = "5-20",
@@ -36,7 +131,7 @@ def compare(
     """
     if session is None:
         with Session(settings or Settings()) as own:
-            yield from compare(subjects, case, pairs, None, out, metric, own, progress, keep, floors)
+            yield from in_pairs(subjects, case, pairs, None, out, metric, own, progress, keep, floors)
         return
     plan, cases = Pairs.of(pairs), [with_changes(case, subject=s) for s in subjects]
     records: list[list[Record]] = [[] for _ in cases]

@@ -9,9 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
-from torch import nn
-
 from spikebench.analysis import stats
 from spikebench.analysis.comparison import Comparison, judge, together
 from spikebench.cases.case import Case, grid, with_changes
@@ -208,6 +205,9 @@ def _named(subject: Any) -> tuple[str, Any]:
     if isinstance(subject, str):
         return subject, None
     module, name = getattr(subject, "__module__", "__main__"), getattr(subject, "__qualname__", "")
+    import cloudpickle
+    from torch import nn  # here, so that nobody waits for torch who asks for something else
+
     home = sys.modules.get(module)
     path = getattr(home, "__file__", None)
     if module != "__main__" and path and getattr(home, name, None) is subject:

@@ -18,9 +18,9 @@ from spikebench.analysis import assessment, stats
 from spikebench.analysis.assessment import assess
 from spikebench.cases.case import Case, with_changes
 from spikebench.claim import Claim, Number, PlannedComparison, Statement
-from spikebench.cli.reproduce import begins
 from spikebench.errors import Problem
 from spikebench.experiments.campaign import Campaign, plan
+from spikebench.experiments.reproduce import begins
 from spikebench.plots import draw
 from spikebench.records import store
 from spikebench.records.record import FEWEST, Measurement, Record

@@ -18,7 +18,8 @@ import pytest
 import spikebench
 from spikebench.cases import sweeps
 from spikebench.cases.case import Case
-from spikebench.cli import asv, asv_commits
+from spikebench.cli import _asv_commits as asv_commits
+from spikebench.cli import asv
 from spikebench.errors import Problem
 from spikebench.host import environment
 from spikebench.records import store
@@ -325,7 +326,7 @@ def test_what_would_record_wrongly_is_refused_in_one_line(arguments: list[str], 
 def test_without_asv_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asv, "find_spec", lambda name: None)
     with pytest.raises(Problem, match=r"pip install 'spikebench\[asv\]'"):
-        asv.run_asv(["publish"])
+        asv.command(["publish"])
 
 
 def test_without_a_configuration_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import browser
 import pytest
 
-from spikebench.cli import asv_pages
+from spikebench.cli import _asv_pages as asv_pages
 
 HERE = Path(__file__).parents[2]
 BENCHMARK = "regression.Length.track_latency"

@@ -192,12 +192,12 @@ def test_public_names_are_what_they_are_called() -> None:
 
 
 def test_a_sweep_keeps_its_own_rates_and_takes_only_what_is_given() -> None:
-    from spikebench.cli.measure import _cases
+    import spikebench as sb
 
     wanted = sweeps.sweep("agreement")
     assert len({c.rate for c in wanted}) == 3
-    assert _cases("agreement", None, None, None, None, None) == wanted
-    assert {c.dtype for c in _cases("agreement", None, None, None, None, None, dtype="float64")} == {"float64"}
+    assert sb.sweep("agreement") == wanted
+    assert {c.dtype for c in sb.sweep("agreement", dtype="float64")} == {"float64"}
 
 
 def test_a_sweep_samples_what_it_is_read_by(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_a_comparison_of_long_names_shows_its_numbers_whole(capsys: pytest.Captu
     from spikebench.analysis import paired, stats
     from spikebench.analysis.comparison import Comparison
     from spikebench.cases.case import Case
-    from spikebench.cli.tables import comparison_table
+    from spikebench.cli._tables import comparison_table
 
     base, other = "lif[detach_reset=true,reset=hard,slope=1.0,surrogate=fast_sigmoid]@", "a" * 60
     ratio = stats.paired_ratio([4.0, 4.1, 4.2, 4.0, 4.1], [0.101, 0.1, 0.102, 0.1, 0.1])

@@ -3,7 +3,7 @@
 import pytest
 
 from spikebench.cases.case import Case
-from spikebench.cli import tables
+from spikebench.cli import _tables as tables
 
 
 def test_lines_stand_for_the_bar_where_there_is_no_terminal(

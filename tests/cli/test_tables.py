@@ -21,8 +21,11 @@ from spikebench import claim, plots, units
 from spikebench.analysis import assessment, paired, stats
 from spikebench.analysis.comparison import Comparison
 from spikebench.cases import case
-from spikebench.cli import layout, look, reproduce, tables, train
+from spikebench.cli import _layout as layout
+from spikebench.cli import _tables as tables
+from spikebench.cli import list as list_command
 from spikebench.cli import profile as profile_command
+from spikebench.cli import reproduce
 from spikebench.cli.app import app
 from spikebench.errors import Problem
 from spikebench.experiments.profile import Profile
@@ -71,7 +74,7 @@ def text(value: Any) -> str:
 
 
 def listed(kind: str) -> Printed:
-    columns = ["id", *look.COLUMNS.get(kind, []), "title"]
+    columns = ["id", *list_command.COLUMNS.get(kind, []), "title"]
     rows = [[text(row.get(c)) for c in columns] for row in from_json("list", kind)]
     return command("list", kind), [(columns, rows)]
 
@@ -238,7 +241,7 @@ def trained() -> Printed:
     records = store.load([str(OTHER / "fsdd.jsonl"), str(OTHER / "fsdd70.jsonl")])
     rows = trainings(records)
     columns = sorted({name for row in rows for name in row}, key=[name for row in rows for name in row].index)
-    return lambda: train.training_report(records), [(columns, [[row.get(c, "—") for c in columns] for row in rows])]
+    return lambda: tables.training_report(records), [(columns, [[row.get(c, "—") for c in columns] for row in rows])]
 
 
 def claims() -> Printed:
@@ -308,7 +311,7 @@ def nodes() -> Printed:
 
 
 PRINTED: dict[str, Callable[[], Printed]] = {
-    **{f"list {kind}": lambda kind=kind: listed(kind) for kind in look.KINDS},
+    **{f"list {kind}": lambda kind=kind: listed(kind) for kind in list_command.KINDS},
     "doctor": doctor,
     "show": lambda: shown(EPYC / "quick.jsonl", EPYC / "pairs.jsonl"),
     "show --growth": lambda: analysed("--growth", EPYC / "growth.jsonl"),

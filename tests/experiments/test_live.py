@@ -11,7 +11,7 @@ import pytest
 
 from spikebench.analysis import noise, stats
 from spikebench.cases.case import Case
-from spikebench.experiments.compare import compare
+from spikebench.experiments.compare import in_pairs
 from spikebench.host import clock, environment
 from spikebench.records.record import Record
 from spikebench.run.process import Workers
@@ -78,7 +78,7 @@ def verdicts(subjects: list[str], times: int, settings: Settings, floor: float =
     with Session(settings) as session:
         for seed in range(times):
             case = Case(subjects[0], **sizes, mode="inference", seed=seed)  # pyright: ignore[reportArgumentType]
-            (row,) = compare(subjects, case, session=session, floors={case.case_id: floor})
+            (row,) = in_pairs(subjects, case, session=session, floors={case.case_id: floor})
             found[row.verdict or row.status] += 1
             pairs = row.ratio.n if row.ratio else 0
             sys.stderr.write(f"{seed + 1}/{times}: {row.verdict or row.reason} after {pairs} pairs; {dict(found)}\n")
@@ -104,7 +104,7 @@ def test_five_percent_more_work_is_slower_and_a_against_a_is_the_same_on_a_quiet
     one, sizes = Settings(metrics=("latency",), threads=1), {"T": 64, "B": 8, "N": 128}
     kept: list[Record] = []
     case = Case(work, **sizes, mode="inference")  # pyright: ignore[reportArgumentType]
-    list(compare([work, work], case, 10, one, keep=kept))  # as `spikebench aa` does
+    list(in_pairs([work, work], case, 10, one, keep=kept))  # as `spikebench aa` does
     (floor,) = noise.floors(kept).values()
     sys.stderr.write(f"noise floor {floor:.1%}\n")
     slower = verdicts([work, f"{work}[rounds=210]"], 30, one, floor, **sizes)

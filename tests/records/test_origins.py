@@ -16,7 +16,7 @@ from spikebench import units
 from spikebench.analysis import bound, difference, noise, paired, scaling
 from spikebench.analysis.comparison import judge, together
 from spikebench.cases.case import Case, with_changes
-from spikebench.cli.tables import comparison_table
+from spikebench.cli._tables import comparison_table
 from spikebench.errors import Problem
 from spikebench.experiments.profile import Profile, _compared
 from spikebench.plots import figures, kinds, speedup, style, waterfall

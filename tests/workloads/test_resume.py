@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from spikebench.cases.case import Case
-from spikebench.cli.train import CEILING, train_all
 from spikebench.errors import Problem
+from spikebench.experiments.train import CEILING, train_all
 from spikebench.host import environment
 from spikebench.host.clock import FakeClock
 from spikebench.loading.subject import load

@@ -1,5 +1,6 @@
 """Tables and progress on a terminal."""
 
+import json
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,9 +16,12 @@ from rich.text import Text
 from spikebench import units
 from spikebench.analysis import stability, stats
 from spikebench.cases.case import Case
-from spikebench.cli.layout import Table, fold, printable
+from spikebench.cli._layout import Table, fold, printable
+from spikebench.errors import Problem
 from spikebench.host import clock
+from spikebench.records import store
 from spikebench.records.record import Record
+from spikebench.report.rows import trainings
 
 if TYPE_CHECKING:
     from spikebench.analysis.comparison import Comparison
@@ -77,7 +81,7 @@ def page(markdown: str) -> None:
 
 
 @contextmanager
-def stderr_progress(total: int) -> Iterator[Report]:
+def stderr_progress(total: int | None = None) -> Iterator[Report]:
     """A progress bar on stderr; the report function takes what happens, the case, how many are done, and of how many.
 
     Where stderr is no terminal, lines stand for the bar: one in EVERY seconds at most, so that a log shows that work goes on.
@@ -108,6 +112,27 @@ def _lines() -> Report:
             print(f"{now - start:.0f} s: {done} of {of}: {case.subject} T={case.T} {what}", file=sys.stderr, flush=True)
 
     return report
+
+
+def warn(text: str) -> None:
+    """Print a line on stderr."""
+    print(f"spikebench: {text}", file=sys.stderr)
+
+
+def loaded(files: list[str], notes: list[str] | None = None) -> list[Record]:
+    """The records of files; what was noticed while reading is told on stderr, and added to `notes`."""
+    noticed = notes if notes is not None else []
+    records = store.load(files, noticed)
+    for note in noticed:
+        warn(note)
+    return records
+
+
+def text(value: Any) -> str:
+    """A fact as a cell of a table."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else "" if value is None else str(value)
 
 
 def records_table(records: list[Record]) -> None:
@@ -190,6 +215,19 @@ def _means(found: "dict[str, dict[str, Any] | None]") -> None:
     )
 
 
+def compared(rows: "list[Comparison]", as_json: bool) -> None:
+    """Print comparisons, and on stderr why there is none; Problem if nothing could be compared."""
+    if as_json:
+        stdout().print_json(json.dumps([r.to_json() for r in rows]))
+    else:
+        comparison_table(rows)
+    bad = [r for r in rows if r.status != "ok"]
+    for row in bad:
+        print(f"spikebench: {row.subject} against {row.baseline}: {row.status}: {row.reason}", file=sys.stderr)
+    if bad and all(r.status == "refused" for r in rows):
+        raise Problem(f"nothing could be compared: {bad[0].reason}")
+
+
 def difference_table(rows: list[dict[str, Any]]) -> None:
     """One row per case of `diff`."""
     shown: list[list[Any]] = []
@@ -199,3 +237,11 @@ def difference_table(rows: list[dict[str, Any]]) -> None:
         shown.append([row["subject"], *case, text, row["verdict"], row["reason"]])
     table(("subject", "mode", "T", "B", "N", "ratio", "verdict", "reason"), shown)
     _means({"all": rows[0]["over_cases"]})
+
+
+def training_report(records: list[Record]) -> None:
+    """The table of `report.rows.trainings`, and the reason of each that is not ok."""
+    rows = trainings(records)
+    columns = list(dict.fromkeys(name for row in rows for name in row)) or ["subject"]
+    table(columns, [[row.get(name, "—") for name in columns] for row in rows])
+    notes(dict.fromkeys(str(r.reason) for r in records if r.status != "ok"))

@@ -1,0 +1,31 @@
+"""`aa` measures the noise floor of this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spikebench.cli import _options as o
+from spikebench.cli._tables import compared, stderr_progress
+
+
+def command(
+    *,
+    subject: Annotated[list[str] | None, typer.Option("--subject", help="Subject; repeat for several.")] = None,
+    pairs: o.Pairs = "10",
+    sizes: o.Sizes,
+    tensors: o.Tensors = o.USUAL,
+    what: o.What,
+    metric: Annotated[str, typer.Option(help="Metric to compare.")] = "latency",
+    sampling: o.Sampling,
+    isolation: o.Isolation = "fork",
+    out: Annotated[Path | None, typer.Option(help="Where the noise floor is kept.")] = None,
+    as_json: o.Json = False,
+) -> None:
+    """A against A: this machine's noise floor per case, kept for compare and diff."""
+    from spikebench.experiments.compare import aa
+
+    given = sizes.axes() | tensors.fields() | what.fields() | sampling.settings() | o.isolated(isolation)
+    with stderr_progress() as progress:
+        rows = aa(*(subject or ()), pairs=pairs, metric=metric, out=out, progress=progress, **given)
+    compared(rows, as_json)

@@ -1,0 +1,15 @@
+"""`cite` prints the BibTeX of neurons."""
+
+from typing import Annotated
+
+import typer
+
+from spikebench.cli._tables import stdout
+
+
+def command(neurons: Annotated[list[str], typer.Argument(help="Neuron ids.")]) -> None:
+    """BibTeX of the papers behind neurons."""
+    from spikebench.experiments.results import cite
+
+    for name in neurons:
+        stdout().print(cite(name))

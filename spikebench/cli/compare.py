@@ -1,0 +1,30 @@
+"""`compare` compares subjects with the first one, live, in pairs."""
+
+from typing import Annotated
+
+import typer
+
+from spikebench.cli import _options as o
+from spikebench.cli._tables import compared, stderr_progress
+
+
+def command(
+    *,
+    subjects: Annotated[list[str], typer.Argument(help="The first one is the baseline.")],
+    pairs: o.Pairs = "5-20",
+    sizes: o.Sizes,
+    tensors: o.Tensors = o.USUAL,
+    what: o.What,
+    metric: Annotated[str, typer.Option(help="Metric to compare; less is better.")] = "latency",
+    sampling: o.Sampling,
+    isolation: o.Isolation = "fork",
+    out: o.Out = None,
+    as_json: o.Json = False,
+) -> None:
+    """Compare subjects with the first one, live, in randomised pairs of fresh processes."""
+    from spikebench.experiments.compare import compare
+
+    given = sizes.axes() | tensors.fields() | what.fields() | sampling.settings() | o.isolated(isolation)
+    with stderr_progress() as progress:
+        rows = compare(*subjects, pairs=pairs, metric=metric, out=out, progress=progress, **given)
+    compared(rows, as_json)

@@ -1,0 +1,153 @@
+"""`run` measures the cases of a sweep, or of subjects and sizes."""
+
+import json
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spikebench.cases import sweeps
+from spikebench.cases.case import Case
+from spikebench.cli import _options as o
+from spikebench.cli._tables import (
+    comparison_table,
+    records_table,
+    stability_notes,
+    stderr_progress,
+    stdout,
+    training_report,
+)
+from spikebench.errors import Problem
+from spikebench.experiments import sweep as grids
+from spikebench.host import environment
+from spikebench.records import store
+from spikebench.records.record import Record
+
+if TYPE_CHECKING:
+    from spikebench.run.executor import Executor
+    from spikebench.run.session import Settings
+
+
+@dataclass(frozen=True)
+class Place:
+    """What measures the cases."""
+
+    executor: Annotated[str, typer.Option(help="local, or parsl (extra `cluster`): many GPUs or nodes.")] = "local"
+    accelerators: Annotated[str, typer.Option(help="With parsl: the GPUs of this machine to use, 0,1.")] = "0"
+    parsl_config: Annotated[Path | None, typer.Option(help="With parsl: a Python file with its `config`.")] = None
+
+    def made(self, settings: "Settings") -> "Executor | None":
+        """None for local, which is the runner's own."""
+        if self.executor not in ("local", "parsl"):
+            raise Problem(f"no executor {self.executor!r}; there are local, parsl")
+        if self.executor == "local":
+            return None
+        from spikebench.run.cluster import Cluster
+
+        return Cluster(settings, self.accelerators.split(","), self.parsl_config)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where records are kept, and what of them counts as done."""
+
+    out: Annotated[Path | None, typer.Option(help="JSON Lines file to append to.")] = None
+    resume: Annotated[bool, typer.Option(help="Leave out what the file already has.")] = False
+    retry: Annotated[bool, typer.Option(help="With --resume: redo what is not ok.")] = False
+
+
+@dataclass(frozen=True)
+class Sampled(o.Sampling):
+    """How often and how long the cases are sampled."""
+
+    metric: o.Metrics = None
+    repeats: Annotated[int, typer.Option(help="Fresh processes per case.")] = 1
+    budget: o.Budget = None
+    isolation: o.Isolation = "fork"
+    strict: o.Strict = False
+
+    def settings(self) -> dict[str, Any]:
+        own = {"repeats": self.repeats, "budget": o.seconds("--budget", self.budget), "strict": self.strict}
+        return super().settings() | own | o.isolated(self.isolation)
+
+
+def command(
+    *,
+    sweep: Annotated[str | None, typer.Argument(help="A named sweep; `spikebench list sweeps` shows them.")] = None,
+    subject: Annotated[list[str] | None, typer.Option("--subject", help="Subject to run; repeat for several.")] = None,
+    sizes: o.Sizes,
+    tensors: o.Tensors,
+    what: o.What,
+    sampled: Sampled,
+    kept: Kept,
+    place: Place,
+    as_json: o.Json = False,
+) -> None:
+    """Measure the cases of a sweep, or of the subjects and sizes given."""
+    from spikebench.experiments.run import companion
+    from spikebench.experiments.run import run as measured
+    from spikebench.run.session import DEFAULT_METRICS, Settings
+
+    fields = sizes.axes() | tensors.fields() | what.fields()
+    cases = chosen(sweep, subject, fields)
+    read_by = sampled.metric or sweeps.metrics(sweep or "") or DEFAULT_METRICS
+    settings = Settings(metrics=tuple(read_by), **sampled.settings())
+    where = kept.out or Path("results") / environment.machine() / f"{sweep or 'run'}.jsonl"
+    if kept.resume:
+        _say_what_differs(where, settings)
+    there = place.made(settings)
+    with stderr_progress(len(cases) * sampled.repeats) as progress:
+        records = measured(cases, where, kept.resume, kept.retry, progress=progress, executor=there, settings=settings)
+    stability_notes(records)
+    if not as_json:
+        records_table(records)
+    if sweep is not None and not subject and not fields:
+        with stderr_progress() as progress:
+            beside = companion(sweep, settings, where, progress)
+        records += beside.records
+        if beside.records and not as_json:
+            stdout().print()
+            comparison_table(beside.comparisons)
+            stdout().print()
+            training_report(beside.trained)
+    if as_json:
+        stdout().print_json(json.dumps([r.to_json() for r in records]))
+        return
+    stdout().print(f"\n{len(records)} records in {where}: spikebench report '{where}' puts them on a page")
+    for path in _figures(records, Path("out") / (sweep or "run")):
+        stdout().print(f"figure {path}")
+    if records and all(r.status == "refused" for r in records):
+        raise Problem(f"nothing could be run: {records[0].reason}")
+
+
+def chosen(name: str | None, subjects: list[str] | None, fields: dict[str, Any]) -> list[Case]:
+    """The cases of a sweep, narrowed to the subjects and replaced sizes that were named; or of the options alone."""
+    if name is not None:
+        return grids.sweep(name, *(subjects or ()), **fields)
+    if not subjects:
+        raise Problem("nothing to run; name a sweep (spikebench list sweeps) or give --subject lif@cpu")
+    return grids.points(subjects, **fields)
+
+
+def _say_what_differs(where: Path, settings: "Settings") -> None:
+    """A line on stderr if records of the file come from elsewhere, and do not count as done."""
+    from spikebench.run.session import elsewhere
+
+    count, differing = elsewhere(where, settings) if where.exists() else (0, [])
+    if count:
+        text = f"{count} records in {where} differ in {', '.join(differing)}: they stay, and do not count as done here"
+        print(f"spikebench: {text}", file=sys.stderr)
+
+
+def _figures(records: list[Record], folder: Path) -> list[Path]:
+    """The speed-up and scaling figures of these records, as far as they hold any."""
+    from spikebench.plots import draw
+
+    paths: list[Path] = []
+    for kind in ("speedup", "scaling"):
+        with suppress(Problem):
+            paths += draw(kind, store.frame(r for r in records if r.case["workload"] == "layer"), folder, ("png",))
+    return paths

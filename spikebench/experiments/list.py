@@ -1,0 +1,39 @@
+"""What there is of a kind, with its facts: neurons, backends, metrics, sweeps, networks, tasks, claims."""
+
+from typing import TYPE_CHECKING, Any
+
+from spikebench import registry
+from spikebench.cases import sweeps
+from spikebench.errors import Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KINDS = ("neurons", "backends", "metrics", "sweeps", "networks", "tasks", "claims")
+
+
+def rows(kind: str) -> list[dict[str, Any]]:
+    """One row per id; Problem for a kind that is not listed."""
+    if kind not in KINDS:
+        raise Problem(f"nothing is listed under {kind!r}; there are {', '.join(KINDS)}")
+    if kind == "claims":
+        from spikebench import claim
+
+        titles = {row["id"]: row["title"] for row in registry.describe(kind)}
+        return [{"id": name, **c.facts(), "title": titles[name]} for name, c in claim.every()]
+    return [_sweep_row(name) for name in sweeps.SWEEPS] if kind == "sweeps" else registry.describe(kind)
+
+
+def _sweep_row(name: str) -> dict[str, Any]:
+    doc = (sweeps.SWEEPS[name].__doc__ or "").split("\n")[0]
+    return {"id": name, "cases": len(sweeps.SWEEPS[name]()), "title": doc}
+
+
+def listed(kind: str = "neurons") -> "pd.DataFrame":
+    """What there is of a kind, with its facts, as a pandas frame: one row per id.
+
+    Kinds are neurons, backends, metrics, sweeps, networks, tasks and claims; Problem for another one.
+    """
+    import pandas as pd
+
+    return pd.DataFrame(rows(kind)).set_index("id")

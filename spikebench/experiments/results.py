@@ -1,0 +1,91 @@
+"""Recorded results, read, drawn and handed on."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spikebench import registry
+from spikebench.records import store
+from spikebench.records.record import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Source = str | Path | Sequence[str | Path] | Iterable[Record]
+
+
+def load(*files: str | Path, warnings: list[str] | None = None) -> list[Record]:
+    """The records in result files; each of `files` is a file, a folder or a glob pattern such as "results/**/*.jsonl".
+
+    Lines that are no record are skipped, and named in `warnings`. Raises Problem for a name behind which there is nothing.
+    """
+    return store.load(files, warnings)
+
+
+def records_of(source: Source) -> list[Record]:
+    """The records of files, or those that were given."""
+    if isinstance(source, str | Path):
+        return store.load(source)
+    given = list(source)
+    records = [r for r in given if isinstance(r, Record)]
+    return records if len(records) == len(given) else store.load([f for f in given if isinstance(f, str | Path)])
+
+
+def table(source: Source, details: bool = False) -> "pd.DataFrame":
+    """Records, or the files that hold them, as a tidy pandas frame with one row per sample, values in SI units.
+
+    `spikebench.records.store.frame` names the columns; with `details` there is also the dictionary that says how the
+    samples of a metric were taken.
+    """
+    return store.frame(records_of(source), details)
+
+
+def report(
+    source: Source,
+    path: str | Path = "report.html",
+    title: str = "spikebench report",
+    baseline: str | None = None,
+    notes: Sequence[str] = (),
+) -> Path:
+    """Write records, or those in files, as one HTML file with verdicts, tables, figures and reasons; its path.
+
+    The page needs no network. `baseline` is the subject that the others are compared with (else lif@eager, or the slowest);
+    `notes` are lines put among the warnings.
+    """
+    from spikebench.report.html import write
+
+    return write(records_of(source), path, title, notes=notes, baseline=baseline)
+
+
+def plot(kind: str, source: Source, folder: str | Path = "out", formats: Sequence[str] = ("png", "svg")) -> list[Path]:
+    """Draw a figure from records, or those in files, with its caption as a text beside it; the paths of the pictures.
+
+    A kind is a file in spikebench/plots. Raises Problem if the records hold nothing that it can show.
+    """
+    from spikebench.plots import draw
+
+    return draw(kind, store.frame(records_of(source), details=True), Path(folder), tuple(formats))
+
+
+ENDINGS = {"csv": "csv", "parquet": "parquet", "bencher": "json", "github": "json"}
+
+
+def export(source: Source, to: str = "csv", path: str | Path | None = None) -> Path:
+    """Write every sample as CSV or Parquet, or figures for Bencher or github-action-benchmark; the path of the file.
+
+    `to` is csv, parquet, bencher or github. Without a `path` it is out/export with the ending of the format.
+    """
+    return exported(records_of(source), to, path)[1]
+
+
+def exported(records: Sequence[Record], to: str, path: str | Path | None) -> tuple[int, Path]:
+    """How many rows or entries were written, and where."""
+    from spikebench.report.export import write
+
+    where = Path(path) if path is not None else Path("out") / f"export.{ENDINGS.get(to, to)}"
+    return write(list(records), to, where), where
+
+
+def cite(*neurons: str) -> str:
+    """BibTeX of the papers behind neurons, one entry after the other; Problem for a neuron that is not there."""
+    return "\n".join(registry.facts(registry.find("neurons", n)).attributes["reference"] for n in neurons)

@@ -1,0 +1,75 @@
+"""Cases measured one after the other, and the pairs and trainings that go with a sweep."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from spikebench.analysis.comparison import Comparison
+from spikebench.cases import sweeps
+from spikebench.cases.case import Case
+from spikebench.experiments.compare import in_pairs
+from spikebench.experiments.settings import settings_of
+from spikebench.experiments.sweep import sweep
+from spikebench.experiments.train import train_all
+from spikebench.records.record import Record
+from spikebench.run import session as runner
+from spikebench.run.executor import Executor
+from spikebench.run.session import Progress, Session, Settings
+
+
+def run(
+    cases: str | Iterable[Case],
+    out: str | Path | None = None,
+    resume: bool = False,
+    retry: bool = False,
+    *,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+    **settings: Any,
+) -> list[Record]:
+    """Measure cases, each in fresh processes after its gate has passed, and return their records.
+
+    `cases` are Case objects, as `sb.grid` and `sb.sweep` make them, or the name of a sweep, which is then measured with
+    the metrics that it is read by, and with the pairs and trainings that go with it. Records are appended to the JSON
+    Lines file `out` as they come. `resume` leaves out what `out` has from this machine, these versions and this commit;
+    `retry` redoes what is not ok there. `settings` are the fields of `spikebench.run.session.Settings`: metrics, samples,
+    timeout, memory_limit, budget, repeats, threads, …; `sb.table(records)` makes a tidy pandas frame of the result.
+    """
+    where = Path(out) if out is not None else None
+    if not isinstance(cases, str):
+        return list(runner.run(list(cases), settings_of(settings)[0], where, resume, retry, progress, executor))
+    usual = Settings(metrics=sweeps.metrics(cases)) if sweeps.metrics(cases) else Settings()
+    chosen = settings_of(settings, usual)[0]
+    records = list(runner.run(sweep(cases), chosen, where, resume, retry, progress, executor))
+    return records + companion(cases, chosen, where, progress).records
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What goes with a sweep: comparisons in pairs, trainings, and the records of both."""
+
+    comparisons: list[Comparison]
+    trained: list[Record]
+    records: list[Record]
+
+
+def companion(name: str, settings: Settings, where: Path | None, progress: Progress | None = None) -> Beside:
+    """Measure the pairs and the trainings that go with a sweep; the records are appended to `where`."""
+    found = sweeps.companion(name)
+    if found is None:
+        return Beside([], [], [])
+    records: list[Record] = []
+    few = replace(settings, samples=min(10, settings.samples))  # processes tell more than samples, and cost time
+
+    def tick(done: int, of: int) -> None:
+        if progress:
+            progress("pairs", found.case, done, of)
+
+    with Session(few) as session:
+        rows = in_pairs(
+            found.subjects, found.case, found.pairs, out=where, session=session, progress=tick, keep=records
+        )
+        comparisons = list(rows)
+        trained = train_all(session, list(found.trainings), None, where, progress=progress)
+    return Beside(comparisons, trained, [*records, *trained])

@@ -1,0 +1,132 @@
+"""Networks of neurons trained on a task, each seed in a fresh process, resumed after the last finished epoch."""
+
+import re
+import shutil
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from spikebench.cases.case import Case
+from spikebench.cases.options import Options, Value, written
+from spikebench.errors import Problem
+from spikebench.experiments.settings import settings_of
+from spikebench.host import environment
+from spikebench.records import store
+from spikebench.records.record import Record
+from spikebench.report.rows import CEILING
+from spikebench.run.session import Progress, Session, Settings
+
+_EPOCH = re.compile(r"epoch (\d+)/(\S+) loss (\S+)")
+Warn = Callable[[str], None]
+
+
+def train(
+    task: str,
+    *neurons: str,
+    seeds: int = 5,
+    epochs: int | None = None,
+    recipe: Mapping[str, Value] | None = None,
+    equal_time: float | None = None,
+    ceiling: bool = False,
+    resume: bool = False,
+    data_root: str | Path | None = None,
+    device: str = "cpu",
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+    warn: Warn | None = None,
+    **settings: Any,
+) -> list[Record]:
+    """Train a network of each neuron on a task, each of the seeds in a fresh process: accuracy, seconds an epoch, spike rates.
+
+    `sb.list("tasks")` has the tasks. `recipe` changes fields of the task's own recipe, such as lr or batch, and `epochs`
+    its number of epochs; with `equal_time` every neuron trains for so many seconds, and is tested after every epoch.
+    `ceiling` also trains with one element-wise pass in the neuron's place: no neuron can make an epoch faster. `resume`
+    takes up what `out` and the folder of checkpoints beside it have; `warn` is told what it cannot take up. `data_root` is the folder that holds the data.
+    `settings` are the fields of `spikebench.run.session.Settings`; a seed may take an hour.
+    """
+    cases = trainings(task, neurons, seeds, changes_of(epochs, recipe, equal_time), ceiling, device)
+    chosen, unknown = settings_of(settings, Settings(timeout=3600.0))
+    if unknown:
+        raise Problem(f"train takes no {', '.join(unknown)}")
+    where, root = (None if path is None else Path(path) for path in (out, data_root))
+    with Session(chosen) as session:
+        return train_all(session, cases, root, where, resume, progress, warn)
+
+
+def changes_of(epochs: int | None, recipe: Mapping[str, Value] | None, equal_time: float | None) -> Options:
+    """The changes to a task's own recipe."""
+    changes: Options = dict(recipe or {}) | ({} if epochs is None else {"epochs": epochs})
+    return changes if equal_time is None else changes | {"seconds": equal_time, "schedule": "constant", "curve": True}
+
+
+def trainings(
+    task: str, neurons: tuple[str, ...], seeds: int, changes: Options, ceiling: bool, device: str
+) -> list[Case]:
+    """The case of every neuron and seed."""
+    if seeds < 1:
+        raise Problem(f"--seeds {seeds}: give at least 1")
+    return [
+        Case(s, 0, 0, 0, workload="training", task=task, network=written(changes) or None, device=device, seed=k)
+        for s in [*neurons, *([CEILING] if ceiling else [])]
+        for k in range(seeds)
+    ]
+
+
+def train_all(
+    session: Session,
+    cases: list[Case],
+    data_root: Path | None,
+    where: Path | None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    warn: Warn | None = None,
+) -> list[Record]:
+    """Train every case in a fresh process, with progress; records are appended to `where` unless refused.
+
+    The state after each epoch is kept in a folder beside `where` until the record is written. `resume` takes it up, and
+    gives the records that `where` has from this machine, these versions and this commit; else both start anew.
+    """
+    records: list[Record] = []
+    here, tell = environment.fingerprint(session.environment), progress or (lambda *_: None)
+    done = _finished(where, here) if resume and where else {}
+    for k, case in enumerate(cases):
+        tell("start", case, k, len(cases))
+        if case.case_id in done:
+            records.append(done[case.case_id])
+            continue
+        kept = where.with_suffix(".checkpoints") / f"{case.case_id}-{here}" if where else None
+        if kept is not None:
+            _take_up(case, kept, resume, warn or warnings.warn)
+
+        def watch(log: str, case: Case = case, k: int = k) -> None:
+            if found := _EPOCH.findall(log):
+                number, of, loss = found[-1]
+                tell(f"seed {case.seed}, epoch {number} of {of}, loss {loss}", case, k, len(cases))
+
+        records.append(session.train(case, data_root, watch, kept))
+        if where is not None and records[-1].status != "refused":
+            store.append(where, records[-1])
+        if kept is not None and records[-1].status == "ok":
+            shutil.rmtree(kept, ignore_errors=True)
+    if where is not None:
+        with suppress(OSError):
+            where.with_suffix(".checkpoints").rmdir()
+    return records
+
+
+def _take_up(case: Case, kept: Path, resume: bool, warn: Warn) -> None:
+    """Forget the checkpoints of a case unless it is resumed; say if those that there are cannot be taken up."""
+    if not resume:
+        shutil.rmtree(kept, ignore_errors=True)
+    elif not kept.exists() and list(kept.parent.glob(f"{case.case_id}-*")):
+        warn(f"{case.subject}, seed {case.seed}: begun with another commit, machine or version; it starts anew")
+
+
+def _finished(where: Path, here: str) -> dict[str, Record]:
+    """The records in a file that are ok and from here, by case."""
+    with suppress(Problem):
+        same = (r for r in store.read(where) if r.status == "ok" and environment.fingerprint(r.environment) == here)
+        return {r.case_id: r for r in same}
+    return {}
