@@ -1,7 +1,7 @@
 """Every verb of the command line as a function: the same defaults, the same measuring, and results as values.
 
 `import spikebench as sb` has them all, `sb.run`, `sb.compare` …; nothing here prints. A result is a list of Records,
-Comparisons, Findings or Checks, or a pandas frame.
+Comparisons, Assessments or Checks, or a pandas frame.
 """
 
 from spikebench.experiments.check import check as check
