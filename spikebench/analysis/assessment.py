@@ -11,6 +11,7 @@ from spikebench.analysis.paired import by_origin, compared
 from spikebench.analysis.pairs import WIDEST
 from spikebench.analysis.scaling import scaling_rows
 from spikebench.cases.case import LATER_FIELDS, Case
+from spikebench.cases.subject import present
 from spikebench.claim import Claim, Number, PlannedComparison, Question, Statement
 from spikebench.records.record import FEWEST, Record
 
@@ -45,7 +46,8 @@ class Table:
             self.add(record)
 
     def add(self, record: Record) -> None:
-        point, key = _place(lambda k: record.case.get(k, LATER_FIELDS.get(k)), record.run, record.repeat)
+        fields = LATER_FIELDS | record.case | {"subject": present(str(record.case.get("subject")))}
+        point, key = _place(fields.get, record.run, record.repeat)
         self._rows.setdefault(point, {})[key] = record
 
     def of(self, case: Case) -> dict[Key, Record]:

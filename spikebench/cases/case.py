@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from spikebench import registry
 from spikebench.cases.named import parse_network, parse_task
-from spikebench.cases.subject import Subject, parse_subject
+from spikebench.cases.subject import Subject, parse_subject, present
 from spikebench.errors import Problem
 
 Mode = Literal["inference", "forward", "train", "stream"]
@@ -116,19 +116,33 @@ class Case:
             "backend_options": s.spelled_how,
         }
         fields = {k: v for k, v in asdict(self).items() if k not in LATER_FIELDS or v != LATER_FIELDS[k]}
-        return {"subject": self.subject, **spelled, **{k: v for k, v in fields.items() if k != "subject"}}
+        whole = {"subject": self.subject, **spelled, **{k: v for k, v in fields.items() if k != "subject"}}
+        return whole | vars(self).get("recorded", {})
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> "Case":
-        """The case again; fields that a case does not have are ignored."""
+        """The case again; fields that a case does not have are ignored.
+
+        It is written as it was read also where its subject was recorded under an earlier name; changed, it has the new one.
+        """
         known = Case.__dataclass_fields__
-        return Case(**{k: v for k, v in data.items() if k in known})
+        case = Case(**{k: v for k, v in data.items() if k in known})
+        if present(data["subject"]) != data["subject"]:  # it keeps its id, and equals the case as it is spelled now
+            spelled = ("subject", "neuron", "options", "backend", "backend_options")
+            object.__setattr__(case, "recorded", {k: data[k] for k in spelled if k in data})
+        return case
 
 
 def case_id(data: dict[str, Any]) -> str:
     """First 12 hexadecimal digits of the SHA-256 of the case's canonical JSON."""
     text = json.dumps(data, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def present_id(recorded: dict[str, Any], id_: str) -> str:
+    """The id that a new run of a recorded case gets: the recorded one, but where its subject has another name now."""
+    same = present(str(recorded.get("subject"))) == recorded.get("subject")
+    return id_ if same else replace(Case.from_json(recorded)).case_id
 
 
 def grid(

@@ -40,6 +40,14 @@ class Way:
     output: int = 0
 
 
+CEILING = "ceiling"  # stands in a neuron's place and is none: the least that one could cost
+STAND_INS = {CEILING: "spikebench.network:OnePass"}  # modules of ours that are called as somebody's are
+RENAMED = {  # subjects as earlier versions recorded them, and what they are now
+    "spikebench.network:OnePass": CEILING,
+    "spikebench.p_spikessm:GeluSampler": "gelu_sampler[ssm=dplr]@fft",
+}
+
+
 @dataclass(frozen=True)
 class Subject:
     """What is measured: `neuron[options]@backend[options]`, or `path.py:Class[options]`; options given, not defaults."""
@@ -51,8 +59,13 @@ class Subject:
 
     @property
     def foreign(self) -> bool:
-        """Whether this is somebody's module rather than an id of ours."""
-        return ":" in self.name
+        """Whether this is somebody's module, or called as one, rather than a neuron of ours."""
+        return ":" in self.name or self.name in STAND_INS
+
+    @property
+    def address(self) -> str:
+        """Of a foreign subject, `path.py:Class` or `package.module:Class`."""
+        return STAND_INS.get(self.name, self.name)
 
     def __str__(self) -> str:
         return f"{self.name}{written(self.options)}@{self.backend}{written(self.how)}"
@@ -113,7 +126,10 @@ def parse_subject(text: str) -> Subject:
         )
     name, backend = match["name"].strip(), registry.canonical(match["backend"] or "eager")
     options, how = parse_options(match["options"]), parse_options(match["how"])
-    if ":" in name:
+    if name in RENAMED:
+        now = parse_subject(RENAMED[name])
+        return parse_subject(str(replace(now, options=now.options | options)))
+    if ":" in name or name in STAND_INS:
         if backend != "eager":
             raise Problem(f"{name} is a module of its own and runs as it is; leave @{backend} out")
         return Subject(name, options, backend, checked("a foreign module", how, FOREIGN))
@@ -125,6 +141,12 @@ def parse_subject(text: str) -> Subject:
     options = checked(f"neuron {neuron!r}", options, registry.facts(neuron).options)
     how = checked(f"backend {backend!r}", how, registry.backend_options(backend, neuron))
     return Subject(neuron, options, backend, how)
+
+
+def present(text: str) -> str:
+    """A subject as it is spelled now: another text than the recorded one where it was recorded under an earlier name."""
+    match = GRAMMAR.match(text)
+    return str(parse_subject(text)) if match and match["name"] in RENAMED else text
 
 
 def foreign_file(subject: Subject) -> Path | None:

@@ -8,14 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from spikebench.cases.case import Case
+from spikebench.cases.case import Case, present_id
 from spikebench.cases.options import Options, Value, written
+from spikebench.cases.subject import CEILING
 from spikebench.errors import Problem
 from spikebench.experiments.settings import settings_of
 from spikebench.host import environment
 from spikebench.records import store
 from spikebench.records.record import Record
-from spikebench.report.rows import CEILING
 from spikebench.run.session import Progress, Session, Settings
 
 _EPOCH = re.compile(r"epoch (\d+)/(\S+) loss (\S+)")
@@ -128,5 +128,5 @@ def _finished(where: Path, here: str) -> dict[str, Record]:
     """The records in a file that are ok and from here, by case."""
     with suppress(Problem):
         same = (r for r in store.read(where) if r.status == "ok" and environment.fingerprint(r.environment) == here)
-        return {r.case_id: r for r in same}
+        return {present_id(r.case, r.case_id): r for r in same}
     return {}

@@ -91,7 +91,7 @@ def mistaken(subject: Subject) -> str | None:
 
 
 def _foreign(subject: Subject) -> Any:
-    where, _, name = subject.name.rpartition(":")
+    where, _, name = subject.address.rpartition(":")
     path = foreign_file(subject)
     if path is not None and not path.exists():
         raise Problem(f"no file {where}; name a Python file, or a package as package.module:{name}")

@@ -10,10 +10,9 @@ from typing import Any
 
 from spikebench import units
 from spikebench.analysis import stats
+from spikebench.cases.subject import CEILING, present
 from spikebench.records.origin import apart, by_origin
 from spikebench.records.record import Record
-
-CEILING = "spikebench.network:OnePass"  # what `train --ceiling` trains in the neuron's place
 
 
 def facts(records: Sequence[Record]) -> dict[str, Any]:
@@ -52,9 +51,9 @@ def _trainings(records: Sequence[Record]) -> list[dict[str, str]]:
     for r in records:
         if r.status == "ok" and r.case.get("workload") == "training" and _trained(r):
             task = f"{r.case.get('task')}{r.case.get('network') or ''}"
-            groups.setdefault((str(r.case["subject"]), task), []).append(r)
+            groups.setdefault((present(str(r.case["subject"])), task), []).append(r)
     epochs = {key: statistics.geometric_mean(_epochs(group)) for key, group in groups.items()}
-    ceilings = {task: seconds for (subject, task), seconds in epochs.items() if subject.startswith(CEILING)}
+    ceilings = {task: seconds for (subject, task), seconds in epochs.items() if subject == f"{CEILING}@eager"}
     rows: list[dict[str, str]] = []
     for key, group in groups.items():
         subject, task = key

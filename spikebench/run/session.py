@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast, get_args
 
 from spikebench import declarations, registry
 from spikebench.analysis import stability
-from spikebench.cases.case import Case, Mode, with_changes
+from spikebench.cases.case import Case, Mode, present_id, with_changes
 from spikebench.errors import Problem
 from spikebench.host import clock, environment
 from spikebench.host.monitor import Monitor, Reading
@@ -506,5 +506,5 @@ def _finished(out: Path, here: dict[str, Any], settings: Settings, retry: bool, 
             complete = record.status != "ok" or set(settings.metrics) <= measured
             again = record.status == "skipped" or (retry and record.status != "ok")
             if print_of(record.environment) == mine and complete and not again:
-                done.add((record.case_id, record.repeat))
+                done.add((present_id(record.case, record.case_id), record.repeat))
     return done

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from spikebench.cases.case import Case
+from spikebench.cases.subject import CEILING
 from spikebench.errors import Problem
-from spikebench.experiments.train import CEILING, train_all
+from spikebench.experiments.train import train_all
 from spikebench.host import environment
 from spikebench.host.clock import FakeClock
 from spikebench.loading.subject import load
