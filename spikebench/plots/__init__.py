@@ -14,14 +14,13 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-NOT_A_KIND = ("style",)
 FORMATS = ("png", "svg", "pdf")
 NAMED = ("subject", "neuron", "backend", "network", "task", "machine")
 
 
 def kinds() -> list[str]:
     """The kinds of figure there are."""
-    return [k for k in registry.names("plots") if k not in NOT_A_KIND]
+    return registry.names("plots")
 
 
 def _plain(name: object) -> object:
@@ -59,7 +58,7 @@ def draw(kind: str, frame: "pd.DataFrame", folder: Path, formats: tuple[str, ...
         raise Problem(f"no figure {kind!r}; there are {', '.join(kinds())}")
     if unknown := [f for f in formats if f not in FORMATS]:
         raise Problem(f"no format {', '.join(unknown)}; there are {', '.join(FORMATS)}")
-    from spikebench.plots import style
+    from spikebench.plots import _style as style
 
     paths: list[Path] = []
     plain = frame.assign(**{c: frame[c].map(_plain) for c in NAMED if c in frame})

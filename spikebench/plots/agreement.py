@@ -9,8 +9,8 @@ import matplotlib.pyplot as plt
 from spikebench.cases.options import number
 from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
-from spikebench.plots import style
-from spikebench.plots.style import Frame
+from spikebench.plots import _style as style
+from spikebench.plots._style import Frame
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 
-from spikebench.plots import style
-from spikebench.plots.style import Frame
+from spikebench.plots import _style as style
+from spikebench.plots._style import Frame
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

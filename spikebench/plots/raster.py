@@ -9,8 +9,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from spikebench.errors import Problem
-from spikebench.plots import style
-from spikebench.plots.style import Frame
+from spikebench.plots import _style as style
+from spikebench.plots._style import Frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

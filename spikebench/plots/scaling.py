@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 
 from spikebench.analysis import paired
-from spikebench.plots import style
-from spikebench.plots.style import Frame
+from spikebench.plots import _style as style
+from spikebench.plots._style import Frame
 from spikebench.records import store
 
 if TYPE_CHECKING:

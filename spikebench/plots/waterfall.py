@@ -11,8 +11,8 @@ import matplotlib.pyplot as plt
 from spikebench import units
 from spikebench.analysis import paired, stats
 from spikebench.analysis.pairs import WIDEST
-from spikebench.plots import style
-from spikebench.plots.style import Frame
+from spikebench.plots import _style as style
+from spikebench.plots._style import Frame
 from spikebench.records import store
 from spikebench.records.record import Record
 

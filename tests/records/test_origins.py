@@ -19,7 +19,8 @@ from spikebench.cases.case import Case, with_changes
 from spikebench.cli._tables import comparison_table
 from spikebench.errors import Problem
 from spikebench.experiments.profile import Profile, _compared
-from spikebench.plots import figures, kinds, speedup, style, waterfall
+from spikebench.plots import _style as style
+from spikebench.plots import figures, kinds, speedup, waterfall
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
 from spikebench.report import export

@@ -14,7 +14,8 @@ import pytest
 
 from spikebench import registry
 from spikebench.errors import Problem
-from spikebench.plots import agreement, draw, energy, frontier, kinds, pareto, raster, scaling, sparsity, style
+from spikebench.plots import _style as style
+from spikebench.plots import agreement, draw, energy, frontier, kinds, pareto, raster, scaling, sparsity
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
 

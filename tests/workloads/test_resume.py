@@ -22,7 +22,8 @@ from spikebench.networks._p_spikessm import PSpikeSSM
 from spikebench.neurons.gelu_sampler import GeluSampler
 from spikebench.neurons.lif import LIF
 from spikebench.neurons.spsn import SPSN
-from spikebench.plots import draw, learning, style
+from spikebench.plots import _style as style
+from spikebench.plots import draw, learning
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
 from spikebench.report.rows import trainings
