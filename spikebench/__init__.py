@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from spikebench.api import sweep as sweep
     from spikebench.api import table as table
     from spikebench.api import train as train
+    from spikebench.api import tune as tune
     from spikebench.cases.case import Case as Case
     from spikebench.cases.case import grid as grid
     from spikebench.errors import Problem as Problem
@@ -43,7 +44,7 @@ _HOMES = {
     "neuron": "loading.subject",
 }
 _HOMES |= dict.fromkeys(
-    "aa check cite compare diff export list load plot profile report reproduce run sweep table train".split(),
+    "aa check cite compare diff export list load plot profile report reproduce run sweep table train tune".split(),
     "api",
 )
 # `from spikebench import *` leaves Python's own `list` alone; `sb.list` is there all the same

@@ -20,5 +20,6 @@ from spikebench.experiments.results import table as table
 from spikebench.experiments.run import run as run
 from spikebench.experiments.sweep import sweep as sweep
 from spikebench.experiments.train import train as train
+from spikebench.experiments.tune import tune as tune
 
 list = listed  # `sb.list`, as on the command line

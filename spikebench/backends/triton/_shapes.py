@@ -13,6 +13,7 @@ among, are the shapes that `Kernel.shapes` gives: a grid over rows, series a thr
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -90,30 +91,60 @@ class Kernel:
         )
 
 
-_forced: ContextVar[Mapping[str, Shape] | None] = ContextVar("forced", default=None)
+# of the process, not of a context: on a GPU autograd runs backward passes in threads of its own
+_forced: dict[str, Shape] = {}
+_asked: list["Asked"] | None = None
 _assumed: ContextVar[str | None] = ContextVar("assumed", default=None)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One launch that asked for a shape: of which kernel, for x [T, M] of which dtype, and what it was given."""
+
+    kernel: str
+    dtype: torch.dtype
+    steps: int
+    count: int
+    shape: Shape
 
 
 def shape(kernel: str, x: Tensor, how: Mapping[str, Any]) -> Shape:
     """The shape of a kernel, "lif.forward", for x [T, M]: options in `how` (not 0, not None) before all, then the tuner's
     choice, then the model's. A chunk of 0 in `how` is one: all steps in one program.
     """
-    steps, count = x.shape
-    found = (_forced.get() or {}).get(kernel) or chosen(kernel, x.dtype, int(steps), int(count), _name(x))
+    steps, count = map(int, x.shape)
+    found = _forced.get(kernel) or chosen(kernel, x.dtype, steps, count, _name(x))
     asked = {k: v for k in ("block", "warps", "rows", "stages") if (v := how.get(k))}
     if (chunk := how.get("chunk")) is not None and chunk != found.chunk:
         asked["chunk"] = chunk
-    return replace(found, **asked) if asked else found
+    if asked:
+        found = replace(found, **asked)
+    if _asked is not None:
+        _asked.append(Asked(kernel, x.dtype, steps, count, found))
+    return found
 
 
 @contextmanager
 def forced(shapes: Mapping[str, Shape]) -> Iterator[None]:
     """Kernels have these shapes inside, whatever was tuned; options of a subject still come first."""
-    token = _forced.set({**(_forced.get() or {}), **shapes})
+    before = dict(_forced)
+    _forced.update(shapes)
     try:
         yield
     finally:
-        _forced.reset(token)
+        _forced.clear()
+        _forced.update(before)
+
+
+@contextmanager
+def watching() -> Iterator[list[Asked]]:
+    """What asks for a shape inside, in order."""
+    global _asked
+    before, _asked = _asked, []
+    try:
+        yield _asked
+    finally:
+        _asked = before
 
 
 @contextmanager
@@ -181,9 +212,9 @@ def rules(device: str) -> tuple[dict[str, Any], ...]:
     return tuple(found)
 
 
-def file_of(device: str, folder: Path = TUNED) -> Path:
+def file_of(device: str, folder: Path | None = None) -> Path:
     """The file of tuned shapes of a device: tuned/nvidia-h100-80gb-hbm3.json."""
-    return folder / f"{'-'.join(''.join(c if c.isalnum() else ' ' for c in device.lower()).split())}.json"
+    return (folder or TUNED) / f"{re.sub(r'[^a-z0-9]+', '-', device.lower()).strip('-')}.json"
 
 
 def as_json(shape: Shape) -> dict[str, int]:

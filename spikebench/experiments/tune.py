@@ -1,0 +1,46 @@
+"""Tuning as a function: shapes of kernels that are measured on the GPU at hand, and written down for it."""
+
+import time
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from spikebench.errors import Problem
+from spikebench.host import clock, environment
+
+
+def tune(
+    *kernels: str,
+    budget: float = 90.0,
+    dtypes: Sequence[str] = ("float32",),
+    out: str | Path | None = None,
+    tuned: str | Path | None = None,
+    commit: str | None = None,
+    device: str = "cuda",
+    tiny: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> list[Any]:
+    """Measure shapes of Triton kernels on this GPU for `budget` seconds, and write those down that beat the model's.
+
+    `kernels` are neurons or subjects of triton; none: all, most valuable first. Rules go into the folder `tuned`, by
+    default where the kernels read them, and every sample into `out`, JSON Lines. `commit` names a source tree without
+    history. A line of progress goes to `say`. Returns the decisions; Problem where there is no GPU.
+    """
+    from spikebench.experiments.tune_measure import Book
+    from spikebench.experiments.tune_plan import cases
+
+    card, gathered, start = environment.gpu(), environment.gather(), clock.monotonic()
+    if device == "cuda" and card is None:
+        raise Problem("no NVIDIA GPU here; `--device cpu --tiny` tries the command without one")
+    facts: dict[str, Any] = {"device": card["name"] if card else "cpu", "driver": card and card["driver"]}
+    facts |= {"triton": gathered["versions"].get("triton"), "date": time.strftime("%Y-%m-%d", time.gmtime())}
+    facts |= {"commit": commit or gathered["commit"]}
+    folder = Path(tuned) if tuned is not None else None
+    path = import_module("spikebench.backends.triton._shapes").file_of(facts["device"], folder)
+    book = Book(path, facts, Path(out) if out is not None else None)
+
+    def left() -> float:
+        return budget - (clock.monotonic() - start)
+
+    return book.fill(cases(kernels, dtypes, device, tiny), left, say)
