@@ -53,9 +53,9 @@ def replay(module: nn.Module, mode: str) -> Callable[[], None] | None:
     (graph,) = graphs
 
     def alone() -> None:
-        graph.ahead.replay()
+        graph.forward_graph.replay()
         if mode == "train":
-            graph.back.replay()
+            graph.backward_graph.replay()
 
     return alone
 
@@ -85,12 +85,12 @@ class _Graph:
         self.noise = None if noise is None else noise.clone()
         self.sources = [*([self.x] if input_learns else []), *parameters]
         self._warm_up(neuron)
-        self.ahead = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.ahead), torch.set_grad_enabled(bool(self.sources)):
+        self.forward_graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.forward_graph), torch.set_grad_enabled(bool(self.sources)):
             self.spikes = self._spikes(neuron)
         if self.sources:
-            self.g, self.back = torch.zeros_like(self.spikes), torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.back, pool=self.ahead.pool()):
+            self.g, self.backward_graph = torch.zeros_like(self.spikes), torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.backward_graph, pool=self.forward_graph.pool()):
                 self.grads = torch.autograd.grad(self.spikes, self.sources, self.g, allow_unused=True)
         self.spikes = self.spikes.detach()
 
@@ -115,13 +115,13 @@ class _Graph:
             self.x.copy_(x)
             if self.noise is not None and noise is not None:
                 self.noise.copy_(noise)
-        self.ahead.replay()
+        self.forward_graph.replay()
         return self.spikes.clone()
 
     def backward(self, grad: Tensor) -> list[Tensor | None]:
         """Gradients of the sources for the input of the last forward pass, in tensors of their own."""
         self.g.copy_(grad)
-        self.back.replay()
+        self.backward_graph.replay()
         return [None if g is None else g.clone() for g in self.grads]
 
 

@@ -23,7 +23,7 @@ def sample(running: Running) -> list[float]:
     gc.disable()
 
     def step() -> None:
-        work.ahead()()
+        work.forward()()
 
     slow = min(warm_up(step, clock, plan)) > plan.slow
     samples: list[float] = []
@@ -35,7 +35,7 @@ def sample(running: Running) -> list[float]:
                 settled += clock.measure(step)
         if slow:
             gc.collect()
-        samples.append(clock.measure(work.ahead()))
+        samples.append(clock.measure(work.forward()))
     gc.enable()
     running.detail |= {"clock": clock.name, "turns": running.turn is not None}
     return samples

@@ -23,7 +23,7 @@ FEW = 64  # steps on which the input of a foreign module is found first
 class Workload:
     """What is run: `launch()` does the mode's work once and returns the spikes [T, B, N], of a network its output.
 
-    `ahead()` does the forward pass of a training step and returns its backward pass as a call, without the optimiser.
+    `forward()` does the forward pass of a training step and returns its backward pass as a call, without the optimiser.
     x [T, B, N] is the input current, of a network its input [T, B, C]; g [T, B, N] is the gradient that is handed to the
     backward pass, of a network with classes its labels [B].
     """
@@ -33,7 +33,7 @@ class Workload:
     x: Tensor
     g: Tensor
     launch: Callable[[], Tensor]
-    ahead: Callable[[], Callable[[], object]]
+    forward: Callable[[], Callable[[], object]]
 
     @property
     def parameters(self) -> list[nn.Parameter]:
@@ -60,7 +60,7 @@ def build(case: Case, bias: float | None = None) -> Workload:
     module = load(case.parsed, case.N, case.T, dtype, case.device)
     x = current(case, calibrate(case) if bias is None else bias)
     g = noise(case, case.T, stream=1)
-    return Workload(case, module, x, g, _launcher(case, module, x, g), _ahead(module, x, g))
+    return Workload(case, module, x, g, _launcher(case, module, x, g), _forward(module, x, g))
 
 
 def require(case: Case) -> None:
@@ -196,15 +196,15 @@ def _launcher(case: Case, module: nn.Module, x: Tensor, g: Tensor) -> Callable[[
     return {"inference": inference, "forward": forward, "train": train}[case.mode]
 
 
-def _ahead(module: nn.Module, x: Tensor, g: Tensor) -> Callable[[], Callable[[], object]]:
+def _forward(module: nn.Module, x: Tensor, g: Tensor) -> Callable[[], Callable[[], object]]:
     """The forward pass, which gives the backward pass from g to x and the parameters."""
     wanted = (x, *(p for p in module.parameters() if p.requires_grad))
 
-    def ahead() -> Callable[[], object]:
+    def forward() -> Callable[[], object]:
         spikes = spikes_of(module(x))
         return lambda: torch.autograd.grad(spikes, wanted, g, allow_unused=True)
 
-    return ahead
+    return forward
 
 
 def _streamer(neuron: Neuron | None, case: Case, x: Tensor) -> Callable[[], Tensor]:

@@ -42,7 +42,7 @@ def build(case: Case) -> Workload:
     else:
         g = noise(case, case.T, stream=1)
     launch = _launcher(case, module, x, g, named.facts)
-    return Workload(case, module, x, g, launch, _ahead(module, x, g, named.facts))
+    return Workload(case, module, x, g, launch, _forward(module, x, g, named.facts))
 
 
 def _settle(module: Layers | Classifier, x: Tensor, case: Case, longest: int = 2048, most: int = 2**21) -> None:
@@ -121,15 +121,15 @@ def _launcher(case: Case, module: nn.Module, x: Tensor, g: Tensor, facts: dict[s
     return {"inference": inference, "forward": forward, "train": spread}[case.mode]
 
 
-def _ahead(module: nn.Module, x: Tensor, g: Tensor, facts: dict[str, Any]) -> Callable[[], Callable[[], object]]:
+def _forward(module: nn.Module, x: Tensor, g: Tensor, facts: dict[str, Any]) -> Callable[[], Callable[[], object]]:
     """The forward pass with the loss, which gives the backward pass to the weights."""
     parameters = [p for p in module.parameters() if p.requires_grad]
     loss_of = LOSSES[facts.get("LOSS", "cross_entropy")]
 
-    def ahead() -> Callable[[], object]:
+    def forward() -> Callable[[], object]:
         out = module(x)
         for p in parameters:
             p.grad = None
         return partial(out.backward, g) if g.is_floating_point() else loss_of(out, g).backward
 
-    return ahead
+    return forward

@@ -61,7 +61,7 @@ from spikebench.workloads.layer import build
 RELATIVE = 1e-12
 STEPS = st.sampled_from([1, 2, 3, 4, 5, 31, 32, 33, 66])
 REST = st.tuples(st.integers(1, 3), st.sampled_from([1, 2, 7, 16, 17, 48, 130, 208]))
-FARS = st.sampled_from([0, threads.FAR])  # whether rows go past the caches where they can
+STREAM_LIMITS = st.sampled_from([0, threads.STREAM_FROM])  # whether rows go past the caches where they can
 DECAYS = [0.0, 0.5, 0.9, 0.99, 1.0]
 SURROGATES = get_args(Surrogate)
 LIF_OPTIONS = st.fixed_dictionaries(
@@ -147,10 +147,10 @@ KEEP: dict[str, Any] = {"slayer": exodus, "masked_psn": windows, "sliding_psn": 
 
 @pytest.fixture(autouse=True)
 def restored_threads() -> Iterator[None]:
-    count, far = torch.get_num_threads(), threads.FAR
+    count, limit = torch.get_num_threads(), threads.STREAM_FROM
     yield
     torch.set_num_threads(count)
-    threads.FAR = far
+    threads.STREAM_FROM = limit
 
 
 def make_lif(options: dict[str, Any], dtype: torch.dtype = torch.float64) -> LIF:
@@ -188,12 +188,12 @@ def assert_near(got: list[Tensor], expected: list[Tensor], least: float = 0.0) -
         assert far(one, right, max(least, scale.item())) < RELATIVE
 
 
-@given(LIF_OPTIONS, STEPS, REST, st.integers(0, 9), st.booleans(), st.integers(1, 3), FARS)
+@given(LIF_OPTIONS, STEPS, REST, st.integers(0, 9), st.booleans(), st.integers(1, 3), STREAM_LIMITS)
 @settings(max_examples=100, deadline=None)
 def test_lif_is_the_definition(
-    options: dict[str, Any], steps: int, rest: tuple[int, int], seed: int, ties: bool, count: int, far_from: int
+    options: dict[str, Any], steps: int, rest: tuple[int, int], seed: int, ties: bool, count: int, stream_from: int
 ) -> None:
-    threads.FAR = far_from
+    threads.STREAM_FROM = stream_from
     torch.set_num_threads(count)
     neuron, x = make_lif(options), currents(steps, rest, seed, ties)
     expected = cast(Tensor, neuron(x))
@@ -207,12 +207,12 @@ def test_lif_is_the_definition(
     assert_near(by_save, gradients(expected, x, neuron), least)
 
 
-@given(SPSN_OPTIONS, STEPS, REST, st.integers(0, 2**64 - 1), st.integers(1, 3), FARS)
+@given(SPSN_OPTIONS, STEPS, REST, st.integers(0, 2**64 - 1), st.integers(1, 3), STREAM_LIMITS)
 @settings(max_examples=60, deadline=None)
 def test_spsn_is_the_definition(
-    options: dict[str, Any], steps: int, rest: tuple[int, int], seed: int, count: int, far_from: int
+    options: dict[str, Any], steps: int, rest: tuple[int, int], seed: int, count: int, stream_from: int
 ) -> None:
-    threads.FAR = far_from
+    threads.STREAM_FROM = stream_from
     torch.set_num_threads(count)
     neuron, x = SPSN(**options), currents(steps, rest, 0)
     neuron.seed, neuron.site, neuron.calls = seed, seed % 5, seed % 3
@@ -225,12 +225,12 @@ def test_spsn_is_the_definition(
     assert far(got, gradients(expected, x, neuron)[0]) < RELATIVE
 
 
-@given(PSU_OPTIONS, STEPS, REST, st.integers(0, 9), st.integers(1, 3), FARS)
+@given(PSU_OPTIONS, STEPS, REST, st.integers(0, 9), st.integers(1, 3), STREAM_LIMITS)
 @settings(max_examples=40, deadline=None)
 def test_psu_is_the_definition(
-    options: dict[str, Any], steps: int, rest: tuple[int, int], seed: int, count: int, far_from: int
+    options: dict[str, Any], steps: int, rest: tuple[int, int], seed: int, count: int, stream_from: int
 ) -> None:
-    threads.FAR = far_from
+    threads.STREAM_FROM = stream_from
     torch.set_num_threads(count)
     neuron, x = PSU(**options), currents(steps, rest, seed)
     expected, spikes = cast(Tensor, neuron(x)), psu.run(neuron, x)
@@ -256,8 +256,8 @@ def test_rows_past_the_caches_have_the_same_bits(
     neuron, x = cast(Neuron, neuron.rounded(dtype)), currents(35, (3, 720), 0, dtype=dtype)
     monkeypatch.setattr(threads, "NARROW", 624)
 
-    def found(far_from: int) -> list[Tensor]:
-        threads.FAR = far_from
+    def found(stream_from: int) -> list[Tensor]:
+        threads.STREAM_FROM = stream_from
         cast(Any, neuron).calls = 0  # of a stochastic neuron
         spikes = module.run(neuron, x)
         return [spikes, *gradients(spikes, x, neuron)]
@@ -271,10 +271,10 @@ def test_what_goes_past_the_caches() -> None:
     whole, odd, shifted = x[:-1].view(-1, 1024), x[: 1024 * 1023].view(-1, 1023), x[1:].view(-1, 1024)
     constants = torch.empty(7)[None]
     assert not threads.goes_far([whole, constants])
-    threads.FAR = whole.nbytes
+    threads.STREAM_FROM = whole.nbytes
     assert threads.goes_far([whole, whole, constants]) and threads.goes_far([whole, whole[:0]])
     assert not threads.goes_far([whole[:-1], whole])
-    threads.FAR = 0
+    threads.STREAM_FROM = 0
     assert not threads.goes_far([odd]) and not threads.goes_far([whole, shifted])
 
 
@@ -335,12 +335,18 @@ def test_a_matrix_over_time_alone_learns_too_and_has_one_length(module: Any, neu
         module.run(neuron, x.half())
 
 
-@given(st.sampled_from([Exodus, SLAYER]), EXODUS_OPTIONS, STEPS, REST, st.integers(0, 9), st.booleans(), FARS)
+@given(st.sampled_from([Exodus, SLAYER]), EXODUS_OPTIONS, STEPS, REST, st.integers(0, 9), st.booleans(), STREAM_LIMITS)
 @settings(max_examples=100, deadline=None)
 def test_exodus_and_slayer_are_the_definition(
-    made: type[Exodus], options: dict[str, Any], steps: int, rest: tuple[int, int], seed: int, ties: bool, far_from: int
+    made: type[Exodus],
+    options: dict[str, Any],
+    steps: int,
+    rest: tuple[int, int],
+    seed: int,
+    ties: bool,
+    stream_from: int,
 ) -> None:
-    threads.FAR = far_from
+    threads.STREAM_FROM = stream_from
     neuron, x = cast(Exodus, made(**options).rounded(torch.float64)), currents(steps, rest, seed, ties)
     module: Any = exodus if made is Exodus else slayer
     expected, spikes = cast(Tensor, neuron(x)), module.run(neuron, x)

@@ -23,7 +23,7 @@ from spikebench.verify.gate import gate
 
 SURROGATES = st.sampled_from(["atan", "fast_sigmoid", "sigmoid", "triangle", "exponential"])
 STEPS, SERIES = st.sampled_from([1, 2, 5, 33, 66]), st.sampled_from([(1, 1), (3, 7), (2, 48), (1, 208)])
-FARS = st.sampled_from([0, threads.FAR])  # whether rows go past the caches where they can
+STREAM_LIMITS = st.sampled_from([0, threads.STREAM_FROM])  # whether rows go past the caches where they can
 DECAYS = st.sampled_from([0.0, 0.5, 0.9, 0.99])
 MODES = ("t", "st", "tt", "trt", "d", "td", "trd")
 PARA_LIF = st.fixed_dictionaries(
@@ -42,10 +42,10 @@ MADE: dict[Any, Any] = {para_lif: ParaLIF, prf_lif: PRFLIF, prf: PRF}
 
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
-    count, far = torch.get_num_threads(), threads.FAR
+    count, limit = torch.get_num_threads(), threads.STREAM_FROM
     yield
     torch.set_num_threads(count)
-    threads.FAR = far
+    threads.STREAM_FROM = limit
 
 
 def agree(module: Any, neuron: Neuron, x: Tensor, limit: float = 1e-11) -> Tensor:
@@ -67,23 +67,23 @@ def current(steps: int, rest: tuple[int, int], seed: int, scale: float = 1.5, dt
     return (scale * x).to(dtype).requires_grad_()
 
 
-@given(PARA_LIF, SURROGATES, SLOPES, STEPS, SERIES, st.integers(0, 9), st.integers(1, 2), FARS)
+@given(PARA_LIF, SURROGATES, SLOPES, STEPS, SERIES, st.integers(0, 9), st.integers(1, 2), STREAM_LIMITS)
 @settings(max_examples=60, deadline=None)
 def test_para_lif(
-    options: Any, surrogate: Any, slope: float, steps: int, rest: Any, seed: int, count: int, far: int
+    options: Any, surrogate: Any, slope: float, steps: int, rest: Any, seed: int, count: int, limit: int
 ) -> None:
     torch.set_num_threads(count)
-    threads.FAR = far
+    threads.STREAM_FROM = limit
     agree(para_lif, ParaLIF(**options, surrogate=surrogate, slope=slope), current(steps, rest, seed))
 
 
-@given(PRF_LIF, SURROGATES, SLOPES, STEPS, SERIES, st.integers(0, 9), st.integers(1, 2), FARS)
+@given(PRF_LIF, SURROGATES, SLOPES, STEPS, SERIES, st.integers(0, 9), st.integers(1, 2), STREAM_LIMITS)
 @settings(max_examples=40, deadline=None)
 def test_prf_lif(
-    options: Any, surrogate: Any, slope: float, steps: int, rest: Any, seed: int, count: int, far: int
+    options: Any, surrogate: Any, slope: float, steps: int, rest: Any, seed: int, count: int, limit: int
 ) -> None:
     torch.set_num_threads(count)
-    threads.FAR = far
+    threads.STREAM_FROM = limit
     agree(prf_lif, PRFLIF(**options, surrogate=surrogate, slope=slope), current(steps, rest, seed))
 
 

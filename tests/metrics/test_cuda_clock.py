@@ -136,8 +136,8 @@ def test_the_replay_of_a_graph_stands_beside_the_whole(cuda: FakeCuda) -> None:
     """A launch copies in and out; its graphs alone are the second figure."""
 
     class Graph:
-        ahead: Any = type("G", (), {"replay": staticmethod(lambda: cuda.kernel(1e-5, 1e-4))})
-        back: Any = type("G", (), {"replay": staticmethod(lambda: cuda.kernel(1e-5, 2e-4))})
+        forward_graph: Any = type("G", (), {"replay": staticmethod(lambda: cuda.kernel(1e-5, 1e-4))})
+        backward_graph: Any = type("G", (), {"replay": staticmethod(lambda: cuda.kernel(1e-5, 2e-4))})
 
     run = running(cuda, lambda: cuda.kernel(1e-5, 5e-4), Case("lif@cudagraph", T=4, B=2, N=5, device="cuda"))
     neuron: Any = run.workload.module

@@ -29,10 +29,10 @@ def refuses(case: "Case") -> str | None:
 def moves(case: "Case") -> int:
     """Bytes: x and spikes; for a graph what the plan keeps; in training g, x's gradient and what was kept, or x again."""
     again = case.parsed.all_how["plan"] == "recompute"
-    marks = 2 * -(-case.T // kernels.STRIDE) * size(case) // case.T
-    graph = marks if again else size(case)
+    checkpoints = 2 * -(-case.T // kernels.STRIDE) * size(case) // case.T
+    graph = checkpoints if again else size(case)
     scaled = case.options["learn_decay"] and case.options["input_scale"] == "1-decay"  # its gradient needs x once more
-    back = 3 * size(case) + (marks if again else size(case) if scaled else 0)
+    back = 3 * size(case) + (checkpoints if again else size(case) if scaled else 0)
     return 2 * size(case) + {"inference": 0, "forward": graph, "train": graph + back}[case.mode]
 
 
@@ -84,33 +84,33 @@ def _forward(x: Tensor, setup: _Setup, keep: bool) -> tuple[Tensor, Tensor, Tens
     """Spikes like x, and what the plan keeps for backward: membranes [T, M], states [2K, M]; empty if not kept."""
     flat = rows(x)
     steps, series = flat.shape
-    save, mark = keep and setup.plan == "save", keep and setup.plan == "recompute"
+    save, checkpointed = keep and setup.plan == "save", keep and setup.plan == "recompute"
     spikes = torch.empty(x.shape, dtype=x.dtype)
     u = flat.new_empty(steps if save else 0, series)
-    marks = flat.new_empty(2 * -(-steps // kernels.STRIDE) if mark else 0, series)
-    launch(kernels.forward, [flat, rows(spikes), u, marks, setup.constants], most=BLOCK["save"])
-    return spikes, u, marks
+    checkpoints = flat.new_empty(2 * -(-steps // kernels.STRIDE) if checkpointed else 0, series)
+    launch(kernels.forward, [flat, rows(spikes), u, checkpoints, setup.constants], most=BLOCK["save"])
+    return spikes, u, checkpoints
 
 
 class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, decay: Tensor | None, threshold: Tensor | None, setup: _Setup) -> Tensor:
-        spikes, u, marks = _forward(x, setup, keep=True)
+        spikes, u, checkpoints = _forward(x, setup, keep=True)
         wants_x = setup.plan == "recompute" or (decay is not None and setup.scaled)
-        ctx.save_for_backward(u, marks, x if wants_x else x.new_empty(0, u.shape[1]), decay, threshold)
+        ctx.save_for_backward(u, checkpoints, x if wants_x else x.new_empty(0, u.shape[1]), decay, threshold)
         ctx.setup = setup
         return spikes
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:  # pyright: ignore[reportIncompatibleMethodOverride] # torch leaves the arguments open
         refuse_second_order()
-        u, marks, x, decay, threshold = ctx.saved_tensors
+        u, checkpoints, x, decay, threshold = ctx.saved_tensors
         setup: _Setup = ctx.setup
         needs_x, needs_decay, needs_threshold, _ = ctx.needs_input_grad
         series = u.shape[1]
         gx = torch.empty(grad.shape if needs_x else (0, series), dtype=grad.dtype)
         learned = torch.zeros(2 if needs_decay or needs_threshold else 0, series, dtype=torch.float64)
-        arrays = [rows(grad), rows(gx), u, rows(x), marks, learned, setup.constants]
+        arrays = [rows(grad), rows(gx), u, rows(x), checkpoints, learned, setup.constants]
         launch(kernels.backward, arrays, setup.kind, most=BLOCK[setup.plan])
         sums = learned.numpy().sum(1)  # numpy's sum does not depend on the number of threads
         by_decay = torch.full_like(decay, sums[0]) if needs_decay else None

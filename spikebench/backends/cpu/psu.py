@@ -25,10 +25,10 @@ def refuses(case: "Case") -> str | None:
 
 def moves(case: "Case") -> int:
     """Bytes: x and spikes; for a graph the checkpoints; in training also x and the checkpoints again, g, x's gradient."""
-    marks = 2 * -(-case.T // kernels.STRIDE) * size(case) // case.T
+    checkpoints = 2 * -(-case.T // kernels.STRIDE) * size(case) // case.T
     return (
         size(case) * {"inference": 2, "forward": 2, "train": 5}[case.mode]
-        + marks * {"inference": 0, "forward": 1, "train": 2}[case.mode]
+        + checkpoints * {"inference": 0, "forward": 1, "train": 2}[case.mode]
     )
 
 
@@ -71,23 +71,23 @@ def _not_scan(form: str) -> str | None:
 def _forward(x: Tensor, c: Tensor, keep: bool) -> tuple[Tensor, Tensor]:
     """Spikes like x, and the states every STRIDE steps [2K, M], empty if not kept."""
     spikes, flat = torch.empty(x.shape, dtype=x.dtype), rows(x)
-    marks = flat.new_empty(2 * -(-flat.shape[0] // kernels.STRIDE) if keep else 0, flat.shape[1])
-    launch(kernels.forward, [flat, rows(spikes), marks, c], most=BLOCK)
-    return spikes, marks
+    checkpoints = flat.new_empty(2 * -(-flat.shape[0] // kernels.STRIDE) if keep else 0, flat.shape[1])
+    launch(kernels.forward, [flat, rows(spikes), checkpoints, c], most=BLOCK)
+    return spikes, checkpoints
 
 
 class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, c: Tensor, kind: int) -> Tensor:
-        spikes, marks = _forward(x, c, keep=True)
-        ctx.save_for_backward(x, marks, c)
+        spikes, checkpoints = _forward(x, c, keep=True)
+        ctx.save_for_backward(x, checkpoints, c)
         ctx.kind = kind
         return spikes
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride] # torch leaves the arguments open
         refuse_second_order()
-        x, marks, c = ctx.saved_tensors
+        x, checkpoints, c = ctx.saved_tensors
         gx = torch.empty(grad.shape, dtype=grad.dtype)
-        launch(kernels.backward, [rows(grad), rows(gx), rows(x), marks, c], ctx.kind, most=BLOCK)
+        launch(kernels.backward, [rows(grad), rows(gx), rows(x), checkpoints, c], ctx.kind, most=BLOCK)
         return gx, None, None

@@ -53,26 +53,26 @@ def _forward(x: Tensor, matrix: Tensor, bias: Tensor, c: Tensor, keep: bool) -> 
     spikes, flat = torch.empty(x.shape, dtype=x.dtype), rows(x)
     q = torch.empty_like(flat)
     products.product(matrix.detach(), flat, q, len(x))
-    marks = flat.new_empty(-(-len(x) // kernels.STRIDE) if keep else 0, flat.shape[1])
-    launch(kernels.forward, [flat, q, bias.detach().contiguous(), rows(spikes), marks, c], most=BLOCK)
-    return spikes, q, marks
+    checkpoints = flat.new_empty(-(-len(x) // kernels.STRIDE) if keep else 0, flat.shape[1])
+    launch(kernels.forward, [flat, q, bias.detach().contiguous(), rows(spikes), checkpoints, c], most=BLOCK)
+    return spikes, q, checkpoints
 
 
 class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, matrix: Tensor, bias: Tensor, c: Tensor, kind: int) -> Tensor:
-        spikes, p, marks = _forward(x, matrix, bias, c, keep=True)
-        ctx.save_for_backward(x, matrix, p, marks, c)
+        spikes, p, checkpoints = _forward(x, matrix, bias, c, keep=True)
+        ctx.save_for_backward(x, matrix, p, checkpoints, c)
         ctx.kind = kind
         return spikes
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride] # torch leaves the arguments open
         refuse_second_order()
-        x, matrix, p, marks, c = ctx.saved_tensors
+        x, matrix, p, checkpoints, c = ctx.saved_tensors
         needs_x, needs_matrix, needs_bias, *_ = ctx.needs_input_grad
         flat, gx, f = rows(x), torch.empty(grad.shape, dtype=grad.dtype), torch.empty_like(p)
-        launch(kernels.backward, [rows(grad), rows(gx), f, flat, p, marks, c], ctx.kind, most=BLOCK)
+        launch(kernels.backward, [rows(grad), rows(gx), f, flat, p, checkpoints, c], ctx.kind, most=BLOCK)
         if needs_x:
             products.transposed(matrix, f, rows(gx), len(x), add=True)
         by_matrix = products.outer(f, flat, len(x)) if needs_matrix else None

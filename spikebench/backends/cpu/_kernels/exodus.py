@@ -14,11 +14,11 @@ import numpy as np
 from spikebench.backends.cpu._kernels import passes
 from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
-    FAR,
     NUMBERS,
     PAD,
     SERIES,
     SIZE,
+    STREAMING,
     array,
     bare,
     contracted,
@@ -156,12 +156,12 @@ def _backward(
     work: Array,
     lo: int,
     hi: int,
-    far: bool,
+    streaming: bool,
 ) -> None:
     """Gradients gx, and totals [1, M] of decay by series, of series lo to hi; either may be empty."""
-    desk = bare(work)
-    desk[:2] = 0
-    _retrace((u, x, totals, kind, c), u, g, gx, desk, 0, g.shape[0] - 1, lo, hi, far)
+    scratch = bare(work)
+    scratch[:2] = 0
+    _retrace((u, x, totals, kind, c), u, g, gx, scratch, 0, g.shape[0] - 1, lo, hi, streaming)
 
 
 _forward = passes.forward_of(_step)
@@ -176,7 +176,7 @@ def forward(real: Any, version: str) -> Any:
         work, block = np.empty((passes.FORWARD, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _forward(x, s, u, x[:0], 1, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)
+            _forward(x, s, u, x[:0], 1, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[STREAMING] > 0)
             block = take(job)
 
     return task
@@ -192,7 +192,9 @@ def backward(real: Any, version: str) -> Any:
         work, block = np.empty((passes.BACKWARD, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _backward(g, gx, u, x, totals, job[NUMBERS], c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)
+            _backward(
+                g, gx, u, x, totals, job[NUMBERS], c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[STREAMING] > 0
+            )
             block = take(job)
 
     return task

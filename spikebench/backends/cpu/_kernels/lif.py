@@ -12,22 +12,22 @@ import numpy as np
 from spikebench.backends.cpu._kernels import passes
 from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
-    FAR,
     NUMBERS,
     PAD,
     SERIES,
     SIZE,
-    ahead,
+    STREAMING,
     array,
     bare,
     inlined,
     numbers,
+    prefetch,
     take,
 )
 from spikebench.backends.cpu._kernels.surrogates import by_kind, derivative
 
 STRIDE = 32  # steps between checkpoints
-AGAIN = passes.BACKWARD + 3  # the row of a work array at which steps computed again begin
+RECOMPUTED = passes.BACKWARD + 3  # the row of a work array at which recomputed steps begin
 
 # the constants of a neuron, one array of the data's dtype, so that float32 stays float32
 A, B, SCALE, LEVEL, THRESHOLD, HARD, DROP, SOFT, THROUGH = range(9)
@@ -116,16 +116,18 @@ def _step(x: Array, u: Array, s: Array, v: Array, i: Array, c: Array) -> None:
 
 
 @inlined
-def _again(x: Array, desk: Array, marks: Array, c: Array, lo: int, hi: int, part: int, far: bool) -> None:
-    """Membranes of the steps after checkpoint `part` in the last STRIDE rows of desk, with the bits of the forward pass."""
+def _recompute(
+    x: Array, scratch: Array, checkpoints: Array, c: Array, lo: int, hi: int, part: int, streaming: bool
+) -> None:
+    """Membranes of the steps after checkpoint `part` in the last STRIDE rows of scratch, with the bits of the forward pass."""
     n, first = hi - lo, part * STRIDE
-    v, i, s = desk[AGAIN - 3, :n], desk[AGAIN - 2, :n], desk[AGAIN - 1, :n]
-    v[:] = marks[part * 2, lo:hi]
-    i[:] = marks[part * 2 + 1, lo:hi]
+    v, i, s = scratch[RECOMPUTED - 3, :n], scratch[RECOMPUTED - 2, :n], scratch[RECOMPUTED - 1, :n]
+    v[:] = checkpoints[part * 2, lo:hi]
+    i[:] = checkpoints[part * 2 + 1, lo:hi]
     for t in range(first, min(first + STRIDE, x.shape[0])):
-        if far:
-            ahead(x, t + 1, lo, hi)
-        _step(x[t, lo:hi], desk[AGAIN + t - first, :n], s, v, i, c)
+        if streaming:
+            prefetch(x, t + 1, lo, hi)
+        _step(x[t, lo:hi], scratch[RECOMPUTED + t - first, :n], s, v, i, c)
 
 
 @inlined
@@ -153,60 +155,60 @@ def _backward(
     gx: Array,
     u: Array,
     x: Array,
-    marks: Array,
+    checkpoints: Array,
     totals: Array,
     kind: int,
     c: Array,
     work: Array,
     lo: int,
     hi: int,
-    far: bool,
+    streaming: bool,
 ) -> None:
     """Gradients gx, and totals [2, M] of decay and threshold by series, of series lo to hi; either may be empty."""
-    desk, last = bare(work), g.shape[0] - 1
-    desk[:2] = 0
+    scratch, last = bare(work), g.shape[0] - 1
+    scratch[:2] = 0
     if u.shape[0] > 0:
-        _retrace((u, 0, 0, x, totals, kind, c), u, g, gx, desk, 0, last, lo, hi, far)
+        _retrace((u, 0, 0, x, totals, kind, c), u, g, gx, scratch, 0, last, lo, hi, streaming)
         return
     for part in range(last // STRIDE, -1, -1):
         first = part * STRIDE
-        _again(x, desk, marks, c, lo, hi, part, far)
-        given = (desk[AGAIN:], first, lo, x, totals, kind, c)
-        _retrace(given, u, g, gx, desk, first, min(last, first + STRIDE - 1), lo, hi, far)
+        _recompute(x, scratch, checkpoints, c, lo, hi, part, streaming)
+        given = (scratch[RECOMPUTED:], first, lo, x, totals, kind, c)
+        _retrace(given, u, g, gx, scratch, first, min(last, first + STRIDE - 1), lo, hi, streaming)
 
 
 _forward = passes.forward_of(_step)
 
 
 def forward(real: Any, version: str) -> Any:
-    """The task of arrays x, s, u, marks, c."""
+    """The task of arrays x, s, u, checkpoints, c."""
 
     def task(data: Any) -> None:
         job = numbers(data, 5)
         x, s, u = array(job, 0, real), array(job, 1, real), array(job, 2, real)
-        marks, c = array(job, 3, real), array(job, 4, real)
+        checkpoints, c = array(job, 3, real), array(job, 4, real)
         work, block = np.empty((passes.FORWARD, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _forward(x, s, u, marks, STRIDE, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)
+            _forward(x, s, u, checkpoints, STRIDE, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[STREAMING] > 0)
             block = take(job)
 
     return task
 
 
 def backward(real: Any, version: str) -> Any:
-    """The task of arrays g, gx, u, x, marks, totals, c."""
+    """The task of arrays g, gx, u, x, checkpoints, totals, c."""
 
     def task(data: Any) -> None:
         job = numbers(data, 7)
         g, gx, u, x = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
-        marks, totals, c = array(job, 4, real), array(job, 5, np.float64), array(job, 6, real)
-        work = np.empty((AGAIN + (STRIDE if u.shape[0] == 0 else 0), job[SIZE] + PAD), real)
+        checkpoints, totals, c = array(job, 4, real), array(job, 5, np.float64), array(job, 6, real)
+        work = np.empty((RECOMPUTED + (STRIDE if u.shape[0] == 0 else 0), job[SIZE] + PAD), real)
         block = take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
             hi = min(lo + job[SIZE], job[SERIES])
-            _backward(g, gx, u, x, marks, totals, job[NUMBERS], c[0], work, lo, hi, job[FAR] > 0)
+            _backward(g, gx, u, x, checkpoints, totals, job[NUMBERS], c[0], work, lo, hi, job[STREAMING] > 0)
             block = take(job)
 
     return task

@@ -15,11 +15,11 @@ from spikebench.backends.cpu._kernels import passes
 from spikebench.backends.cpu._kernels.elementary import sigmoid
 from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
-    FAR,
     NUMBERS,
     PAD,
     SERIES,
     SIZE,
+    STREAMING,
     array,
     bare,
     inlined,
@@ -169,12 +169,12 @@ def _pass(q: Array, i: Array, gx: Array, c: Array) -> None:
 @inlined
 def _back(t: int, g: Array, gx: Array, q: Array, i: Array, given: Any, lo: int) -> None:
     """One step of the pass back."""
-    m, desk, left, kind, c = given
+    m, scratch, left, kind, c = given
     hi, at = lo + g.size, lo - left
     till, mt, delta = at + g.size, m[t, lo:hi], c[DELTA] > c[ZERO]
     if delta or c[SCALE] > c[ZERO]:
-        now, later = desk[NOW, at:till], desk[LATER, at:till]
-        _differ(kind, g, mt, m[t - 1, lo:hi] if delta and t > 0 else desk[NOTHING, at:till], now, c)
+        now, later = scratch[NOW, at:till], scratch[LATER, at:till]
+        _differ(kind, g, mt, m[t - 1, lo:hi] if delta and t > 0 else scratch[NOTHING, at:till], now, c)
         if delta:
             _turn(now, later)
             _through(later, mt, q, c)
@@ -191,10 +191,12 @@ _retrace = passes.backward_of(_back)
 
 
 @inlined
-def _backward(g: Array, gx: Array, m: Array, kind: int, c: Array, work: Array, lo: int, hi: int, far: bool) -> None:
-    desk = bare(work)
-    desk[:ROWS] = 0
-    _retrace((m, desk, lo, kind, c), m, g, gx, desk, 0, g.shape[0] - 1, lo, hi, far)
+def _backward(
+    g: Array, gx: Array, m: Array, kind: int, c: Array, work: Array, lo: int, hi: int, streaming: bool
+) -> None:
+    scratch = bare(work)
+    scratch[:ROWS] = 0
+    _retrace((m, scratch, lo, kind, c), m, g, gx, scratch, 0, g.shape[0] - 1, lo, hi, streaming)
 
 
 def forward(real: Any, version: str) -> Any:
@@ -206,7 +208,7 @@ def forward(real: Any, version: str) -> Any:
         work, block = np.empty((passes.FORWARD, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _forward(x, s, m, x[:0], 1, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)
+            _forward(x, s, m, x[:0], 1, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[STREAMING] > 0)
             block = take(job)
 
     return task
@@ -222,7 +224,7 @@ def backward(real: Any, version: str) -> Any:
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
             hi = min(lo + job[SIZE], job[SERIES])
-            _backward(g, gx, m, job[NUMBERS], c[0], work, lo, hi, job[FAR] > 0)
+            _backward(g, gx, m, job[NUMBERS], c[0], work, lo, hi, job[STREAMING] > 0)
             block = take(job)
 
     return task

@@ -10,11 +10,11 @@ import numpy as np
 from spikebench.backends.cpu._kernels import passes
 from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
-    FAR,
     NUMBERS,
     PAD,
     SERIES,
     SIZE,
+    STREAMING,
     array,
     bare,
     inlined,
@@ -68,10 +68,12 @@ _retrace = passes.backward_of(_back)
 
 
 @inlined
-def _backward(g: Array, gx: Array, u: Array, kind: int, c: Array, work: Array, lo: int, hi: int, far: bool) -> None:
-    desk = bare(work)
-    desk[:2] = 0
-    _retrace((u, kind, c), u, g, gx, desk, 0, g.shape[0] - 1, lo, hi, far)
+def _backward(
+    g: Array, gx: Array, u: Array, kind: int, c: Array, work: Array, lo: int, hi: int, streaming: bool
+) -> None:
+    scratch = bare(work)
+    scratch[:2] = 0
+    _retrace((u, kind, c), u, g, gx, scratch, 0, g.shape[0] - 1, lo, hi, streaming)
 
 
 def forward(real: Any, version: str) -> Any:
@@ -83,7 +85,7 @@ def forward(real: Any, version: str) -> Any:
         work, block = np.empty((passes.FORWARD, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _forward(x, s, u, x[:0], 1, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)
+            _forward(x, s, u, x[:0], 1, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[STREAMING] > 0)
             block = take(job)
 
     return task
@@ -99,7 +101,7 @@ def backward(real: Any, version: str) -> Any:
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
             hi = min(lo + job[SIZE], job[SERIES])
-            _backward(g, gx, u, job[NUMBERS], c[0], work, lo, hi, job[FAR] > 0)
+            _backward(g, gx, u, job[NUMBERS], c[0], work, lo, hi, job[STREAMING] > 0)
             block = take(job)
 
     return task

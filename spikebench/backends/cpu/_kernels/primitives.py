@@ -11,7 +11,7 @@ from numba.np.numpy_support import carray
 
 # a job, int64: counter, blocks, series a block, series, whether rows go past the caches, four numbers of the task's own,
 # then address, rows and columns of each array
-NEXT, BLOCKS, SIZE, SERIES, FAR, NUMBERS = range(6)
+NEXT, BLOCKS, SIZE, SERIES, STREAMING, NUMBERS = range(6)
 ARRAYS = NUMBERS + 4
 
 LINE = 64  # bytes of a cache line
@@ -51,7 +51,7 @@ def bare(work: np.ndarray) -> np.ndarray:
 
 
 @inlined
-def ahead(a: np.ndarray, t: int, lo: int, hi: int) -> None:
+def prefetch(a: np.ndarray, t: int, lo: int, hi: int) -> None:
     """Asks the memory for step t, if there is one. A thread's part of a row ends where the hardware stops guessing."""
     if 0 <= t < a.shape[0]:
         _ask(a[t, lo:hi])
@@ -99,9 +99,9 @@ def stream(typing: Any, source: Any, target: Any) -> Any:
 
 
 @inlined
-def keep(source: np.ndarray, target: np.ndarray, far: bool) -> None:
-    """Copies a row, past the caches if `far`."""
-    if far:
+def keep(source: np.ndarray, target: np.ndarray, streaming: bool) -> None:
+    """Copies a row, past the caches if `streaming`."""
+    if streaming:
         stream(source, target)
     else:
         target[:] = source

@@ -17,25 +17,25 @@ from spikebench.backends.cpu._kernels import passes
 from spikebench.backends.cpu._kernels.elementary import sigmoid
 from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
-    FAR,
     NUMBERS,
     PAD,
     PIECE,
     SERIES,
     SIZE,
-    ahead,
+    STREAMING,
     array,
     bare,
     contracted,
     inlined,
     numbers,
+    prefetch,
     stream,
     take,
 )
 from spikebench.backends.cpu._kernels.surrogates import by_kind, derivative
 
 STRIDE = 16  # steps between checkpoints
-SLOPES = 5  # the rows of a work array at which what is computed again begins
+SLOPES = 5  # the rows of a work array at which what is recomputed begins
 PULLS = SLOPES + STRIDE
 DECAY, REST, THRESHOLD, SLOPE, INNER, ONE, ZERO, LEAK, RESET, CONSTANTS = range(10)
 
@@ -53,9 +53,9 @@ def _advance(x: Array, _: Array, s: Array, z: Array, r: Array, c: Array) -> None
         r[m] = decay * (r[m] + sigmoid(zm, one))
 
 
-def _again_with(kind: int) -> Any:
+def _recompute_with(kind: int) -> Any:
     @contracted
-    def again(x: Array, z: Array, r: Array, slope: Array, pull: Array, c: Array) -> None:
+    def recompute(x: Array, z: Array, r: Array, slope: Array, pull: Array, c: Array) -> None:
         decay, rest, threshold, k, inner = c[DECAY], c[REST], c[THRESHOLD], c[SLOPE], c[INNER]
         one, zero, leak, reset = c[ONE], c[ZERO], c[LEAK], c[RESET]
         later = reset * decay
@@ -67,11 +67,11 @@ def _again_with(kind: int) -> Any:
             r[m] = decay * (r[m] + p)
             pull[m] = p * (later - later * p)
 
-    return again
+    return recompute
 
 
 # one step once more: the slope of a spike by v, and how much of later v a unit of z takes away
-_again = by_kind(_again_with)
+_recompute = by_kind(_recompute_with)
 
 
 @contracted
@@ -88,26 +88,42 @@ def _retreat(g: Array, slope: Array, pull: Array, qv: Array, qz: Array, gx: Arra
 
 @inlined
 def _backward(
-    g: Array, gx: Array, x: Array, marks: Array, kind: int, c: Array, work: Array, lo: int, hi: int, far: bool
+    g: Array,
+    gx: Array,
+    x: Array,
+    checkpoints: Array,
+    kind: int,
+    c: Array,
+    work: Array,
+    lo: int,
+    hi: int,
+    streaming: bool,
 ) -> None:
-    desk, n, end = bare(work), hi - lo, g.shape[0] - 1
-    qv, qz, z, r, near, piece = desk[0, :n], desk[1, :n], desk[2, :n], desk[3, :n], desk[4, :n], PIECE if far else n
-    desk[:2] = 0
+    scratch, n, end = bare(work), hi - lo, g.shape[0] - 1
+    qv, qz, z, r, near, piece = (
+        scratch[0, :n],
+        scratch[1, :n],
+        scratch[2, :n],
+        scratch[3, :n],
+        scratch[4, :n],
+        PIECE if streaming else n,
+    )
+    scratch[:2] = 0
     for part in range(end // STRIDE, -1, -1):
-        z[:] = marks[part * 2, lo:hi]
-        r[:] = marks[part * 2 + 1, lo:hi]
+        z[:] = checkpoints[part * 2, lo:hi]
+        r[:] = checkpoints[part * 2 + 1, lo:hi]
         first, last = part * STRIDE, min((part + 1) * STRIDE - 1, end)
         for t in range(first, last + 1):
-            slope, pull = desk[SLOPES + t - first, :n], desk[PULLS + t - first, :n]
+            slope, pull = scratch[SLOPES + t - first, :n], scratch[PULLS + t - first, :n]
             for a in range(0, n, piece):
                 b = min(a + piece, n)
-                if far:
-                    ahead(x, t + 1 if t < last else first - STRIDE, lo + a, lo + b)
-                    ahead(g, t, lo + a, lo + b)
-                _again(kind, x[t, lo + a : lo + b], z[a:b], r[a:b], slope[a:b], pull[a:b], c)
+                if streaming:
+                    prefetch(x, t + 1 if t < last else first - STRIDE, lo + a, lo + b)
+                    prefetch(g, t, lo + a, lo + b)
+                _recompute(kind, x[t, lo + a : lo + b], z[a:b], r[a:b], slope[a:b], pull[a:b], c)
         for t in range(last, first - 1, -1):
-            slope, pull = desk[SLOPES + t - first, :n], desk[PULLS + t - first, :n]
-            if far:
+            slope, pull = scratch[SLOPES + t - first, :n], scratch[PULLS + t - first, :n]
+            if streaming:
                 _retreat(g[t, lo:hi], slope, pull, qv, qz, near, c)
                 stream(near, gx[t, lo:hi])
             else:
@@ -118,31 +134,44 @@ _forward = passes.forward_of(_advance)
 
 
 def forward(real: Any, version: str) -> Any:
-    """The task of arrays x, s, marks, c."""
+    """The task of arrays x, s, checkpoints, c."""
 
     def task(data: Any) -> None:
         job = numbers(data, 4)
-        x, s, marks, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
+        x, s, checkpoints, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
         work, block = np.empty((passes.FORWARD, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _forward(x, s, x[:0], marks, STRIDE, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)
+            _forward(
+                x, s, x[:0], checkpoints, STRIDE, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[STREAMING] > 0
+            )
             block = take(job)
 
     return task
 
 
 def backward(real: Any, version: str) -> Any:
-    """The task of arrays g, gx, x, marks, c and the kind of surrogate."""
+    """The task of arrays g, gx, x, checkpoints, c and the kind of surrogate."""
 
     def task(data: Any) -> None:
         job = numbers(data, 5)
         g, gx, x = array(job, 0, real), array(job, 1, real), array(job, 2, real)
-        marks, c = array(job, 3, real), array(job, 4, real)
+        checkpoints, c = array(job, 3, real), array(job, 4, real)
         work, block = np.empty((PULLS + STRIDE, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _backward(g, gx, x, marks, job[NUMBERS], c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)
+            _backward(
+                g,
+                gx,
+                x,
+                checkpoints,
+                job[NUMBERS],
+                c[0],
+                work,
+                lo,
+                min(lo + job[SIZE], job[SERIES]),
+                job[STREAMING] > 0,
+            )
             block = take(job)
 
     return task

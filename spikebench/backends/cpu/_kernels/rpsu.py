@@ -33,9 +33,9 @@ def _advance(x: Array, q: Array, bias: Scalar, s: Array, y: Array, c: Array) -> 
         y[m] = v - p
 
 
-def _again_with(kind: int) -> Any:
+def _recompute_with(kind: int) -> Any:
     @compiled
-    def again(x: Array, p: Array, y: Array, slope: Array, c: Array) -> None:
+    def recompute(x: Array, p: Array, y: Array, slope: Array, c: Array) -> None:
         decay, rest, threshold, k, inner = c[DECAY], c[REST], c[THRESHOLD], c[SLOPE], c[INNER]
         one, zero = c[ONE], c[ZERO]
         for m in range(x.size):
@@ -43,11 +43,11 @@ def _again_with(kind: int) -> Any:
             slope[m] = derivative(v, kind, threshold, k, inner, one, zero)
             y[m] = v - p[m]
 
-    return again
+    return recompute
 
 
 # one step once more: the slope of a spike by v
-_again = by_kind(_again_with)
+_recompute = by_kind(_recompute_with)
 
 
 @compiled
@@ -62,57 +62,57 @@ def _pass(g: Array, slope: Array, p: Array, later: Array, f: Array, gx: Array, c
 
 
 @compiled
-def _forward(x: Array, q: Array, bias: Array, s: Array, marks: Array, c: Array, lo: int, hi: int) -> None:
+def _forward(x: Array, q: Array, bias: Array, s: Array, checkpoints: Array, c: Array, lo: int, hi: int) -> None:
     """Spikes s of series lo to hi, q made p, and for backward y every STRIDE steps, unless that is empty."""
-    y, mark = np.zeros(hi - lo, x.dtype), marks.shape[0] > 0
+    y, checkpointed = np.zeros(hi - lo, x.dtype), checkpoints.shape[0] > 0
     for t in range(x.shape[0]):
-        if mark and t % STRIDE == 0:
-            marks[t // STRIDE, lo:hi] = y
+        if checkpointed and t % STRIDE == 0:
+            checkpoints[t // STRIDE, lo:hi] = y
         _advance(x[t, lo:hi], q[t, lo:hi], bias[t, 0], s[t, lo:hi], y, c)
 
 
 @compiled
 def _backward(
-    g: Array, gx: Array, f: Array, x: Array, p: Array, marks: Array, kind: int, c: Array, lo: int, hi: int
+    g: Array, gx: Array, f: Array, x: Array, p: Array, checkpoints: Array, kind: int, c: Array, lo: int, hi: int
 ) -> None:
     steps, n = g.shape[0], hi - lo
     later, slope = np.zeros(n, g.dtype), np.empty((STRIDE, n), g.dtype)
     for part in range((steps - 1) // STRIDE, -1, -1):
-        y = marks[part, lo:hi].copy()
+        y = checkpoints[part, lo:hi].copy()
         first, last = part * STRIDE, min((part + 1) * STRIDE, steps) - 1
         for t in range(first, last + 1):
-            _again(kind, x[t, lo:hi], p[t, lo:hi], y, slope[t - first], c)
+            _recompute(kind, x[t, lo:hi], p[t, lo:hi], y, slope[t - first], c)
         for t in range(last, first - 1, -1):
             _pass(g[t, lo:hi], slope[t - first], p[t, lo:hi], later, f[t, lo:hi], gx[t, lo:hi], c)
 
 
 def forward(real: Any, version: str) -> Any:
-    """The task of arrays x, q, b [T, 1], s, marks, c."""
+    """The task of arrays x, q, b [T, 1], s, checkpoints, c."""
 
     def task(data: Any) -> None:
         job = numbers(data, 6)
         x, q, bias = array(job, 0, real), array(job, 1, real), array(job, 2, real)
-        s, marks, c = array(job, 3, real), array(job, 4, real), array(job, 5, real)
+        s, checkpoints, c = array(job, 3, real), array(job, 4, real), array(job, 5, real)
         block = take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _forward(x, q, bias, s, marks, c[0], lo, min(lo + job[SIZE], job[SERIES]))
+            _forward(x, q, bias, s, checkpoints, c[0], lo, min(lo + job[SIZE], job[SERIES]))
             block = take(job)
 
     return task
 
 
 def backward(real: Any, version: str) -> Any:
-    """The task of arrays g, gx, f, x, p, marks, c and the kind of surrogate."""
+    """The task of arrays g, gx, f, x, p, checkpoints, c and the kind of surrogate."""
 
     def task(data: Any) -> None:
         job = numbers(data, 7)
         g, gx, f, x = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
-        p, marks, c = array(job, 4, real), array(job, 5, real), array(job, 6, real)
+        p, checkpoints, c = array(job, 4, real), array(job, 5, real), array(job, 6, real)
         block = take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _backward(g, gx, f, x, p, marks, job[NUMBERS], c[0], lo, min(lo + job[SIZE], job[SERIES]))
+            _backward(g, gx, f, x, p, checkpoints, job[NUMBERS], c[0], lo, min(lo + job[SIZE], job[SERIES]))
             block = take(job)
 
     return task

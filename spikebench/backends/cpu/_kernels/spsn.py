@@ -14,16 +14,16 @@ from spikebench.backends.cpu._kernels.elementary import logit, sigmoid
 from spikebench.backends.cpu._kernels.philox import uniforms
 from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
-    FAR,
     NUMBERS,
     PAD,
     SERIES,
     SIZE,
-    ahead,
+    STREAMING,
     array,
     bare,
     inlined,
     numbers,
+    prefetch,
     stream,
     take,
 )
@@ -96,11 +96,11 @@ def _forward(
     series: int,
     lo: int,
     hi: int,
-    far: bool,
+    streaming: bool,
 ) -> None:
     """Spikes s of series lo to hi, and for backward their slopes, unless that is empty."""
-    desk, drawn = bare(work), bare(uniform)
-    v, i, near_s, near_slope = desk[0, : hi - lo], desk[1, : hi - lo], desk[2], desk[3]
+    scratch, drawn = bare(work), bare(uniform)
+    v, i, near_s, near_slope = scratch[0, : hi - lo], scratch[1, : hi - lo], scratch[2], scratch[3]
     v[:] = 0
     i[:] = 0
     steps, save, relaxed = x.shape[0], slopes.shape[0] > 0, c[RELAXED] > c[ZERO]
@@ -111,8 +111,8 @@ def _forward(
             uniforms(drawn, n, first // 4 * series + start, key[0], key[1], key[2], key[3])
             for t in range(first, min(first + 4, steps)):
                 _integrate(x[t, start:stop], it, vt, c[SYN], c[MEM], c[LEAK])
-                if far:
-                    ahead(x, t + 4, start, stop)
+                if streaming:
+                    prefetch(x, t + 4, start, stop)
                     _draw(vt, drawn[t - first, :n], near_s[:n], near_slope[:n], c, save and relaxed)
                     stream(near_s[:n], s[t, start:stop])
                     if save:
@@ -133,10 +133,10 @@ _retrace = passes.backward_of(_back)
 
 
 @inlined
-def _backward(g: Array, gx: Array, slopes: Array, c: Array, work: Array, lo: int, hi: int, far: bool) -> None:
-    desk = bare(work)
-    desk[:2] = 0
-    _retrace((slopes, c), slopes, g, gx, desk, 0, g.shape[0] - 1, lo, hi, far)
+def _backward(g: Array, gx: Array, slopes: Array, c: Array, work: Array, lo: int, hi: int, streaming: bool) -> None:
+    scratch = bare(work)
+    scratch[:2] = 0
+    _retrace((slopes, c), slopes, g, gx, scratch, 0, g.shape[0] - 1, lo, hi, streaming)
 
 
 def forward(real: Any, version: str) -> Any:
@@ -150,7 +150,9 @@ def forward(real: Any, version: str) -> Any:
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
             hi = min(lo + job[SIZE], job[SERIES])
-            _forward(x, s, slopes, c[0], job[NUMBERS : NUMBERS + 4], work, uniform, job[SERIES], lo, hi, job[FAR] > 0)
+            _forward(
+                x, s, slopes, c[0], job[NUMBERS : NUMBERS + 4], work, uniform, job[SERIES], lo, hi, job[STREAMING] > 0
+            )
             block = take(job)
 
     return task
@@ -165,7 +167,7 @@ def backward(real: Any, version: str) -> Any:
         work, block = np.empty((passes.BACKWARD, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _backward(g, gx, slopes, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[FAR] > 0)
+            _backward(g, gx, slopes, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[STREAMING] > 0)
             block = take(job)
 
     return task

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LINE = 16  # series: a cache line of float32, so that no two threads write to the same one
 # bytes of an array from which on rows go past the caches, and series a block then: where both began to pay on a Xeon with
 # 2 MiB of second-level cache a core; a smaller array was still there when the next kernel read it
-FAR, NARROW = 24 * 2**20, 2048
+STREAM_FROM, NARROW = 24 * 2**20, 2048
 
 Task = Callable[[Any, str], Any]
 
@@ -39,10 +39,10 @@ def launch(task: Task, arrays: Sequence[Tensor], *numbers: int, most: int, even:
     series, threads = arrays[0].shape[1], torch.get_num_threads()
     if series == 0:
         return
-    far = goes_far(arrays)
-    most = min(most, NARROW) if far and even else most
+    streaming = goes_far(arrays)
+    most = min(most, NARROW) if streaming and even else most
     size = -(-series // (threads * -(-series // (threads * most)) * LINE)) * LINE if even else most
-    job = [0, -(-series // size), size, series, far, *numbers, *(0,) * (4 - len(numbers))]
+    job = [0, -(-series // size), size, series, streaming, *numbers, *(0,) * (4 - len(numbers))]
     for a in arrays:
         job += [a.data_ptr(), *a.shape]
     data = np.array(job, np.int64)
@@ -52,7 +52,7 @@ def launch(task: Task, arrays: Sequence[Tensor], *numbers: int, most: int, even:
 def goes_far(arrays: Sequence[Tensor]) -> bool:
     """Whether rows go past the caches: the first array does not stay in them, and all rows are whole cache lines."""
     series = arrays[0].shape[1]
-    if arrays[0].nbytes < FAR or series % LINE:
+    if arrays[0].nbytes < STREAM_FROM or series % LINE:
         return False
     return all(a.data_ptr() % primitives.LINE == 0 for a in arrays if a.shape[1] == series)
 
