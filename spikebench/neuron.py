@@ -37,9 +37,11 @@ class Neuron(nn.Module):
     coupled: ClassVar[bool] = False
     verified: ClassVar[bool] = True
     fixed_length: ClassVar[bool] = False  # its parameters are made for one number of steps T
-    twin: ClassVar[str | None] = None  # the LIF it stands for, with its own options in braces
-    twin_where: ClassVar[dict[str, str]] = {}  # options and the values at which it does; at others it has no twin
-    exact: ClassVar[str | None] = None  # the neuron with the same spikes whose gradient is the exact one
+    approximates: ClassVar[str | None] = None  # the LIF that it approximates, with its own options in braces
+    approximates_where: ClassVar[
+        dict[str, str]
+    ] = {}  # options and the values at which it does; at others it approximates none
+    gradient_reference: ClassVar[str | None] = None  # the neuron with the same spikes whose gradient is that of BPTT
     per_neuron: ClassVar[tuple[str, ...]] = ()  # parameters whose last axis runs over the N neurons
     operations: ClassVar[Operations] = {}
     state_words: ClassVar[Words] = 0

@@ -87,12 +87,12 @@ class Subject:
         return {k: self.options.get(k, o.default) for k, o in registry.facts(self.name).options.items()}
 
     @property
-    def twin(self) -> str | None:
-        """The LIF that the neuron stands for with these options, None if there is none."""
+    def approximates(self) -> str | None:
+        """The LIF that the neuron approximates with these options, None if there is none."""
         declared = {} if self.foreign else registry.facts(self.name).attributes
-        where, options = declared.get("twin_where", {}), self.all_options
+        where, options = declared.get("approximates_where", {}), self.all_options
         there = all(options.get(k, v) == v for k, v in where.items())
-        return str(declared["twin"]).format(**options) if there and declared.get("twin") else None
+        return str(declared["approximates"]).format(**options) if there and declared.get("approximates") else None
 
     @cached_property
     def all_how(self) -> Options:

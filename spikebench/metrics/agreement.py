@@ -1,4 +1,4 @@
-"""Share of neurons and steps at which a neuron's spikes equal those of the exact LIF it stands for: soft, then hard reset."""
+"""Share of neurons and steps at which a neuron's spikes equal those of the LIF it approximates: with soft, then hard reset."""
 
 from dataclasses import replace
 
@@ -19,13 +19,13 @@ def sample(running: Running) -> list[float]:
     The detail holds all spike rates, the share that is equal by chance if both fire independently at their rates, that of
     a silent neuron, and Cohen's kappa (share − chance) / (1 − chance); null where chance alone makes all equal.
 
-    The twin is the LIF with the neuron's own decay, threshold and input scale, as the neuron's file declares.
+    The LIF to compare with has the neuron's own decay, threshold and input scale, as the neuron's file declares.
     """
     work = running.workload
     case = work.case
-    if (twin := case.parsed.twin) is None:
-        raise Unavailable(f"{case.subject} declares no LIF that it stands for")
-    lif = parse_subject(twin)
+    if (lif_text := case.parsed.approximates) is None:
+        raise Unavailable(f"{case.subject} declares no LIF that it approximates")
+    lif = parse_subject(lif_text)
     with torch.no_grad():
         spikes = work.module(work.x)
         shares: list[float] = []

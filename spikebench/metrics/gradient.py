@@ -17,14 +17,14 @@ layer_only = True
 def sample(running: Running) -> list[float]:
     """One cosine over all inputs [T, B, N], for the same input and the same incoming gradient.
 
-    The exact gradient is that of the subject that the neuron's file declares as `exact`, or else as `twin`. The detail
+    The exact gradient is that of the subject that the neuron's file declares as `gradient_reference`, or else as `approximates`. The detail
     holds the ratio of the norms, the largest difference over the largest gradient, and whether the spikes are equal.
     """
     work = running.workload
     case = work.case
     facts = {} if case.parsed.foreign else registry.facts(case.parsed.name).attributes
-    exact = facts.get("exact")
-    declared = case.parsed.twin if exact is None else str(exact).format(**case.options)
+    exact = facts.get("gradient_reference")
+    declared = case.parsed.approximates if exact is None else str(exact).format(**case.options)
     if declared is None:
         raise Unavailable(f"{case.subject} declares no neuron whose gradient is the exact one")
     subject = parse_subject(declared)

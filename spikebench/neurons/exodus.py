@@ -40,7 +40,7 @@ class Exodus(SteppedNeuron):
     state_words: ClassVar[Words] = 1
     reset_kind: ClassVar[Reset] = "soft"
     # by autograd through the loop; the same spikes with max_spikes=1, the same surrogate with width=0.5 and threshold=1
-    exact: ClassVar[str | None] = "lif[decay={decay},threshold={threshold},surrogate={surrogate}]"
+    gradient_reference: ClassVar[str | None] = "lif[decay={decay},threshold={threshold},surrogate={surrogate}]"
     _through_reset: ClassVar[bool] = True
 
     def __init__(

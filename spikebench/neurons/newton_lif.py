@@ -35,10 +35,10 @@ class NewtonLIF(Neuron):
     operations: ClassVar[Operations] = {"mul": 1, "add": 1, "compare": 1, "select": 1}
     state_words: ClassVar[Words] = 1
     reset_kind: ClassVar[Reset] = "hard"
-    exact: ClassVar[str | None] = (
+    gradient_reference: ClassVar[str | None] = (
         "lif[decay={decay},threshold={threshold},reset=hard,detach_reset={detach_reset},surrogate={surrogate},slope={slope}]"
     )
-    twin: ClassVar[str | None] = "lif[decay={decay},threshold={threshold},surrogate={surrogate},slope={slope}]"
+    approximates: ClassVar[str | None] = "lif[decay={decay},threshold={threshold},surrogate={surrogate},slope={slope}]"
 
     def __init__(
         self,

@@ -45,7 +45,9 @@ class ParaLIF(Neuron):
     parallel_in_time: ClassVar[bool] = True
     stepwise: ClassVar[bool] = True
     LATER: ClassVar[tuple[str, ...]] = ("recurrent", "learn_tau", "learn_threshold", "heterogeneous")
-    twin: ClassVar[str | None] = "lif[decay={mem_decay},synapse_decay={syn_decay},input_scale=1-decay,strict=true]"
+    approximates: ClassVar[str | None] = (
+        "lif[decay={mem_decay},synapse_decay={syn_decay},input_scale=1-decay,strict=true]"
+    )
 
     mem_decay: float | Tensor
     syn_decay: float | Tensor

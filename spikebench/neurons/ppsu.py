@@ -26,7 +26,7 @@ class PPSU(PSU):
     operations: ClassVar[Operations] = {"mul": "(T + 1) / 2 + 2", "add": "(T + 1) / 2 + 3", "compare": 1, "special": 1}
     state_words: ClassVar[Words] = "T + 1"
     state_writes: ClassVar[Words | None] = 2
-    twin: ClassVar[str | None] = None
+    approximates: ClassVar[str | None] = None
     fixed_length: ClassVar[bool] = True
 
     def __init__(

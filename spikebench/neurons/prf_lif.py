@@ -33,7 +33,7 @@ class PRFLIF(Neuron):
     operations: ClassVar[Operations] = {"mul": 3, "add": 3, "compare": 1}
     state_words: ClassVar[Words] = 2
     reset_kind: ClassVar[Reset] = "soft"
-    twin: ClassVar[str | None] = "lif[decay={decay},threshold={threshold},surrogate={surrogate},slope={slope}]"
+    approximates: ClassVar[str | None] = "lif[decay={decay},threshold={threshold},surrogate={surrogate},slope={slope}]"
 
     def __init__(
         self,

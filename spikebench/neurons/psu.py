@@ -40,11 +40,11 @@ class PSU(Neuron):
     reset_kind: ClassVar[Reset] = "mean-field"
     parallel_in_time: ClassVar[bool] = True
     stepwise: ClassVar[bool] = True
-    twin: ClassVar[str | None] = (
+    approximates: ClassVar[str | None] = (
         "lif[decay={decay},threshold={threshold},input_scale=1-decay,surrogate={surrogate},slope={slope}]"
     )
 
-    twin_where: ClassVar[dict[str, str]] = {"matrices": "lif"}
+    approximates_where: ClassVar[dict[str, str]] = {"matrices": "lif"}
 
     def __init__(
         self,

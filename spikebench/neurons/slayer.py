@@ -20,7 +20,7 @@ class SLAYER(Exodus):
         "@inproceedings{shrestha2018slayer, author={Shrestha, Sumit Bam and Orchard, Garrick}, title={{SLAYER}: Spike"
         " Layer Error Reassignment in Time}, booktitle={NeurIPS}, year={2018}}"
     )
-    exact: ClassVar[str | None] = (
+    gradient_reference: ClassVar[str | None] = (
         "exodus[decay={decay},threshold={threshold},subtract={subtract},v_min={v_min},max_spikes={max_spikes},"
         "norm_input={norm_input},surrogate={surrogate},width={width},synapse_decay={synapse_decay}]"
     )

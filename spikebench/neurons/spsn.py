@@ -35,7 +35,7 @@ class SPSN(StochasticNeuron):
     state_words: ClassVar[Words] = 2
     parallel_in_time: ClassVar[bool] = True
     stepwise: ClassVar[bool] = True
-    twin: ClassVar[str | None] = "lif[decay={mem_decay},synapse_decay={syn_decay},input_scale=1-decay]"
+    approximates: ClassVar[str | None] = "lif[decay={mem_decay},synapse_decay={syn_decay},input_scale=1-decay]"
 
     def __init__(
         self,

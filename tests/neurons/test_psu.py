@@ -105,8 +105,8 @@ def test_an_option_that_does_not_count_is_refused(options: str) -> None:
 
 
 def test_a_unit_with_the_authors_matrices_has_no_lif_to_agree_with() -> None:
-    assert parse_subject("psu[decay=0.9]").twin is not None
-    assert parse_subject("psu[matrices=authors,tau=4]").twin is None
+    assert parse_subject("psu[decay=0.9]").approximates is not None
+    assert parse_subject("psu[matrices=authors,tau=4]").approximates is None
 
 
 @pytest.mark.parametrize("surrogate", get_args(Surrogate))
