@@ -124,7 +124,7 @@ def beside(running: Running, yardstick: Callable[[], None], group: int) -> list[
     return [(clock.on_device(yardstick) / group, clock.on_device(work.launch)) for _ in range(count)]
 
 
-def promised(case: Case, function: str, noun: str) -> int:
+def declared_by_backend(case: Case, function: str, noun: str) -> int:
     """What a case's backend declares by a function of its file; raises Unavailable where it says nothing."""
     if case.workload != "layer" or case.mode == "stream" or case.parsed.foreign:
         raise Unavailable(f"{noun} are declared for a layer of a backend of ours, not in mode stream")

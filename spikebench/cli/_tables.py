@@ -137,14 +137,14 @@ def text(value: Any) -> str:
 
 def records_table(records: list[Record]) -> None:
     """One row per record: medians with their spread, the distance to the bandwidth bound, spikes, memory, status."""
-    floor = ("fraction of bound",) if any(_samples(r, "bandwidth") for r in records) else ()
-    columns = ("subject", "mode", "T", "B", "N", "time", "spread", "x copy", *floor, "memory", "rate", "compile")
-    table((*columns, "status"), [_cells(r, bool(floor)) for r in records])
+    bound = ("fraction of bound",) if any(_samples(r, "bandwidth") for r in records) else ()
+    columns = ("subject", "mode", "T", "B", "N", "time", "spread", "x copy", *bound, "memory", "rate", "compile")
+    table((*columns, "status"), [_cells(r, bool(bound)) for r in records])
     reasons = {f"{r.case['subject']} T={r.case['T']}: {r.status}: {r.reason}" for r in records if r.status != "ok"}
     notes(sorted(reasons))
 
 
-def _cells(r: Record, floor: bool) -> list[str]:
+def _cells(r: Record, bound: bool) -> list[str]:
     samples = _samples(r, "latency")
     time, copy = stats.median(samples), stats.median(_samples(r, "copy"))
     spread = (max(samples) - min(samples)) / time if samples else float("nan")
@@ -156,7 +156,7 @@ def _cells(r: Record, floor: bool) -> list[str]:
         units.show(time, "s"),
         f"{spread:.0%}" if samples else "—",
         units.show((stats.median(_samples(r, "device_time")) if _samples(r, "device_time") else time) / copy, "1"),
-        *([units.show(stats.median(_samples(r, "bandwidth")), "1")] if floor else []),
+        *([units.show(stats.median(_samples(r, "bandwidth")), "1")] if bound else []),
         units.show(stats.median(_samples(r, "peak_memory")), "B"),
         units.show(stats.median(_samples(r, "spike_rate")), "1"),
         units.show(stats.median(_samples(r, "compile_time")), "s"),

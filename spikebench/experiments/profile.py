@@ -247,7 +247,7 @@ def _ask_way(session: Session, made: Profile, named: Subject, case: Case, length
 
 
 def _ask_checks(session: Session, made: Profile, case: Case, like: str | None) -> None:
-    """Check what the subject computes; a finding that makes its times worthless makes the profile wrong."""
+    """Check what the subject computes; a failed check that makes its times worthless makes the profile wrong."""
     job = {"kind": "check", "subject": made.subject, "like": like, "fixed": made.way.get("fixed", {})}
     outcome = session.ask(case, job)
     if outcome.result.get("problem"):

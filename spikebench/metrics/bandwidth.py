@@ -5,7 +5,7 @@ stores go past the caches can come to 1.5.
 """
 
 from spikebench.cases.case import Case
-from spikebench.metric import Running, beside, copying, promised
+from spikebench.metric import Running, beside, copying, declared_by_backend
 
 unit = "1"
 process = "timing"
@@ -28,4 +28,4 @@ def sample(running: Running) -> list[float]:
 
 def declared(case: Case) -> int:
     """Bytes that a case's backend says it must move; raises Unavailable where it says nothing."""
-    return promised(case, "moves", "bytes")
+    return declared_by_backend(case, "moves", "bytes")

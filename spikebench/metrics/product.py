@@ -3,7 +3,7 @@
 import torch
 
 from spikebench.cases.case import Case
-from spikebench.metric import Plan, Running, beside, group_of, promised, warm_up
+from spikebench.metric import Plan, Running, beside, declared_by_backend, group_of, warm_up
 
 unit = "1"
 process = "timing"
@@ -35,4 +35,4 @@ def sample(running: Running) -> list[float]:
 
 def declared(case: Case) -> int:
     """Operations that a case's backend says its products take; raises Unavailable where it says nothing."""
-    return promised(case, "operations", "operations")
+    return declared_by_backend(case, "operations", "operations")

@@ -27,7 +27,7 @@ class Exodus(SteppedNeuron):
     decay=1 is integrate-and-fire. subtract: the threshold when none. max_spikes none: no limit. Surrogate slope
     k = 1/(width·threshold), with "exponential" k·exp(−k|u − threshold|). learn_decay makes decay a scalar parameter.
     State: v [B, N], and i [B, N] with a synapse. A NaN membrane never spikes and stays NaN.
-    Source: Frontiers in Neuroscience 2023, arXiv 2205.10242. Doubt: the paper's full text was not read, the equations
+    Source: Frontiers in Neuroscience 2023, arXiv 2205.10242. Caveat: the paper's full text was not read, the equations
     come from its public code; Sinabs itself cuts at v_min after the reset, EXODUS before the spikes, as here.
     """
 

@@ -15,7 +15,7 @@ class GeluSampler(SpikeSampler):
 
     y and all else are those of `spike_sampler`; published with ssm=dplr. `dropout`, which a block sets, is that of y and
     of GELU(y) in training, one mask for all steps.
-    Source: NeuroCompLab-psu/PSpikeSSMs at 8f7a954 (backbones/block.py). Doubt: there the kernel is two-sided.
+    Source: NeuroCompLab-psu/PSpikeSSMs at 8f7a954 (backbones/block.py). Caveat: there the kernel is two-sided.
     """
 
     operations: ClassVar[Operations] = {

@@ -32,7 +32,7 @@ class ParaLIF(Neuron):
     authors take the sigmoid of the decay itself, so that theirs starts at 0.72 where 0.951 is meant. learn_threshold: it
     learns and counts as its positive part. heterogeneous: decays and threshold are one number per neuron.
     Their timing script has surrogate=atan, slope=2. Default decays: 20 ms at 1 ms steps, as in their training script.
-    Source: doi 10.1088/2634-4386/adb7fe. Doubt: the paper's full text was not read.
+    Source: doi 10.1088/2634-4386/adb7fe. Caveat: the paper's full text was not read.
     """
 
     reference: ClassVar[str] = (

@@ -22,7 +22,7 @@ class PRFLIF(Neuron):
     past spikes without decay, which is another neuron unless decay is 1. `membrane` is w_t − threshold·decay·a_t, which
     is compared with the threshold. Backward: the surrogate, then the filter alone; the raised threshold is a constant,
     so that its loop over steps stays out of autograd (the gradient of slayer).
-    Source: arXiv 2410.03530. Doubt: the correction is ours; it agrees with the LIF that the paper starts from.
+    Source: arXiv 2410.03530. Caveat: the correction is ours; it agrees with the LIF that the paper starts from.
     """
 
     reference: ClassVar[str] = (

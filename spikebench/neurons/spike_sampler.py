@@ -25,7 +25,7 @@ class SpikeSampler(StochasticNeuron):
     Start: "s4d" a_n = −½ − iπn, b = 1 (S4D-Lin); "dplr" HiPPO-LegS (its authors' choice); C complex normal, Δ
     log-uniform in [0.001, 0.1], d normal, gain 1, bias 0. state=64 as for psMNIST, 16 for ListOps.
     In float16 and bfloat16 the state is computed in float32. Source: arXiv 2406.02923, S4 code for s4d and the starts.
-    Doubt: the paper's full text was not read. The published configuration is not causal (two-sided kernel), samples
+    Caveat: the paper's full text was not read. The published configuration is not causal (two-sided kernel), samples
     its input too and has a GELU before gain and bias: those belong to the block, not to this neuron.
     """
 

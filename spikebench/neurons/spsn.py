@@ -23,7 +23,7 @@ class SPSN(StochasticNeuron):
     The published code multiplies three spectra at FFT size 2T; the tail then wraps round onto early steps. Here the
     filter is the recurrence itself, and the `fft` backend pads enough unless it is asked for padding=authors. Default
     decays: 20 ms at 1 ms steps.
-    Source: arXiv 2306.12666. Doubt: the paper's full text was not read, the equations come from its public code.
+    Source: arXiv 2306.12666. Caveat: the paper's full text was not read, the equations come from its public code.
     """
 
     reference: ClassVar[str] = (

@@ -40,7 +40,7 @@ def crossovers(rows: Iterable[Comparison]) -> list[Crossover]:
 
 
 def _crossover(baseline: str, mode: str, rows: list[Comparison]) -> Crossover:
-    """A crossover is claimed where one length is faster and another slower beyond doubt; else each length speaks for itself."""
+    """A crossover is claimed where one length is faster and another slower, each by its interval; else each length speaks for itself."""
     verdicts = {row.verdict for row in rows}
     if not {"faster", "slower"} <= verdicts:
         return Crossover(baseline, mode, _by_length(rows))

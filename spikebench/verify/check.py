@@ -37,7 +37,7 @@ class Check:
     detail: str
 
 
-class Finding(AssertionError):
+class CheckFailed(AssertionError):
     """A check failed; the message says what was found."""
 
 
@@ -122,8 +122,8 @@ def _one(name: str, check: Callable[[Specimen], str], specimen: Specimen) -> Che
         return Check(name, True, check(specimen))
     except Skipped as skipped:
         return Check(name, None, str(skipped))
-    except Finding as finding:
-        return Check(name, False, str(finding))
+    except CheckFailed as failed:
+        return Check(name, False, str(failed))
     except FAILURES as error:
         return Check(name, False, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
 
@@ -133,7 +133,7 @@ def _shape(s: Specimen) -> str:
     for steps, b, n in sizes:
         out = s.spikes(s.make(steps=steps, n=n), s.input(steps, b, n))
         if tuple(out.shape) != (steps, b, n):
-            raise Finding(f"spikes {list(out.shape)} for input {[steps, b, n]}")
+            raise CheckFailed(f"spikes {list(out.shape)} for input {[steps, b, n]}")
     called = ", ".join(f"{k}={v}" for k, v in s.subject.how.items()) if s.subject.foreign else ""
     also = f"at T = {s.T} and N = {s.N}" if s.fixed else "also at T = B = N = 1"
     return f"[T, B, N] in, [T, B, N] out, {also}{called and f'; called with {called}'}"
@@ -144,9 +144,9 @@ def _dtype(s: Specimen) -> str:
     for dtype in (torch.float32, torch.float64):
         out = s.spikes(s.make(dtype), s.input(dtype=dtype))
         if out.dtype != dtype:
-            raise Finding(f"{out.dtype} spikes for {dtype} input")
+            raise CheckFailed(f"{out.dtype} spikes for {dtype} input")
         if not bool((out == out.round()).all()) or bool((out < 0).any()):
-            raise Finding("the output holds values that are no spike counts")
+            raise CheckFailed("the output holds values that are no spike counts")
         held.append(str(dtype).removeprefix("torch."))
     return f"spikes keep the input's dtype: {', '.join(held)}"
 
@@ -155,7 +155,7 @@ def _determinism(s: Specimen) -> str:
     module, x = s.make(), s.input()
     first, again = s.spikes(module, x), s.spikes(module, x)
     if not torch.equal(first, again):
-        raise Finding("the same call on the same noise gives other spikes")
+        raise CheckFailed("the same call on the same noise gives other spikes")
     return "same input and noise, same spikes"
 
 
@@ -165,7 +165,7 @@ def _causality(s: Specimen) -> str:
         return "a change of the input at t changes nothing before t"
     if not s.facts["causal"]:
         return f"not causal, as declared: a change at t = {leak[0]} shows at t = {leak[1]}"
-    raise Finding(f"a change of the input at t = {leak[0]} changes a spike at t = {leak[1]}")
+    raise CheckFailed(f"a change of the input at t = {leak[0]} changes a spike at t = {leak[1]}")
 
 
 def first_leak(s: Specimen) -> tuple[int, int] | None:
@@ -190,7 +190,7 @@ def _state(s: Specimen) -> str:
         first = s.spikes(module, x)
         s.spikes(module, y)
         if not torch.equal(first, s.spikes(module, x)):
-            raise Finding("a call changes what the next one gives: state leaks from one sequence to the next")
+            raise CheckFailed("a call changes what the next one gives: state leaks from one sequence to the next")
     neuron = definition_of(module)
     if not isinstance(neuron, SteppedNeuron) or isinstance(neuron, StochasticNeuron):
         if isinstance(module, Adapted) and (module.way.state, module.way.reset, _held(module)) == (
@@ -205,7 +205,7 @@ def _state(s: Specimen) -> str:
         tail, _ = cast(tuple[Tensor, Any], neuron(x[s.T // 2 :], state, True))
         whole = spikes_of(neuron(x))
     if not torch.equal(torch.cat([head, tail]), whole):
-        raise Finding("two halves with the state carried over differ from the whole")
+        raise CheckFailed("two halves with the state carried over differ from the whole")
     sizes = [list(part.shape[1:]) for part in state]
     return f"no state leaks; halves with carried state equal the whole; state per item {sizes}"
 
@@ -225,19 +225,19 @@ def _gradient(s: Specimen) -> str:
     module, x = s.make(), s.input().requires_grad_()
     out = s.spikes(module, x)
     if not out.requires_grad:
-        raise Finding("the spikes carry no gradient")
+        raise CheckFailed("the spikes carry no gradient")
     generator = torch.Generator().manual_seed(3)
     g = torch.randn(out.shape, generator=generator, dtype=out.dtype)
     (whole,) = torch.autograd.grad(out, x, g, retain_graph=True)
     if not bool(whole.isfinite().all()):
-        raise Finding("the gradient is not finite")
+        raise CheckFailed("the gradient is not finite")
     if not bool((whole != 0).any()):
-        raise Finding("the gradient is zero everywhere")
+        raise CheckFailed("the gradient is zero everywhere")
     early = g.clone()
     early[s.T // 2 :] = 0
     (part,) = torch.autograd.grad(out, x, early)
     if s.facts["causal"] and bool((part[s.T // 2 :] != 0).any()):
-        raise Finding("the gradient of early spikes reaches later inputs")
+        raise CheckFailed("the gradient of early spikes reaches later inputs")
     return f"finite, not zero{_smooth(s)}"
 
 
@@ -259,7 +259,7 @@ def _smooth(s: Specimen) -> str:
         differences.append((ahead - behind) / (2 * step))
     nearest = min(differences, key=lambda d: abs(d - product))
     if abs(nearest - product) > 1e-5 * max(1.0, abs(product)):
-        raise Finding(f"the membrane's gradient gives {product:.6g} where finite differences give {nearest:.6g}")
+        raise CheckFailed(f"the membrane's gradient gives {product:.6g} where finite differences give {nearest:.6g}")
     return "; the membrane's equals finite differences"
 
 
@@ -271,14 +271,14 @@ def _definition(s: Specimen) -> str:
     if s.like is not None:
         probe = against(s.subject, s.like)
         if not probe.passed:
-            raise Finding(f"differs from {s.like}: {probe.reason}")
+            raise CheckFailed(f"differs from {s.like}: {probe.reason}")
         return f"equals {s.like}: {probe.series} series, gradient error {probe.gradient_error:.2g}"
     if s.subject.foreign:
         raise Skipped("no definition to compare with; name one with --like")
     found = [gate(Case(str(s.subject), T=64, B=4, N=32, dtype=d)) for d in ("float32", "float64")]
     for result in found:
         if result.status != "passed":
-            raise Finding(str(result.reason))
+            raise CheckFailed(str(result.reason))
     worst = max((p.gradient_error or 0.0) for r in found for p in r.probes)
     return f"equals its definition in float32 and float64; largest gradient error {worst:.2g}"
 
@@ -301,7 +301,7 @@ def _edges(s: Specimen) -> str:
     for name, value in {"silence": 0.0, "saturation": 1e3}.items():
         out = s.spikes(s.make(), torch.full_like(s.input(), value))
         if not bool(out.isfinite().all()):
-            raise Finding(f"{name} gives spikes that are not finite")
+            raise CheckFailed(f"{name} gives spikes that are not finite")
         found.append(f"rate {float(out.detach().mean()):.3g} in {name}")
     for name, bad in {"NaN": float("nan"), "infinity": float("inf")}.items():
         found.append(_poisoned(s, name, bad))
@@ -322,9 +322,9 @@ def _poisoned(s: Specimen, name: str, value: float) -> str:
     others = touched.clone()
     others[:, 0] = False
     if bool(others.any()) and not s.facts.get("coupled", True):
-        raise Finding(f"a {name} in one series changes another")
+        raise CheckFailed(f"a {name} in one series changes another")
     if bool(touched[: s.T // 2].any()) and s.facts["causal"]:
-        raise Finding(f"a {name} at t = {s.T // 2} changes earlier spikes")
+        raise CheckFailed(f"a {name} at t = {s.T // 2} changes earlier spikes")
     return f"{name} stays in its series"
 
 
@@ -334,7 +334,7 @@ def _facts(s: Specimen) -> str:
     declared = {k: v for k, v in s.facts.items() if k not in GROWING}
     wrong = [f"{k}: declared {declared[k]}, measured {v}" for k, v in measured.items() if declared.get(k, v) != v]
     if wrong:
-        raise Finding("; ".join(wrong))
+        raise CheckFailed("; ".join(wrong))
     return ", ".join(f"{k}={v}" for k, v in measured.items())
 
 

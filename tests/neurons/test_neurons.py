@@ -272,7 +272,7 @@ def test_facts_are_there(name: str) -> None:
         assert declared[key] == getattr(neuron, key), "read from the file as it is at run time"
     assert declared["stochastic"] == issubclass(neuron, StochasticNeuron)
     assert "Source:" in (neuron.__doc__ or "")
-    assert declared["verified"] or "Doubt:" in (neuron.__doc__ or "")
+    assert declared["verified"] or "Caveat:" in (neuron.__doc__ or "")
 
 
 @every_neuron

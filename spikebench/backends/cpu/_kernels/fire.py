@@ -24,18 +24,18 @@ def spikes(u: Array, s: Array, bias: Scalar, c: Array) -> None:
         s[m] = one if u[m] + bias >= threshold else zero
 
 
-def _weighed_with(kind: int) -> Any:
+def _scaled_with(kind: int) -> Any:
     @compiled
-    def weighed(g: Array, u: Array, e: Array, bias: Scalar, c: Array) -> None:
+    def scaled(g: Array, u: Array, e: Array, bias: Scalar, c: Array) -> None:
         threshold, k, inner, one, zero = c[THRESHOLD], c[SLOPE], c[INNER], c[ONE], c[ZERO]
         for m in range(g.size):
             e[m] = g[m] * derivative(u[m] + bias, kind, threshold, k, inner, one, zero)
 
-    return weighed
+    return scaled
 
 
 # one row of the gradient by the membrane
-weighed = by_kind(_weighed_with)
+scaled = by_kind(_scaled_with)
 
 
 def forward(real: Any, version: str) -> Any:
@@ -67,7 +67,7 @@ def backward(real: Any, version: str) -> Any:
             lo = block * job[SIZE]
             hi = min(lo + job[SIZE], job[SERIES])
             for t in range(u.shape[0]):
-                weighed(job[NUMBERS], g[t, lo:hi], u[t, lo:hi], e[t, lo:hi], bias[t, 0], c[0])
+                scaled(job[NUMBERS], g[t, lo:hi], u[t, lo:hi], e[t, lo:hi], bias[t, 0], c[0])
             block = take(job)
 
     return task

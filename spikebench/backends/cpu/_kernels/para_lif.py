@@ -110,14 +110,14 @@ def _step(x: Array, m: Array, s: Array, v: Array, i: Array, c: Array) -> None:
         _fire_above(m, s, c)
 
 
-def _weigh_with(kind: int) -> Any:
+def _scaled_with(kind: int) -> Any:
     @inlined
-    def weigh(g: Array, v: Array, q: Array, c: Array) -> None:
+    def scaled(g: Array, v: Array, q: Array, c: Array) -> None:
         mem, threshold, k, inner, one, zero = c[MEM], c[THRESHOLD], c[SLOPE], c[INNER], c[ONE], c[ZERO]
         for n in range(g.size):
             q[n] = mem * q[n] + g[n] * derivative(v[n], kind, threshold, k, inner, one, zero)
 
-    return weigh
+    return scaled
 
 
 def _differ_with(kind: int) -> Any:
@@ -131,7 +131,7 @@ def _differ_with(kind: int) -> Any:
 
 
 # of g, v, q, c: the gradient q by v, where m is v and no difference is taken
-_weigh = by_kind(_weigh_with)
+_scaled = by_kind(_scaled_with)
 # of g, m, before, now, c: the gradient by m − before
 _differ = by_kind(_differ_with)
 
@@ -182,7 +182,7 @@ def _back(t: int, g: Array, gx: Array, q: Array, i: Array, given: Any, lo: int) 
         else:
             _through(now, mt, q, c)
     else:
-        _weigh(kind, g, mt, q, c)
+        _scaled(kind, g, mt, q, c)
     _pass(q, i, gx, c)
 
 

@@ -81,7 +81,7 @@ def _fire(xy: Array, linear: Array, uniform: Array, s: Array, y: Array, k: int, 
 
 
 @contracted
-def _weigh(g: Array, y: Array, linear: Array, e: Array, k: int, zero: Any, one: Any) -> None:
+def _scaled(g: Array, y: Array, linear: Array, e: Array, k: int, zero: Any, one: Any) -> None:
     """e of a step into place k of four."""
     for m in range(g.size):
         q = linear[m + W] * y[m] + linear[m + 2 * W]
@@ -178,7 +178,7 @@ def _backward(g: Array, gx: Array, y: Array, filters: Array, linear: Array, lo: 
                 xy[:] = zero
                 for t in range(first, min(first + STEPS, steps)):
                     k = first + STEPS - 1 - t
-                    _weigh(g[t, start:stop], y[t, start:stop], line, xy, k, zero, one)
+                    _scaled(g[t, start:stop], y[t, start:stop], line, xy, k, zero, one)
                 for k in range(STEPS):
                     xy[k * W : (k + 1) * W] *= line[W : 2 * W]
                 for p in range(count):
@@ -203,7 +203,7 @@ def _parameters(g: Array, x: Array, y: Array, totals: Array, filters: Array, lin
                 for t in range(first, min(first + STEPS, steps)):
                     k = t - first
                     xy[k * W : k * W + stop - start] = x[t, start:stop]
-                    _weigh(g[t, start:stop], y[t, start:stop], line, xy, STEPS + k, zero, one)
+                    _scaled(g[t, start:stop], y[t, start:stop], line, xy, STEPS + k, zero, one)
                     _add(g[t, start:stop], y[t, start:stop], x[t, start:stop], line, sums[tile], zero, one)
                 for k in range(STEPS, 2 * STEPS):
                     xy[k * W : (k + 1) * W] *= line[W : 2 * W]

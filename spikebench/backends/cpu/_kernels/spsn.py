@@ -71,7 +71,7 @@ def _draw(v: Array, uniform: Array, s: Array, slope: Array, c: Array, relaxed: b
 
 
 @inlined
-def _weigh(g: Array, slope: Array, qv: Array, decay: Scalar) -> None:
+def _scaled(g: Array, slope: Array, qv: Array, decay: Scalar) -> None:
     for m in range(g.size):
         qv[m] = decay * qv[m] + g[m] * slope[m]
 
@@ -125,7 +125,7 @@ def _forward(
 @inlined
 def _back(t: int, g: Array, gx: Array, qv: Array, qi: Array, given: Any, lo: int) -> None:
     slopes, c = given
-    _weigh(g, slopes[t, lo : lo + g.size], qv, c[MEM])
+    _scaled(g, slopes[t, lo : lo + g.size], qv, c[MEM])
     _pass(qv, qi, gx, c[SYN], c[LEAK])
 
 

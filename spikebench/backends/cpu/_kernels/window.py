@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from spikebench.backends.cpu._kernels.fire import ZERO, spikes, weighed
+from spikebench.backends.cpu._kernels.fire import ZERO, scaled, spikes
 from spikebench.backends.cpu._kernels.primitives import BLOCKS, NUMBERS, SERIES, SIZE, array, compiled, numbers, take
 
 STRIDE = 16  # steps whose e is held at once
@@ -141,7 +141,7 @@ def _backward(
         first, last = part * STRIDE, min((part + 1) * STRIDE, steps) - 1
         for t in range(first, last + 1):
             _membrane(u, x, w[own * t], bias[own * t, 0], t, lo, hi)
-            weighed(kind, g[t, lo:hi], u, e[t - first], zero, c)
+            scaled(kind, g[t, lo:hi], u, e[t - first], zero, c)
             if total.shape[0] > 0:
                 _weights(total[own * t], e[t - first], x, k, t, lo, hi, zero)
         if gx.shape[0] > 0:
