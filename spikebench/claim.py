@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Literal, cast
 
 from spikebench import registry
-from spikebench.cases.case import Case, with_changes
+from spikebench.cases.case import Case, Training, with_changes
 from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
 from spikebench.records.record import FEWEST
@@ -98,7 +98,7 @@ class PlannedComparison:
 
     def cases(self, block: int = 0, subjects: list[str] | None = None) -> list[Case]:
         """What one block measures; the blocks of a training are its seeds."""
-        seed = block if self.case.workload == "training" else self.case.seed
+        seed = block if isinstance(self.case, Training) else self.case.seed
         named = self.subjects if subjects is None else subjects
         return [_varied(self.case, s, seed) for s in named]
 

@@ -29,9 +29,7 @@ from spikebench import metric as metrics
 from spikebench import registry
 from spikebench import task as tasks
 from spikebench.backend import Refused, module
-from spikebench.cases.case import Case
-from spikebench.cases.named import parse_task
-from spikebench.cases.options import parse_options
+from spikebench.cases.case import Case, Layer, NetworkStep, Training, expect
 from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
 from spikebench.host.clock import Clock, CpuClock, CudaClock
@@ -217,7 +215,7 @@ def _gate(job: dict[str, Any]) -> dict[str, Any]:
     keep_memory()
     torch.set_num_threads(job["threads"])
     case = Case.from_json(job["case"])
-    result = network_gate.compare(case) if case.workload in ("network", "projection") else gate(case, job.get("bias"))
+    result = network_gate.compare(case) if isinstance(case, NetworkStep) else gate(case, job.get("bias"))
     status = "wrong" if result.status == "failed" else "ok"
     return {"status": status, "reason": result.reason if status == "wrong" else None, "gate": result.to_json()}
 
@@ -232,7 +230,7 @@ def _measure(job: dict[str, Any], turn: Callable[[], None] | None) -> dict[str, 
     elif case.allocator == "kept":
         keep_memory()
     torch.set_num_threads(job["threads"])
-    work = build(case, job.get("bias")) if case.workload == "layer" else network_workload.build(case)
+    work = build(case, job.get("bias")) if isinstance(case, Layer) else network_workload.build(case)
     clock: Clock = CudaClock(torch) if case.device == "cuda" else CpuClock()
     running = Running(work, clock, Plan(**job["plan"]), turn=turn)
     work.call_number(1)
@@ -259,9 +257,8 @@ def _train(job: dict[str, Any]) -> dict[str, Any]:
     """Train one seed; progress goes to the log, one line per epoch."""
     keep_memory()
     torch.set_num_threads(job["threads"])
-    case = Case.from_json(job["case"])
-    wanted = parse_task(case.task or "")
-    recipe = Recipe.of(wanted.name, **parse_options(case.network))
+    case = expect(Case.from_json(job["case"]), Training)
+    wanted, recipe = case.asked, Recipe.of(case.asked.name, **case.changes)
     dataset = tasks.load(wanted.name, job["data_root"], **wanted.options)
 
     def make(n: int) -> torch.nn.Module:

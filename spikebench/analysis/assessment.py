@@ -10,7 +10,7 @@ from spikebench.analysis import stats
 from spikebench.analysis.paired import by_origin, compared
 from spikebench.analysis.pairs import WIDEST
 from spikebench.analysis.scaling import scaling_rows
-from spikebench.cases.case import LATER_FIELDS, Case
+from spikebench.cases.case import LATER_FIELDS, Case, Training
 from spikebench.cases.subject import present
 from spikebench.claim import Claim, Number, PlannedComparison, Question, Statement
 from spikebench.records.record import FEWEST, Record
@@ -52,7 +52,8 @@ class Table:
 
     def of(self, case: Case) -> dict[Key, Record]:
         """The records of a case by block; a training's whatever its seed."""
-        return self._rows.get(_place(lambda name: getattr(case, name), "", 0)[0], {})
+        fields = LATER_FIELDS | case.to_json() | {"subject": case.subject}
+        return self._rows.get(_place(fields.get, "", 0)[0], {})
 
     def blocks(self, cases: Sequence[Case], metric: str) -> list[Key]:
         """The blocks in which every one of these cases was asked for a metric, whatever came of it."""
@@ -123,14 +124,12 @@ class Result:
         return shown(self.ratio, self.planned.points) if self.ratio else self.problem or "—"
 
     def to_json(self) -> dict[str, Any]:
-        planned = self.planned
+        planned, written = self.planned, self.planned.case.to_json()
         return {
             "baseline": planned.baseline,
             "subject": planned.candidate,
             "metric": planned.metric,
-            "case": {
-                k: getattr(planned.case, k) for k in ("workload", "mode", "T", "B", "N", "device", "network", "task")
-            },
+            "case": {k: written[k] for k in ("workload", "mode", "T", "B", "N", "device", "network", "task")},
             "claimed": planned.claimed.text if planned.claimed else None,
             **_numbers(self.ratio),
             "points": planned.points,
@@ -262,7 +261,7 @@ def result_of(planned: PlannedComparison, table: Table) -> Result:
 def _ratio(planned: PlannedComparison, table: Table, baseline: str, subject: str) -> stats.Ratio | None:
     """Of layers and networks what `paired.compared` says; the blocks of trainings are their seeds."""
     base, mine = (planned.cases(0, [s])[0] for s in (baseline, subject))
-    if planned.case.workload != "training":
+    if not isinstance(planned.case, Training):
         sides = [list(table.of(c).values()) for c in (base, mine)]
         return compared(*sides, metric=planned.metric).ratio if all(sides) else None
     values = [table.values(c, planned.metric) for c in (base, mine)]

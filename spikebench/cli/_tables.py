@@ -15,7 +15,7 @@ from rich.text import Text
 
 from spikebench import units
 from spikebench.analysis import stability, stats
-from spikebench.cases.case import Case
+from spikebench.cases.case import Case, NetworkStep
 from spikebench.cli._layout import Table, fold, printable
 from spikebench.errors import Problem
 from spikebench.host import clock
@@ -190,7 +190,7 @@ def comparison_table(rows: "list[Comparison]") -> None:
 def _compared(row: "Comparison") -> list[str]:
     r, case = row.ratio, row.case
     return [
-        *(row.subject, row.baseline, f"{case.mode} {case.network or ''}".rstrip()),
+        *(row.subject, row.baseline, f"{case.mode} {case.network}" if isinstance(case, NetworkStep) else case.mode),
         *(str(size) for size in (case.T, case.B, case.N)),
         *(units.show(median, "s") for median in row.medians),
         units.ratio(r.estimate, r.low, r.high, r.n) if r else "—",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from spikebench.analysis.assessment import Table
-from spikebench.cases.case import Case
+from spikebench.cases.case import Case, Training
 from spikebench.claim import PlannedComparison, Question
 from spikebench.records import store
 from spikebench.records.record import Record
@@ -61,7 +61,7 @@ class Campaign:
         repeat = 1 + max((r for c in cases for run, r in self.table.of(c) if run == self.session.run_id), default=-1)
         random.Random(f"{cases[0].case_id} {repeat}").shuffle(cases)
         metrics = (metric, "spike_rate") if block == 0 and metric == "latency" else (metric,)
-        if cases[0].workload != "training":
+        if not isinstance(cases[0], Training):
             tell("start", cases[0])
             self._keep(self.session.block(cases, repeat, metrics))
             return

@@ -1,11 +1,11 @@
 """Which cases a person means: a named sweep, a part of it, or a grid of subjects and sizes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 from spikebench.cases import sweeps
 from spikebench.cases.case import Case, grid
+from spikebench.cases.point import ARGUMENTS
 from spikebench.cases.named import parse_network
 from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
@@ -49,7 +49,7 @@ def points(subjects: Sequence[str], **fields: Any) -> list[Case]:
 
 def split(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The axes of a grid, each a list, and the other fields of its cases, with the workload that a network implies."""
-    known = [f.name for f in fields(Case)]
+    known = ARGUMENTS
     if unknown := [k for k in given if k not in known]:
         raise Problem(f"a case has no field {unknown[0]!r}; there are {', '.join(known)}")
     there = {k: v for k, v in given.items() if v is not None}

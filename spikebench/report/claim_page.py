@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from spikebench import units
 from spikebench.analysis.assessment import Assessment, Result
+from spikebench.cases.case import NetworkStep, Training
 from spikebench.claim import Claim
 
 READ = {"primary": "read in the paper or its abstract", "code": "read in the authors' code or result files"}
@@ -118,9 +119,9 @@ def _case(r: Result) -> str:
     what = {"backward": "backward pass", "unsynchronised": f"{c.mode}, first call included"}.get(
         r.planned.metric, c.mode
     )
-    if c.workload == "training":
+    if isinstance(c, Training):
         return f"trained on {c.task}"
-    name = f"{c.network}, " if c.network else ""
+    name = f"{c.network}, " if isinstance(c, NetworkStep) else ""
     return f"{name}{what}, T = {c.T:,}, B = {c.B}, N = {c.N}, {c.device}"
 
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast, get_args
 
 from spikebench import declarations, registry
 from spikebench.analysis import stability
-from spikebench.cases.case import Case, Mode, present_id, with_changes
+from spikebench.cases.case import Case, Layer, Mode, NetworkStep, present_id, with_changes
 from spikebench.errors import Problem
 from spikebench.host import clock, environment
 from spikebench.host.monitor import Monitor, Reading
@@ -148,7 +148,7 @@ class Session:
     def gate(self, case: Case) -> Outcome:
         """The gate's outcome for a case, in a process of its own, once per session. Every mode has the same input."""
         if case.case_id not in self._gates:
-            modes = get_args(Mode) if case.workload == "layer" else ()  # a network has data of its own, and no bias
+            modes = get_args(Mode) if isinstance(case, Layer) else ()  # a network has data of its own, and no bias
             alike = (self._gates.get(with_changes(case, mode=m).case_id) for m in modes)
             known = next((g.result["gate"]["bias"] for g in alike if g and g.status == "ok"), None)
             self._gates[case.case_id] = self.ask(case, {"kind": "gate", "bias": known})
@@ -175,7 +175,7 @@ class Session:
     def _gated(self, case: Case) -> Outcome:
         """The outcome of all gates of a case: its neuron's, and where that passed a network's own."""
         layer = self.gate(case.gated)
-        return self.gate(case) if layer.status == "ok" and case.workload in ("network", "projection") else layer
+        return self.gate(case) if layer.status == "ok" and isinstance(case, NetworkStep) else layer
 
     def measure(self, case: Case, repeat: int = 0, metrics: tuple[str, ...] | None = None) -> Record:
         """One case in fresh processes; with `strict` again while it is unsteady, then flagged so."""
@@ -257,7 +257,7 @@ class Session:
         measurements = pooled([Measurement(**m) for o in outcomes for m in o.result.get("measurements", [])])
         flags = sorted({f for o in outcomes for f in o.result.get("flags", [])})
         flags += ["ungated"] if found and found["status"] == "none" else []
-        flags += ["off_rate"] if found and case.workload == "layer" and _off_rate(case, found["spikes"]) else []
+        flags += ["off_rate"] if found and _off_rate(case, found["spikes"]) else []
         flags += disturbed
         flags += ["bimodal"] if _bimodal(measurements) else []
         status, reason = _summary(bad, measurements)
@@ -315,7 +315,7 @@ class Session:
     def _wanted(self, case: Case, process: str, names: list[str]) -> dict[str, Any]:
         """What a process is asked for: these metrics of a case."""
         gate = self.gate(case.gated).result.get("gate")
-        found = gate if gate and case.workload == "layer" else {}
+        found = gate if gate and isinstance(case, Layer) else {}
         spikes = found.get("spikes") if found.get("status") == "passed" else None
         s = self.settings
         plan = {"samples": s.samples, "fewest": min(s.fewest, s.samples), "slow": s.slow, "warmup_seconds": s.warmup}
@@ -336,13 +336,18 @@ class Session:
 
 def _stands_in(case: Case) -> dict[str, Any]:
     """What the gate saw where it was not the case itself: the neuron alone, as a layer."""
-    return {} if case.workload == "layer" else {"layer": case.gated.case_id}
+    return {} if isinstance(case, Layer) else {"layer": case.gated.case_id}
 
 
 def _off_rate(case: Case, spikes: float) -> bool:
     """Whether the gate counted far fewer or far more spikes than the case aims at."""
     rate = spikes / (case.T * case.B * case.N)
-    return case.mode != "stream" and case.bias is None and not case.rate / 3 <= rate <= 3 * case.rate
+    return (
+        isinstance(case, Layer)
+        and case.mode != "stream"
+        and case.bias is None
+        and not case.rate / 3 <= rate <= 3 * case.rate
+    )
 
 
 def _process_of(metric: str) -> str:

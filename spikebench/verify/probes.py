@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from spikebench.backend import Refused
-from spikebench.cases.case import Case, with_changes
+from spikebench.cases.case import Case, Layer, expect, with_changes
 from spikebench.loading.subject import definition_of
 from spikebench.neuron import Neuron
 from spikebench.verify.reference import Expected, Selection
@@ -42,7 +42,8 @@ def probes_of(case: Case, neuron: Neuron) -> Iterator[Probe]:
     """The probes that a case's neuron allows, made one after the other; each is as long and as large as it needs to be."""
     fixed = neuron.fixed_length
     batch = max(case.B, -(-SERIES // case.N))
-    rate = max(RATES, key=lambda r: abs(r - case.rate))
+    wanted = expect(case, Layer).rate
+    rate = max(RATES, key=lambda r: abs(r - wanted))
     steps = case.T if fixed else min(case.T, STEPS)
     short = with_changes(case, T=steps, B=batch, rate=rate, bias=None, seed=case.seed + 1)
     yield Probe(f"rate {rate}", build(short, calibrate(short)), aimed=True)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from spikebench import registry
 from spikebench.backend import Refused, refusal
-from spikebench.cases.case import Case, with_changes
+from spikebench.cases.case import Case, Layer, expect, with_changes
 from spikebench.errors import Problem
 from spikebench.loading.detect import FAILURES
 from spikebench.loading.subject import definition, definition_of, load
@@ -52,9 +52,7 @@ def build(case: Case, bias: float | None = None) -> Workload:
 
     Raises Refused with the reason when the backend cannot run the case.
     """
-    require(case)
-    if case.workload != "layer":
-        raise ValueError(f"{case.workload}: network_workload builds it")
+    require(expect(case, Layer))
     dtype = cast(torch.dtype, getattr(torch, case.dtype))
     torch.manual_seed(case.seed)
     module = load(case.parsed, case.N, case.T, dtype, case.device)
@@ -92,7 +90,7 @@ def calibrate(case: Case, longest: int = 2048) -> float:
     of the first few whose rate is nearest by ratio: silence would test nothing. A long foreign module is given the mean
     that was found on FEW steps, if its rate is within 2 % of the wanted one there: it may take seconds a call.
     """
-    require(case)
+    require(case := expect(case, Layer))
     if case.bias is not None:
         return case.bias
     torch.manual_seed(case.seed)

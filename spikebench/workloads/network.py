@@ -7,8 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from spikebench.cases.case import Case
-from spikebench.cases.named import parse_network
+from spikebench.cases.case import Case, NetworkStep, expect
 from spikebench.loading.subject import definition_of, load
 from spikebench.network import LOSSES, Classifier, Layers
 from spikebench.network import load as load_network
@@ -27,8 +26,8 @@ def build(case: Case) -> Workload:
 
     Raises Refused with the reason when the backend cannot run the case.
     """
-    require(case)
-    named, dtype = parse_network(case.network or ""), cast(torch.dtype, getattr(torch, case.dtype))
+    require(case := expect(case, NetworkStep))
+    named, dtype = case.named, cast(torch.dtype, getattr(torch, case.dtype))
     made, sizes = load_network(named.name), {"width": case.N, "channels": case.N, "classes": 0} | named.sizes
     torch.manual_seed(case.seed)
     module = made.build(lambda n: load(case.parsed, n, case.T, dtype, case.device), **sizes).to(case.device, dtype)
@@ -45,7 +44,7 @@ def build(case: Case) -> Workload:
     return Workload(case, module, x, g, launch, _forward(module, x, g, named.facts))
 
 
-def _settle(module: Layers | Classifier, x: Tensor, case: Case, longest: int = 2048, most: int = 2**21) -> None:
+def _settle(module: Layers | Classifier, x: Tensor, case: NetworkStep, longest: int = 2048, most: int = 2**21) -> None:
     """Moves the biases, layer by layer, until each fires at the case's rate; dead layers would say nothing.
 
     Found with the definition on one batch item and at most `longest` steps, so that every backend gets the same biases.

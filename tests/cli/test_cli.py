@@ -11,6 +11,7 @@ import pytest
 
 from spikebench import registry
 from spikebench.cases import sweeps
+from spikebench.cases.case import Layer, expect
 
 HERE = Path(__file__).parents[2]
 
@@ -195,7 +196,7 @@ def test_a_sweep_keeps_its_own_rates_and_takes_only_what_is_given() -> None:
     import spikebench as sb
 
     wanted = sweeps.sweep("agreement")
-    assert len({c.rate for c in wanted}) == 3
+    assert len({expect(c, Layer).rate for c in wanted}) == 3
     assert sb.sweep("agreement") == wanted
     assert {c.dtype for c in sb.sweep("agreement", dtype="float64")} == {"float64"}
 

@@ -12,7 +12,7 @@ import torch
 
 from spikebench import backends, registry
 from spikebench.backend import Refused, refusal
-from spikebench.cases.case import Case, with_changes
+from spikebench.cases.case import Case, Layer, with_changes
 from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
 from spikebench.loading.subject import definition, definition_of
@@ -311,7 +311,7 @@ def test_a_neuron_that_never_fires_is_not_proven() -> None:
 @pytest.mark.parametrize("neuron", ["psu[decay=0.95]", "psu[decay=0.99]"])
 def test_an_input_far_from_zero_is_found(neuron: str) -> None:
     """PSU's stand-in reset takes threshold·decay/(1 − decay)/2 away, whatever the input: it fires beyond that only."""
-    case = Case(neuron, T=512, B=4, N=64)
+    case = Layer(neuron, T=512, B=4, N=64)
     bias = calibrate(case)
     spikes = build(case, bias).launch()[256:]
     assert bias > 16 and float(spikes.mean()) == pytest.approx(case.rate, rel=1)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from spikebench import registry
-from spikebench.cases.case import Case
+from spikebench.cases.case import Case, NetworkStep, expect
 from spikebench.cases.named import parse_network
 from spikebench.errors import Problem
 from spikebench.network import Classifier, Layers, OutputLayer, load
@@ -32,10 +32,10 @@ def test_ids_of_cases_that_were_recorded_stay() -> None:
 
 
 def test_a_case_names_its_network_and_has_its_width() -> None:
-    case = network(name="shd[layers=3, width=16]")
+    case = expect(network(name="shd[layers=3, width=16]"), NetworkStep)
     assert (case.network, case.N) == ("shd[width=16]", 16), "what is as published is left out"
     assert network(name="shd").N == 128 and network(name="onm", N=24).N == 24
-    assert Case("lif@eager", workload="projection", N=24).network == "projection"
+    assert expect(Case("lif@eager", workload="projection", N=24), NetworkStep).network == "projection"
     assert Case.from_json(case.to_json()) == case
     assert case.gated == Case("lif@eager", T=40, B=3, N=16)
     assert case.case_id != case.gated.case_id
@@ -110,7 +110,7 @@ def test_modes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert build(network(mode="forward")).launch().requires_grad
     assert not build(network(mode="inference")).launch().requires_grad
     assert steps == [1]
-    with pytest.raises(ValueError, match="network_workload builds it"):
+    with pytest.raises(ValueError, match="a network is no Layer"):
         build_layer(network())
 
 
