@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +48,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, config: MkDocsConfig, files: Files) -> str:
-    """The table of neurons gets its heading and its links."""
+    """The table of neurons gets its heading and its links, the glossary a line for every metric."""
+    if page.file.src_path == "glossary.md":
+        return re.sub(r"<!-- metrics:.*?-->", "\n".join(metrics()), markdown)
     if page.file.src_path != "neurons.md":
         return markdown
     rows = markdown.splitlines()
@@ -57,6 +60,14 @@ def on_page_markdown(markdown: str, page: Any, config: MkDocsConfig, files: File
         for i, row in zip(ids, rows, strict=True)
     ]
     return "# Neurons\n\nFacts are declared in each neuron's file and checked by the tests.\n\n" + "\n".join(linked)
+
+
+def metrics() -> Iterator[str]:
+    """A table of the metrics: each with the first line of its docstring."""
+    yield "| metric | meaning |\n| --- | --- |"
+    for name in registry.names("metrics"):
+        title = ast.get_docstring(ast.parse(registry.file("metrics", name).read_text())) or ""
+        yield f"| {name} | {_cell(title.partition(chr(10))[0])} |"
 
 
 def neuron(name: str, records: list[Record]) -> Iterator[str]:

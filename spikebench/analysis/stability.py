@@ -11,14 +11,14 @@ UNSTEADY = {"contended", "stolen", "shared_gpu", "throttled", "bimodal"}  # flag
 
 
 @dataclass(frozen=True)
-class Doubt:
+class SampleWarning:
     """One thing that is wrong with samples, in words: what, how much, and what to do."""
 
     kind: str
     text: str
 
 
-def doubts(record: Record, metric: str = "latency") -> list[Doubt]:
+def warnings_of(record: Record, metric: str = "latency") -> list[SampleWarning]:
     """What is wrong with a record's samples of a time; empty if nothing is or if there are none."""
     found = record.measurement(metric)
     samples = found.samples if found else []
@@ -37,23 +37,27 @@ def doubts(record: Record, metric: str = "latency") -> list[Doubt]:
 def unsteady(record: Record) -> bool:
     """Whether a record that is ok would better be measured again."""
     again = {"spread", "drift", "frequency"}
-    return record.status == "ok" and bool(UNSTEADY & set(record.flags) or again & {w.kind for w in doubts(record)})
+    return record.status == "ok" and bool(UNSTEADY & set(record.flags) or again & {w.kind for w in warnings_of(record)})
 
 
-def _few(samples: list[float]) -> Doubt | None:
+def _few(samples: list[float]) -> SampleWarning | None:
     if len(samples) >= FEWEST:
         return None
-    return Doubt("samples", f"{len(samples)} samples are too few to see a spread: take at least --samples {FEWEST}")
+    return SampleWarning(
+        "samples", f"{len(samples)} samples are too few to see a spread: take at least --samples {FEWEST}"
+    )
 
 
-def _spread(samples: list[float]) -> Doubt | None:
+def _spread(samples: list[float]) -> SampleWarning | None:
     share = _middle_half(samples) / statistics.median(samples) if len(samples) >= FEWEST else 0.0
     if share <= SPREAD:
         return None
-    return Doubt("spread", f"the middle half of the samples spreads over {share:.0%}: stop what else is running")
+    return SampleWarning(
+        "spread", f"the middle half of the samples spreads over {share:.0%}: stop what else is running"
+    )
 
 
-def _drift(samples: list[float]) -> Doubt | None:
+def _drift(samples: list[float]) -> SampleWarning | None:
     """The halves of a run apart by more than either of them spreads."""
     half = len(samples) // 2
     early, late = samples[:half], samples[half:]
@@ -64,22 +68,24 @@ def _drift(samples: list[float]) -> Doubt | None:
     if abs(change) <= max(DRIFT, noise):
         return None
     why = "still warming up, take more --samples" if change < 0 else "heat or a growing state, let the machine cool"
-    return Doubt("drift", f"the second half of the samples is {change:+.0%} against the first: {why}")
+    return SampleWarning("drift", f"the second half of the samples is {change:+.0%} against the first: {why}")
 
 
-def _resolution(samples: list[float], detail: dict[str, Any]) -> Doubt | None:
+def _resolution(samples: list[float], detail: dict[str, Any]) -> SampleWarning | None:
     ticks = statistics.median(samples) * detail.get("group", 1) / (detail.get("resolution") or 1e-12)
     if ticks >= TICKS:
         return None
-    return Doubt("resolution", f"a sample lasts {ticks:.0f} ticks of the timer: measure a larger case")
+    return SampleWarning("resolution", f"a sample lasts {ticks:.0f} ticks of the timer: measure a larger case")
 
 
-def _frequency(detail: dict[str, Any]) -> Doubt | None:
+def _frequency(detail: dict[str, Any]) -> SampleWarning | None:
     before, after = [*(detail.get("hertz") or []), None, None][:2]
     if not before or not after or abs(after / before - 1) <= CLOCK:
         return None
     remedy = "fix it (cpupower frequency-set -g performance)"
-    return Doubt("frequency", f"the CPU's clock went from {before / 1e9:.2f} to {after / 1e9:.2f} GHz: {remedy}")
+    return SampleWarning(
+        "frequency", f"the CPU's clock went from {before / 1e9:.2f} to {after / 1e9:.2f} GHz: {remedy}"
+    )
 
 
 def _middle_half(samples: list[float]) -> float:

@@ -173,7 +173,7 @@ def stability_notes(records: list[Record]) -> None:
     """A line on stderr for every kind of instability: the first case that has it, and how many more do."""
     found: dict[str, list[str]] = {}
     for r in records:
-        for w in stability.doubts(r):
+        for w in stability.warnings_of(r):
             found.setdefault(w.kind, []).append(f"{r.case['subject']} T={r.case['T']}: {w.text}")
     for kind, texts in found.items():
         more = f" (and {len(texts) - 1} more cases)" if len(texts) > 1 else ""

@@ -40,10 +40,10 @@ STEADY = [1.0, 1.01, 0.99, 1.0] * 5
         (STEADY, {"hertz": [None, None]}, None, ""),
     ],
 )
-def test_each_doubt_has_its_number_and_its_remedy(
+def test_each_warning_has_its_number_and_its_remedy(
     samples: list[float], detail: dict[str, Any], kind: str | None, said: str
 ) -> None:
-    found = {d.kind: d.text for d in stability.doubts(record(samples, **detail))}
+    found = {d.kind: d.text for d in stability.warnings_of(record(samples, **detail))}
     assert set(found) >= ({kind} if kind else set())
     if kind is None:
         assert found == {}
@@ -55,11 +55,11 @@ def test_noise_alone_is_no_drift() -> None:
     import numpy as np
 
     generator = np.random.default_rng(1)
-    drawn = [stability.doubts(record(generator.normal(1, 0.04, 20).tolist())) for _ in range(300)]
+    drawn = [stability.warnings_of(record(generator.normal(1, 0.04, 20).tolist())) for _ in range(300)]
     assert sum(any(d.kind == "drift" for d in found) for found in drawn) <= 9
 
 
-def test_latency_says_what_the_doubts_are_about() -> None:
+def test_latency_says_what_the_warnings_are_about() -> None:
     work: Any = type("Work", (), {"launch": staticmethod(lambda: None)})()
     running = Running(work, FakeClock([0.01]), Plan())
     latency.sample(running)
