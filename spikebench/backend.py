@@ -1,4 +1,23 @@
-"""What a backend is: a way of computing a neuron. It raises if it cannot; it never falls back silently."""
+"""What a backend is: a way of computing a neuron. It raises if it cannot; it never falls back silently.
+
+A file `backends/<backend>/<neuron>.py`, or `backends/<backend>.py` for all neurons (STEPPED_ONLY = True: those that have
+`step`), has `run(neuron, x, seed=None, *, options) -> spikes` and perhaps `refuses(case) -> reason or None`.
+
+What else there is to know of it are literals, which are read without importing it: at the top of a neuron's file, or of
+`backends/<backend>/__init__.py` for all of them. Each may be left out.
+
+    REQUIRES          modules that must be installed; DISTRIBUTIONS their packages, where these have other names
+    INSTALL           what pip is to install, where it is not those
+    DEVICES           kinds of device that it runs on; all
+    LATER             options that came after cases were recorded, see `registry.backend_later`
+    LONGEST_T         longest T at which sweeps measure it
+    PARALLEL_IN_TIME  its number of operators does not grow with T
+    SPECTRAL          its errors are relative to the largest entry of a series
+    SECONDS_A_STEP    what a loop over time costs a step of training on a GPU, to plan with; FIRST_CALL: seconds of the first call
+    MARKER, DASHES    how figures draw it, as matplotlib has them
+
+`available() -> (reason, remedy) or None` says why this machine cannot run it, where that is not told by these.
+"""
 
 import importlib
 import importlib.util

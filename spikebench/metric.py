@@ -1,4 +1,8 @@
-"""What a metric is: a way of sampling a running workload. A file in `metrics/` declares `unit` and `process` and samples."""
+"""What a metric is: a way of sampling a running workload. A file in `metrics/` declares `unit` and `process` and samples.
+
+`DEVICES` names the kinds of device that it measures, where these are not all; `available() -> (reason, remedy) or None`
+says why this machine cannot give it.
+"""
 
 import importlib
 from collections.abc import Callable

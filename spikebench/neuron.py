@@ -43,6 +43,10 @@ class Neuron(nn.Module):
     ] = {}  # options and the values at which it does; at others it approximates none
     gradient_reference: ClassVar[str | None] = None  # the neuron with the same spikes whose gradient is that of BPTT
     per_neuron: ClassVar[tuple[str, ...]] = ()  # parameters whose last axis runs over the N neurons
+    LATER: ClassVar[
+        tuple[str, ...]
+    ] = ()  # options that came after cases were recorded: left out of them at the default
+    LONGEST_T: ClassVar[int | None] = None  # at which sweeps measure it: the definition, which every gate runs, is slow
     operations: ClassVar[Operations] = {}
     state_words: ClassVar[Words] = 0
     state_writes: ClassVar[Words | None] = None

@@ -3,6 +3,7 @@
 import difflib
 import importlib
 import importlib.util
+import math
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -95,20 +96,42 @@ def backend_later(backend: str, neuron: str) -> tuple[str, ...]:
     return () if path is None else tuple(module_literals(path).get("LATER", ()))
 
 
-def declared(backend: str, neuron: str, name: str, usual: Any = None) -> Any:
+def declared(backend: str, neuron: str | None, name: str, usual: Any = None) -> Any:
     """A literal that a backend declares, in its file for a neuron or else in its package; `usual` where it says nothing.
 
-    DEVICES: kinds of device that it runs on. REQUIRES: modules that must be installed. SECONDS_A_STEP: what a loop over
-    time costs a step of training on a GPU, roughly, to plan with; FIRST_CALL: seconds of the first call, likewise.
+    `backend.py` says which there are. Without a neuron, what it declares for all of them.
     """
-    package = next((p for d in folders("backends") if (p := d / backend / "__init__.py").exists()), None)
-    paths = [p for p in (backend_file(backend, neuron), package) if p is not None]
+    own = backend_file(backend, neuron) if neuron else None
+    paths = [p for p in (own, whole("backends", backend)) if p is not None]
     return next((found[name] for found in map(module_literals, paths) if name in found), usual)
 
 
-def lacks(backend: str, neuron: str) -> list[str]:
-    """Modules that a backend requires for a neuron and that are not installed here."""
+def lacks(backend: str, neuron: str | None = None) -> list[str]:
+    """Modules that a backend requires, for a neuron or at all, and that are not installed here."""
     return [m for m in declared(backend, neuron, "REQUIRES", ()) if importlib.util.find_spec(m) is None]
+
+
+def runs_on(backend: str, device: str, neuron: str | None = None) -> bool:
+    """Whether a backend says that it runs on a kind of device, as all do that name none."""
+    return device in declared(backend, neuron, "DEVICES", (device,))
+
+
+def libraries(neuron: str) -> list[str]:
+    """Backends that are named after a library, whose own neuron they run, also on a CPU."""
+    named = [b for b in backends(neuron) if b in declared(b, neuron, "REQUIRES", ())]
+    return [b for b in named if runs_on(b, "cpu", neuron)]
+
+
+def longest(neuron: str, backend: str) -> float:
+    """The longest T at which sweeps measure a neuron on a backend, as their files say; infinite where neither does."""
+    said = (facts(neuron).attributes.get("LONGEST_T"), declared(backend, neuron, "LONGEST_T"))
+    return min((t for t in said if t is not None), default=math.inf)
+
+
+def distributions() -> list[str]:
+    """Packages that backends require, by the names that they are installed by."""
+    found = (declared(b, None, "DISTRIBUTIONS") or declared(b, None, "REQUIRES", ()) for b in names("backends"))
+    return sorted({name for each in found for name in each})
 
 
 def parallel(neuron: str, backend: str) -> bool:
@@ -116,12 +139,11 @@ def parallel(neuron: str, backend: str) -> bool:
 
     Fused kernels say nothing: they are one operator whatever goes on inside.
     """
-    declared = facts(neuron).attributes
+    said = facts(neuron).attributes
     if backend == "eager":
-        return declared["parallel_in_time"] and not declared["stepwise"]
-    package = next((p for d in folders("backends") if (p := d / backend / "__init__.py").exists()), None)
-    says = package is not None and module_literals(package).get("PARALLEL_IN_TIME", False)
-    return bool(declared["parallel_in_time"] and says and backend in backends(neuron))
+        return said["parallel_in_time"] and not said["stepwise"]
+    says = declared(backend, neuron, "PARALLEL_IN_TIME", False)
+    return bool(said["parallel_in_time"] and says and backend in backends(neuron))
 
 
 def describe(package: str) -> list[dict[str, Any]]:
@@ -132,13 +154,15 @@ def describe(package: str) -> list[dict[str, Any]]:
             f = facts(name)
             rows.append({"id": name, "title": f.title, "backends": backends(name), **f.attributes})
         else:
-            path = next((p for d in folders(package) if (p := d / f"{name}.py").exists()), None)
-            rows.append({"id": name, **(module_literals(path) if path else _folder_row(package, name))})
+            path = whole(package, name)
+            rows.append({"id": name, **(module_literals(path) if path else {"title": ""})})
+            if path is None or path.stem == "__init__":
+                inside = (p.stem for d in folders(package) for p in (d / name).glob("*.py"))
+                rows[-1]["neurons"] = sorted(n for n in inside if n in names("neurons"))
     return rows
 
 
-def _folder_row(package: str, name: str) -> dict[str, Any]:
-    folder = next(d / name for d in folders(package) if (d / name).is_dir())
-    title = module_literals(folder / "__init__.py")["title"] if (folder / "__init__.py").exists() else ""
-    inside = sorted(p.stem for p in folder.glob("*.py") if p.stem in names("neurons"))
-    return {"title": title, "neurons": inside}
+def whole(package: str, name: str) -> Path | None:
+    """The file that says what an id is as a whole: its own, or that of its folder."""
+    tries = (d / place for d in folders(package) for place in (f"{name}.py", f"{name}/__init__.py"))
+    return next((p for p in tries if p.exists()), None)

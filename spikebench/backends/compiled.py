@@ -14,14 +14,23 @@ if TYPE_CHECKING:
 STEPPED_ONLY = True
 SECONDS_A_STEP = 3e-5
 FIRST_CALL = 60.0
+MARKER = "D"
+DASHES = (6, 1.5, 1, 1.5)
+
+
+def available() -> tuple[str, str] | None:
+    """Why nothing can be compiled here, and the remedy, or None."""
+    if shutil.which("g++") or shutil.which("clang++"):
+        return None
+    return "torch.compile needs a C++ compiler on the CPU", "install g++"
 
 
 def refuses(case: "Case") -> str | None:
     """On a CPU, torch.compile needs a C++ compiler, and calls it without quoting the paths of PyTorch."""
     if case.device == "cpu" and " " in torch.__file__:
         return "torch.compile cannot build on the CPU from a path with a space: put PyTorch into another folder"
-    if case.device == "cpu" and not (shutil.which("g++") or shutil.which("clang++")):
-        return "torch.compile needs a C++ compiler on the CPU: install g++"
+    if case.device == "cpu" and (lacking := available()):
+        return ": ".join(lacking)
     return None
 
 

@@ -5,6 +5,8 @@ from torch import Tensor
 from spikebench.neuron import Neuron, StochasticNeuron
 
 SECONDS_A_STEP = 3.6e-4
+MARKER = "o"
+DASHES = (5, 2)
 
 
 def run(neuron: Neuron, x: Tensor, seed: int | None = None) -> Tensor:

@@ -7,6 +7,9 @@ from spikebench.neuron import SteppedNeuron
 
 STEPPED_ONLY = True
 SECONDS_A_STEP = 4.5e-4
+LONGEST_T = 2000
+MARKER = "s"
+DASHES = (1, 1.5)
 
 
 def run(neuron: SteppedNeuron, x: Tensor, seed: int | None = None) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from spikebench import registry
 from spikebench.cases.case import Case, grid
@@ -13,22 +14,18 @@ LIF = ("lif@eager", "lif@indexed", "lif@compiled", "lif@cpu")
 SPSN = ("spsn@eager", "spsn@fft", "spsn@scan", "spsn@cpu")
 TWINS = {"psu": ("decay",), "para_lif": ("mem_decay", "syn_decay"), "prf_lif": ("decay",), "newton_lif": ("decay",)}
 TWINS |= {"spsn": ("mem_decay", "syn_decay")}
-LIBRARIES = ("snntorch", "spikingjelly", "norse", "sinabs")
 COMMON = {"reset": "hard", "detach_reset": "true", "surrogate": "fast_sigmoid", "slope": "1.0"}
-QUADRATIC = {"indexed": 1000, "sinabs": 1000}  # longest T trained with loops over x[t]
-PATIENT = {"lif@indexed": 2000, "spsn@indexed": 2000}  # longest T of subjects whose time grows as T²
-# and of those whose definition, which the gate runs, has a matrix over all steps
-PATIENT |= dict.fromkeys(["psn@cpu", "masked_psn@cpu", "ipsu@cpu", "rpsu@cpu"], 4096)
-# and of loops that take many operations a step
-PATIENT |= dict.fromkeys(["alif@eager", "glif@eager", "newton_lif@eager", "prf@eager", "recurrent_lif@eager"], 4096)
 
 
 def smoke() -> list[Case]:
-    """Every neuron on every backend once, tiny: does the road work?"""
+    """Every neuron on every backend of a CPU once, tiny: does the road work?"""
     everything = [
-        f"{neuron}@{backend}" for neuron in registry.names("neurons") for backend in registry.backends(neuron)
+        f"{neuron}@{backend}"
+        for neuron in registry.names("neurons")
+        for backend in registry.backends(neuron)
+        if registry.runs_on(backend, "cpu", neuron)
     ]
-    return grid([s for s in everything if not s.endswith(("@triton", "@cudagraph"))], T=[64], B=[2], N=[64])
+    return grid(everything, T=[64], B=[2], N=[64])
 
 
 def field() -> tuple[str, ...]:
@@ -44,14 +41,14 @@ def quick() -> list[Case]:
     forms of SPSN stop at T = 1000.
     """
     subjects = [s for s in (*LIF, *SPSN) if "@compiled" not in s]
-    found = _bounded(subjects, [100, 1000, 10000], B=4, N=128)
+    found = _bounded(subjects, T=[100, 1000, 10000], B=[4], N=[128])
     return [c for c in found if c.T <= 1000 or c.subject not in ("spsn@eager", "spsn@scan")]
 
 
 def length() -> list[Case]:
     """How time and memory of every neuron grow with T, at B = 4, N = 512, training and inference; most of an hour on two cores."""
     lengths = [128, 256, 512, 1024, 2048, 4096, 10000]
-    return [c for m in ("train", "inference") for c in _bounded(field(), lengths, B=4, N=512, mode=m)]
+    return _bounded(field(), T=lengths, B=[4], N=[512], mode=["train", "inference"])
 
 
 def growth() -> list[Case]:
@@ -73,12 +70,12 @@ def floor() -> list[Case]:
 
 def batch() -> list[Case]:
     """How time of every neuron grows with the batch, at T = 1000, N = 512, training."""
-    return grid(field(), T=[1000], B=[1, 4, 16, 64], N=[512])
+    return _bounded(field(), T=[1000], B=[1, 4, 16, 64], N=[512])
 
 
 def width() -> list[Case]:
     """How time of every neuron grows with the number of neurons, at T = 1000, B = 16, training."""
-    return grid(field(), T=[1000], B=[16], N=[32, 128, 512, 2048])
+    return _bounded(field(), T=[1000], B=[16], N=[32, 128, 512, 2048])
 
 
 def agreement() -> list[Case]:
@@ -101,7 +98,7 @@ def agreement() -> list[Case]:
 
 def equal_input() -> list[Case]:
     """Every neuron on the same input, training: a Gaussian current of mean 0.5, and not one mean for each to reach a rate."""
-    return grid(field(), T=[1000], B=[16], N=[128], bias=0.5)
+    return _bounded(field(), T=[1000], B=[16], N=[128], bias=0.5)
 
 
 def default_allocator() -> list[Case]:
@@ -117,11 +114,9 @@ def libraries() -> list[Case]:
     The one that all of them can be set to: hard reset, detached, spike at u ≥ θ, fast sigmoid of slope 1.
     """
     options = ",".join(f"{k}={v}" for k, v in COMMON.items())
-    backends = ("cpu", "compiled", "eager", *LIBRARIES, "indexed")
-    found = grid([f"lif[{options}]@{b}" for b in backends], T=[100, 1000, 10000], B=[16], N=[128], mode=["train"])
-    found = [c for c in found if c.T <= QUADRATIC.get(c.parsed.backend, c.T)]
-    forward = grid([f"lif[{options}]@{b}" for b in backends], T=[100, 1000, 10000], B=[16], N=[128], mode=["forward"])
-    return found + forward
+    subjects = [f"lif[{options}]@{b}" for b in ("cpu", "compiled", "eager", *registry.libraries("lif"), "indexed")]
+    sizes: dict[str, Any] = {"T": [100, 1000, 10000], "B": [16], "N": [128]}
+    return _bounded(subjects, **sizes, mode=["train"]) + grid(subjects, **sizes, mode=["forward"])
 
 
 def regression() -> list[Case]:
@@ -142,10 +137,9 @@ def cuda_regression() -> list[Case]:
     return [*lengths, *full, *grid(["lif@eager"], T=[512], B=[32], N=[512], device="cuda")]
 
 
-def _bounded(subjects: Sequence[str], lengths: list[int], B: int, N: int, mode: str = "train") -> list[Case]:
+def _bounded(subjects: Sequence[str], **axes: Any) -> list[Case]:
     """The grid without the lengths at which a subject would take minutes."""
-    found = grid(subjects, T=lengths, B=[B], N=[N], mode=[mode])
-    return [c for c in found if c.T <= PATIENT.get(c.subject, c.T)]
+    return [c for c in grid(subjects, **axes) if c.T <= registry.longest(c.parsed.name, c.parsed.backend)]
 
 
 @dataclass(frozen=True)

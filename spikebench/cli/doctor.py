@@ -10,7 +10,7 @@ from spikebench.cli._tables import stdout, table, text
 
 def command(as_json: o.Json = False) -> None:
     """What this machine can measure, what it cannot, and what to do about it."""
-    from spikebench.host.doctor import examine
+    from spikebench.experiments.doctor import examine
 
     found = examine()
     if as_json:

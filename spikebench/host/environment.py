@@ -13,10 +13,8 @@ from typing import Any
 
 import psutil
 
-from spikebench import __version__
+from spikebench import __version__, registry
 from spikebench.errors import Problem
-
-LIBRARIES = ("torch", "triton", "numba", "numpy", "snntorch", "spikingjelly", "norse", "sinabs", "sinabs-exodus")
 
 
 @lru_cache(maxsize=1)
@@ -59,7 +57,7 @@ def fingerprint(environment: dict[str, Any]) -> str:
 def versions() -> dict[str, str]:
     """Versions of ourselves and of what was installed among the libraries that matter, without importing them."""
     found = {"spikebench": __version__}
-    for name in LIBRARIES:
+    for name in ("torch", "numpy", *registry.distributions()):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

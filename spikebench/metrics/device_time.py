@@ -4,6 +4,7 @@ from spikebench.backend import module
 from spikebench.metric import Running, Unavailable, warm_up
 
 unit = "s"
+DEVICES = ("cuda",)
 process = "timing"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from spikebench.host import energy as energy_counter
+from spikebench.host import environment
 from spikebench.host.energy import Counter
 from spikebench.metric import Running, Unavailable, warm_up
 
@@ -15,6 +16,15 @@ process = "energy"
 processes = 3  # a process shares its luck: it, not the window, is what is replicated
 
 WINDOW, LATEST = 5.0, 0.5  # seconds: of a window, and by which its start is put off at random
+
+
+def available() -> tuple[str, str] | None:
+    """Why there is no counter here, and the remedy, or None."""
+    try:
+        energy_counter.find("cuda" if environment.gpu() else "cpu")
+    except energy_counter.NoCounter as error:
+        return error.reason, error.remedy
+    return None
 
 
 def sample(running: Running) -> list[float]:

@@ -4,6 +4,7 @@ from spikebench.metric import Running, Unavailable
 from spikebench.sampling.profiler import profiled
 
 unit = "1"
+DEVICES = ("cuda",)
 process = "profile"
 
 

@@ -13,6 +13,13 @@ from spikebench.metric import Running, Unavailable
 unit = "B"
 process = "memory"
 
+MARK = Path("/proc/self/clear_refs")
+
+
+def available() -> tuple[str, str] | None:
+    """Why the peak cannot be read here, and the remedy, or None."""
+    return None if MARK.exists() else (f"no {MARK}: the high-water mark cannot be reset", "run on Linux")
+
 
 def sample(running: Running) -> list[float]:
     """Bytes. CUDA: the allocator's peak. CPU: the process's own high-water mark above what it held before the launch.
@@ -27,7 +34,7 @@ def sample(running: Running) -> list[float]:
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     try:
-        Path("/proc/self/clear_refs").write_text("5")
+        MARK.write_text("5")
     except OSError as error:
         raise Unavailable(f"the high-water mark cannot be reset here ({error.strerror})") from error
     held = _status("VmRSS")

@@ -31,6 +31,7 @@ class ALIF(SteppedNeuron):
         " and Salaj, Darjan and Legenstein, Robert and Maass, Wolfgang}, title={A solution to the learning dilemma for"
         " recurrent networks of spiking neurons}, journal={Nature Communications}, volume={11}, year={2020}}"
     )
+    LONGEST_T: ClassVar[int | None] = 4096
     operations: ClassVar[Operations] = {"mul": 4, "add": 4, "compare": 1, "select": 2}
     state_words: ClassVar[Words] = 3
     reset_kind: ClassVar[Reset] = "soft"

@@ -18,6 +18,7 @@ class GeluSampler(SpikeSampler):
     Source: NeuroCompLab-psu/PSpikeSSMs at 8f7a954 (backbones/block.py). Caveat: there the kernel is two-sided.
     """
 
+    LONGEST_T: ClassVar[int | None] = 512
     operations: ClassVar[Operations] = {
         "mul": "3 * state + 4",
         "add": "2.5 * state + 1",

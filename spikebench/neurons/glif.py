@@ -29,6 +29,7 @@ class GLIF(Neuron):
         "@inproceedings{yao2022glif, author={Yao, Xingting and Li, Fanrong and Mo, Zitao and Cheng, Jian}, title={{GLIF}:"
         " A Unified Gated Leaky Integrate-and-Fire Neuron for Spiking Neural Networks}, booktitle={NeurIPS}, year={2022}}"
     )
+    LONGEST_T: ClassVar[int | None] = 4096
     operations: ClassVar[Operations] = {"mul": 3, "add": 3, "compare": 1, "select": 2}
     state_words: ClassVar[Words] = 2
     reset_kind: ClassVar[Reset] = "soft"

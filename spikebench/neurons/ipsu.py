@@ -25,6 +25,7 @@ class IPSU(PSU):
     sigmoid between x and B; a line that is commented out there, with one, is what ppsu computes.
     """
 
+    LONGEST_T: ClassVar[int | None] = 4096
     operations: ClassVar[Operations] = {"mul": "(T + 1) / 2 + 2", "add": "(T + 1) / 2 + 3", "compare": 1}
     state_words: ClassVar[Words] = "T + 1"
     state_writes: ClassVar[Words | None] = 2

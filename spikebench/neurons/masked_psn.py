@@ -21,6 +21,7 @@ class MaskedPSN(PSN):
     Parameters and start as in psn. Source: arXiv 2304.12760, code in SpikingJelly.
     """
 
+    LONGEST_T: ClassVar[int | None] = 4096
     operations: ClassVar[Operations] = {
         "mul": "k - k * (k - 1) / (2 * T)",
         "add": "k - k * (k - 1) / (2 * T) + 1",

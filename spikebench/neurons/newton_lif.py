@@ -32,6 +32,7 @@ class NewtonLIF(Neuron):
         " Firmansyah}, title={Parallelizing non-linear sequential models over the sequence length}, booktitle={ICLR},"
         " year={2024}}"
     )
+    LONGEST_T: ClassVar[int | None] = 4096
     operations: ClassVar[Operations] = {"mul": 1, "add": 1, "compare": 1, "select": 1}
     state_words: ClassVar[Words] = 1
     reset_kind: ClassVar[Reset] = "hard"

@@ -25,6 +25,7 @@ class PSN(Neuron):
         " High Efficiency and Ability to Learn Long-term Dependencies}, booktitle={NeurIPS}, year={2023},"
         " note={arXiv:2304.12760}}"
     )
+    LONGEST_T: ClassVar[int | None] = 4096
     operations: ClassVar[Operations] = {"mul": "T", "add": "T + 1", "compare": 1}
     state_words: ClassVar[Words] = "T"
     state_writes: ClassVar[Words | None] = 1

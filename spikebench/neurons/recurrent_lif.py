@@ -25,6 +25,7 @@ class RecurrentLIF(LIF):
         " spiking neural networks with parallelizable leaky integrate-and-fire neurons}, journal={Neuromorphic Computing"
         " and Engineering}, year={2025}, doi={10.1088/2634-4386/adb7fe}}"
     )
+    LONGEST_T: ClassVar[int | None] = 4096
     operations: ClassVar[Operations] = {"mul": 1, "add": "N + 3", "compare": 1, "select": 1}
     state_words: ClassVar[Words] = 2
     coupled: ClassVar[bool] = True

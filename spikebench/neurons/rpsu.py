@@ -23,6 +23,7 @@ class RPSU(PSU):
     tau = 2 are the same. learn_slope as in psu.
     """
 
+    LONGEST_T: ClassVar[int | None] = 4096
     operations: ClassVar[Operations] = {"mul": "(T + 1) / 2 + 4", "add": "(T + 1) / 2 + 4", "compare": 1, "special": 1}
     state_words: ClassVar[Words] = "T + 2"
     state_writes: ClassVar[Words | None] = 3

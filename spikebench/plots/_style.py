@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
@@ -18,15 +19,14 @@ Frame = Any  # a pandas frame or column; its stubs give every selection a union 
 
 # Okabe and Ito's palette without its yellow, which is lost on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKS = {"eager": "o", "indexed": "s", "compiled": "D", "cpu": "^", "triton": "v", "fft": "P", "scan": "X"}
-MARKS |= {"snntorch": "<", "spikingjelly": ">", "norse": "*", "sinabs": "p"}
-DASHES: dict[str, Any] = {"eager": (0, (5, 2)), "indexed": (0, (1, 1.5)), "compiled": (0, (6, 1.5, 1, 1.5))}
-DASHES |= {"snntorch": (0, (3, 1)), "spikingjelly": (0, (8, 2)), "norse": (0, (4, 1, 1, 1)), "sinabs": (0, (2, 2))}
 FILLS: tuple[Any, ...] = ("full", "none", "left")
 LONGEST_NAME = 40
 NAME_HEIGHT = 0.19  # of a line in a legend, in inches
 NOT_MEASURED, MOST_GAPS = "not measured", 6
-FIRST = ("lif", "spsn", "psu", "ipsu", "rpsu", "spike_sampler", "exodus")
+# neurons that have figures, in the order of their colours; a later one has that of its name, and shifts no other
+ORDER = (
+    *"lif spsn psu ipsu rpsu spike_sampler exodus alif glif masked_psn newton_lif para_lif plif ppsu prf prf_lif psn recurrent_lif slayer sliding_psn".split(),
+)
 
 
 @contextmanager
@@ -73,9 +73,7 @@ def colour(neuron: str) -> str:
 
 def _place(neuron: str) -> int:
     """Its number among all neurons; there are more of them than colours."""
-    others = [n for n in registry.names("neurons") if n not in FIRST]
-    every = (*FIRST, *others)
-    return every.index(neuron) if neuron in every else sum(map(ord, neuron)) % len(COLOURS)
+    return ORDER.index(neuron) if neuron in ORDER else sum(map(ord, neuron)) % (len(COLOURS) * len(FILLS))
 
 
 def line(subject: str) -> dict[str, Any]:
@@ -85,13 +83,14 @@ def line(subject: str) -> dict[str, Any]:
     """
     name, _, backend = subject.partition("@")
     neuron, plain = name.partition("[")[0], "[" not in subject
-    backend = backend.partition("[")[0]
+    said = partial(registry.declared, backend.partition("[")[0], None)
+    dashes = said("DASHES")
     return {
         "color": colour(neuron),
-        "marker": MARKS.get(backend, "."),
+        "marker": said("MARKER", "."),
         "markersize": 5 if plain else 3.5,
         "fillstyle": FILLS[_place(neuron) // len(COLOURS) % len(FILLS)],
-        "linestyle": DASHES.get(backend, "-"),
+        "linestyle": (0, dashes) if dashes else "-",
         "linewidth": 1.6 if plain else 1.0,
     }
 

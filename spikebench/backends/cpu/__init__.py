@@ -2,3 +2,5 @@
 
 DEVICES = ("cpu",)
 REQUIRES = ("numba",)
+INSTALL = "spikebench[cpu]"
+MARKER = "^"

@@ -2,3 +2,5 @@
 
 REQUIRES = ("norse",)
 SECONDS_A_STEP = 0.00048
+MARKER = "*"
+DASHES = (4, 1, 1, 1)

@@ -2,3 +2,6 @@
 
 REQUIRES = ("sinabs",)
 SECONDS_A_STEP = 0.00038
+LONGEST_T = 1000
+MARKER = "p"
+DASHES = (2, 2)

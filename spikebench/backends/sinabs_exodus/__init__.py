@@ -2,3 +2,4 @@
 
 REQUIRES = ("sinabs", "exodus_cuda")
 DEVICES = ("cuda",)
+DISTRIBUTIONS = ("sinabs", "sinabs-exodus")

@@ -2,3 +2,5 @@
 
 REQUIRES = ("snntorch",)
 SECONDS_A_STEP = 0.0005
+MARKER = "<"
+DASHES = (3, 1)

@@ -2,3 +2,5 @@
 
 DEVICES = ("cuda",)
 REQUIRES = ("triton",)
+INSTALL = "spikebench[triton]"
+MARKER = "v"
