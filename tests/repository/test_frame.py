@@ -41,17 +41,12 @@ def test_requirement_is_pinned(requirement: str) -> None:
     assert version in ("", pins()[normal(name)])
 
 
-def test_plan_is_true() -> None:
+def test_plan_names_what_is_there() -> None:
+    """The README's plan; that of docs/architecture.md is whole, see test_architecture.py."""
     plan = (ROOT / "README.md").read_text().split("## Plan")[1]
     named = set(re.findall(r"(?<![\w./])[a-z_]+(?:\.py|/)", plan))
-    package = ROOT / "spikebench"
-    files = [p for p in package.iterdir() if not p.name.startswith(("_", ".", "py.typed"))]
-    parts = {p.name + "/" * p.is_dir() for p in files if p.is_file() or list(p.glob("[!_.]*"))}
-    missing = sorted(parts - named)
-    assert not missing, f"not in the plan: {missing}"
-    places = [ROOT, package, *package.iterdir(), ROOT / "tests"]
-    there = {n for n in named if any((place / n).exists() for place in places)}
-    assert sorted(named - there) == [], "in the plan only"
+    there = {n for n in named if (ROOT / n).exists() or (ROOT / "spikebench" / n).exists()}
+    assert len(named) > 20 and sorted(named - there) == []
 
 
 def test_docs_table_of_neurons_is_what_list_prints() -> None:
