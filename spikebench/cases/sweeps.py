@@ -1,5 +1,6 @@
 """Named lists of cases."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +13,6 @@ from spikebench.registry import canonical
 
 LIF = ("lif@eager", "lif@indexed", "lif@compiled", "lif@cpu")
 SPSN = ("spsn@eager", "spsn@fft", "spsn@scan", "spsn@cpu")
-TWINS = {"psu": ("decay",), "para_lif": ("mem_decay", "syn_decay"), "prf_lif": ("decay",), "newton_lif": ("decay",)}
-TWINS |= {"spsn": ("mem_decay", "syn_decay")}
 COMMON = {"reset": "hard", "detach_reset": "true", "surrogate": "fast_sigmoid", "slope": "1.0"}
 
 
@@ -89,11 +88,17 @@ def agreement() -> list[Case]:
             mode=["inference"],
             rate=rate,
         )
-        for neuron, options in TWINS.items()
+        for neuron in registry.names("neurons")
+        if (options := _decays(neuron))
         for decay in (0.5, 0.8, 0.9, 0.95, 0.99)
         for rate in (0.05, 0.1, 0.3)
     ]
     return [case for cases in grids for case in cases]
+
+
+def _decays(neuron: str) -> list[str]:
+    """The options of an approximate neuron that are the decays of its LIF."""
+    return re.findall(r"\{(\w*decay)\}", registry.facts(neuron).attributes["approximates"] or "")
 
 
 def equal_input() -> list[Case]:

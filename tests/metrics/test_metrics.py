@@ -94,7 +94,7 @@ def test_windows_start_at_random(running: Running) -> None:
 
 
 def test_a_counter_that_stands_still_is_unavailable_never_zero(running: Running) -> None:
-    with pytest.raises(Unavailable, match="NVML total energy stood still for [56] s"):
+    with pytest.raises(Unavailable, match=r"NVML total energy stood still for [56] s"):
         energy.window(running, Nvml(lambda: 5))
 
 

@@ -51,7 +51,11 @@ def headings() -> Iterator[str]:
             if isinstance(given, ast.Dict):  # by kind: only what is listed of it
                 yield from (str(n.value) for v in given.values for n in ast.walk(v) if isinstance(n, ast.Constant))
             elif isinstance(given, ast.Tuple | ast.List) and not any(isinstance(n, ast.Call) for n in given.elts):
-                yield from (str(n.value) for n in ast.walk(given) if isinstance(n, ast.Constant) and isinstance(n.value, str) and n.value)
+                yield from (
+                    str(n.value)
+                    for n in ast.walk(given)
+                    if isinstance(n, ast.Constant) and isinstance(n.value, str) and n.value
+                )
 
 
 def generated() -> Iterator[str]:
