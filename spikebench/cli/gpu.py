@@ -18,7 +18,8 @@ from spikebench.records import store
 from spikebench.records.record import Record
 from spikebench.run.session import Session, Settings
 
-SHARES = {"kernels": 0.15, "tests": 0.15}  # of the budget, at most
+BEFORE = ("kernels", "tests", "tuned")  # what can be skipped besides the stages
+COMPILING = 0.15  # share of the budget for kernels that are not there
 
 
 def command(
@@ -32,7 +33,9 @@ def command(
     capability: Annotated[
         list[int] | None, typer.Option(help="The GPU's, with --compile-only: 90 is an H100's; repeat for several.")
     ] = None,
-    skip: Annotated[list[str] | None, typer.Option(help="A stage to leave out, or tests; repeat for several.")] = None,
+    skip: Annotated[
+        list[str] | None, typer.Option(help="A stage to leave out, or kernels, tests or tuned; repeat.")
+    ] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Only show what would be measured, and predicted times.")
     ] = False,
@@ -42,12 +45,12 @@ def command(
     """Measure on a GPU what matters most, in order of value, until the budget is spent; what is finished is kept."""
     seconds, left_out = o.seconds("--budget", budget) or 540.0, set(skip or ())
     every = gpu_plan.stages(device, tiny)
-    if unknown := left_out - {s.name for s in every} - {"tests"}:
-        there = ", ".join(["tests", *(s.name for s in every)])
+    if unknown := left_out - {s.name for s in every} - set(BEFORE):
+        there = ", ".join([*BEFORE, *(s.name for s in every)])
         raise Problem(f"no stage {sorted(unknown)[0]!r} to skip; there are {there}")
     stages = [s for s in every if s.name not in left_out]
     if plan:
-        _plan(seconds, device, tiny, stages, "tests" in left_out)
+        _plan(seconds, device, tiny, stages, [b for b in visits.SHARES if b not in left_out])
         return
     if compile_only:
         if kernels is None:
@@ -59,11 +62,16 @@ def command(
     spent, folder = visits.Budget.of(seconds), out or Path("results") / environment.machine()
     folder.mkdir(parents=True, exist_ok=True)
     if device == "cuda":
-        kernels, limit = kernels or folder / "kernels", spent.part(SHARES["kernels"]).left
-        gpu_before.compile_kernels(
-            gpu_plan.launched(stages, tiny), kernels, [environment.capability() or 90], limit, _say
-        )
-    tested = {} if "tests" in left_out else gpu_before.run_tests(spent.part(SHARES["tests"]).left, _say)
+        kernels = kernels or folder / "kernels"
+    if device == "cuda" and "kernels" not in left_out:
+        limit, capability = spent.part(COMPILING).left, [environment.capability() or 90]
+        gpu_before.compile_kernels(gpu_plan.launched(stages, tiny), kernels or folder, capability, limit, _say)
+    tested: dict[str, Any] = {}
+    if "tests" not in left_out:
+        tested["tests"] = gpu_before.run_tests(spent.part(visits.SHARES["tests"]).left, _say)
+    if device == "cuda" and "tuned" not in left_out:
+        limit = spent.part(visits.SHARES["tuned"]).left
+        tested["tuned"] = gpu_before.tune_shapes(limit, folder, kernels, commit, _say)
     settings = Settings(("latency",), fork=False, kernels=kernels, **GPU)
     pool = visits.Ready(settings.threads, settings.variables, spent, opened=device == "cuda")
     records: list[Record] = []
@@ -96,15 +104,15 @@ def _say(text: str) -> None:
 
 def _sum_up(folder: Path, records: list[Record], visit: visits.Visit, tested: dict[str, Any]) -> dict[str, Any]:
     """Write the summary as it is now, so that it is there when time runs out."""
-    made = gpu_summary.summary(records) | {"tests": tested, "left_out": visit.left_out, "seconds": visit.spent}
+    made = gpu_summary.summary(records) | tested | {"left_out": visit.left_out, "seconds": visit.spent}
     made |= {"budget": {"seconds": visit.budget.seconds, "left": visit.budget.left}}
     (folder / "summary.json").write_text(json.dumps(made, indent=1) + "\n")
     return made
 
 
-def _plan(seconds: float, device: str, tiny: bool, stages: list[gpu_plan.Stage], untested: bool) -> None:
+def _plan(seconds: float, device: str, tiny: bool, stages: list[gpu_plan.Stage], before: list[str]) -> None:
     """Show what a session with this budget would measure, predicted by going through it on a clock of its own."""
-    visit = visits.forecast(seconds, device, tiny, stages, tests=not untested)
+    visit = visits.forecast(seconds, device, tiny, stages, before)
     rows = [
         (name, visit.planned[name], visit.planned[name] - len(visit.left_out.get(name, ())), f"{spent:.0f} s")
         for name, spent in visit.spent.items()

@@ -228,17 +228,22 @@ def described(case: Case) -> str:
 
 
 TESTS = 25.0  # seconds that tests/gpu took on an H100 with 16 cores
+SHARES = {"tests": 0.15, "tuned": 0.13}  # of what is left of the budget, at most, of what comes before the gates
 
 
-def forecast(seconds: float, device: str, tiny: bool, stages: Sequence[Stage], tests: bool = True) -> Visit:
-    """A session of so many seconds as it is predicted: the same steps, on a clock that predictions move."""
+def forecast(seconds: float, device: str, tiny: bool, stages: Sequence[Stage], before: Sequence[str] = ()) -> Visit:
+    """A session of so many seconds as it is predicted: the same steps, on a clock that predictions move.
+
+    `before` names what comes before the gates: tests, tuned.
+    """
     pool, settings = Forecast(), Settings(("latency",), fork=False, processes=1, warmup=1.0)
     pool.budget = budget = Budget.of(seconds, pool.now)
     with Session(settings, pool) as session:
         visit = Visit(session, pool, budget, keep=lambda _: None, say=lambda _: None)
-        if tests:
-            pool.time += TESTS
-            visit.spent["tests"], visit.planned["tests"] = TESTS, 1
+        for name in before:
+            share = budget.part(SHARES[name]).left
+            visit.spent[name], visit.planned[name] = min(TESTS, share) if name == "tests" else share, 1
+            pool.time += visit.spent[name]
         visit.run(device, tiny, stages)
     return visit
 

@@ -1,4 +1,4 @@
-"""What a GPU session does before it measures: it compiles the kernels on all cores, and runs their tests."""
+"""What a GPU session does before it measures: it compiles the kernels on all cores, runs their tests, and tunes their shapes."""
 
 import json
 import subprocess
@@ -61,14 +61,34 @@ def run_tests(seconds: float, say: Say) -> dict[str, Any]:
     side_by_side = min(12, environment.threads())
     many = ["-n", str(side_by_side)] if find_spec("xdist") and side_by_side > 2 else []
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:benchmark", *many, str(TESTS)]
+    code, found = _logged(command, seconds)
+    say(f"tests: {found[-1]}" if found else "the tests printed nothing")
+    return {"exit": code, "report": found[-60:]}
+
+
+def tune_shapes(seconds: float, folder: Path, kernels: Path | None, commit: str | None, say: Say) -> dict[str, Any]:
+    """The fastest shapes of the kernels on this GPU, by `spikebench tune`: how it ended, and what it said last.
+
+    What it measures goes to tuning.jsonl in `folder`, and its choice to where the kernels read it. It runs before the
+    gates, so that these see the shapes that are timed.
+    """
+    limit = max(1.0, seconds)
+    command = [sys.executable, "-m", "spikebench", "tune", "--budget", f"{0.85 * limit:.0f}s"]
+    command += ["--out", str(folder / "tuning.jsonl"), *(["--kernels", str(kernels)] if kernels else [])]
+    code, found = _logged([*command, *(["--commit", commit] if commit else [])], limit)
+    say(f"tuned: {found[-1]}" if found else "the tuner printed nothing")
+    return {"exit": code, "report": found[-60:]}
+
+
+def _logged(command: Sequence[str], seconds: float) -> tuple[int | None, list[str]]:
+    """A command's exit code, None if it was stopped after so many seconds, and the lines that it printed."""
+    code = None
     with tempfile.TemporaryFile("w+") as log:
-        code = None
         try:
-            limit = max(1.0, seconds)
-            code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, timeout=limit, check=False).returncode
+            code = subprocess.run(
+                command, stdout=log, stderr=subprocess.STDOUT, timeout=max(1.0, seconds), check=False
+            ).returncode
         except subprocess.TimeoutExpired:
             log.write(f"\nstopped after {seconds:.0f} s\n")
         log.seek(0)
-        found = log.read().strip().splitlines()
-    say(f"tests: {found[-1]}" if found else "the tests printed nothing")
-    return {"exit": code, "report": found[-60:]}
+        return code, log.read().strip().splitlines()

@@ -74,7 +74,7 @@ def stages(device: str = "cuda", tiny: bool = False) -> list[Stage]:
         Stage("claims", tuple(published(device)), 0.55),
         Stage("bounds", _alone([*at_sizes(OWN, device), *others(device)])),
         Stage("libraries", _alone(libraries(device))),
-        Stage("energy", _alone(_named(device, B=128) * 3, ("energy",)), 0.8),
+        Stage("energy", _alone(_named(device, B=128), ("energy",)), 0.8),
         Stage("memory", _alone(_named(device), ("peak_memory",))),
         Stage("rest", tuple(rest(device)), 1.0),
     ]
@@ -159,8 +159,9 @@ def _named(device: str, B: int = 32) -> list[Case]:
 
 
 def rest(device: str) -> Iterator[Block]:
-    """What there is time for in the end: further claims, fused kernels again until there are five pairs, further M and T."""
+    """What there is time for in the end: further claims, energy again, fused kernels until there are five pairs, more M and T."""
     yield from kin(device)
+    yield from _alone(_named(device, B=128) * 2, ("energy",))
     again = [c for c in [*at_sizes(["lif", "exodus"], device), *libraries(device)] if _loop(c) is None]
     for _ in range(4):
         yield from _alone(again, ("latency",))
