@@ -3,6 +3,7 @@ PYTHON ?= python3
 PIP_ARGS ?=
 PYTEST_ARGS ?=
 GPU_ARGS ?=
+KERNELS ?= kernels
 VENV_PYTHON := .venv/bin/python
 STATE := .venv/state
 

@@ -14,6 +14,7 @@ SIZES = ((1024, 32), (1024, 128), (4096, 32), (128, 32), (10000, 8))  # T and B 
 NARROW: dict[str, Any] = {"T": [1000], "B": [16], "N": [128]}  # the sixth
 METRICS = ("latency", "bandwidth", "compile_time", "spike_rate")
 LONGEST = 15.0  # seconds that a process may take to be planned at all, but for claims
+COMMON = f"[{','.join(f'{k}={v}' for k, v in sweeps.COMMON.items())}]"  # the LIF that all libraries can be set to
 OWN = ("lif", "exodus", "spsn", "psu")  # neurons measured at all six sizes
 
 
@@ -61,7 +62,7 @@ def _subjects(neurons: Iterable[str], device: str) -> Iterator[str]:
         for backend in registry.backends(neuron):
             devices = registry.declared(backend, neuron, "DEVICES", ("cpu", "cuda"))
             if {device, "cuda"} <= set(devices) and not registry.lacks(backend, neuron):
-                yield f"{neuron}@{backend}"
+                yield f"{neuron}{COMMON if neuron == 'lif' and backend in sweeps.LIBRARIES else ''}@{backend}"
 
 
 def stages(device: str = "cuda", tiny: bool = False) -> list[Stage]:
@@ -148,10 +149,9 @@ def libraries(device: str) -> list[Case]:
     fused = [s for s in fused if not registry.lacks(s.partition("@")[2].partition("[")[0], s.partition("@")[0])]
     found = [c for T, B in SIZES for c in grid(fused, T=[T], B=[B], N=[512], device=device)]
     found += grid(fused, **NARROW, device=device)
-    options = ",".join(f"{k}={v}" for k, v in sweeps.COMMON.items())
     loops = [b for b in registry.backends("lif") if "cuda" in registry.declared(b, "lif", "DEVICES", ("cuda",))]
     loops = [b for b in loops if first_call(Case(f"lif@{b}")) < LONGEST and not registry.lacks(b, "lif")]
-    return found + grid([f"lif[{options}]@{b}" for b in loops], T=[1024], B=[32], N=[512], device=device)
+    return found + grid([f"lif{COMMON}@{b}" for b in loops], T=[1024], B=[32], N=[512], device=device)
 
 
 def _named(device: str, B: int = 32) -> list[Case]:
