@@ -54,6 +54,14 @@ def cut(steps: int, chunk: int, rows: int) -> tuple[int, int]:
 
 
 @triton.jit
+def decays(decay_at, decay, rest, synapse, COMPUTE: tl.constexpr):
+    """The membrane's decay, 1 minus it, and the synapse's decay in the dtype of the computation."""
+    d = tl.full([], decay, COMPUTE) if decay_at is None else tl.load(decay_at).to(COMPUTE)
+    c = tl.full([], rest, COMPUTE) if decay_at is None else 1 - d
+    return d, c, tl.full([], synapse, COMPUTE)
+
+
+@triton.jit
 def span(T, L, R: tl.constexpr):
     """A program's chunk, the number of chunks, its first step, the step after its last, and its last tile's first step."""
     chunk = tl.program_id(1).to(tl.int64)
@@ -64,13 +72,17 @@ def span(T, L, R: tl.constexpr):
 
 @triton.jit
 def entering(state, chunk, chunks, m, width, inside, ENDS: tl.constexpr, COMPUTE: tl.constexpr, BLOCK: tl.constexpr):
-    """G and Y of the step after the chunk: zero, or what the carry between chunks left in `state` [2, chunks, M]."""
+    """G and Y of the step after the chunk: zero, or what the carry between chunks left in `state` [2, chunks, M].
+
+    Then the same, where dL/du is 1 after the chunk and no spike in it has a gradient.
+    """
     G = tl.zeros([BLOCK], COMPUTE)
     Y = tl.zeros([BLOCK], COMPUTE)
+    G1 = tl.full([BLOCK], 1, COMPUTE)
     if state is not None and not ENDS:
         G = tl.load(state + (chunk * width + m), mask=inside, other=0)
         Y = tl.load(state + ((chunks + chunk) * width + m), mask=inside, other=0)
-    return G, Y
+    return G, Y, G1, tl.zeros([BLOCK], COMPUTE)
 
 
 @triton.jit

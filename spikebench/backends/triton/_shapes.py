@@ -52,7 +52,7 @@ class Kernel:
     """What is known of a kernel before it runs.
 
     reads, writes: how many tensors of the input's dtype, and of float32 at least, it reads and writes an element.
-    rows: time steps a tile that it can be compiled with; (1,): it has no tiles, and its loop is pipelined.
+    rows: time steps a tile that it can be compiled with; 1: without tiles its loop is pipelined.
     work: operations of an element, in those of a LIF neuron. cut: whether it can be cut into chunks of time, with `passes`
     passes before the last. candidates: its shapes, or a function from dtype, T and M to them; None: a grid.
     """
@@ -63,7 +63,8 @@ class Kernel:
     work: float = 1.0
     cut: bool = False
     passes: int = 1
-    widest: int = 4  # series a thread at most; fewer where registers would spill
+    widest: int = 4  # series a thread at most
+    tile: int = 64  # numbers of 32 bits of a tile that a thread holds at most; with more, registers would spill
     candidates: tuple[Shape, ...] | Callable[[torch.dtype, int, int], tuple[Shape, ...]] | None = None
 
     def read(self, itemsize: int) -> int:
@@ -84,10 +85,12 @@ class Kernel:
         widest = min(self.widest, max(1, 16 // dtype.itemsize))
         each = [n for n in (1, 2, 4, 8) if n <= widest and (n == 1 or 32 * n <= count)]
         chunks = [0, *(c for c in CHUNKS if 2 * c <= steps)] if self.cut else [0]
-        tiles = [(r, 1) for r in self.rows if r > 1] or [(1, depth) for depth in DEPTHS]
+        tiles = [(r, 1) for r in self.rows if r > 1] + [(1, depth) for depth in DEPTHS if 1 in self.rows]
+        most = self.tile // max(1, dtype.itemsize // 4)
         return tuple(
             Shape(32 * n * warps, warps, r, stages, chunk)
             for chunk, n, warps, (r, stages) in product(chunks, each, (1, 2, 4), tiles)
+            if r * n <= most
         )
 
 

@@ -1,4 +1,4 @@
-"""EXODUS fused: multi-spike forward, and the implicit gradient as one recurrence in reverse or a scan over chunks."""
+"""EXODUS fused, on tiles of time: multi-spike forward, and the implicit gradient as one recurrence in reverse or in chunks."""
 
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from spikebench.backend import Refused
-from spikebench.backends.triton import _launch
-from spikebench.backends.triton._scan import carry
+from spikebench.backends.triton import _adjoint, _launch, _tile
+from spikebench.backends.triton._shapes import Kernel
 from spikebench.backends.triton._surrogate import derivative
 from spikebench.neurons.exodus import Exodus
 
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 # per element and mode: tensors as wide as the input, and tensors of float32 at least, that are read or written
 MOVES = {"inference": (2, 0), "forward": (2, 1), "train": (4, 2)}
+LATER = ("rows",)
+KERNELS = {
+    "inference": Kernel(reads=(1, 0), writes=(1, 0), rows=(8, 16, 32)),
+    "forward": Kernel(reads=(1, 0), writes=(1, 1), rows=(8, 16, 32)),
+    "backward": Kernel(reads=(1, 1), writes=(1, 0), rows=(4, 8, 16, 32), cut=True, tile=32),
+}
 
 
 def refuses(case: "Case") -> str | None:
@@ -45,17 +51,19 @@ def run(
     block: int = 0,
     warps: int = 0,
     stages: int = 0,
+    rows: int = 0,
 ) -> Tensor:
     """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted and max_spikes fits.
 
-    chunk: steps per chunk of the backward pass, which is then a scan over chunks; 0: one sequential pass. block, warps,
-    stages: kernel shape; 0: by the number of series.
+    chunk: steps per chunk of the backward pass, which is then a scan over chunks; 0: by size, T: one sequential pass.
+    block, warps, rows, stages: series and warps a program, steps a tile, stages where no tile is asked for ahead; 0: by
+    size.
     """
-    how = {"chunk": chunk, "block": block, "warps": warps, "stages": stages}
+    how = {"chunk": chunk or None, "block": block, "warps": warps, "stages": stages, "rows": rows}
     return fused(neuron, x, spikes, how, through_reset=True)
 
 
-def fused(neuron: Exodus, x: Tensor, spikes: str, how: dict[str, int], through_reset: bool) -> Tensor:
+def fused(neuron: Exodus, x: Tensor, spikes: str, how: dict[str, Any], through_reset: bool) -> Tensor:
     """Spikes [T, B, N]; the gradient goes through the reset or passes it by."""
     if neuron.backward != "sequential":
         raise Refused(f"backward={neuron.backward} is a form of the definition; here the option chunk of the backend")
@@ -79,10 +87,11 @@ def _no_bytes(mode: str, max_spikes: int | None) -> str | None:
     return None
 
 
-def _forward(neuron: Exodus, x: Tensor, s: Tensor, u: Tensor | None, how: dict[str, int]) -> None:
-    shape = _launch.fitted(x.shape[1], x.element_size(), 1, how)
+def _forward(neuron: Exodus, x: Tensor, s: Tensor, u: Tensor | None, how: dict[str, Any]) -> None:
+    shape = _launch.shape("exodus.inference" if u is None else "exodus.forward", x, how)
     grid = (triton.cdiv(x.shape[1], shape.block),)
-    _launch.launch(forward_kernel, grid, shape.warps, x, x=x, s=s, u=u, **_constants(neuron), **_launch.sizes(x, shape))
+    given = {"x": x, "s": s, "u": u, **_constants(neuron), **_tile.sizes(x, shape)}
+    _launch.launch(forward_kernel, grid, shape.warps, x, **given)
 
 
 def _constants(neuron: Exodus) -> dict[str, Any]:
@@ -107,7 +116,7 @@ def _constants(neuron: Exodus) -> dict[str, Any]:
 class _Exodus(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, decay: Tensor | float, neuron: Exodus, how: dict[str, int], through_reset: bool
+        ctx: Any, x: Tensor, decay: Tensor | float, neuron: Exodus, how: dict[str, Any], through_reset: bool
     ) -> Tensor:
         flat = _launch.series(x)
         s, u = torch.empty_like(flat), torch.empty_like(flat, dtype=_launch.wide(x.dtype))
@@ -122,32 +131,19 @@ class _Exodus(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]  # as torch has it
         u, x, *_ = ctx.saved_tensors
         g = grad.reshape(u.shape).contiguous()
-        dx, by_decay = _backward(ctx.neuron, g, u, x, ctx.needs_input_grad[1], ctx.how, ctx.through_reset)
+        neuron: Exodus = ctx.neuron
+        kind = {"slope": neuron.slope, "SURROGATE": neuron.surrogate, "THROUGH": ctx.through_reset}
+        given, sums = {"x": x, "u": u, **_constants(neuron), **kind}, {"decay_sum": ctx.needs_input_grad[1]}
+        dx, (by_decay,) = _adjoint.backward((backward_kernel, "exodus.backward"), g, given, sums, ctx.how)
         return dx.view(grad.shape), by_decay, None, None, None
 
 
-def _backward(
-    neuron: Exodus, g: Tensor, u: Tensor, x: Tensor | None, learned: bool, how: dict[str, int], through_reset: bool
-) -> tuple[Tensor, Tensor | None]:
-    """Gradients of the input [T, M] and of the decay; x only if the decay scales it and learns."""
-    steps, count = g.shape
-    shape = _launch.fitted(count, u.element_size(), 2, how)
-    length = _launch.steps_per_chunk(g, how["chunk"])
-    grid = (triton.cdiv(count, shape.block), triton.cdiv(steps, length))
-    kind = {"slope": neuron.slope, "SURROGATE": neuron.surrogate, "THROUGH": through_reset, "L": length}
-    common = {"g": g, "u": u, **_constants(neuron), **kind, **_launch.sizes(g, shape)}
-    state = None
-    if grid[1] > 1:
-        ends = u.new_empty(4, grid[1], count)
-        parts = {"x": None, "dx": None, "decay_sum": None, "state": ends, "ENDS": True}
-        _launch.launch(backward_kernel, grid, shape.warps, g, **common, **parts)
-        fade = (neuron.synapse_decay or 0.0) ** length
-        state = carry(ends[0], ends[1], (ends[2], ends[3], fade), reverse=True)
-    dx = torch.empty_like(g)
-    total = u.new_empty(grid, dtype=torch.float64) if learned else None
-    parts = {"x": x, "dx": dx, "decay_sum": total, "state": state, "ENDS": False}
-    _launch.launch(backward_kernel, grid, shape.warps, g, **common, **parts)
-    return dx, None if total is None else total.sum().to(g.dtype)
+@triton.jit
+def _levels(threshold, subtract, least, most, COMPUTE: tl.constexpr):
+    """Threshold, what a spike subtracts, the least membrane and the most spikes in the dtype of the computation."""
+    th = tl.full([], threshold, COMPUTE)
+    drop = tl.full([], subtract, COMPUTE)
+    return th, drop, tl.full([], least, COMPUTE), tl.full([], most, COMPUTE)
 
 
 @triton.jit
@@ -182,35 +178,37 @@ def forward_kernel(
     EARLY: tl.constexpr,
     COMPUTE: tl.constexpr,
     BLOCK: tl.constexpr,
+    R: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    d = tl.full([], decay, COMPUTE) if decay_at is None else tl.load(decay_at).to(COMPUTE)
-    c = tl.full([], rest, COMPUTE) if decay_at is None else 1 - d
-    th = tl.full([], threshold, COMPUTE)
-    drop = tl.full([], subtract, COMPUTE)
-    low = tl.full([], least, COMPUTE)
-    high = tl.full([], most, COMPUTE)
-    a = tl.full([], synapse, COMPUTE)
-    m = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    inside = m < M
+    d, c, a = _adjoint.decays(decay_at, decay, rest, synapse, COMPUTE)
+    th, drop, low, high = _levels(threshold, subtract, least, most, COMPUTE)
+    m, inside, width = _tile.series(M, BLOCK)
     v = tl.zeros([BLOCK], COMPUTE)
     i = tl.zeros([BLOCK], COMPUTE)
-    for t in tl.range(0, T, num_stages=STAGES):
-        at = t * M + m
-        i_t = tl.load(x + at, mask=inside, other=0).to(COMPUTE)
-        if SYNAPSE:
-            i = a * (i + i_t) if EARLY else a * i + i_t
-            i_t = i
-        if SCALED:
-            i_t = c * i_t
-        u_t = d * v + i_t
+    ahead = _tile.load(x, m, _tile.rows(0, 0, T, inside, R), width, R)
+    for t in tl.range(0, T, R, num_stages=STAGES):
+        at, there = t * width + m, _tile.rows(t, 0, T, inside, R)
+        xs, ahead = _tile.turn(
+            ahead, x, at, there, at + R * width, _tile.rows(t + R, 0, T, inside, R), width, R, STAGES
+        )
+        ss = ()
+        us = ()
+        for r in tl.static_range(R):
+            i_t = xs[r].to(COMPUTE)
+            if SYNAPSE:
+                i = a * (i + i_t) if EARLY else a * i + i_t
+                i_t = i
+            u_t = d * v + (c * i_t if SCALED else i_t)
+            us += (u_t,)
+            if CUT:
+                u_t = tl.where(u_t < low, low, u_t)
+            s_t = _count(u_t, th, high)
+            v = u_t - drop * s_t
+            ss += (s_t,)
+        _tile.store(s, at, there, width, ss, R)
         if u is not None:
-            tl.store(u + at, u_t, mask=inside)
-        if CUT:
-            u_t = tl.where(u_t < low, low, u_t)
-        s_t = _count(u_t, th, high)
-        v = u_t - drop * s_t
-        tl.store(s + at, s_t.to(s.dtype.element_ty), mask=inside)
+            _tile.store(u, at, there, width, us, R)
 
 
 @triton.jit(do_not_specialize=["T", "L"])
@@ -218,7 +216,7 @@ def backward_kernel(
     g,  # [T, M]
     u,  # [T, M]
     x,  # [T, M], or None unless the decay scales the input and learns
-    dx,  # [T, M]
+    dx,  # [T, M], or None: only the ends
     state,  # [4, chunks, M] written if ENDS, [2, chunks, M] read if not, or None: one chunk
     decay_sum,  # [programs, chunks], or None: the decay does not learn
     decay_at,
@@ -242,62 +240,53 @@ def backward_kernel(
     ENDS: tl.constexpr,
     COMPUTE: tl.constexpr,
     BLOCK: tl.constexpr,
+    R: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    d = tl.full([], decay, COMPUTE) if decay_at is None else tl.load(decay_at).to(COMPUTE)
-    c = tl.full([], rest, COMPUTE) if decay_at is None else 1 - d
-    th = tl.full([], threshold, COMPUTE)
-    drop = tl.full([], subtract, COMPUTE)
-    low = tl.full([], least, COMPUTE)
-    high = tl.full([], most, COMPUTE)
-    a = tl.full([], synapse, COMPUTE)
+    d, c, a = _adjoint.decays(decay_at, decay, rest, synapse, COMPUTE)
+    th, drop, low, high = _levels(threshold, subtract, least, most, COMPUTE)
     k = tl.full([], slope, COMPUTE)
-    m = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    inside = m < M
-    chunk = tl.program_id(1).to(tl.int64)
-    chunks = tl.num_programs(1).to(tl.int64)
-    first = chunk * L
-    last = tl.minimum(first + L, T) - 1
-    at_chunk = chunk * M + m
-    G = tl.zeros([BLOCK], COMPUTE)  # dL/du_{t+1} before the cut
-    Y = tl.zeros([BLOCK], COMPUTE)  # dL/di_{t+1} before the input scale
-    if ENDS:
-        G1 = tl.full([BLOCK], 1, COMPUTE)  # the same for dL/du_{t+1} = 1 after the chunk and no g
-        Y1 = tl.zeros([BLOCK], COMPUTE)
-    elif state is not None:
-        G = tl.load(state + at_chunk, mask=inside, other=0)
-        Y = tl.load(state + chunks * M + at_chunk, mask=inside, other=0)
+    m, inside, width = _tile.series(M, BLOCK)
+    chunk, chunks, first, end, t_last = _adjoint.span(T, L, R)
+    G, Y, G1, Y1 = _adjoint.entering(state, chunk, chunks, m, width, inside, ENDS, COMPUTE, BLOCK)
     by_decay = tl.zeros([BLOCK], tl.float64)
-    for back in tl.range(0, last + 1 - first, num_stages=STAGES):
-        at = (last - back) * M + m
-        g_t = tl.load(g + at, mask=inside, other=0).to(COMPUTE)
-        u_t = tl.load(u + at, mask=inside, other=0)
-        if CUT:
-            kept = (u_t > low).to(COMPUTE)
-            u_t = tl.where(u_t < low, low, u_t)
-        if decay_sum is not None:
-            by_decay += (G * (u_t - drop * _count(u_t, th, high))).to(tl.float64)
-        e = derivative(u_t - th, k, SURROGATE)
-        keep = d * (1 - drop * e) if THROUGH else tl.zeros_like(e) + d
-        e = g_t * e
-        if CUT:
-            e = kept * e
-            keep = kept * keep
-        G = e + keep * G
-        Y = G + a * Y if SYNAPSE else G
-        if ENDS:
-            G1 = keep * G1
-            Y1 = G1 + a * Y1 if SYNAPSE else G1
-        to_x = a * Y if SYNAPSE and EARLY else Y
-        if x is not None and decay_sum is not None:
-            by_decay -= (to_x * tl.load(x + at, mask=inside, other=0).to(COMPUTE)).to(tl.float64)
+    at, there = t_last * width + m, _tile.rows(t_last, first, end, inside, R)
+    gs_ahead = _tile.load(g, at, there, width, R)
+    us_ahead = _tile.load(u, at, there, width, R)
+    if x is not None:
+        xs_ahead = _tile.load(x, at, there, width, R)
+    for back in tl.range(0, end - first, R, num_stages=STAGES):
+        t = t_last - back
+        at, there = t * width + m, _tile.rows(t, first, end, inside, R)
+        before = _tile.rows(t - R, first, end, inside, R)
+        gs, gs_ahead = _tile.turn(gs_ahead, g, at, there, at - R * width, before, width, R, STAGES)
+        us, us_ahead = _tile.turn(us_ahead, u, at, there, at - R * width, before, width, R, STAGES)
+        if x is not None:
+            xs, xs_ahead = _tile.turn(xs_ahead, x, at, there, at - R * width, before, width, R, STAGES)
+        dxs = ()
+        for j in tl.static_range(R):
+            u_t = us[R - 1 - j]
+            if CUT:
+                uncut = u_t > low
+                u_t = tl.where(u_t < low, low, u_t)
+            if decay_sum is not None:
+                by_decay += (G * (u_t - drop * _count(u_t, th, high))).to(tl.float64)
+            e = derivative(u_t - th, k, SURROGATE)
+            f = d * (1 - drop * e) if THROUGH else tl.zeros_like(e) + d
+            e = e * gs[R - 1 - j].to(COMPUTE)
+            if CUT:
+                e = tl.where(uncut, e, 0 * e)
+                f = tl.where(uncut, f, 0 * f)
+            G, Y = _adjoint.back(G, Y, e, f, a, SYNAPSE)
+            if ENDS:
+                G1, Y1 = _adjoint.back(G1, Y1, 0 * e, f, a, SYNAPSE)
+            to_x = a * Y if SYNAPSE and EARLY else Y
+            if SCALED and decay_sum is not None:
+                by_decay -= (to_x * xs[R - 1 - j].to(COMPUTE)).to(tl.float64)
+            dxs += (c * to_x if SCALED else to_x,)
         if dx is not None:
-            tl.store(dx + at, (c * to_x if SCALED else to_x).to(dx.dtype.element_ty), mask=inside)
+            _tile.store(dx, at, there, width, _tile.reverse(dxs, R), R)
     if ENDS:
-        tl.store(state + at_chunk, G, mask=inside)
-        tl.store(state + chunks * M + at_chunk, Y, mask=inside)
-        tl.store(state + 2 * chunks * M + at_chunk, G1, mask=inside)
-        tl.store(state + 3 * chunks * M + at_chunk, Y1, mask=inside)
+        _adjoint.leaving(state, chunk, chunks, m, width, inside, G, Y, G1, Y1)
     if decay_sum is not None:
-        at_sum = tl.program_id(0).to(tl.int64) * chunks + chunk
-        tl.store(decay_sum + at_sum, tl.sum(by_decay, axis=0))
+        _adjoint.total(decay_sum, by_decay, chunk, chunks)

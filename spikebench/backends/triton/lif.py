@@ -1,5 +1,6 @@
 """LIF in one kernel forward and one backward, on tiles of time; the backward can also run as a scan over chunks."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -10,7 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from spikebench.backend import Refused, having, only
 from spikebench.backends.triton import _adjoint, _launch, _tile
-from spikebench.backends.triton._shapes import Kernel
+from spikebench.backends.triton._shapes import Kernel, Shape
 from spikebench.backends.triton._surrogate import derivative
 from spikebench.neurons.lif import LIF
 
@@ -23,12 +24,28 @@ MOVES = {"inference": (2, 0), "forward": (2, 1), "train": (4, 2)}
 CHECKPOINTED = {"inference": (2, 0), "forward": (2, 0), "train": (5, 0)}  # besides what is kept of each tile
 PLAIN: dict[str, tuple[Any, ...]] = {"shared": (True,), "bounded": (False,), "refractory": (0,)}
 NOTHING = {"u": None, "states": None, "bits": None}
+
+
+def _every(dtype: torch.dtype, count: int) -> int:
+    """Time steps from one checkpoint to the next unless `rows` says it."""
+    return 32 if count <= 1 << 14 and dtype.itemsize < 8 else 16
+
+
+def _kept_every(kernel: Kernel) -> Kernel:
+    """A kernel whose tiles are those that checkpoints stand between."""
+
+    def candidates(dtype: torch.dtype, steps: int, count: int) -> tuple[Shape, ...]:
+        return replace(kernel, rows=(_every(dtype, count),)).shapes(dtype, steps, count)
+
+    return replace(kernel, candidates=candidates)
+
+
 KERNELS = {
     "inference": Kernel(reads=(1, 0), writes=(1, 0), rows=(8, 16, 32)),
-    "forward": Kernel(reads=(1, 0), writes=(1, 1), rows=(8, 16, 32)),
-    "backward": Kernel(reads=(1, 1), writes=(1, 0), rows=(4, 8, 16), cut=True),
-    "forward.checkpoints": Kernel(reads=(1, 0), writes=(1, 0), rows=(16, 32)),
-    "backward.checkpoints": Kernel(reads=(2, 0), writes=(1, 0), rows=(16, 32), work=2, cut=True),
+    "forward": Kernel(reads=(1, 0), writes=(1, 1), rows=(1, 8, 16, 32)),
+    "backward": Kernel(reads=(1, 1), writes=(1, 0), rows=(1, 4, 8, 16, 32), cut=True, tile=32),
+    "forward.checkpoints": _kept_every(Kernel(reads=(1, 0), writes=(1, 0))),
+    "backward.checkpoints": _kept_every(Kernel(reads=(2, 0), writes=(1, 0), work=2, cut=True, tile=32)),
 }
 
 
@@ -43,7 +60,7 @@ def moves(case: "Case") -> int:
     if how["save"] == "membrane":
         return _launch.moved(case, MOVES)
     dtype, passes = getattr(torch, case.dtype), {"inference": 0, "forward": 1, "train": 2}[case.mode]
-    rows = _rows_kept(case.B * case.N, how)
+    rows = _rows_kept(dtype, case.B * case.N, how)
     kept = (1 if case.options["synapse_decay"] is None else 2) * _launch.wide(dtype).itemsize + _word(rows).itemsize
     return _launch.moved(case, CHECKPOINTED) + passes * kept * -(-case.T // rows) * case.B * case.N
 
@@ -81,9 +98,9 @@ def run(
     return out.view(x.shape)
 
 
-def _rows_kept(count: int, how: dict[str, Any]) -> int:
+def _rows_kept(dtype: torch.dtype, count: int, how: dict[str, Any]) -> int:
     """Time steps from one checkpoint to the next: a tile, which divides a chunk that is asked for; at most 32 bits."""
-    rows = how["rows"] or (32 if count <= 1 << 14 else 16)
+    rows = how["rows"] or _every(dtype, count)
     if rows > 32:
         raise Refused(f"rows={rows}: the spikes of a tile are kept as one word of at most 32 bits; take rows=32")
     return _adjoint.cut(1 << 62, how["chunk"] or 0, rows)[1]
@@ -142,7 +159,7 @@ class _LIF(torch.autograd.Function):
     ) -> Tensor:
         flat = _launch.series(x)
         if how["save"] == "checkpoints":
-            how = {**how, "rows": _rows_kept(flat.shape[1], how)}
+            how = {**how, "rows": _rows_kept(x.dtype, flat.shape[1], how)}
         s, kept = torch.empty_like(flat), _kept(neuron, flat, how)
         _forward(neuron, flat, s, kept, how)
         again = how["save"] == "checkpoints" or (ctx.needs_input_grad[1] and neuron.input_scale == "1-decay")
@@ -168,10 +185,9 @@ class _LIF(torch.autograd.Function):
 @triton.jit
 def _scalars(decay_at, threshold_at, decay, rest, threshold, synapse, COMPUTE: tl.constexpr):
     """Decay, input scale, threshold and the synapse's decay in the dtype of the computation."""
-    d = tl.full([], decay, COMPUTE) if decay_at is None else tl.load(decay_at).to(COMPUTE)
-    c = tl.full([], rest, COMPUTE) if decay_at is None else 1 - d
+    d, c, a = _adjoint.decays(decay_at, decay, rest, synapse, COMPUTE)
     th = tl.full([], threshold, COMPUTE) if threshold_at is None else tl.load(threshold_at).to(COMPUTE)
-    return d, c, th, tl.full([], synapse, COMPUTE)
+    return d, c, th, a
 
 
 @triton.jit
@@ -298,9 +314,7 @@ def backward_kernel(
     k = tl.full([], slope, COMPUTE)
     m, inside, width = _tile.series(M, BLOCK)
     chunk, chunks, first, end, t_last = _adjoint.span(T, L, R)
-    G, Y = _adjoint.entering(state, chunk, chunks, m, width, inside, ENDS, COMPUTE, BLOCK)
-    G1 = tl.full([BLOCK], 1, COMPUTE)  # the same for dL/du = 1 after the chunk and no g
-    Y1 = tl.zeros([BLOCK], COMPUTE)
+    G, Y, G1, Y1 = _adjoint.entering(state, chunk, chunks, m, width, inside, ENDS, COMPUTE, BLOCK)
     by_decay = tl.zeros([BLOCK], tl.float64)
     by_threshold = tl.zeros([BLOCK], tl.float64)
     at, there = t_last * width + m, _tile.rows(t_last, first, end, inside, R)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 # per element and mode: tensors as wide as the input, and tensors of float32 at least, that are read or written
 MOVES = {"inference": (2, 0), "forward": (2, 1), "train": (4, 2)}
+LATER = ("rows",)
 
 
 def refuses(case: "Case") -> str | None:
@@ -34,7 +35,8 @@ def run(
     block: int = 0,
     warps: int = 0,
     stages: int = 0,
+    rows: int = 0,
 ) -> Tensor:
     """Spikes [T, B, N]; options as in exodus."""
-    how = {"chunk": chunk, "block": block, "warps": warps, "stages": stages}
+    how = {"chunk": chunk or None, "block": block, "warps": warps, "stages": stages, "rows": rows}
     return exodus.fused(neuron, x, spikes, how, through_reset=False)
