@@ -9,6 +9,7 @@ from spikebench.cases.case import Case, Training
 from spikebench.claim import PlannedComparison, Question
 from spikebench.records import store
 from spikebench.records.record import Record
+from spikebench.run import blocks
 from spikebench.run.session import Session
 
 Tell = Callable[[str, Case], None]
@@ -59,13 +60,13 @@ class Campaign:
         if not cases or len(self.table.blocks(cases, metric)) > block:
             return
         repeat = 1 + max((r for c in cases for run, r in self.table.of(c) if run == self.session.run_id), default=-1)
-        random.Random(f"{cases[0].case_id} {repeat}").shuffle(cases)
-        metrics = (metric, "spike_rate") if block == 0 and metric == "latency" else (metric,)
+        order = random.Random(f"{cases[0].case_id} {repeat}")
         if not isinstance(cases[0], Training):
             tell("start", cases[0])
-            self._keep(self.session.block(cases, repeat, metrics))
+            metrics = blocks.metrics_of(metric, block) if metric == "latency" else (metric,)
+            self._keep(record for _, record in blocks.block(self.session, cases, repeat, metrics, order))
             return
-        for case in cases:
+        for case in order.sample(cases, len(cases)):
             tell("start", case)
             self._keep([self.session.train(case, self.data_root)])
 

@@ -1,14 +1,13 @@
 """Live comparison in pairs: blocks of one fresh process per subject in random order, and the ratio of each block."""
 
-import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from spikebench.analysis import difference, noise, paired
+from spikebench.analysis import difference, noise
 from spikebench.analysis.comparison import Comparison, judge, together
-from spikebench.analysis.pairs import Pairs, sides
+from spikebench.analysis.pairs import Pairs
 from spikebench.cases.case import Case, with_changes
 from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
@@ -17,9 +16,10 @@ from spikebench.experiments.sweep import points
 from spikebench.host import environment
 from spikebench.records import store
 from spikebench.records.record import Record
+from spikebench.run import blocks
+from spikebench.run.blocks import Keep, Progress
 from spikebench.run.session import Session, Settings
 
-Progress = Callable[[int, int], None]
 Tell = Callable[[str, Case, int, int], None]
 Job = tuple[Sequence[str], Case]
 
@@ -98,7 +98,7 @@ def _compared(
     """Live pairs of each job's subjects at its case; the verdicts are those of many cases."""
     rows: list[Comparison] = []
     plan, floors = Pairs.of(pairs), noise.recorded(floor_file(), metric)
-    where = Path(out) if out is not None else None
+    keep = appended_to(Path(out) if out is not None else None)
     chosen = replace(settings, metrics=(metric,))
     with Session(chosen) as session:
         for k, (subjects, case) in enumerate(jobs):
@@ -107,59 +107,33 @@ def _compared(
                 if progress:
                     progress("pairs", case, k * total + done, len(jobs) * total)
 
-            rows += in_pairs(subjects, case, plan, None, where, metric, session, tick, floors=floors)
+            rows += in_pairs(session, subjects, case, plan, metric, keep, floors, tick)
     return together(rows)
 
 
 def in_pairs(
+    session: Session,
     subjects: Sequence[str],
     case: Case,
     pairs: Pairs | int | str = "5-20",
-    settings: Settings | None = None,
-    out: Path | None = None,
     metric: str = "latency",
-    session: Session | None = None,
+    keep: Keep | None = None,
+    floors: Mapping[str, float] | None = None,
     progress: Progress | None = None,
-    keep: list[Record] | None = None,
-    floors: dict[str, float] | None = None,
-) -> Iterator[Comparison]:
+) -> list[Comparison]:
     """Compare every subject with the first in blocks at one case (its own subject does not matter).
 
     A subject leaves the blocks when `pairs` has decided it. A subject named twice gives an A/A row. `floors` maps case
-    ids to their A/A noise floors. Records are appended to `out` and added to `keep`. The order within a block is random,
-    seeded by the case.
+    ids to their A/A noise floors. `keep` takes every record as it comes.
     """
-    if session is None:
-        with Session(settings or Settings()) as own:
-            yield from in_pairs(subjects, case, pairs, None, out, metric, own, progress, keep, floors)
-        return
-    plan, cases = Pairs.of(pairs), [with_changes(case, subject=s) for s in subjects]
-    records: list[list[Record]] = [[] for _ in cases]
+    cases = [with_changes(case, subject=s) for s in subjects]
     bands = [max((floors or {}).get(c.case_id, 0.0) for c in (cases[0], other)) for other in cases]
-    order, open_ = random.Random(case.case_id), list(range(1, len(cases)))
-    for block in range(plan.last):
-        indices = [0, *open_]
-        order.shuffle(indices)
-        metrics = (metric,) if block else (metric, "spike_rate")
-        for i, measured in zip(indices, session.block([cases[i] for i in indices], block, metrics), strict=True):
-            went_by = measured.environment | ({"aa_floor": bands[i]} if bands[i] else {})
-            records[i].append(replace(measured, pairs=f"{plan.first}-{plan.last}", environment=went_by))
-            if out is not None:
-                store.append(out, records[i][-1])
-        open_ = [i for i in open_ if not _over(plan, records[0], records[i], metric, bands[i])]
-        if progress:
-            progress(block + 1 if open_ else plan.last, plan.last)
-        if not open_:
-            break
-    if keep is not None:
-        keep += [r for side in records for r in side]
-    for i in range(1, len(cases)):
-        yield judge(cases[0], cases[i], records[0], records[i], metric, bands[i])
+    tell = keep or (lambda _: None)
+    base, *others = blocks.compared(session, cases, Pairs.of(pairs), metric, bands, tell, progress)
+    found = zip(cases[1:], others, bands[1:], strict=True)
+    return [judge(cases[0], other, base, records, metric, band) for other, records, band in found]
 
 
-def _over(plan: Pairs, base: list[Record], other: list[Record], metric: str, floor: float) -> bool:
-    """Whether a subject needs no further block: a side is not ok, or the verdict stands."""
-    if any(r.status != "ok" for r in (base[-1], other[-1])):
-        return True
-    numbers = [sides(a, b, metric) for a, b in paired.pairs_of(base, other)]
-    return plan.decided([a for a, _ in numbers], [b for _, b in numbers], floor)
+def appended_to(path: Path | None) -> Keep:
+    """What keeps records in a file, if there is one."""
+    return (lambda record: store.append(path, record)) if path is not None else (lambda _: None)

@@ -20,6 +20,7 @@ from spikebench.records import store
 from spikebench.records.record import Record
 from spikebench.report import html as report
 from spikebench.report import profile_page as verdict
+from spikebench.run import blocks
 from spikebench.run.schedule import Missing, Point, Schedule, points
 from spikebench.run.session import Session, Settings
 
@@ -285,8 +286,9 @@ def _measure(session: Session, made: Profile, schedule: Schedule, progress: Prog
         point, subjects = step
         (progress or _silent)(f"{point.mode} T={point.T}", done, done + max(1, schedule.todo(spent)))
         session.deadline = clock.monotonic() + schedule.allowance(spent, point) + GRACE
-        order = [with_changes(cases[point], subject=s) for s in shuffled.sample(subjects, len(subjects))]
-        for record in _block(session, schedule, point, order):
+        for record in _block(
+            session, schedule, point, [with_changes(cases[point], subject=s) for s in subjects], shuffled
+        ):
             found.setdefault(record.case_id, []).append(record)
             if made.out is not None:
                 store.append(made.out, record)
@@ -311,7 +313,7 @@ def _compared(cases: list[Case], baselines: list[str], found: dict[str, list[Rec
     yield from (row for row in together(rows) if row.subject == cases[0].subject)
 
 
-def _block(session: Session, schedule: Schedule, point: Point, cases: list[Case]) -> list[Record]:
+def _block(session: Session, schedule: Schedule, point: Point, cases: list[Case], order: random.Random) -> list[Record]:
     """One block, of which the schedule learns what it cost. A subject that its gate stops is recorded alone."""
     gates: dict[str, float] = {}
     for case in sorted(cases, key=lambda c: c.subject != schedule.subject):
@@ -323,7 +325,8 @@ def _block(session: Session, schedule: Schedule, point: Point, cases: list[Case]
             break
     block = len(schedule.blocks.get(point, []))
     start = clock.monotonic()
-    records = session.block(cases, block, LATER if block else session.settings.metrics)
+    metrics = LATER if block else session.settings.metrics
+    records = [record for _, record in blocks.block(session, cases, block, metrics, order)]
     launches = {r.case["subject"]: _launch(r) for r in records}
     schedule.add(point, clock.monotonic() - start, launches, {} if block else gates)
     return records

@@ -8,7 +8,7 @@ from typing import Any
 from spikebench.analysis.comparison import Comparison
 from spikebench.cases import sweeps
 from spikebench.cases.case import Case
-from spikebench.experiments.compare import in_pairs
+from spikebench.experiments.compare import appended_to, in_pairs
 from spikebench.experiments.settings import settings_of
 from spikebench.experiments.sweep import sweep
 from spikebench.experiments.train import train_all
@@ -66,10 +66,13 @@ def companion(name: str, settings: Settings, where: Path | None, progress: Progr
         if progress:
             progress("pairs", found.case, done, of)
 
+    append = appended_to(where)
+
+    def keep(record: Record) -> None:
+        records.append(record)
+        append(record)
+
     with Session(few) as session:
-        rows = in_pairs(
-            found.subjects, found.case, found.pairs, out=where, session=session, progress=tick, keep=records
-        )
-        comparisons = list(rows)
+        comparisons = in_pairs(session, found.subjects, found.case, found.pairs, keep=keep, progress=tick)
         trained = train_all(session, list(found.trainings), None, where, progress=progress)
     return Beside(comparisons, trained, [*records, *trained])

@@ -78,7 +78,7 @@ def verdicts(subjects: list[str], times: int, settings: Settings, floor: float =
     with Session(settings) as session:
         for seed in range(times):
             case = Case(subjects[0], **sizes, mode="inference", seed=seed)  # pyright: ignore[reportArgumentType]
-            (row,) = in_pairs(subjects, case, session=session, floors={case.case_id: floor})
+            (row,) = in_pairs(session, subjects, case, floors={case.case_id: floor})
             found[row.verdict or row.status] += 1
             pairs = row.ratio.n if row.ratio else 0
             sys.stderr.write(f"{seed + 1}/{times}: {row.verdict or row.reason} after {pairs} pairs; {dict(found)}\n")
@@ -104,7 +104,8 @@ def test_five_percent_more_work_is_slower_and_a_against_a_is_the_same_on_a_quiet
     one, sizes = Settings(metrics=("latency",), threads=1), {"T": 64, "B": 8, "N": 128}
     kept: list[Record] = []
     case = Case(work, **sizes, mode="inference")  # pyright: ignore[reportArgumentType]
-    list(in_pairs([work, work], case, 10, one, keep=kept))  # as `spikebench aa` does
+    with Session(one) as session:
+        in_pairs(session, [work, work], case, 10, keep=kept.append)  # as `spikebench aa` does
     (floor,) = noise.floors(kept).values()
     sys.stderr.write(f"noise floor {floor:.1%}\n")
     slower = verdicts([work, f"{work}[rounds=210]"], 30, one, floor, **sizes)

@@ -165,7 +165,7 @@ def test_every_case_is_measured_once_before_any_is_repeated(fake: type[FakeSessi
 def test_pairs_hold_every_subject_once_in_random_order(fake: type[FakeSession]) -> None:
     subjects = ["lif@eager", "lif@indexed"]
     session: Any = fake(LATENCY)
-    (row,) = in_pairs(subjects, CASES[0], pairs=20, session=session)
+    (row,) = in_pairs(session, subjects, CASES[0], 20)
     blocks = [tuple(s for s, _, _ in fake.measured[k : k + 2]) for k in range(0, 40, 2)]
     assert all(sorted(b) == subjects for b in blocks)
     assert 3 <= sum(b[0] == "lif@eager" for b in blocks) <= 17
@@ -179,7 +179,7 @@ def test_pairs_end_when_the_verdict_is_clear_and_a_decided_subject_leaves_the_bl
     fake.seconds |= {("lif@indexed", k): 1.0 + 0.1 * ((k + 1) % 3) for k in range(20)}
     session: Any = fake(LATENCY)
     kept: list[Record] = []
-    rows = list(in_pairs(["lif@eager", "lif@cpu", "lif@indexed"], CASES[0], session=session, keep=kept))
+    rows = in_pairs(session, ["lif@eager", "lif@cpu", "lif@indexed"], CASES[0], keep=kept.append)
     assert {r.pairs for r in kept} == {"5-20"}
     assert [(r.verdict, r.ratio and r.ratio.n) for r in rows] == [("faster", 5), ("inconclusive", 20)]
     subjects = [s for s, _, _ in fake.measured]
@@ -189,7 +189,7 @@ def test_pairs_end_when_the_verdict_is_clear_and_a_decided_subject_leaves_the_bl
 def test_a_side_that_is_not_ok_gives_a_row_without_a_ratio(fake: type[FakeSession]) -> None:
     fake.statuses = {1: "oom"}
     session: Any = fake(LATENCY)
-    (row,) = in_pairs(["lif@eager", "lif@eager"], CASES[0], pairs=5, session=session)
+    (row,) = in_pairs(session, ["lif@eager", "lif@eager"], CASES[0], 5)
     assert (row.ratio, row.verdict, row.status) == (None, None, "oom")
     assert len(fake.measured) == 2  # not tried again
 
