@@ -5,8 +5,8 @@ from typing import Any
 
 from spikebench.cases import sweeps
 from spikebench.cases.case import Case, grid
-from spikebench.cases.point import ARGUMENTS
 from spikebench.cases.named import parse_network
+from spikebench.cases.point import ARGUMENTS
 from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
 
