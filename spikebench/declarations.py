@@ -1,4 +1,4 @@
-"""What the file of an item declares, read by its syntax, without importing it: literals, options with their defaults, its title."""
+"""Reads what a file declares from its syntax, without importing it: literals, options with their defaults, its title."""
 
 import ast
 import importlib.util

@@ -1,4 +1,4 @@
-"""What is raised to a user."""
+"""The exceptions that a user sees."""
 
 
 class Problem(ValueError):

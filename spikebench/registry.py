@@ -13,7 +13,7 @@ from spikebench.errors import Problem
 
 
 def canonical(name: str) -> str:
-    """The id a person means: `-` and `_` are the same."""
+    """The id that a person means: `-` and `_` are the same in it."""
     return name.strip().replace("-", "_")
 
 

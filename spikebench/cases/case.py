@@ -1,6 +1,6 @@
-"""A case: one point to measure, a layer, a network's step or a training. Frozen, JSON, no tensors.
+"""A case says what to measure: a layer of one neuron, a step of a network, or a training. It is frozen, JSON, and holds no tensors.
 
-`case_id` is a pure function of what was asked, and a promise: no recorded one may ever change.
+`case_id` depends on nothing but what was asked. It is a promise: the id of a recorded case never changes.
 """
 
 import itertools
@@ -20,9 +20,9 @@ from spikebench.errors import Problem
 
 @dataclass(frozen=True)
 class Layer(Case, workloads=("layer",)):
-    """A neuron alone. `rate` is the output spike rate (spikes per neuron and step) that the input aims at.
+    """One layer of a neuron alone. Its input is scaled until the neuron fires about `rate` times per neuron and time step.
 
-    With a `bias` it has that mean input instead, equal for all neurons.
+    With a `bias` the input has that mean instead, the same for all neurons.
     """
 
     OWN: ClassVar[tuple[str, ...]] = ("rate", "bias", "allocator")
@@ -52,7 +52,7 @@ class Layer(Case, workloads=("layer",)):
 
 @dataclass(frozen=True)
 class NetworkStep(Case, workloads=("projection", "network")):
-    """A step of a named network, `shd` or `shd[width=64]`; its N is the width that it has.
+    """One step of a named network, `shd` or `shd[width=64]`. Its N is the width of the network.
 
     Its neurons fire at `rate` before it learns. The network `projection`, also `projection[layers=4]`, is a workload of
     its own name.
@@ -99,9 +99,9 @@ class NetworkStep(Case, workloads=("projection", "network")):
 
 @dataclass(frozen=True)
 class Training(Case, workloads=("training",)):
-    """A training on a task, `name[options]`. `recipe` has the changes to the task's own, `[epochs=5,batch=64]`.
+    """A training on a task, `name[options]`. `recipe` holds what differs from the task's own recipe, as `[epochs=5,batch=64]`.
 
-    The data give its sizes, which are 0 here.
+    T, B and N are 0, because the data give the sizes.
     """
 
     OWN: ClassVar[tuple[str, ...]] = ("network", "task")
@@ -145,7 +145,7 @@ class Training(Case, workloads=("training",)):
 
 
 def present_id(recorded: Mapping[str, object], id_: str) -> str:
-    """The id that a new run of a recorded case gets: the recorded one, but where its subject has another name now."""
+    """The id that a new run of a recorded case would get. It is the recorded id, unless the subject has another name now."""
     same = present(str(recorded.get("subject"))) == recorded.get("subject")
     return id_ if same else replace(Case.from_json(recorded)).case_id
 
@@ -174,5 +174,5 @@ def expect(case: Case, kind: type[Kind]) -> Kind:
 
 
 def with_changes(case: Kind, **changes: Any) -> Kind:
-    """The same kind of case with other fields."""
+    """A copy of a case with other fields, of the same kind."""
     return replace(case, **changes)

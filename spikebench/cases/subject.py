@@ -1,4 +1,4 @@
-"""A subject: what is measured, as text and parsed. `neuron[options]@backend[options]`, or `path.py:Class[options]`."""
+"""A subject is what a case measures. Its text is `neuron[options]@backend[options]`, or `path.py:Class[options]` for a module of your own."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -50,7 +50,7 @@ RENAMED = {  # subjects as earlier versions recorded them, and what they are now
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured: `neuron[options]@backend[options]`, or `path.py:Class[options]`; options given, not defaults."""
+    """A subject, parsed. `options` and `how` hold what was given for the neuron and the backend, without what equals a default."""
 
     name: str
     options: Options = field(default_factory=dict)
@@ -76,7 +76,7 @@ class Subject:
         return Way(**self.all_how)  # pyright: ignore[reportArgumentType]  # checked against FOREIGN
 
     def called(self, way: Way) -> "Subject":
-        """This foreign subject called that way; what is as usual is left out."""
+        """This foreign subject with the way in which it is called. What equals the usual way is left out of its text."""
         return replace(self, how={k: v for k, v in vars(way).items() if v != FOREIGN[k].default})
 
     @cached_property
@@ -144,7 +144,7 @@ def parse_subject(text: str) -> Subject:
 
 
 def present(text: str) -> str:
-    """A subject as it is spelled now: another text than the recorded one where it was recorded under an earlier name."""
+    """The text of a recorded subject as it is written now. It differs where the subject was recorded under an earlier name."""
     match = GRAMMAR.match(text)
     return str(parse_subject(text)) if match and match["name"] in RENAMED else text
 

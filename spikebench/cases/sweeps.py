@@ -1,4 +1,4 @@
-"""Named lists of cases."""
+"""Sweeps: named lists of cases, as `spikebench run NAME` measures them."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ COMMON = {"reset": "hard", "detach_reset": "true", "surrogate": "fast_sigmoid", 
 
 
 def smoke() -> list[Case]:
-    """Every neuron on every backend of a CPU once, tiny: does the road work?"""
+    """Every neuron on every backend of a CPU once, at tiny sizes, to see that each can be measured at all."""
     everything = [
         f"{neuron}@{backend}"
         for neuron in registry.names("neurons")

@@ -1,4 +1,4 @@
-"""Where a record comes from: machine, GPU, commit with uncommitted changes, versions, threads. Nothing is joined across two."""
+"""The origin of a record: its machine, GPU, commit with uncommitted changes, versions and threads. Nothing is compared across two."""
 
 import hashlib
 import json
@@ -36,7 +36,7 @@ class Origin:
 
     @property
     def told(self) -> str:
-        """All of it in words."""
+        """The whole origin in words."""
         commit = f"commit {self.commit[:12]}" if self.commit else "no commit"
         changes = f" with uncommitted changes {self.dirty}" if self.dirty else ""
         versions = ", ".join(f"{name} {version}" for name, version in self.versions)

@@ -1,4 +1,4 @@
-"""A record: what one case gave. Samples only; statistics are computed from them, never stored beside them."""
+"""A record is what one process gave for one case. It holds samples; statistics are computed from them and never stored beside them."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -24,10 +24,11 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Record:
-    """One case in one fresh process: status and reason of gate and process, measurements, environment, flags.
+    """What one fresh process gave for one case: status and reason, measurements, the gate's result, environment and flags.
 
-    `repeat` counts processes of the same case in a run. `pairs` is the plan of the live comparison it was measured in, if
-    any: how many interim analyses it has. `extra` holds fields this version does not know.
+    `repeat` counts the processes of a case in a run. A record of a comparison has the comparison's plan in `pairs`, for
+    example "5-20", because the number of interim analyses widens the interval. `extra` holds fields that this version
+    does not know, so that they are not lost.
     """
 
     run: str

@@ -1,4 +1,4 @@
-"""Results on disk: JSON Lines, append-only, one write per record; and the tidy table read from them."""
+"""Records on disk. A result file has one JSON object a line and is only appended to; `table` reads it with one row per sample."""
 
 import fcntl
 import glob
@@ -40,7 +40,7 @@ def append(path: Path, record: Record) -> None:
 
 
 def read(path: Path, warnings: list[str] | None = None) -> Iterator[Record]:
-    """Records of a file in order. Lines that are no record are skipped and named in `warnings`."""
+    """The records of a file, in order. A line that is no record is skipped, and `warnings` gets its number and why."""
     notes = warnings if warnings is not None else []
     try:
         with path.open("rb") as file:

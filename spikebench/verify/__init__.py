@@ -1,1 +1,1 @@
-"""What a backend must equal before it is timed, and what any neuron must hold to."""
+"""The gate, which a backend must pass before it is timed, and the checks that any neuron must pass."""

@@ -1,4 +1,4 @@
-"""Protocol checks: what any neuron must hold to, and whether ours are what they declare. Runs in the worker."""
+"""The checks of the command `check`: what any neuron must hold to, and whether ours are what they declare. A child process runs them."""
 
 import copy
 import math
@@ -47,7 +47,7 @@ class Skipped(Exception):
 
 @dataclass
 class Specimen:
-    """A subject under examination: fresh modules, inputs, and calls on noise that is named."""
+    """A subject that is checked. It makes fresh modules, inputs, and calls whose noise is known."""
 
     subject: Subject
     like: str | None = None
@@ -242,7 +242,7 @@ def _gradient(s: Specimen) -> str:
 
 
 def _smooth(s: Specimen) -> str:
-    """Finite differences of the membrane along a random direction, where no reset makes it jump."""
+    """The gradient of the membrane is compared with finite differences along a random direction, where no reset makes it jump."""
     neuron = definition_of(s.make())
     if neuron is None or s.facts.get("reset_kind") not in ("none", "mean-field") or not _has_membrane(neuron):
         return "; finite differences do not apply (reset, or no membrane)"
@@ -339,7 +339,7 @@ def _facts(s: Specimen) -> str:
 
 
 def measure_facts(s: Specimen) -> dict[str, Any]:
-    """What a subject turns out to be: stochastic, causal, coupled, parameters, and how it resets if that shows."""
+    """Facts of a subject, measured: whether it is stochastic, causal and coupled, its parameters, and how it resets if that shows."""
     module, x = s.make().eval(), s.input()
     with torch.no_grad():
         draws = [s.spikes(module, x, call) for call in range(4)]

@@ -1,4 +1,4 @@
-"""The gate: before anything is timed, a backend's spikes and gradients are compared with the definition in float64."""
+"""The gate compares a backend's spikes and gradients with the neuron's definition in float64, before anything is timed."""
 
 import copy
 from collections.abc import Iterator
@@ -27,10 +27,13 @@ SEED, SITE = 0x2545F4914F6CDD1D, 5  # of the noise on which a backend is probed:
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What one input showed. `worst_margin`: largest margin at a first difference ÷ what rounding explains (≤ 1 passes).
+    """What the comparison on one input gave.
 
-    `spikes` counts the backend's whole output; `gradient_error` and `parameter_error` are relative to the largest
-    |gradient| (of the series, of the parameter), `entry_error` to that of the steps around the same entry.
+    A spike may differ where the definition's own membrane is so close to the threshold that rounding explains it.
+    `worst_margin` is the largest distance to the threshold at the first difference of a series, in units of what
+    rounding explains; at most 1 passes. `differing` counts such series among the `series` that were compared. `spikes`
+    counts the spikes of the backend's whole output. `gradient_error` and `parameter_error` are relative to the largest
+    |gradient| of the series and of the parameter, `entry_error` to that of the steps around the same entry.
     """
 
     name: str
@@ -47,7 +50,11 @@ class ProbeResult:
 
 @dataclass(frozen=True)
 class GateResult:
-    """passed, failed, or none where there is no definition; the timed input's bias and its number of spikes."""
+    """The gate's result: `status` is passed, failed, or none where there is no definition to compare with.
+
+    `bias` is the mean of the input that will be timed, and `spikes` the number of spikes that the backend gave on it.
+    The timing process checks its own output against that number.
+    """
 
     status: str
     reason: str | None
@@ -61,9 +68,9 @@ class GateResult:
 
 
 def gate(case: Case, bias: float | None = None) -> GateResult:
-    """Compare a case's backend with its definition on the case's own input, another rate and exact ties.
+    """Compare a case's backend with the definition, on the case's own input and on the probes of `verify/probes.py`.
 
-    `bias` is that of the input, if it is known. Raises Refused when the backend cannot run the case.
+    `bias` is the mean of the case's input, if it is known already. Raises Refused when the backend cannot run the case.
     """
     bias = calibrate(case) if bias is None else bias
     timed = build(case, bias)
@@ -109,7 +116,10 @@ def _count(workload: Workload) -> float:
 
 
 def _probed(probe: Probe) -> ProbeResult:
-    """Compare after a run on other values in the same storage, on the noise that follows; another seed, another site."""
+    """Compare on one probe, after the backend has run on other values in the same memory.
+
+    A kernel that keeps results, or reads a buffer of an earlier call, is caught so. A stochastic neuron gets a seed and a
+    site that the timed input does not have."""
     work = probe.workload
     neuron = definition_of(work.module)
     if isinstance(neuron, StochasticNeuron):
@@ -130,7 +140,7 @@ def _probed(probe: Probe) -> ProbeResult:
 
 @contextmanager
 def _unwritten_is_nan() -> Iterator[None]:
-    """Every tensor that torch makes without values holds NaN, so that what a backend leaves unwritten shows."""
+    """While this lasts, torch.empty gives tensors of NaN, so that what a backend leaves unwritten shows."""
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     torch.use_deterministic_algorithms(True, warn_only=True)  # as it comes, this fills torch.empty
     try:
@@ -142,10 +152,10 @@ def _unwritten_is_nan() -> Iterator[None]:
 def compare(
     workload: Workload, reference: Neuron, name: str, call: int = 0, exact: bool = False, entries: bool = False
 ) -> ProbeResult:
-    """One input through the backend, and a selection of its series through the definition in float64.
+    """Run the backend on one input, run the definition in float64 on some of its series, and compare spikes and gradients.
 
-    `call` is the number that the backend's next call must have; `exact` says that the input needs no rounding; with
-    `entries` each entry of the input's gradient is compared relative to itself.
+    `call` is the number that the backend's next forward call must have, which names its noise. `exact`: no operation
+    rounds on this input. With `entries` each entry of the input's gradient is compared relative to itself.
     """
     case, x = workload.case, workload.x
     chosen = Selection.of(x, reference, case.seed)

@@ -1,4 +1,4 @@
-"""The gate of a network: its output and the gradients of its weights against the same network on the definition."""
+"""The gate of a network compares its output and its weights' gradients with those of the same network on the definition."""
 
 from dataclasses import asdict, dataclass, replace
 
@@ -33,10 +33,10 @@ class Compared:
 
 
 def compare(case: Case) -> Compared:
-    """One step of a network, its neurons once on the case's backend and once on eager, on the same input and weights.
+    """Run one step of a network with its neurons on the case's backend and on eager, on the same input and weights; compare.
 
-    In float64, so that no rounding decides a spike, which all later layers would carry on. The neuron alone has passed
-    the gate in the case's own precision. Raises Refused when the backend cannot run the case.
+    Both run in float64. In a lower precision rounding would decide some spikes, and all later layers would differ. The
+    neuron alone has passed the gate in the case's own precision. Raises Refused when the backend cannot run the case.
     """
     subject, few = case.parsed, with_changes(case, B=min(case.B, BATCH))
     if subject.foreign or subject.backend == "eager":

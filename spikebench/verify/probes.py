@@ -1,4 +1,7 @@
-"""Inputs that show what the timed one may hide: membranes near the edge, exact ties, a gradient that decays."""
+"""Probes: inputs on which a wrong kernel gives other spikes or gradients, where the timed input may hide its mistake.
+
+On them membranes lie close to the threshold, or equal it exactly, or the gradient has to travel over many steps.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -27,8 +30,9 @@ EXACT = {"decay": 0.5, "synapse_decay": 0.5, "threshold": 1.0}
 class Probe:
     """An input chosen so that a wrong kernel gives different spikes or gradients.
 
-    `aimed`: membranes are brought near the threshold. `exact`: nothing is rounded. `entries`: gradients are compared
-    entry by entry, each relative to itself, and not only to the largest of its series.
+    Where `aimed`, the input is changed until membranes lie close to the threshold. Where `exact`, no operation of the
+    neuron rounds, so that spikes must agree. With `entries` each entry of the gradient is compared relative to itself,
+    and not only to the largest gradient of its series.
     """
 
     name: str
@@ -39,7 +43,7 @@ class Probe:
 
 
 def probes_of(case: Case, neuron: Neuron) -> Iterator[Probe]:
-    """The probes that a case's neuron allows, made one after the other; each is as long and as large as it needs to be."""
+    """The probes that a neuron allows, one after the other. Each has as many steps and series as it needs, whatever the case has."""
     fixed = neuron.fixed_length
     batch = max(case.B, -(-SERIES // case.N))
     wanted = expect(case, Layer).rate
@@ -61,7 +65,9 @@ def probes_of(case: Case, neuron: Neuron) -> Iterator[Probe]:
 
 
 def _ties(case: Case) -> Workload | None:
-    """Where one decay makes the membrane: with halves and eighths for all numbers, membranes meet the threshold exactly."""
+    """A workload on which membranes equal the threshold exactly, so that `>` for `>=` shows; None for a neuron without a decay.
+
+    All numbers are halves and eighths, which no operation rounds."""
     options = case.parsed.all_options
     if "decay" not in options:
         return None
@@ -77,10 +83,11 @@ def _ties(case: Case) -> Workload | None:
 
 
 def _last(case: Case, neuron: Neuron) -> Workload:
-    """Where only the last step is asked about: its gradient fades step by step, and what is cut off early is zero.
+    """A workload whose output gradient is zero but for the last step, so that a backward pass that stops early shows.
 
-    A reset would end the gradient's way after few steps, so a neuron that has one gets a tenth of its input until the
-    last eight steps: it hardly fires before them.
+    That gradient fades from step to step, and a kernel that cuts it off has zeros instead. A reset would end its way
+    after few steps. So a neuron that has one gets a tenth of its input until the last eight steps, and hardly fires
+    before them.
     """
     work = build(case, 0.0 if neuron.reset_kind in ("soft", "hard") else calibrate(case))
     with torch.no_grad():
@@ -91,11 +98,12 @@ def _last(case: Case, neuron: Neuron) -> Workload:
 
 
 def aim(workload: Workload, reference: Neuron, call: int, within: float = 1.25) -> None:
-    """Bring one membrane of every selected series near its edge by moving a little of the input.
+    """Change the input a little, so that one membrane of every selected series lies close to the threshold.
 
-    The step is that of the smallest margin in the second half; its margin becomes `within` times what rounding
-    explains. There a spike tells membranes apart that differ by little more than rounding; elsewhere it takes luck.
-    What moves is the input of that step, or where no reset makes the membrane jump the whole input up to it.
+    The step is the one in the second half whose membrane is closest already. Its distance to the threshold becomes
+    `within` times what rounding explains. There the spike tells two membranes apart that differ by little more than
+    rounding; at a random distance it hardly ever would. The input of that step is changed, or all input up to it where
+    no reset makes the membrane jump.
     """
     chosen = Selection.of(workload.x, reference, workload.case.seed)
     x = chosen.take(workload.x)

@@ -1,4 +1,4 @@
-"""What the gate compares with: the definition on a selection of series in float64, and what rounding explains."""
+"""What the gate compares with: the definition's values in float64 for some of the series, and how much rounding explains."""
 
 import copy
 from dataclasses import dataclass
