@@ -58,11 +58,12 @@ def gates(device: str, tiny: bool = False) -> list[Case]:
 
 
 def _subjects(neurons: Iterable[str], device: str) -> Iterator[str]:
+    theirs = registry.libraries("lif")
     for neuron in neurons:
         for backend in registry.backends(neuron):
             devices = registry.declared(backend, neuron, "DEVICES", ("cpu", "cuda"))
             if {device, "cuda"} <= set(devices) and not registry.lacks(backend, neuron):
-                yield f"{neuron}{COMMON if neuron == 'lif' and backend in sweeps.LIBRARIES else ''}@{backend}"
+                yield f"{neuron}{COMMON if neuron == 'lif' and backend in theirs else ''}@{backend}"
 
 
 def stages(device: str = "cuda", tiny: bool = False) -> list[Stage]:
@@ -125,6 +126,7 @@ def _block(question: PlannedComparison, device: str, slow: bool) -> Block:
 def at_sizes(neurons: Sequence[str], device: str, backend: str = "triton") -> list[Case]:
     """Neurons at the six sizes: B·N from 2,048 to 65,536, T from 128 to 10,000; one neuron after the other."""
     found: list[Case] = []
+    theirs = registry.libraries("lif")
     for neuron in neurons:
         subject = f"{neuron}@{backend}"
         found += [c for T, B in SIZES for c in grid([subject], T=[T], B=[B], N=[512], device=device)]
