@@ -126,7 +126,6 @@ def _block(question: PlannedComparison, device: str, slow: bool) -> Block:
 def at_sizes(neurons: Sequence[str], device: str, backend: str = "triton") -> list[Case]:
     """Neurons at the six sizes: B·N from 2,048 to 65,536, T from 128 to 10,000; one neuron after the other."""
     found: list[Case] = []
-    theirs = registry.libraries("lif")
     for neuron in neurons:
         subject = f"{neuron}@{backend}"
         found += [c for T, B in SIZES for c in grid([subject], T=[T], B=[B], N=[512], device=device)]
