@@ -1,4 +1,4 @@
-"""A claim: what a paper says, and the cases that decide it. It is data; `assessment.py` judges it, and it never measures."""
+"""A claim is what a paper says, with the cases that decide it. It is data: `analysis/assessment.py` says what records mean for it."""
 
 import importlib
 import math
@@ -20,7 +20,7 @@ Read = Literal["primary", "secondary", "code"]
 
 @dataclass(frozen=True)
 class Number:
-    """A published ratio ("10x", "3-4x") or difference ("5.8 points") as printed; `exact`: what it was rounded from, if known."""
+    """A published ratio ("10x", "3-4x") or difference ("5.8 points"), as it is printed. `exact` is the number it was rounded from, if known."""
 
     text: str
     exact: float | None = None
@@ -117,9 +117,10 @@ def _varied(case: Case, subject: str, seed: int) -> Case:
 
 @dataclass(frozen=True)
 class Statement:
-    """An exact statement: a number in `detail` of a metric is at most, or at least, so much, in every one of the cases.
+    """A claim without a ratio: a number is at most, or at least, so much in every one of the cases.
 
-    `given` names what else the detail must hold as true for the number to mean anything.
+    The number is `detail` in the detail of a metric's measurement. `given` names a second entry that must be true there,
+    without which the number means nothing.
     """
 
     measured: tuple[Case, ...]
@@ -147,10 +148,11 @@ Question = PlannedComparison | Statement
 class Claim:
     """What a paper says, word for word where it was read, and what decides it, most important first.
 
-    `known`: whether the published setting is known well enough to fail in it. `device` is the kind it was timed on.
-    `scaled` is what a CPU can do, `full` what takes a GPU; a claim with neither says in `absent` what is missing.
-    `budget` in seconds bounds the scaled run: no block is begun after it, but five of the first question (five of each
-    where the claim is asked for alone). `value` orders claims.
+    `known` says whether the published setting is known so well that a claim can fail in it. `device` is the kind of
+    device on which it was timed. `scaled` holds the questions that a CPU can answer and `full` those that take a GPU; a
+    claim with neither says in `absent` what is missing. `caveat` says what is uncertain about the source. `budget` is in
+    seconds and bounds the scaled run: after it no block is begun but the first five of the first question, or of every
+    question where the claim is asked for alone. Claims with a larger `value` are measured first.
     """
 
     paper: str

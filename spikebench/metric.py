@@ -1,4 +1,4 @@
-"""What a metric is: a way of sampling a running workload. A file in `metrics/` declares `unit` and `process` and samples.
+"""What a metric is: a way of sampling a running workload. A file in `metrics/` declares `unit` and `process`, and has `sample`.
 
 `DEVICES` names the kinds of device that it measures, where these are not all; `available() -> (reason, remedy) or None`
 says why this machine cannot give it.
@@ -38,9 +38,9 @@ class Plan:
 
 @dataclass
 class Running:
-    """A workload in its process: what metrics share. `first_call` is the duration of the first launch in seconds.
+    """A workload in its process, with what its metrics share. `first_call` is the duration of the first launch in seconds.
 
-    `turn`, where other processes measure beside this one, lets them work and comes back when it is this one's turn again.
+    Where processes are interleaved, `turn()` lets the others take their samples and returns when this one may go on.
     """
 
     workload: Workload
@@ -66,8 +66,9 @@ class Metric(Protocol):
     """The module of a metric. Metrics of one `process` share a fresh process: "timing" is that of the latency, "memory" has
     the default allocator, any other name is one of its own.
 
-    `processes` fresh processes sample it, one if it says nothing, and their samples stand together: for what a process has
-    but one of. With `layer_only = True` it speaks of a neuron alone, and is unavailable for a network.
+    A metric that a process can give one sample of only, as the time of the first call, declares `processes`: so many
+    fresh processes sample it, and their samples are one measurement. With `layer_only = True` a metric speaks of a neuron
+    alone, and is unavailable for a network.
     """
 
     unit: str
@@ -100,12 +101,12 @@ SHORTEST = 2e-4  # seconds; what takes less is timed in groups, on a CPU
 
 
 def group_of(typical: float, clock: Clock) -> int:
-    """How many calls that take so long are timed together: one, where each has its own cold cache."""
+    """How many calls of this duration are timed as one sample. On a GPU it is one, because each has a cold cache of its own."""
     return max(1, round(SHORTEST / typical)) if clock.grouped else 1
 
 
 def copying(x: Tensor, clock: Clock) -> tuple[Callable[[], None], int]:
-    """A call that copies x into a preallocated tensor as often as makes a group, and how often that is."""
+    """A call that copies x into a preallocated tensor some times in a row, and how many times that is."""
     x = x.detach()
     out = torch.empty_like(x)
     group = group_of(min(warm_up(lambda: out.copy_(x), clock, Plan(warmup_least=0.05, warmup_seconds=1.0))), clock)
@@ -118,9 +119,10 @@ def copying(x: Tensor, clock: Clock) -> tuple[Callable[[], None], int]:
 
 
 def beside(running: Running, yardstick: Callable[[], None], group: int) -> list[tuple[float, float]]:
-    """Seconds of one of a yardstick's `group` calls, and of the launch after it, as often as the plan says.
+    """Seconds of a reference kernel, and of the launch after it, as often as the plan says.
 
-    Both are the device's, for a bound is one of the device. Raises NotAhead where that cannot be told.
+    `yardstick()` runs the kernel `group` times; its time is divided by that. Both times are those of the device, because
+    a bound is one of the device. Raises NotAhead where the device's time cannot be told.
     """
     work, clock, plan = running.workload, running.clock, running.plan
     slow = min(warm_up(work.launch, clock, Plan(warmup_seconds=1.0))) > plan.slow
@@ -139,9 +141,10 @@ def declared_by_backend(case: Case, function: str, noun: str) -> int:
 
 
 def warm_up(call: Callable[[], Any], clock: Clock, plan: Plan) -> list[float]:
-    """Call until the time stops falling: two calls in a row that beat the best so far by less than 2 %.
+    """Call until the time stops falling, which is after two calls in a row that beat the best so far by less than 2 %.
 
-    But for a while at least: the clock of a core and threads that sleep take longer to wake than two fast calls last.
+    It lasts `plan.warmup_least` seconds at least, because the clock of a core and sleeping threads wake more slowly than
+    two fast calls take.
     """
     times: list[float] = []
     best, stale, start = float("inf"), 0, clock.now()

@@ -1,4 +1,4 @@
-"""What a network is: Linear and neuron in turns and a readout over time, with a place for any neuron.
+"""What a network is: alternating linear layers and neurons with a readout over time, and a place for any neuron.
 
 A named network is a file in `networks/` with module constants, literals, because they are also read without importing
 torch: SOURCE, NEURON (the published subject), the published T, B, LAYERS, and of WIDTH, CHANNELS, CLASSES those that it

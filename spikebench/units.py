@@ -1,4 +1,4 @@
-"""The only place that knows milli and mebi: SI values in, short text out."""
+"""Numbers with units as short text, and back. Everywhere else values are in SI units; only here there are ms and MiB."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The child process: one job in (gate, measure or train), one result out. Run as `python -m spikebench.worker`.
+"""The program of a child process. It takes one job (gate, measure, train, …) and gives one result: `python -m spikebench.worker`.
 
 A server imports torch once and forks a fresh child for each job, so that every measurement has a process of its own
 without paying the import. With `--spawn` it does one job itself, with `--stays` one after the other; with `--opened` it

@@ -1,4 +1,4 @@
-"""An assessment: what a table of records says about a claim. Nothing is measured here."""
+"""An assessment is what records say about a claim: a figure with its interval, a verdict, and the reason. Nothing is measured here."""
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
@@ -38,7 +38,7 @@ _POINT = (
 
 
 class Table:
-    """Records by case. A key names a block: (run, repeat), or for trainings the seed."""
+    """Finds the records of a case. Each has a key that names its block: (run, repeat), or the seed of a training."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         self._rows: dict[tuple[Any, ...], dict[Key, Record]] = {}
@@ -98,7 +98,7 @@ class Factor:
 
 
 def shown(ratio: stats.Ratio, points: bool = False) -> str:
-    """A figure with its interval and pairs; of an interval wider than a factor 2 the ends alone: no point in it is known."""
+    """A ratio with its interval and number of pairs. Of an interval wider than a factor 2 only the ends are shown."""
     if points:
         ends = "no interval" if ratio.n < 2 else f"[{ratio.low:+.1f}, {ratio.high:+.1f}]"
         return f"{ratio.estimate:+.1f} points {ends}, n={ratio.n}"
@@ -109,7 +109,7 @@ def shown(ratio: stats.Ratio, points: bool = False) -> str:
 
 @dataclass(frozen=True)
 class Result:
-    """One planned comparison: its figure, the strong one, the factors of its steps, and each subject's median."""
+    """What records say about one planned comparison: its ratio, that of the strong baseline, the factor of each step, the medians."""
 
     planned: PlannedComparison
     ratio: stats.Ratio | None
@@ -144,7 +144,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Assessment:
-    """The verdict on a claim, with the number it rests on; of an exact statement the worst number and the range."""
+    """The verdict on a claim, with the ratio that it rests on. Of a statement `measured` is the worst number, and low and high the range."""
 
     claim: str
     claimed: str
@@ -201,9 +201,9 @@ class Assessment:
 
 
 def assessments(name: str, claim: Claim, records: Sequence[Record]) -> list[Assessment]:
-    """One assessment for each origin whose records say something, that with the most pairs first; else the one that says why not.
+    """An assessment for each origin whose records say something about the claim, the one with the most pairs first.
 
-    Nothing is joined across machines, GPUs, commits or versions of libraries.
+    If none of them does, there is one assessment that says why. Records of two origins are never joined.
     """
     parts = by_origin(records)
     found = [_assessed(name, claim, mine, str(origin)) for origin, mine in parts.items()]
@@ -286,7 +286,7 @@ def _numbers_of(s: Statement, table: Table) -> list[float]:
 
 
 def setting_of(claim: Claim, question: Question) -> Setting:
-    """How near a question is to what was published; another model of the same kind of device is only named."""
+    """How near the setting of a question is to the published one. Another model of the same kind of device does not count."""
     if question.scaled:
         return "scaled"
     met = claim.known and not question.differs and claim.device in ("any", question.cases()[0].device)
@@ -294,10 +294,10 @@ def setting_of(claim: Claim, question: Question) -> Setting:
 
 
 def verdict(ratio: stats.Ratio, claimed: Number, setting: Setting, points: bool = False) -> Verdict:
-    """The verdict on an interval. Nothing is smaller or contradicted but in the published setting.
+    """The verdict that an interval gives. `smaller` and `contradicted` are said in the published setting only.
 
-    Fewer than five pairs decide nothing, nor does an interval wider than a factor 2, or of points wider than what is
-    claimed.
+    Fewer than five pairs are inconclusive. So is an interval wider than a factor 2, or, of percentage points, one that
+    is wider than the claimed difference.
     """
     if setting == "scaled":
         return "not testable here"
@@ -352,7 +352,7 @@ def _of_statement(name: str, claim: Claim, s: Statement, values: list[float], wh
 
 
 def _reason(claim: Claim, question: Question, setting: Setting) -> str:
-    """What keeps a question from the published setting."""
+    """In what the setting of a question differs from the published one, in words."""
     away = claim.device == "cuda" and question.cases()[0].device == "cpu"
     if setting == "published":
         return ""

@@ -1,4 +1,4 @@
-"""How far a subject is from the bandwidth bound, from recorded processes: each has its own copy, the process is replicated."""
+"""How far a subject is from the bandwidth bound. Each process timed a copy of its own, and the interval is over processes."""
 
 from collections import defaultdict
 from typing import Any

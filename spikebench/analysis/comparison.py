@@ -1,4 +1,4 @@
-"""A comparison: one subject against a baseline in one case, what `compare`, `diff` and `profile` print as a row."""
+"""A comparison is one subject against a baseline at one case: a row of what `compare`, `diff` and `profile` print."""
 
 import math
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from spikebench.records.record import Record
 
 @dataclass(frozen=True)
 class Comparison:
-    """One subject against the baseline in one case; `ratio` is None when a side is not ok. `result` is that of `paired.compared`.
+    """One subject against the baseline at one case. `result` is what `paired.compared` gives; its ratio is None if a side is not ok.
 
-    `over_cases` is the geometric mean of the ratios of the cases compared together.
+    `over_cases` holds the geometric mean of the subject's ratios over the cases that were compared together.
     """
 
     subject: str
@@ -74,9 +74,10 @@ def judge(
 
 
 def together(rows: Sequence[Comparison]) -> list[Comparison]:
-    """Rows that were compared together: each with its q and its subject's mean over cases; weak verdicts fall.
+    """Corrects rows that were compared together for their number, and adds each subject's mean over the cases.
 
-    Only with several cases is there anything to correct or to average.
+    Every row gets its q, the false discovery rate (Benjamini and Hochberg). A verdict faster or slower whose q exceeds
+    5 % becomes inconclusive. With a single case there is nothing to correct or to average.
     """
     made: dict[int, Comparison] = {}
     for baseline in dict.fromkeys(row.baseline for row in rows):

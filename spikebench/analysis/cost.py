@@ -1,4 +1,4 @@
-"""What a neuron costs in one step, from what its file declares: literal numbers, or arithmetic over its options, T and N."""
+"""The operations that a neuron's equation needs in one time step. Its file declares them, as numbers or arithmetic over its options."""
 
 import ast
 import operator

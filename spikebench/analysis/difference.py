@@ -1,4 +1,4 @@
-"""Recorded runs compared case by case: the process medians of one file against those of another."""
+"""Compares two files of records case by case: the process medians of one against those of the other."""
 
 import math
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""The noise floor of a machine: how far A against A strays, per case, from recorded A/A pairs."""
+"""The noise floor of a machine: how far a subject's ratio to itself strays from 1, for each case, from pairs of `spikebench aa`."""
 
 import math
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""From records to a ratio, a verdict and a scaling exponent: the only way, for every table, page and figure.
+"""Makes ratios, verdicts and scaling exponents from records. Every table, page and figure takes them from here.
 
 Two processes are a pair if they were measured in the same block: the same repeat of the same run. Nothing is compared,
 averaged or fitted across two origins (`origin.Origin`).
@@ -25,10 +25,10 @@ POINT = ("workload", "network", "task", "mode", "T", "B", "N", "dtype", "device"
 
 @dataclass(frozen=True)
 class Result:
-    """One case against another: ratio of the pairs (above 1: the other one is better) and verdict, or why there is none.
+    """One case against another: the ratio of their pairs and the verdict, or why there is none. Above 1 the other case is better.
 
-    `medians` are those of the process medians on both sides of the pairs: their quotient is not the ratio. `runs` are
-    those that the pairs are from, `q` is the false discovery rate among what was compared together; see `corrected`.
+    `medians` has for each side the median of its process medians. Their quotient is not the ratio, which is a mean over
+    pairs. `runs` names the runs that the pairs are from. `q` is the false discovery rate, see `corrected`.
     """
 
     ratio: stats.Ratio | None
@@ -53,11 +53,10 @@ class Result:
 def compared(base: Sequence[Record], other: Sequence[Record], metric: str = "latency", floor: float = 0.0) -> Result:
     """The records of one case against those of another, paired by block; less of the metric is better.
 
-    Interim analyses: a plan such as 5-20 on the records widens the interval for each of them. `floor` is the noise
-    of A against A as a share; that of the records, if they know one, counts too. Of a run in which a process of either
-    side was not ok no pair is taken; if no run is left, status and reason are those of that process. Below five pairs
-    the verdict is inconclusive. Raises Problem if the records are of
-    several origins.
+    A plan such as 5-20 on the records widens the interval for each of its interim analyses. `floor` is the noise floor
+    as a share; one that the records know counts too. No pair is taken of a run in which a process of either side was not
+    ok. If no run is left, status and reason are those of that process. Below five pairs the verdict is inconclusive.
+    Raises Problem if the records are of several origins.
     """
     known = by_origin([*base, *other])
     if len(known) > 1:
@@ -81,9 +80,10 @@ def compared(base: Sequence[Record], other: Sequence[Record], metric: str = "lat
 
 
 def pairs_of(base: Sequence[Record], other: Sequence[Record]) -> list[tuple[Record, Record]]:
-    """The pairs of two lists of records, of the runs in which all were ok; of several records in a block the first.
+    """The pairs of two lists of records, from runs in which the processes of both were ok.
 
-    A base that went on alone, with other subjects, may fail there.
+    Of several records in a block the first counts. The base may fail in a later block that it shares with other
+    subjects only.
     """
     left, right = _by_block(base), _by_block(other)
     shared = [block for block in left if block in right]

@@ -1,4 +1,4 @@
-"""Whether the samples of a record can be relied on: each warning has the number and the remedy."""
+"""Warnings about the samples of a record. Each says what may mislead, how much, and what to do about it."""
 
 import statistics
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ UNSTEADY = {"contended", "stolen", "shared_gpu", "throttled", "bimodal"}  # flag
 
 @dataclass(frozen=True)
 class SampleWarning:
-    """One thing that is wrong with samples, in words: what, how much, and what to do."""
+    """A warning about samples: its kind, and a sentence that says how much and what to do."""
 
     kind: str
     text: str
 
 
 def warnings_of(record: Record, metric: str = "latency") -> list[SampleWarning]:
-    """What is wrong with a record's samples of a time; empty if nothing is or if there are none."""
+    """The warnings about a record's samples of a time; none if it has no samples."""
     found = record.measurement(metric)
     samples = found.samples if found else []
     if not found or not samples:

@@ -1,4 +1,7 @@
-"""Statistics: medians of processes, ratios with intervals, verdicts, many cases, scaling with T. The process is replicated."""
+"""Statistics over processes: medians, ratios with intervals, verdicts, corrections for many cases, fits of scaling with T.
+
+Samples of one process share its luck, so an interval is over processes, never over samples.
+"""
 
 import math
 import statistics

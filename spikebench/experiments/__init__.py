@@ -1,1 +1,1 @@
-"""What a person asks for: comparisons, profiles, a visit to a GPU."""
+"""What a person asks for, each as a function: run, compare, profile, train, check, reproduce, and a GPU session with a budget."""

@@ -1,4 +1,4 @@
-"""What a neuron computes, checked: is it causal, deterministic, differentiable, and equal to its definition?"""
+"""`sb.check` tests what a neuron computes: is it causal, deterministic, differentiable, and equal to its definition?"""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""Live comparison in pairs: blocks of one fresh process per subject in random order, and the ratio of each block."""
+"""`sb.compare`, `sb.aa` and `sb.diff`: subjects compared in pairs, one with itself, and two files of records."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A new neuron on the scales: how it is called, what it computes, and its time over T against named baselines."""
+"""`sb.profile` measures a neuron that is new to spikebench: how it is called, what it computes, and its time over T against baselines."""
 
 import random
 import sys

@@ -1,4 +1,4 @@
-"""Published claims measured: every block that they ask for, claim by claim, and the verdicts on what there is then."""
+"""`sb.reproduce` measures the blocks of processes that published claims ask for, claim by claim, and gives the assessments."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Recorded results, read, drawn and handed on."""
+"""`sb.load`, `sb.table`, `sb.report`, `sb.plot`, `sb.export` and `sb.cite`: records are read, drawn and written for other tools."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

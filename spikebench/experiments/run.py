@@ -1,4 +1,4 @@
-"""Cases measured one after the other, and the pairs and trainings that go with a sweep."""
+"""`sb.run` measures cases one after the other, and the pairs and trainings that go with a sweep."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

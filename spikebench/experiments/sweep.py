@@ -1,4 +1,4 @@
-"""Which cases a person means: a named sweep, a part of it, or a grid of subjects and sizes."""
+"""`sb.sweep` gives the cases that a person means: a named sweep, a part of it, or a grid of subjects and sizes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Networks of neurons trained on a task, each seed in a fresh process, resumed after the last finished epoch."""
+"""`sb.train` trains networks on a task, each seed in a fresh process. A training that was cut off goes on after its last epoch."""
 
 import re
 import shutil

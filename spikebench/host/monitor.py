@@ -1,4 +1,4 @@
-"""What else went on while a case was measured: other load, stolen time, the GPU's other processes, clocks and throttling."""
+"""Watches the machine while a case is measured, for what may disturb it: other load, stolen time, the GPU's other processes, clocks and throttling."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

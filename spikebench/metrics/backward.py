@@ -13,7 +13,7 @@ def sample(running: Running) -> list[float]:
     """Seconds per backward pass, of a network without its optimiser; every sample has a forward pass of its own before it.
 
     One process has both passes, so nothing is subtracted from anything. Samples are as many as of the latency, and like
-    its samples they are taken in turns where other processes measure beside this one. Python's cycle collector does not
+    its samples they are interleaved with those of other processes. Python's cycle collector does not
     run inside them.
     """
     clock, plan, work = running.clock, running.plan, running.workload

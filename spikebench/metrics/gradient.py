@@ -1,4 +1,4 @@
-"""Cosine between a neuron's input gradient and the exact one: BPTT through the LIF, or the neuron, that it stands for."""
+"""Cosine between a neuron's input gradient and that of BPTT through the neuron it is meant to equal, or the LIF it approximates."""
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ layer_only = True
 def sample(running: Running) -> list[float]:
     """One cosine over all inputs [T, B, N], for the same input and the same incoming gradient.
 
-    The exact gradient is that of the subject that the neuron's file declares as `gradient_reference`, or else as `approximates`. The detail
+    The gradient of BPTT is that of the subject that the neuron's file declares as `gradient_reference`, or else as `approximates`. The detail
     holds the ratio of the norms, the largest difference over the largest gradient, and whether the spikes are equal.
     """
     work = running.workload

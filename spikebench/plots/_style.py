@@ -1,4 +1,4 @@
-"""One look for all figures: a colour per neuron, a line style per backend, readable in print and for colour-blind eyes."""
+"""The style of all figures: a colour per neuron, a line style per backend, readable in print and for colour-blind eyes."""
 
 import math
 from collections.abc import Iterator

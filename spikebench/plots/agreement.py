@@ -1,4 +1,4 @@
-"""Agreement of approximate neurons with the exact LIF they stand for beyond chance, against decay, one panel per spike rate."""
+"""Agreement of approximate neurons with the LIF that they approximate, beyond chance, against decay, one panel per spike rate."""
 
 import math
 from collections.abc import Iterator

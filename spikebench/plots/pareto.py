@@ -1,4 +1,4 @@
-"""Accuracy against training time on real data, one point per subject; nothing lies above and left of the front."""
+"""Accuracy against training time on real data, one point per subject. The front joins those that no other beats in both."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any

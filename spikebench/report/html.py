@@ -97,7 +97,7 @@ def page(
 
 
 def _sections(records: Sequence[Record], baseline: str | None) -> tuple[list[dict[str, Any]], list[str]]:
-    """What each origin's records come to, the newest first, and what did not find room."""
+    """The sections of the page, one for each origin, the newest first, and the figures that would have made the file too large."""
     made: list[dict[str, Any]] = []
     left_out: list[str] = []
     room = ROOM_FOR_FIGURES

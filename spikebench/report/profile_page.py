@@ -1,4 +1,4 @@
-"""What a profile comes to: scaling exponents, crossovers, and a page that says what a neuron costs and where it wins."""
+"""The page of a profile: what a neuron costs, its scaling exponents, and from which T on it beats its baselines."""
 
 import math
 from collections.abc import Iterable, Sequence

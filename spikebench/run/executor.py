@@ -1,4 +1,4 @@
-"""Where cases are measured: an executor takes them all and gives their records back as they come."""
+"""An executor decides where cases are measured. It takes them all, and gives their records back as they come."""
 
 from collections import deque
 from collections.abc import Callable, Iterator

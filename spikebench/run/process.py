@@ -1,4 +1,7 @@
-"""Worker processes as the parent sees them: start, ask, time out, kill. The worker is named by string, never imported."""
+"""The parent's side of its child processes: it starts them, gives them jobs, and kills them after a time limit.
+
+The child's program, `spikebench/worker.py`, is named as text and never imported, so that the parent needs no torch.
+"""
 
 import json
 import os
@@ -23,7 +26,7 @@ BESIDE = 12  # processes that work at once on what is no timing
 
 @dataclass
 class Outcome:
-    """How a job ended: status and reason of the process, the worker's result, the end of what it printed."""
+    """How a job ended: the status of its process and the reason, the result that it gave, and the end of what it printed."""
 
     status: str
     reason: str | None = None
@@ -34,7 +37,7 @@ class Outcome:
 
 
 class Turns:
-    """Whose turn it is among processes that measure side by side: one works while the others wait, in a fixed order."""
+    """Interleaves processes that measure side by side: one takes a sample while the others wait, in a fixed order."""
 
     def __init__(self, count: int) -> None:
         self._changed = threading.Condition()

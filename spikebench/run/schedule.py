@@ -1,6 +1,6 @@
-"""What a profile measures next, so that its budget ends in verdicts: five pairs where it matters most, before more lengths.
+"""The order in which a profile measures, so that its budget ends in verdicts: five pairs of what matters most, then more lengths.
 
-Costs are forecast from what was measured so far, and forecast again after every block: one fresh process per subject.
+A block has one fresh process per subject. What the next blocks cost is forecast from those so far, again after every one.
 """
 
 import math

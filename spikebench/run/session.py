@@ -30,9 +30,9 @@ SMALL = 2**26  # bytes of input; of what is larger, one process at a time has it
 
 @dataclass
 class Settings:
-    """How a run measures; seconds and bytes. `budget` bounds the whole run, `timeout` each process.
+    """How a run measures. `budget` bounds the whole run and `timeout` each process, in seconds; `memory_limit` is in bytes.
 
-    A launch over `slow` seconds is sampled `fewest` times. Warming up ends after `warmup` seconds at the latest.
+    A launch that takes longer than `slow` seconds is sampled `fewest` times. Warming up ends after `warmup` seconds.
     """
 
     metrics: tuple[str, ...] = DEFAULT_METRICS
@@ -335,7 +335,7 @@ class Session:
 
 
 def _stands_in(case: Case) -> dict[str, Any]:
-    """What the gate saw where it was not the case itself: the neuron alone, as a layer."""
+    """The layer whose gate stood for a case that is none: the neuron alone. Its sizes go on the record."""
     return {} if isinstance(case, Layer) else {"layer": case.gated.case_id}
 
 

@@ -1,1 +1,1 @@
-"""How a running workload is sampled."""
+"""Ways of sampling a running workload that several metrics share; now PyTorch's profiler."""
