@@ -26,7 +26,7 @@ def sample(running: Running) -> list[float]:
     exact = facts.get("gradient_reference")
     declared = case.parsed.approximates if exact is None else str(exact).format(**case.options)
     if declared is None:
-        raise Unavailable(f"{case.subject} declares no neuron whose gradient is the exact one")
+        raise Unavailable(f"{case.subject} declares no neuron whose gradient it is meant to have")
     subject = parse_subject(declared)
     exact = definition(subject, case.N, case.T).rounded(work.x.dtype).to(work.x.device)
     (mine, fired), (theirs, reference) = (_gradient(module, work.x, work.g) for module in (work.module, exact))

@@ -1,4 +1,4 @@
-"""Accuracy against training time on real data, one point per subject. The front joins those that no other beats in both."""
+"""Accuracy against training time on real data, one point per subject. Better ones lie further up and to the left."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any

@@ -34,6 +34,8 @@ def test_commands_exist(page: Path) -> None:
     text = page.read_text().replace("\\\n", " ")
     for line in re.findall(r"^.*\bspikebench (?=[a-z]+[ \n`])(.*)$", "\n".join(_code(text)), re.M):
         words = shlex.split(line.split(" && ")[0].split(")")[0], comments=True)
+        if words[0] == "count" and page.name == "CONTRIBUTING.md":
+            continue  # the command that it shows how to add; test_contributing.py adds it
         assert words[0] in there, f"no command {line}"
         if words[0] != "asv":
             unknown = [w for w in words if re.match(r"--?[A-Za-z]", w) and w.partition("=")[0] not in there[words[0]]]
