@@ -17,6 +17,7 @@ import spikebench
 from spikebench import claim, registry, units
 from spikebench.analysis import assessment, bound, stats
 from spikebench.records import store
+from spikebench.records.flags import Flag
 from spikebench.records.record import Record
 from spikebench.report import rows as report_rows
 from spikebench.report.claim_page import page as claim_page
@@ -48,8 +49,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, config: MkDocsConfig, files: Files) -> str:
-    """The table of neurons gets its heading and its links, the glossary a line for every metric."""
+    """The table of neurons gets its heading and its links, the glossary a line for every flag and metric."""
     if page.file.src_path == "glossary.md":
+        markdown = re.sub(r"<!-- flags:.*?-->", "\n".join(flags()), markdown)
         return re.sub(r"<!-- metrics:.*?-->", "\n".join(metrics()), markdown)
     if page.file.src_path != "neurons.md":
         return markdown
@@ -60,6 +62,13 @@ def on_page_markdown(markdown: str, page: Any, config: MkDocsConfig, files: File
         for i, row in zip(ids, rows, strict=True)
     ]
     return "# Neurons\n\nFacts are declared in each neuron's file and checked by the tests.\n\n" + "\n".join(linked)
+
+
+def flags() -> Iterator[str]:
+    """A table of the flags: what each means and what to do about it."""
+    yield "| flag | meaning | what to do |\n| --- | --- | --- |"
+    for flag in Flag:
+        yield f"| {flag} | {_cell(flag.meaning)} | {_cell(flag.remedy)} |"
 
 
 def metrics() -> Iterator[str]:

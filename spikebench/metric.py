@@ -15,10 +15,11 @@ from torch import Tensor
 from spikebench.backend import module
 from spikebench.cases.case import Case
 from spikebench.host.clock import Clock, NotAhead
+from spikebench.records.flags import Flag
 from spikebench.records.record import Measurement
 from spikebench.workloads.layer import Workload
 
-SHARE = 0.9  # of the latency, from which on the host decides
+SHARE = Flag.HOST_BOUND.threshold  # of the latency, from which on the host decides
 
 
 class Unavailable(RuntimeError):

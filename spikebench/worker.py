@@ -35,6 +35,7 @@ from spikebench.errors import Problem
 from spikebench.host.clock import Clock, CpuClock, CudaClock
 from spikebench.loading.subject import find_way, load
 from spikebench.metric import Plan, Running
+from spikebench.records.flags import Flag
 from spikebench.records.record import Measurement
 from spikebench.sampling.profiler import trace
 from spikebench.verify import network_gate
@@ -240,7 +241,7 @@ def _measure(job: dict[str, Any], turn: Callable[[], None] | None) -> dict[str, 
     if measurements and (said := _ran(case)):
         measurements[0].detail.update(said)
     used = torch.get_num_threads()
-    flags = ["changed_threads"] * (used != job["threads"]) + ["host_bound"] * running.host_bound
+    flags = [Flag.CHANGED_THREADS] * (used != job["threads"]) + [Flag.HOST_BOUND] * running.host_bound
     problem = _check_output(running, job.get("spikes")) if process == "timing" else None
     result = {"measurements": [vars(m) for m in measurements], "flags": flags}
     return result | ({"status": "wrong", "reason": problem, "measurements": []} if problem else {})

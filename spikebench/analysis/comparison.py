@@ -7,6 +7,7 @@ from typing import Any
 
 from spikebench.analysis import paired, stats
 from spikebench.cases.case import Case
+from spikebench.records.flags import Flag
 from spikebench.records.record import Record
 
 
@@ -68,7 +69,7 @@ def judge(
 ) -> Comparison:
     """The comparison of two lists of records, paired by block."""
     found = paired.compared(base_records, records, metric, floor)
-    ungated = found.ratio is not None and any("ungated" in r.flags for r in records)
+    ungated = found.ratio is not None and any(Flag.UNGATED in r.flags for r in records)
     names = (other.subject, base.subject, other, metric)
     return Comparison(*names, found, "ungated" if ungated else found.reason)
 

@@ -19,7 +19,7 @@ from spikebench.cases.case import Case, NetworkStep
 from spikebench.cli._layout import Table, fold, printable
 from spikebench.errors import Problem
 from spikebench.host import clock
-from spikebench.records import store
+from spikebench.records import flags, store
 from spikebench.records.record import Record
 from spikebench.report.rows import trainings
 
@@ -170,11 +170,12 @@ def _samples(r: Record, metric: str) -> list[float]:
 
 
 def stability_notes(records: list[Record]) -> None:
-    """A line on stderr for every kind of instability: the first case that has it, and how many more do."""
+    """A line on stderr for every flag: the first case that has it, and how many more do."""
     found: dict[str, list[str]] = {}
     for r in records:
-        for w in stability.warnings_of(r):
-            found.setdefault(w.kind, []).append(f"{r.case['subject']} T={r.case['T']}: {w.text}")
+        texts = [(f, t) for f in r.flags if (t := flags.told(f))]
+        for name, text in [*texts, *((w.flag, w.text) for w in stability.warnings_of(r))]:
+            found.setdefault(name, []).append(f"{r.case['subject']} T={r.case['T']}: {text}")
     for kind, texts in found.items():
         more = f" (and {len(texts) - 1} more cases)" if len(texts) > 1 else ""
         print(printable(f"spikebench: {kind}: {texts[0]}{more}"), file=sys.stderr)

@@ -1,14 +1,12 @@
 """Watches the machine while a case is measured, for what may disturb it: other load, stolen time, the GPU's other processes, clocks and throttling."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import psutil
 
 from spikebench.host import environment
-
-BUSY, STOLEN, SLOW = 0.2, 0.02, 0.8  # shares: of one core taken by others, of one core stolen, of the GPU's top clock
+from spikebench.records.flags import Flag
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,67 @@ class Reading:
     gpu: Gpu | None = None
 
 
+@dataclass(frozen=True)
+class Range:
+    """A quantity before and after, and its lowest and highest while the GPU worked; None where nobody read it."""
+
+    before: float | None
+    after: float | None
+    lowest: float | None = None
+    highest: float | None = None
+
+
+@dataclass(frozen=True)
+class GpuDuring:
+    """A GPU while a case was measured. Clocks are in Hz, temperatures in °C."""
+
+    other_gpu_processes: int
+    throttle_reasons: list[str]
+    lowest_clock_share: float | None
+    sm_clock: Range
+    top_sm_clock: float
+    gpu_celsius: Range
+
+    @classmethod
+    def of(cls, seen: list[Gpu]) -> "GpuDuring":
+        """What readings show. Before and after, no process of ours is on the GPU; an idle GPU lowers its clock by itself."""
+        working = [g for g in seen[1:-1] if "idle" not in g.reasons]
+        return cls(
+            max(seen[0].processes, seen[-1].processes),
+            sorted({r for g in working for r in g.reasons}),
+            min((g.clock / g.top for g in working), default=None),
+            _over([g.clock for g in seen], [g.clock for g in working]),
+            seen[0].top,
+            _over([g.celsius for g in seen], [g.celsius for g in working]),
+        )
+
+
+@dataclass(frozen=True)
+class Around:
+    """What else went on: shares of a core that other processes used and that the host took, and the GPU if there is one."""
+
+    other_cpu: float
+    stolen_cpu: float
+    gpu: GpuDuring | None = None
+
+    @property
+    def flags(self) -> list[Flag]:
+        """What is doubtful about times that were taken meanwhile."""
+        found = [Flag.CONTENDED] * (self.other_cpu > Flag.CONTENDED.threshold)
+        found += [Flag.STOLEN] * (self.stolen_cpu > Flag.STOLEN.threshold)
+        if self.gpu:
+            slowest = self.gpu.lowest_clock_share
+            slow = slowest is not None and slowest < Flag.THROTTLED.threshold
+            found += [Flag.SHARED_GPU] * (self.gpu.other_gpu_processes > 0)
+            found += [Flag.THROTTLED] * bool(self.gpu.throttle_reasons or slow)
+        return found
+
+    def to_json(self) -> dict[str, object]:
+        """As it stands in a record's environment."""
+        gpu: dict[str, object] = asdict(self.gpu) if self.gpu else {}
+        return {"other_cpu": self.other_cpu, "stolen_cpu": self.stolen_cpu, **gpu}
+
+
 class Monitor:
     """Readings from before a measurement to after it; in between, `look` while a GPU works."""
 
@@ -46,8 +105,8 @@ class Monitor:
         """Take one more reading; fits `watch`."""
         self._readings.append(self._read(self._device))
 
-    def end(self, own_cpu: float, wall: float) -> tuple[dict[str, Any], list[str]]:
-        """Facts for the environment, and the flags that follow from them, after the last process has gone.
+    def end(self, own_cpu: float, wall: float) -> Around:
+        """What else went on, after the last process has gone.
 
         `own_cpu` is the CPU time of our own processes, `wall` how long they took, in seconds.
         """
@@ -55,28 +114,13 @@ class Monitor:
         first, last = self._readings[0], self._readings[-1]
         share = 1 / wall if wall else 0.0
         others, stolen = (last.busy - first.busy - own_cpu) * share, (last.stolen - first.stolen) * share
-        flags = ["contended"] * (others > BUSY) + ["stolen"] * (stolen > STOLEN)
-        facts: dict[str, Any] = {"other_cpu": others, "stolen_cpu": stolen}
         seen = [r.gpu for r in self._readings if r.gpu]
-        if seen:
-            # before and after, no process of ours is on the GPU; an idle GPU lowers its clock by itself
-            strangers = max(seen[0].processes, seen[-1].processes)
-            working = [g for g in seen[1:-1] if "idle" not in g.reasons]
-            reasons = sorted({r for g in working for r in g.reasons})
-            slowest = min((g.clock / g.top for g in working), default=None)
-            facts |= {"other_gpu_processes": strangers, "throttle_reasons": reasons, "lowest_clock_share": slowest}
-            facts |= {"sm_clock": _over(seen, working, "clock"), "top_sm_clock": seen[0].top}
-            facts |= {"gpu_celsius": _over(seen, working, "celsius")}
-            flags += ["shared_gpu"] * (strangers > 0)
-            flags += ["throttled"] * bool(reasons or (slowest is not None and slowest < SLOW))
-        return facts, flags
+        return Around(others, stolen, GpuDuring.of(seen) if seen else None)
 
 
-def _over(seen: list[Gpu], working: list[Gpu], what: str) -> dict[str, float | None]:
-    """A quantity before and after, and its lowest and highest while the GPU worked; None where nobody looked."""
-    busy = [v for g in working if (v := getattr(g, what)) is not None]
-    ends = {"before": getattr(seen[0], what), "after": getattr(seen[-1], what)}
-    return ends | {"lowest": min(busy, default=None), "highest": max(busy, default=None)}
+def _over(seen: Sequence[float | None], working: Sequence[float | None]) -> Range:
+    busy = [v for v in working if v is not None]
+    return Range(seen[0], seen[-1], min(busy, default=None), max(busy, default=None))
 
 
 def reading(device: str) -> Reading:

@@ -17,25 +17,13 @@ from spikebench import units
 from spikebench.analysis import noise, paired
 from spikebench.analysis.scaling import scaling_rows
 from spikebench.errors import Problem
-from spikebench.records import store
+from spikebench.records import flags, store
 from spikebench.records.origin import apart, by_origin
 from spikebench.records.record import Record
 from spikebench.report import rows
 
 BASELINE = "lif@eager"
 ROOM_FOR_FIGURES = 2_000_000  # bytes; the rest of a file of 5 MB is for the records
-FLAGS = {
-    "ungated": "no definition was compared with the subject: its figures support no claim; gate it with --like ID",
-    "off_rate": "the output spike rate is far from the one that the input aims at: compare only equal rates",
-    "contended": "other processes used more than a fifth of the time: measure again on a quiet machine",
-    "stolen": "the host took more than a fiftieth of a core from this machine: measure again when it is quiet",
-    "shared_gpu": "other processes were on the GPU: measure again alone",
-    "throttled": "the GPU was held down or slow: let it cool, or fix its clock",
-    "host_bound": "the host works on a launch for 0.9 of its time: a faster kernel changes device_time, not what is waited for",
-    "unsteady": "spread, drift or load stayed too large in three tries: measure on a quieter machine",
-    "bimodal": "a median exceeds twice its minimum: the samples fall into groups; look at them before using the median",
-    "changed_threads": "the subject changed the number of threads: it is not comparable with the others",
-}
 
 
 def write(
@@ -88,7 +76,7 @@ def page(
         sections=sections,
         apart=apart(by_origin(sound)),
         warnings=[*notes, *odd, *left_out, *rows.mixed(records)],
-        flags=[(f, n, FLAGS.get(f, "")) for f, n in Counter(f for r in records for f in r.flags).most_common()],
+        flags=[(f, n, flags.told(f)) for f, n in Counter(f for r in records for f in r.flags).most_common()],
         reasons=rows.reasons(records),
         environments=environments,
         commands=rows.commands(sound),

@@ -10,6 +10,7 @@ from spikebench import units
 from spikebench.analysis import stats
 from spikebench.analysis.comparison import Comparison
 from spikebench.analysis.paired import Scaling, scalings
+from spikebench.records.flags import Flag
 from spikebench.records.record import FEWEST, Record
 
 if TYPE_CHECKING:
@@ -261,7 +262,7 @@ def _rests_on(profile: "Profile") -> str:
         lines.append(f"- {many} pairs of fresh processes in random order; ratios within pairs, 95 % intervals")
         lines.append(f"- everything took {profile.seconds:.0f} s")
         lines.append(f"- flags: {', '.join(flags) or 'none'}")
-        if "ungated" in flags:
+        if Flag.UNGATED in flags:
             lines.append(
                 "- ungated: no definition was compared with it, so these figures support no claim (`--like ID`)"
             )

@@ -16,14 +16,15 @@ from spikebench.analysis import stability
 from spikebench.cases.case import Case, Layer, Mode, NetworkStep, present_id, with_changes
 from spikebench.errors import Problem
 from spikebench.host import clock, environment
-from spikebench.host.monitor import Monitor, Reading
+from spikebench.host.monitor import Around, Monitor, Reading
 from spikebench.records import store
+from spikebench.records.flags import Flag
 from spikebench.records.record import Measurement, Record, Status
 from spikebench.run.executor import Executor, Job, Local
 from spikebench.run.process import Outcome, Turns, Workers, side_by_side
 
 DEFAULT_METRICS = ("latency", "compile_time", "copy", "spike_rate", "peak_memory")
-TRIES = 3  # of a case that is unsteady, when strict
+TRIES = int(Flag.UNSTEADY.threshold)  # of a case that is unsteady, when strict
 INTERLEAVED = {"latency", "backward"}  # metrics whose samples are taken in turns by the processes of a block
 SMALL = 2**26  # bytes of input; of what is larger, one process at a time has its data in memory
 
@@ -194,7 +195,9 @@ class Session:
             return records
         return [
             replace(
-                r, flags=[*r.flags, *["unsteady"] * stability.unsteady(r)], environment=r.environment | {"tries": tries}
+                r,
+                flags=[*r.flags, *[Flag.UNSTEADY] * stability.unsteady(r)],
+                environment=r.environment | {"tries": tries},
             )
             for r in records
         ]
@@ -222,7 +225,7 @@ class Session:
                     workers.kill()
                 raise
         around = monitor.end(sum(o.cpu_seconds or 0.0 for o in outcomes), clock.monotonic() - start)
-        timed = iter((outcome, *around) for outcome in outcomes)
+        timed = iter((outcome, around) for outcome in outcomes)
         return [self._measure(c, repeat, metrics, next(timed) if c in passed else None) for c in cases]
 
     def _measure(
@@ -230,11 +233,11 @@ class Session:
         case: Case,
         repeat: int,
         metrics: tuple[str, ...] | None,
-        timed: tuple[Outcome, dict[str, Any], list[str]] | None = None,
+        timed: tuple[Outcome, Around] | None = None,
     ) -> Record:
         """One case: the gate if it has not been, then a fresh process for time and one for memory.
 
-        `timed` is the outcome of the first where that is done, with what else went on: facts and flags.
+        `timed` is the outcome of the first where that is done, with what else went on.
         """
         gated = self._gated(case)
         head: dict[str, Any] = {"run": self.run_id, "case_id": case.case_id, "case": case.to_json(), "repeat": repeat}
@@ -252,16 +255,16 @@ class Session:
         outcomes = [timed[0]] if timed else []
         outcomes += [o for p, names in left for o in self._asked(case, p, names, watch)]
         own, wall = sum(o.cpu_seconds or 0.0 for o in outcomes), sum(o.wall_seconds for o in outcomes)
-        facts, disturbed = timed[1:] if timed else monitor.end(own, wall)
+        around = timed[1] if timed else monitor.end(own, wall)
         bad = next((o for o in outcomes if o.status != "ok"), None)
         measurements = pooled([Measurement(**m) for o in outcomes for m in o.result.get("measurements", [])])
         flags = sorted({f for o in outcomes for f in o.result.get("flags", [])})
-        flags += ["ungated"] if found and found["status"] == "none" else []
-        flags += ["off_rate"] if found and _off_rate(case, found["spikes"]) else []
-        flags += disturbed
-        flags += ["bimodal"] if _bimodal(measurements) else []
+        flags += [Flag.UNGATED] if found and found["status"] == "none" else []
+        flags += [Flag.OFF_RATE] if found and _off_rate(case, found["spikes"]) else []
+        flags += around.flags
+        flags += [Flag.BIMODAL] if _bimodal(measurements) else []
         status, reason = _summary(bad, measurements)
-        facts = self._facts(facts, case)
+        facts = self._facts(around.to_json(), case)
         made = Record(**head, status=status, reason=reason, measurements=measurements, environment=facts, flags=flags)
         return _finite(made)
 
@@ -283,7 +286,7 @@ class Session:
         job = {"kind": "train"} | {k: str(v) if v else None for k, v in paths.items()}
         outcome = self.ask(case, job, watch) if gated.status == "ok" else gated
         measurements = [Measurement(**m) for m in outcome.result.get("measurements", [])]
-        flags = ["ungated"] if (head["gate"] or {}).get("status") == "none" else []
+        flags: list[str] = [Flag.UNGATED] if (head["gate"] or {}).get("status") == "none" else []
         facts = self._facts({}, case)
         status, reason = cast(Status, outcome.status), outcome.reason
         made = Record(**head, status=status, reason=reason, measurements=measurements, environment=facts, flags=flags)
@@ -341,12 +344,12 @@ def _stands_in(case: Case) -> dict[str, Any]:
 
 def _off_rate(case: Case, spikes: float) -> bool:
     """Whether the gate counted far fewer or far more spikes than the case aims at."""
-    rate = spikes / (case.T * case.B * case.N)
+    rate, far = spikes / (case.T * case.B * case.N), Flag.OFF_RATE.threshold
     return (
         isinstance(case, Layer)
         and case.mode != "stream"
         and case.bias is None
-        and not case.rate / 3 <= rate <= 3 * case.rate
+        and not case.rate / far <= rate <= far * case.rate
     )
 
 
@@ -395,7 +398,7 @@ def _pool_details(details: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _bimodal(measurements: list[Measurement]) -> bool:
     samples = next((m.samples for m in measurements if m.metric == "latency"), [])
-    return bool(samples) and sorted(samples)[len(samples) // 2] > 2 * min(samples)
+    return bool(samples) and sorted(samples)[len(samples) // 2] > Flag.BIMODAL.threshold * min(samples)
 
 
 def _summary(bad: Outcome | None, measurements: list[Measurement]) -> tuple[Status, str | None]:

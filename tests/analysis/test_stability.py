@@ -8,7 +8,7 @@ import pytest
 from spikebench.analysis import stability
 from spikebench.cases.case import Case
 from spikebench.host.clock import CpuClock, FakeClock
-from spikebench.host.monitor import Gpu, Monitor, Reading
+from spikebench.host.monitor import Around, Gpu, Monitor, Reading
 from spikebench.metric import Plan, Running
 from spikebench.metrics import latency
 from spikebench.records.record import Measurement, Record
@@ -43,7 +43,7 @@ STEADY = [1.0, 1.01, 0.99, 1.0] * 5
 def test_each_warning_has_its_number_and_its_remedy(
     samples: list[float], detail: dict[str, Any], kind: str | None, said: str
 ) -> None:
-    found = {d.kind: d.text for d in stability.warnings_of(record(samples, **detail))}
+    found = {d.flag.value: d.text for d in stability.warnings_of(record(samples, **detail))}
     assert set(found) >= ({kind} if kind else set())
     if kind is None:
         assert found == {}
@@ -56,7 +56,7 @@ def test_noise_alone_is_no_drift() -> None:
 
     generator = np.random.default_rng(1)
     drawn = [stability.warnings_of(record(generator.normal(1, 0.04, 20).tolist())) for _ in range(300)]
-    assert sum(any(d.kind == "drift" for d in found) for found in drawn) <= 9
+    assert sum(any(d.flag == "drift" for d in found) for found in drawn) <= 9
 
 
 def test_latency_says_what_the_warnings_are_about() -> None:
@@ -68,7 +68,7 @@ def test_latency_says_what_the_warnings_are_about() -> None:
     assert 0 < CpuClock().resolution < 1e-4
 
 
-def monitored(readings: list[Reading], own: float = 1.0, wall: float = 2.0) -> tuple[dict[str, Any], list[str]]:
+def monitored(readings: list[Reading], own: float = 1.0, wall: float = 2.0) -> Around:
     left = list(readings)
     monitor = Monitor("cuda", lambda _: left.pop(0))
     for _ in readings[2:]:
@@ -95,8 +95,9 @@ BUSY = Gpu(1.98e9, 1.98e9, (), 1)
     ],
 )
 def test_what_else_went_on_is_flagged(last: Reading, during: Gpu | None, flags: list[str]) -> None:
-    facts, found = monitored([Reading(100.0, 5.0, IDLE), Reading(100.5, 5.0, during), last])
-    assert found == flags
+    around = monitored([Reading(100.0, 5.0, IDLE), Reading(100.5, 5.0, during), last])
+    assert around.flags == flags
+    facts = around.to_json()
     assert facts["other_cpu"] == pytest.approx((last.busy - 101.0) / 2)
     assert facts.get("throttle_reasons", []) == (
         ["heat (hardware)"] if during and during.reasons[:1] == ("heat (hardware)",) else []

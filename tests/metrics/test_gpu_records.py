@@ -6,8 +6,8 @@ import pytest
 
 from spikebench.cases.case import Case
 from spikebench.host.monitor import Gpu, Monitor, Reading
+from spikebench.records.flags import told
 from spikebench.records.record import Measurement
-from spikebench.report import html as report
 from spikebench.run import session as runner
 from spikebench.run.process import Outcome
 from spikebench.run.session import Session, Settings, pooled
@@ -39,7 +39,7 @@ class Asked(Session):
 
 @pytest.fixture(autouse=True)
 def no_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "Monitor", lambda _: Monitor("cpu", lambda _: Reading(0.0, 0.0)))
+    monkeypatch.setattr(runner, "Monitor", lambda *_: Monitor("cpu", lambda _: Reading(0.0, 0.0)))
 
 
 def test_on_a_gpu_the_latency_never_comes_alone() -> None:
@@ -47,7 +47,7 @@ def test_on_a_gpu_the_latency_never_comes_alone() -> None:
     found = session.measure(CUDA)
     assert session.asked == [["latency", "device_time", "spike_rate"]]
     assert found.measurement("device_time") and found.measurement("latency")
-    assert "host_bound" in found.flags and "host_bound" in report.FLAGS
+    assert "host_bound" in found.flags and told("host_bound")
     session = Asked(Settings(metrics=("latency", "spike_rate")))
     session.measure(CPU)
     assert session.asked == [["latency", "spike_rate"]]
@@ -90,7 +90,7 @@ def test_clock_and_heat_of_a_gpu_are_on_the_record() -> None:
     monitor = Monitor("cuda", lambda _: seen.pop(0))
     monitor.look()
     monitor.look()
-    facts, _ = monitor.end(0.0, 1.0)
+    facts = monitor.end(0.0, 1.0).to_json()
     assert facts["sm_clock"] == {"before": 0.3e9, "after": 0.3e9, "lowest": 1.7e9, "highest": 1.9e9}
     assert facts["top_sm_clock"] == 1.98e9
     assert facts["gpu_celsius"] == {"before": 35.0, "after": 35.0, "lowest": 61.0, "highest": 64.0}
