@@ -1,1 +1,1 @@
-"""From the text of a subject to a module that can be called, ours or somebody else's."""
+"""Makes a module that can be called from the text of a subject, whether the neuron is ours or somebody else's."""

@@ -1,4 +1,4 @@
-"""How somebody's module wants to be called, found out by calling fresh copies of it on small inputs."""
+"""Finds out how somebody's module wants to be called, by calling fresh copies of it on small inputs."""
 
 import inspect
 import random

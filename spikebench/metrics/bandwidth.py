@@ -14,8 +14,8 @@ process = "timing"
 def sample(running: Running) -> list[float]:
     """(declared bytes ÷ launch time) ÷ (copied bytes ÷ copy time), each launch beside an in-place copy of its input.
 
-    On a GPU both times are the device's, with a full queue and a cold cache.
-    The copy is `out.copy_(x)` into a preallocated tensor. What a backend moves it declares as `moves(case)`.
+    On a GPU both times are the device's, with a full queue and a cold cache. The copy is `out.copy_(x)` into a preallocated
+    tensor. A backend declares by `moves(case)` in its file how many bytes it must move.
     """
     work, clock = running.workload, running.clock
     moved = declared(work.case)

@@ -1,4 +1,4 @@
-"""Time that a GPU takes for one launch whose work is all in its queue, from a cold cache: what is left without the host."""
+"""Time that a GPU takes for one launch when all its work is in the queue already, from a cold cache: the host's time is not in it."""
 
 from spikebench.backend import module
 from spikebench.metric import Running, Unavailable, warm_up

@@ -14,7 +14,7 @@ def sample(running: Running) -> list[float]:
     both times are the device's.
 
     The product is that of a dense matrix over time, [T, T] by [T, B·N] into a preallocated tensor. What a backend
-    multiplies and adds it declares as `operations(case)`.
+    multiplies and adds it declares by `operations(case)` in its file.
     """
     work, clock = running.workload, running.clock
     asked = declared(work.case)

@@ -1,1 +1,1 @@
-"""A case made concrete: tensors and a launcher, for layers, networks and trainings."""
+"""Workloads: a case with its tensors and one call that does its work once, for layers, networks and trainings."""

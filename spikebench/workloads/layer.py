@@ -1,4 +1,4 @@
-"""A case made concrete: tensors, a module and a launcher."""
+"""The workload of a layer: its module, its input current, and one call that does the work of the mode once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ FEW = 64  # steps on which the input of a foreign module is found first
 
 @dataclass
 class Workload:
-    """What is run: `launch()` does the mode's work once and returns the spikes [T, B, N], of a network its output.
+    """A case that can be run. `launch()` does the work of its mode once and returns the spikes [T, B, N], or a network's output.
 
     `forward()` does the forward pass of a training step and returns its backward pass as a call, without the optimiser.
     x [T, B, N] is the input current, of a network its input [T, B, C]; g [T, B, N] is the gradient that is handed to the
@@ -82,13 +82,14 @@ def current(case: Case, bias: float, spread: float = 0.5) -> Tensor:
 
 
 def calibrate(case: Case, longest: int = 2048) -> float:
-    """The mean input at which the definition's output rate comes nearest to the case's, once its memory has filled.
+    """The mean of the input at which the neuron's output rate comes closest to that of the case.
 
-    The rate is that of the second half of at most `longest` steps. Many means are tried side by side, as batch items on
-    the same noise, and the bracket is narrowed to the two about the wanted rate. It begins at ±16, and far wider where
-    the rate is still too low and rising there. Where no mean drives the rate to both sides of the wanted one, it is that
-    of the first few whose rate is nearest by ratio: silence would test nothing. A long foreign module is given the mean
-    that was found on FEW steps, if its rate is within 2 % of the wanted one there: it may take seconds a call.
+    The rate is counted in the second half of at most `longest` steps, when the neuron's memory has filled. Many means
+    are tried at once, as batch items on the same noise, and the bracket is narrowed to the two around the wanted rate.
+    It begins at ±16, and much wider where the rate is still too low and rising there. If no mean gives a rate above the
+    wanted one, or none below, the mean is the one whose rate is closest by ratio: silence would test nothing. A foreign
+    module may take seconds a call. It gets the mean that was found on FEW steps, if its rate at its own length is within
+    2 % of the wanted one.
     """
     require(case := expect(case, Layer))
     if case.bias is not None:

@@ -1,4 +1,4 @@
-"""A network case made concrete: the named network with the case's neuron, an input like its data, and a launcher."""
+"""The workload of a network: the named network with the case's neuron, an input like its data, and one call that does its work."""
 
 from collections.abc import Callable
 from functools import partial
@@ -45,10 +45,10 @@ def build(case: Case) -> Workload:
 
 
 def _settle(module: Layers | Classifier, x: Tensor, case: NetworkStep, longest: int = 2048, most: int = 2**21) -> None:
-    """Moves the biases, layer by layer, until each fires at the case's rate; dead layers would say nothing.
+    """Moves the biases, layer by layer, until each layer fires at the case's rate, because layers without spikes would say nothing.
 
-    Found with the definition on one batch item and at most `longest` steps, so that every backend gets the same biases.
-    A foreign module is taken as it is, with the whole input.
+    The biases are found with the definition on one batch item and at most `longest` steps, so that every backend gets
+    the same. A foreign module is taken as it is, with the whole input.
     """
     own = [definition_of(neuron) for neuron in module.neurons]
     fixed = case.parsed.foreign or any(neuron is None or neuron.fixed_length for neuron in own)
@@ -84,8 +84,9 @@ def layer_rates(work: Workload) -> list[float]:
 def _launcher(case: Case, module: nn.Module, x: Tensor, g: Tensor, facts: dict[str, Any]) -> Callable[[], Tensor]:
     """The mode's work as one call; `train` is forward, loss, backward and optimiser step.
 
-    The loss is the cross-entropy, or what the network declares in LOSS. The step has the rate 0: all its work is done, and every launch finds the same weights. Without classes the loss is
-    the sum of the spikes, weighted by g for a projection, and nothing is learned.
+    The loss is the cross-entropy, or what the network declares in LOSS. The optimiser has the learning rate 0: it does
+    all its work, and every launch finds the same weights. Without classes the loss is the sum of the spikes, with the
+    weights g for a projection, and nothing is learned.
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
     step = OPTIMIZERS[facts["OPTIMIZER"]](parameters, lr=0.0) if "OPTIMIZER" in facts else None

@@ -13,6 +13,13 @@ BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 PLACES = ("metrics/page_faults.py", "plots/page_faults.py", "experiments/count.py", "cli/count.py")
 
 
+def run(folder: Path, line: str) -> str:
+    command = [sys.executable, "-m", "spikebench", *shlex.split(line)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_what_it_says_works_word_for_word(tmp_path: Path) -> None:
     shutil.copytree(HERE / "spikebench", tmp_path / "spikebench", ignore=shutil.ignore_patterns("__pycache__"))
     assert len(BLOCKS) == len(PLACES)
@@ -25,9 +32,6 @@ def test_what_it_says_works_word_for_word(tmp_path: Path) -> None:
         if line.startswith("    ") and "mine.jsonl" in line
     ]
     assert [line.split()[0] for line in lines] == ["run", "plot", "count"]
-    for line in lines:
-        command = [sys.executable, "-m", "spikebench", *shlex.split(line)]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+    printed = [run(tmp_path, line) for line in lines]
     assert list((tmp_path / "figures").glob("page_faults-*.png"))
-    assert re.search(r"ok +2", done.stdout)
+    assert re.search(r"ok +2", printed[-1])
