@@ -1,4 +1,4 @@
-"""The definition as it stands: PyTorch operations, one step after the other wherever there is a recurrence."""
+"""Runs the definition as it stands: PyTorch operations, one step after the other where there is a recurrence."""
 
 from torch import Tensor
 

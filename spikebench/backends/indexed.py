@@ -1,4 +1,4 @@
-"""The published habit: a loop that takes x[t]. Each of its backward steps fills a zero [T, B, N], so time grows as T²."""
+"""A loop that takes x[t], as published code often does. Each backward step fills a tensor [T, B, N] with zeros, so time grows as T²."""
 
 import torch
 from torch import Tensor

@@ -1,1 +1,1 @@
-"""What is measured: subjects, cases and named sweeps of them; no torch."""
+"""Cases say what is measured: a subject, a workload and sizes. Sweeps are named lists of them. Nothing here imports torch."""

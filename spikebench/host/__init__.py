@@ -1,1 +1,1 @@
-"""The machine: clocks, environment, what else runs on it, energy counters; no torch."""
+"""The machine: its clocks, versions and energy counters, and what else runs on it. Nothing here imports torch."""

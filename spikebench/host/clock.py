@@ -1,4 +1,4 @@
-"""Clocks: the only file that reads time. A clock times one call, synchronised at both ends."""
+"""Clocks. A clock times one call, and the device is synchronised before and after it. No other file reads the time."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The cores of this machine in parts, for processes that work side by side."""
+"""Divides the cores of this machine among processes that work side by side."""
 
 import os
 from collections import deque

@@ -1,4 +1,4 @@
-"""Energy counters: NVML's and RAPL's own, and power polled where there is no counter. Joules that nothing counted do not exist."""
+"""Energy counters: those of NVML and RAPL, and power readings where a GPU has no counter. Energy is never estimated from a model."""
 
 import statistics
 import threading

@@ -1,4 +1,4 @@
-"""What a number was measured on: machine, versions, commit, threads, GPU, load; and the environment a worker gets."""
+"""The environment of a measurement: machine, versions, commit, threads, GPU and load, and the variables that child processes get."""
 
 import hashlib
 import json

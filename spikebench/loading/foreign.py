@@ -1,4 +1,4 @@
-"""Somebody's module as a neuron of the protocol: how it is made, how it is called and reset; given, or found out."""
+"""Makes somebody's module a neuron of our protocol. How it is made, called and reset is given, or was found out by `detect.py`."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -139,7 +139,7 @@ def _may_be_size(default: Any) -> bool:
 
 @contextmanager
 def contained() -> Iterator[None]:
-    """What foreign code switches globally while it is loaded is switched back: gradients, threads, default type."""
+    """Switches back afterwards what foreign code switches globally while it is loaded: gradients, threads, default type."""
     threads, grad, dtype = torch.get_num_threads(), torch.is_grad_enabled(), torch.get_default_dtype()
     exact, anomaly = torch.are_deterministic_algorithms_enabled(), torch.is_anomaly_enabled()
     state = torch.get_rng_state()

@@ -1,1 +1,1 @@
-"""What neurons and backends compute with: surrogate gradients, linear recurrences, random numbers."""
+"""Surrogate gradients, linear recurrences and random numbers, with which neurons and backends compute."""

@@ -1,1 +1,1 @@
-"""What a case gave: records, their file format, and the tables read from them; no torch."""
+"""Records say what one case gave in one process: their file format, and tables read from them. Nothing here imports torch."""

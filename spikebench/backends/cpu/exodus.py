@@ -21,18 +21,18 @@ BLOCK = 8192  # series
 
 
 def refuses(case: "Case") -> str | None:
-    """float32 and float64 on a CPU, backward in sequence only."""
+    """Why the kernels cannot run a case: they compute float32 and float64 on a CPU, and the backward pass step by step."""
     return _not_sequential(case.options["backward"]) or refuse(case.device, case.dtype)
 
 
 def moves(case: "Case") -> int:
-    """Bytes: x and spikes; for a graph the membranes too; in training also g, the membranes again and x's gradient."""
+    """Bytes that must move: x and spikes; for a graph the membranes too; in training also g, the membranes again and x's gradient."""
     scaled = case.options["learn_decay"] and case.options["norm_input"]  # the decay's gradient needs x once more
     return size(case) * {"inference": 2, "forward": 3, "train": 7 if scaled else 6}[case.mode]
 
 
 def run(neuron: Exodus, x: Tensor, seed: int | None = None) -> Tensor:
-    """Spikes, shape of x [T, ...]."""
+    """Spikes of the shape of x [T, ...]."""
     return fused(neuron, x, through_reset=True)
 
 

@@ -22,12 +22,12 @@ BLOCK = {"save": 8192, "recompute": 2048}  # series; the membranes of 32 steps s
 
 
 def refuses(case: "Case") -> str | None:
-    """float32 and float64 on a CPU only."""
+    """Why the kernels cannot run a case: they compute float32 and float64 on a CPU."""
     return only(case, **PLAIN) or refuse(case.device, case.dtype)
 
 
 def moves(case: "Case") -> int:
-    """Bytes: x and spikes; for a graph what the plan keeps; in training g, x's gradient and what was kept, or x again."""
+    """Bytes that must move: x and spikes; for a graph what the plan keeps; in training g, x's gradient and what was kept, or x again."""
     again = case.parsed.all_how["plan"] == "recompute"
     checkpoints = 2 * -(-case.T // kernels.STRIDE) * size(case) // case.T
     graph = checkpoints if again else size(case)

@@ -17,12 +17,12 @@ SHORT = 32  # steps of a window
 
 
 def refuses(case: "Case") -> str | None:
-    """float32 and float64 on a CPU only."""
+    """Why the kernels cannot run a case: they compute float32 and float64 on a CPU."""
     return refuse(case.device, case.dtype)
 
 
 def moves(case: "Case") -> int | None:
-    """Bytes of a short window."""
+    """Bytes that a short window must move."""
     k, masking = min(case.options["k"], case.T), case.options["masking"]
     return windows.moves(case, case.T * (k + 1)) if _windowed(k, masking) else None
 
@@ -34,7 +34,7 @@ def operations(case: "Case") -> int | None:
 
 
 def run(neuron: MaskedPSN, x: Tensor, seed: int | None = None) -> Tensor:
-    """Spikes, shape of x [T, ...]."""
+    """Spikes of the shape of x [T, ...]."""
     k = min(neuron.k, len(x))
     if not _windowed(k, neuron.masking):
         return mixed(neuron, x, neuron.mixing(), neuron.bias, k if neuron.masking == 1 else None)

@@ -27,12 +27,12 @@ def refuses(case: "Case") -> str | None:
 
 
 def moves(case: "Case") -> int:
-    """Bytes: x and spikes; for a graph the membranes too; in training also g, the membranes again and x's gradient."""
+    """Bytes that must move: x and spikes; for a graph the membranes too; in training also g, the membranes again and x's gradient."""
     return size(case) * {"inference": 2, "forward": 3, "train": 6}[case.mode]
 
 
 def run(neuron: ParaLIF, x: Tensor, seed: int | None = None) -> Tensor:
-    """Spikes, shape of x [T, ...]."""
+    """Spikes of the shape of x [T, ...]."""
     accept(x)
     if reason := _beyond(neuron.mode, neuron.plain):
         raise Refused(reason)

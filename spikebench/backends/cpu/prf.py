@@ -17,12 +17,12 @@ BLOCK = 2048  # series
 
 
 def refuses(case: "Case") -> str | None:
-    """float32 and float64 on a CPU only."""
+    """Why the kernels cannot run a case: they compute float32 and float64 on a CPU."""
     return refuse(case.device, case.dtype)
 
 
 def moves(case: "Case") -> int:
-    """Bytes: x and spikes; for a graph both states too; in training also g, x and the states again and x's gradient."""
+    """Bytes that must move: x and spikes; for a graph both states too; in training also g, x and the states again and x's gradient."""
     return size(case) * {"inference": 2, "forward": 4, "train": 9}[case.mode]
 
 

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 def refuses(case: "Case") -> str | None:
-    """float32 and float64 on a CPU only."""
+    """Why the kernels cannot run a case: they compute float32 and float64 on a CPU."""
     return refuse(case.device, case.dtype)
 
 
 def operations(case: "Case") -> int:
-    """Operations of its products."""
+    """Floating-point operations of its products."""
     return products.operations(case, None)
 
 
 def run(neuron: PSN, x: Tensor, seed: int | None = None) -> Tensor:
-    """Spikes, shape of x [T, ...]."""
+    """Spikes of the shape of x [T, ...]."""
     return mixed(neuron, x, neuron.weight, neuron.bias)

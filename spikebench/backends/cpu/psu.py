@@ -19,12 +19,12 @@ BLOCK = 2048  # series; what backward computes again of 16 steps stays in the se
 
 
 def refuses(case: "Case") -> str | None:
-    """float32 and float64 on a CPU, in the form of recurrences only."""
+    """Why the kernels cannot run a case: they compute float32 and float64 on a CPU, and the form of recurrences."""
     return only(case, learn_slope=(False,)) or _not_scan(case.options["form"]) or refuse(case.device, case.dtype)
 
 
 def moves(case: "Case") -> int:
-    """Bytes: x and spikes; for a graph the checkpoints; in training also x and the checkpoints again, g, x's gradient."""
+    """Bytes that must move: x and spikes; for a graph the checkpoints; in training also x and the checkpoints again, g, x's gradient."""
     checkpoints = 2 * -(-case.T // kernels.STRIDE) * size(case) // case.T
     return (
         size(case) * {"inference": 2, "forward": 2, "train": 5}[case.mode]
@@ -33,7 +33,7 @@ def moves(case: "Case") -> int:
 
 
 def run(neuron: PSU, x: Tensor, seed: int | None = None) -> Tensor:
-    """Spikes, shape of x [T, ...]."""
+    """Spikes of the shape of x [T, ...]."""
     accept(x)
     if reason := _not_scan(neuron.form):
         raise Refused(reason)

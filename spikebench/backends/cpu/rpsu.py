@@ -20,17 +20,17 @@ BLOCK = 8192  # series
 
 
 def refuses(case: "Case") -> str | None:
-    """float32 and float64 on a CPU only."""
+    """Why the kernels cannot run a case: they compute float32 and float64 on a CPU."""
     return only(case, learn_slope=(False,)) or refuse(case.device, case.dtype)
 
 
 def operations(case: "Case") -> int:
-    """Operations of its products."""
+    """Floating-point operations of its products."""
     return products.operations(case, case.T)
 
 
 def run(neuron: RPSU, x: Tensor, seed: int | None = None) -> Tensor:
-    """Spikes, shape of x [T, ...]."""
+    """Spikes of the shape of x [T, ...]."""
     accept(x)
     fits(neuron.weight, x)
     kind, c = _constants(neuron, x.dtype)

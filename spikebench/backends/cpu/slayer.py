@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 def refuses(case: "Case") -> str | None:
-    """float32 and float64 on a CPU, backward in sequence only."""
+    """Why the kernels cannot run a case: they compute float32 and float64 on a CPU, and the backward pass step by step."""
     return exodus.refuses(case)
 
 
 def moves(case: "Case") -> int:
-    """Bytes, as of exodus."""
+    """Bytes that must move, as many as of exodus."""
     return exodus.moves(case)
 
 
 def run(neuron: SLAYER, x: Tensor, seed: int | None = None) -> Tensor:
-    """Spikes, shape of x [T, ...]."""
+    """Spikes of the shape of x [T, ...]."""
     return exodus.fused(neuron, x, through_reset=False)

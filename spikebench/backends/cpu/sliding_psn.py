@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 def refuses(case: "Case") -> str | None:
-    """float32 and float64 on a CPU only."""
+    """Why the kernels cannot run a case: they compute float32 and float64 on a CPU."""
     return refuse(case.device, case.dtype)
 
 
 def moves(case: "Case") -> int:
-    """Bytes, as of any window."""
+    """Bytes that must move, as many as of any window."""
     return windows.moves(case, case.options["k"] + 1)
 
 
 def run(neuron: SlidingPSN, x: Tensor, seed: int | None = None) -> Tensor:
-    """Spikes, shape of x [T, ...]."""
+    """Spikes of the shape of x [T, ...]."""
     return windows.windowed(neuron, x, neuron.weight[None], neuron.bias.view(1, 1))

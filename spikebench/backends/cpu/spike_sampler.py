@@ -18,12 +18,12 @@ BLOCK = 1024  # series
 
 
 def refuses(case: "Case") -> str | None:
-    """float32 and float64 on a CPU, a diagonal state only."""
+    """Why the kernels cannot run a case: they compute float32 and float64 on a CPU, and a diagonal state."""
     return _not_diagonal(case.options["ssm"]) or refuse(case.device, case.dtype)
 
 
 def moves(case: "Case") -> int:
-    """Bytes: x and spikes; for a graph y too; in training also g, y and x again, x's gradient and the totals by series."""
+    """Bytes that must move: x and spikes; for a graph y too; in training also g, y and x again, x's gradient and the totals by series."""
     totals = (2 * case.options["state"] + 3) * 8 * case.B * case.N
     train = 7 * size(case) + totals
     return {"inference": 2 * size(case), "forward": 3 * size(case), "train": train}[case.mode]

@@ -17,17 +17,17 @@ BLOCK = 8192  # series
 
 
 def refuses(case: "Case") -> str | None:
-    """float32 and float64 on a CPU only."""
+    """Why the kernels cannot run a case: they compute float32 and float64 on a CPU."""
     return refuse(case.device, case.dtype)
 
 
 def moves(case: "Case") -> int:
-    """Bytes: x and spikes; for a graph their slopes too; in training also g, the slopes again and x's gradient."""
+    """Bytes that must move: x and spikes; for a graph their slopes too; in training also g, the slopes again and x's gradient."""
     return size(case) * {"inference": 2, "forward": 3, "train": 6}[case.mode]
 
 
 def run(neuron: SPSN, x: Tensor, seed: int | None = None) -> Tensor:
-    """Spikes, shape of x [T, ...]."""
+    """Spikes of the shape of x [T, ...]."""
     accept(x)
     key = neuron.seed if seed is None else seed
     stream = (key & MASK, (key >> 32) & MASK, neuron.site & MASK, neuron.next_call() & MASK)

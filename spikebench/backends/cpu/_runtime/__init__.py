@@ -1,1 +1,1 @@
-"""What calls the loops: threads, blocks of a product of matrices, autograd frames that neurons share."""
+"""What runs the compiled loops of `_kernels`: threads, blocks of matrix products, and autograd functions that neurons share."""
