@@ -15,7 +15,8 @@ from mkdocs.structure.files import File, Files
 
 import spikebench
 from spikebench import claim, registry, units
-from spikebench.analysis import assessment, bound, stats
+from spikebench.analysis import assessment, bound
+from spikebench.analysis.select import middle
 from spikebench.records import store
 from spikebench.records.flags import Flag
 from spikebench.records.record import Record
@@ -186,8 +187,7 @@ def _measured(name: str, records: list[Record]) -> Iterator[str]:
     yield "## Measured\n\n| subject | mode | T | B | N | time | peak memory |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |"
     for r in rows:
         shown = [
-            units.show(stats.median(m.samples), m.unit) if (m := r.measurement(k)) else "—"
-            for k in ("latency", "peak_memory")
+            units.show(middle(r, k), m.unit) if (m := r.measurement(k)) else "—" for k in ("latency", "peak_memory")
         ]
         yield (
             "| "

@@ -1,7 +1,7 @@
 """An assessment is what records say about a claim: a figure with its interval, a verdict, and the reason. Nothing is measured here."""
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -10,73 +10,14 @@ from spikebench.analysis import stats
 from spikebench.analysis.paired import by_origin, compared
 from spikebench.analysis.pairs import WIDEST
 from spikebench.analysis.scaling import scaling_rows
-from spikebench.cases.case import LATER_FIELDS, Case, Training
-from spikebench.cases.subject import present
+from spikebench.analysis.select import Table
+from spikebench.cases.case import Training
 from spikebench.claim import Claim, Number, PlannedComparison, Question, Statement
 from spikebench.records.record import FEWEST, Record
 
 Verdict = Literal["reproduced", "smaller", "contradicted", "inconclusive", "not testable here"]
 Setting = Literal["published", "other", "scaled"]
 FAILED: tuple[Verdict, ...] = ("smaller", "contradicted")
-Key = tuple[str, int]
-
-_POINT = (
-    "subject",
-    "workload",
-    "mode",
-    "T",
-    "B",
-    "N",
-    "dtype",
-    "device",
-    "rate",
-    "network",
-    "task",
-    "bias",
-    "allocator",
-)
-
-
-class Table:
-    """Finds the records of a case. Each has a key that names its block: (run, repeat), or the seed of a training."""
-
-    def __init__(self, records: Iterable[Record]) -> None:
-        self._rows: dict[tuple[Any, ...], dict[Key, Record]] = {}
-        for record in records:
-            self.add(record)
-
-    def add(self, record: Record) -> None:
-        fields = LATER_FIELDS | record.case | {"subject": present(str(record.case.get("subject")))}
-        point, key = _place(fields.get, record.run, record.repeat)
-        self._rows.setdefault(point, {})[key] = record
-
-    def of(self, case: Case) -> dict[Key, Record]:
-        """The records of a case by block; a training's whatever its seed."""
-        fields = LATER_FIELDS | case.to_json() | {"subject": case.subject}
-        return self._rows.get(_place(fields.get, "", 0)[0], {})
-
-    def blocks(self, cases: Sequence[Case], metric: str) -> list[Key]:
-        """The blocks in which every one of these cases was asked for a metric, whatever came of it."""
-        shared = [{k for k, r in self.of(c).items() if r.status != "ok" or r.measurement(metric)} for c in cases]
-        return sorted(set[Key].intersection(*shared)) if shared else []
-
-    def values(self, case: Case, metric: str) -> dict[Key, float]:
-        """The median of a metric in each block that has it; of spike rates, one per layer, the mean."""
-        typical = statistics.fmean if metric == "spike_rate" else stats.median
-        found = {key: r.measurement(metric) for key, r in self.of(case).items() if r.status == "ok"}
-        return {key: typical(m.samples) for key, m in found.items() if m and m.samples}
-
-    def problem(self, cases: Iterable[Case]) -> str | None:
-        """Why the first case that went wrong did."""
-        bad = (r for case in cases for r in self.of(case).values() if r.status != "ok")
-        return next((f"{r.case['subject']}: {r.status}: {r.reason}" for r in bad), None)
-
-
-def _place(field: Callable[[str], Any], run: str, repeat: int) -> tuple[tuple[Any, ...], Key]:
-    """The case, in which the seed of a training does not count, and the block."""
-    point = tuple(field(name) for name in _POINT)
-    seed = field("seed")
-    return (point, ("seed", seed)) if field("workload") == "training" else ((*point, seed), (run, repeat))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 from spikebench import units
 from spikebench.analysis import stats
+from spikebench.analysis.select import medians
 from spikebench.records.origin import Origin, origin
 from spikebench.records.record import Record
 
@@ -24,22 +25,16 @@ def bound_rows(records: list[Record]) -> list[dict[str, Any]]:
 def _row(group: list[Record]) -> dict[str, Any]:
     case = group[0].case
     size = case["T"] * case["B"] * case["N"] * _BYTES[case["dtype"]]
-    times, copies = _medians(group, "latency"), _medians(group, "copy")
-    alone = _medians(group, "device_time") or times  # a copy on a GPU is timed without the host
+    times, copies = medians(group, "latency"), medians(group, "copy")
+    alone = medians(group, "device_time") or times  # a copy on a GPU is timed without the host
     return {
         **{k: case[k] for k in ("subject", "mode", "T", "B", "N")},
         "time": units.show(stats.median(times), "s"),
         "copy": units.show(stats.median(copies), "s"),
         "x copy": _shown(alone, copies),
-        "fraction of bound": _shown(_medians(group, "bandwidth"), [1.0] * len(group)),
-        "memory / input": _shown(_medians(group, "peak_memory"), [float(size)] * len(group)),
+        "fraction of bound": _shown(medians(group, "bandwidth"), [1.0] * len(group)),
+        "memory / input": _shown(medians(group, "peak_memory"), [float(size)] * len(group)),
     }
-
-
-def _medians(group: list[Record], metric: str) -> list[float]:
-    """The median of every process that has samples of the metric."""
-    found = [m.samples for r in group if (m := r.measurement(metric)) and m.samples]
-    return [stats.median(samples) for samples in found]
 
 
 def _shown(above: list[float], below: list[float]) -> str:

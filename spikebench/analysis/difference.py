@@ -5,6 +5,7 @@ from collections import defaultdict
 from typing import Any
 
 from spikebench.analysis import stats
+from spikebench.analysis.select import medians
 from spikebench.errors import Problem
 from spikebench.records.origin import apart, by_origin
 from spikebench.records.record import Record
@@ -59,12 +60,10 @@ def _row(
 
 
 def _medians(records: list[Record], metric: str) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = defaultdict(list)
+    found: dict[str, list[Record]] = defaultdict(list)
     for r in records:
-        m = r.measurement(metric)
-        if r.status == "ok" and m and m.samples:
-            found[r.case_id].append(stats.median(m.samples))
-    return found
+        found[r.case_id].append(r)
+    return {case: values for case, same in found.items() if (values := medians(same, metric))}
 
 
 def _several(side: list[Record], which: str) -> str:

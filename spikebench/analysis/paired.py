@@ -12,11 +12,12 @@ from typing import Any
 
 from spikebench.analysis import stats
 from spikebench.analysis.pairs import Pairs, sides, verdict
+from spikebench.analysis.select import medians
 from spikebench.errors import Problem
 from spikebench.records.origin import Origin, apart, by_origin, origin
 from spikebench.records.record import Record
 
-__all__ = ["Origin", "Result", "Scaling", "by_origin", "compared", "corrected", "medians", "origin", "pairs_of"]
+__all__ = ["Origin", "Result", "Scaling", "by_origin", "compared", "corrected", "origin", "pairs_of"]
 __all__ += ["point", "scaling", "scalings"]
 
 Block = tuple[str, int, str]  # run, repeat and plan of the live comparison
@@ -111,12 +112,6 @@ def _nothing(base: Sequence[Record], other: Sequence[Record], metric: str) -> Re
     if bad is not None:
         return Result(None, None, bad.status, f"{bad.case['subject']}: {bad.reason}", middle)
     return Result(None, None, "skipped", f"no block of a run holds both with {metric}", middle)
-
-
-def medians(records: Iterable[Record], metric: str = "latency") -> list[float]:
-    """The median of a metric in every process that is ok and has samples of it."""
-    found = [m.samples for r in records if r.status == "ok" and (m := r.measurement(metric)) and m.samples]
-    return [stats.median(samples) for samples in found]
 
 
 def corrected(results: Sequence[Result]) -> list[Result]:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from spikebench.analysis import stats
+from spikebench.analysis.select import middle
 from spikebench.errors import Problem
 from spikebench.records.record import FEWEST, Record
 
@@ -31,11 +32,10 @@ def sides(base: Record, other: Record, metric: str = "latency") -> tuple[float, 
     base over this quotient. Below FEW_ROUNDS rounds, as with a launch that takes seconds, the medians are used again,
     because one sample of a fast base may stray.
     """
-    found = [r.measurement(metric) for r in (base, other)]
-    middle = [stats.median(m.samples) if m and m.samples else math.nan for m in found]
+    left, right = middle(base, metric), middle(other, metric)
     rounds = by_round(base, metric), by_round(other, metric)
     each = quotient(*rounds) if min(map(len, rounds)) >= FEW_ROUNDS else None
-    return (middle[0], middle[0] / each) if each else (middle[0], middle[1])
+    return (left, left / each) if each else (left, right)
 
 
 def by_round(record: Record, metric: str = "latency") -> list[float]:

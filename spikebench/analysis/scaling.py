@@ -5,6 +5,7 @@ from typing import Any
 
 from spikebench import units
 from spikebench.analysis import paired, stats
+from spikebench.analysis.select import medians
 from spikebench.records.record import Record
 
 ALWAYS, VARYING = ("mode", "B", "N"), ("workload", "network", "device", "dtype", "rate")
@@ -17,7 +18,7 @@ def scaling_rows(records: list[Record]) -> list[dict[str, Any]]:
     """
     groups: dict[tuple[Any, ...], list[Record]] = defaultdict(list)
     for r in records:
-        if paired.medians([r]):
+        if medians([r]):
             groups[paired.origin(r), r.case["subject"], paired.point(r, "T")].append(r)
     fit = [group for group in groups.values() if len({r.case["T"] for r in group}) > 1 and len(group) > 2]
     more = [k for k in VARYING if len({str(group[0].case.get(k)) for group in fit}) > 1]
@@ -26,7 +27,7 @@ def scaling_rows(records: list[Record]) -> list[dict[str, Any]]:
 
 
 def _row(group: list[Record], more: list[str]) -> dict[str, Any]:
-    fit = stats.scaling_fit([r.case["T"] for r in group], paired.medians(group))
+    fit = stats.scaling_fit([r.case["T"] for r in group], medians(group))
     case, lengths = group[0].case, [r.case["T"] for r in group]
     return {
         "subject": case["subject"],

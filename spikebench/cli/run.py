@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spikebench.analysis.select import elsewhere
 from spikebench.cases import sweeps
 from spikebench.cases.case import Case
 from spikebench.cli import _options as o
@@ -134,9 +135,8 @@ def chosen(name: str | None, subjects: list[str] | None, fields: dict[str, Any])
 
 def _say_what_differs(where: Path, settings: "Settings") -> None:
     """A line on stderr if records of the file come from elsewhere, and do not count as done."""
-    from spikebench.run.session import elsewhere
-
-    count, differing = elsewhere(where, settings) if where.exists() else (0, [])
+    here = environment.gather() | {"threads": settings.threads}
+    count, differing = elsewhere(where, here) if where.exists() else (0, [])
     if count:
         text = f"{count} records in {where} differ in {', '.join(differing)}: they stay, and do not count as done here"
         print(f"spikebench: {text}", file=sys.stderr)

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from spikebench.analysis.assessment import Table
+from spikebench.analysis.select import Table
 from spikebench.cases.case import Case, Training
 from spikebench.claim import PlannedComparison, Question
 from spikebench.records import store

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from spikebench.analysis import stats
 from spikebench.analysis.comparison import Comparison, judge, together
+from spikebench.analysis.select import medians
 from spikebench.cases.case import Case, grid, with_changes
 from spikebench.cases.options import read_value
 from spikebench.cases.subject import PICKLED, Subject, parse_subject
@@ -334,5 +334,4 @@ def _block(session: Session, schedule: Schedule, point: Point, cases: list[Case]
 
 def _launch(record: Record) -> float | None:
     """Seconds of a launch of a record; None where there are none."""
-    found = record.measurement("latency") if record.status == "ok" else None
-    return stats.median(found.samples) if found and found.samples else None
+    return next(iter(medians([record])), None)

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from spikebench import claim as claims
 from spikebench import registry
+from spikebench.analysis import select
 from spikebench.analysis.assessment import Assessment, assessments
 from spikebench.claim import Claim
 from spikebench.errors import Problem
@@ -75,7 +75,7 @@ def _measured(
     """Measure what the claims ask for, claim by claim; records are appended as they come, and returned with the resumed."""
     tell = progress or (lambda *_: None)
     with Session(settings) as session:
-        records = _recorded(where, session) if resume else []
+        records = select.from_here(where, session.environment) if resume else []
         campaign = Campaign(session, where, records, data_root)
         jobs = [(c, *job) for _, c in named for job in plan(c.questions(full))]
         alone, of = len(named) == 1, len(jobs)
@@ -100,12 +100,3 @@ def begins(index: int, block: int, alone: bool, over: bool, claim_over: bool) ->
     if block < FEWEST and (index == 0 or alone):
         return True
     return not over and not claim_over
-
-
-def _recorded(where: Path, session: Session) -> list[Record]:
-    """What the file has from this machine, these versions and this commit."""
-    mine = environment.fingerprint(session.environment)
-    found: list[Record] = []
-    with suppress(Problem):
-        found += (r for r in store.read(where) if environment.fingerprint(r.environment) == mine)
-    return found

@@ -8,7 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from spikebench.cases.case import Case, present_id
+from spikebench.analysis import select
+from spikebench.cases.case import Case
 from spikebench.cases.options import Options, Value, written
 from spikebench.cases.subject import CEILING
 from spikebench.errors import Problem
@@ -90,11 +91,12 @@ def train_all(
     """
     records: list[Record] = []
     here, tell = environment.fingerprint(session.environment), progress or (lambda *_: None)
-    done = _finished(where, here) if resume and where else {}
+    known = select.from_here(where, session.environment) if resume and where else []
+    done = select.done(known, retry=True)
     for k, case in enumerate(cases):
         tell("start", case, k, len(cases))
-        if case.case_id in done:
-            records.append(done[case.case_id])
+        if (case.case_id, 0) in done:
+            records.append(done[case.case_id, 0])
             continue
         kept = where.with_suffix(".checkpoints") / f"{case.case_id}-{here}" if where else None
         if kept is not None:
@@ -122,11 +124,3 @@ def _take_up(case: Case, kept: Path, resume: bool, warn: Warn) -> None:
         shutil.rmtree(kept, ignore_errors=True)
     elif not kept.exists() and list(kept.parent.glob(f"{case.case_id}-*")):
         warn(f"{case.subject}, seed {case.seed}: begun with another commit, machine or version; it starts anew")
-
-
-def _finished(where: Path, here: str) -> dict[str, Record]:
-    """The records in a file that are ok and from here, by case."""
-    with suppress(Problem):
-        same = (r for r in store.read(where) if r.status == "ok" and environment.fingerprint(r.environment) == here)
-        return {present_id(r.case, r.case_id): r for r in same}
-    return {}

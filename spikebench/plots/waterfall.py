@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 from spikebench import units
 from spikebench.analysis import paired, stats
 from spikebench.analysis.pairs import WIDEST
+from spikebench.analysis.select import medians
 from spikebench.plots import _style as style
 from spikebench.plots._style import Frame
 from spikebench.records import store
@@ -100,7 +101,7 @@ def _next(
         return None
     if not before:
         subject = max(sides, key=lambda s: (len(sides[s]), -len(s)))
-        return Step(label, neuron, subject, statistics.geometric_mean(paired.medians(sides[subject])), None)
+        return Step(label, neuron, subject, statistics.geometric_mean(medians(sides[subject])), None)
     ratios = {s: r for s, mine in sides.items() if (r := paired.compared(before, mine).ratio)}
     if not ratios:
         return None

@@ -16,6 +16,7 @@ from markdown_it import MarkdownIt
 from spikebench import units
 from spikebench.analysis import noise, paired
 from spikebench.analysis.scaling import scaling_rows
+from spikebench.analysis.select import medians
 from spikebench.errors import Problem
 from spikebench.records import flags, store
 from spikebench.records.origin import apart, by_origin
@@ -148,7 +149,7 @@ def _against(
     subjects: dict[str, list[Record]], baseline: str | None, floors: dict[str, float]
 ) -> Iterator[dict[str, Any]]:
     """The rows of one case: each subject against its baseline."""
-    slowest = max(subjects, key=lambda s: max(paired.medians(subjects[s]), default=0.0))
+    slowest = max(subjects, key=lambda s: max(medians(subjects[s]), default=0.0))
     base = next((b for b in (baseline, BASELINE) if b in subjects), slowest)
     for subject, mine in subjects.items():
         floor = max(floors.get(side[0].case_id, 0.0) for side in (subjects[base], mine))

@@ -10,6 +10,7 @@ from spikebench import units
 from spikebench.analysis import stats
 from spikebench.analysis.comparison import Comparison
 from spikebench.analysis.paired import Scaling, scalings
+from spikebench.analysis.select import medians
 from spikebench.records.flags import Flag
 from spikebench.records.record import FEWEST, Record
 
@@ -131,7 +132,7 @@ def _cost(profile: "Profile") -> str:
     counts = {k: min(profile.pairs, sum(r.case_id == k for r in mine)) for k in {r.case_id for r in mine}}
     last = max(mine, key=lambda r: (counts[r.case_id], r.case["T"], r.case["mode"] == "train"))
     same = [r for r in mine if r.case_id == last.case_id]
-    time = stats.median([stats.median(_samples(r, "latency")) for r in same])
+    time = stats.median(medians(same))
     case = last.case
     step = {"train": "A training step", "inference": "An inference", "forward": "A forward pass"}[case["mode"]]
     spikes = stats.median([v for r in same for v in _samples(r, "spike_rate")])

@@ -10,6 +10,7 @@ from typing import Any
 
 from spikebench import units
 from spikebench.analysis import stats
+from spikebench.analysis.select import medians
 from spikebench.cases.subject import CEILING, present
 from spikebench.records.origin import apart, by_origin
 from spikebench.records.record import Record
@@ -52,7 +53,7 @@ def _trainings(records: Sequence[Record]) -> list[dict[str, str]]:
         if r.status == "ok" and r.case.get("workload") == "training" and _trained(r):
             task = f"{r.case.get('task')}{r.case.get('network') or ''}"
             groups.setdefault((present(str(r.case["subject"])), task), []).append(r)
-    epochs = {key: statistics.geometric_mean(_epochs(group)) for key, group in groups.items()}
+    epochs = {key: statistics.geometric_mean(medians(group, "epoch_time")) for key, group in groups.items()}
     ceilings = {task: seconds for (subject, task), seconds in epochs.items() if subject == f"{CEILING}@eager"}
     rows: list[dict[str, str]] = []
     for key, group in groups.items():
@@ -61,7 +62,7 @@ def _trainings(records: Sequence[Record]) -> list[dict[str, str]]:
         counts = [len(m.samples) for r in group if (m := r.measurement("epoch_time"))]
         rates = [m.samples for r in group if (m := r.measurement("spike_rate"))]
         low, high = stats.mean_interval(accuracy)
-        fast, slow = map(math.exp, stats.mean_interval([math.log(seconds) for seconds in _epochs(group)]))
+        fast, slow = map(math.exp, stats.mean_interval([math.log(seconds) for seconds in medians(group, "epoch_time")]))
         many = len(group) > 1
         row = {"subject": subject, "seeds": str(len(group))}
         row["epochs"] = f"{min(counts)}-{max(counts)}" if min(counts) < max(counts) else str(counts[0])
@@ -82,11 +83,6 @@ def _trained(r: Record) -> bool:
     """Whether a record has what a row is made of."""
     accuracy, seconds = r.measurement("accuracy"), r.measurement("epoch_time")
     return bool(accuracy and accuracy.samples and seconds and seconds.samples and min(seconds.samples) > 0)
-
-
-def _epochs(group: list[Record]) -> list[float]:
-    """The median time of an epoch of each seed, in s."""
-    return [stats.median(m.samples) for r in group if (m := r.measurement("epoch_time"))]
 
 
 def mixed(records: Sequence[Record]) -> Iterator[str]:

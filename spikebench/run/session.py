@@ -5,15 +5,14 @@ import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast, get_args
 
 from spikebench import declarations, registry
-from spikebench.analysis import stability
-from spikebench.cases.case import Case, Layer, Mode, NetworkStep, present_id, with_changes
+from spikebench.analysis import select, stability
+from spikebench.cases.case import Case, Layer, Mode, NetworkStep, with_changes
 from spikebench.errors import Problem
 from spikebench.host import clock, environment
 from spikebench.host.monitor import Around, Monitor, Reading
@@ -432,8 +431,8 @@ def run(
     settings = settings or Settings()
     with Session(settings) as session:
         executor = executor or Local(session.measure)
-        here, known = session.environment, resume and out is not None and out.exists()
-        done = _finished(out, here, settings, retry, executor.anywhere) if known and out else set[tuple[str, int]]()
+        known = select.from_here(out, session.environment, executor.anywhere) if resume and out else []
+        done = select.done(known, settings.metrics, retry)
         jobs = [(c, r) for r in range(settings.repeats) for c in cases]
         todo = [(c, r) for c, r in jobs if (c.case_id, r) not in done]
         try:
@@ -490,29 +489,3 @@ def _null(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_null(v) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def elsewhere(out: Path, settings: Settings) -> tuple[int, list[str]]:
-    """How many records of a file a resumed run here does not count as done, and in what they differ from this checkout."""
-    here = environment.gather() | {"threads": settings.threads}
-    with suppress(Problem):
-        others = [[k for k in environment.PRINT if r.environment.get(k) != here.get(k)] for r in store.read(out)]
-        return sum(map(bool, others)), [k for k in environment.PRINT if any(k in differing for differing in others)]
-    return 0, []
-
-
-def _finished(out: Path, here: dict[str, Any], settings: Settings, retry: bool, anywhere: bool) -> set[tuple[str, int]]:
-    """Cases and repeats in `out` that need not be measured again; `anywhere`: whichever machine measured them."""
-
-    def print_of(facts: dict[str, Any]) -> str:
-        return environment.fingerprint({k: v for k, v in facts.items() if not (anywhere and k in ("machine", "gpu"))})
-
-    mine, done = print_of(here), set[tuple[str, int]]()
-    with suppress(Problem):
-        for record in store.read(out):
-            measured = {m.metric for m in record.measurements}
-            complete = record.status != "ok" or set(settings.metrics) <= measured
-            again = record.status == "skipped" or (retry and record.status != "ok")
-            if print_of(record.environment) == mine and complete and not again:
-                done.add((present_id(record.case, record.case_id), record.repeat))
-    return done

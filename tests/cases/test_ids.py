@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from spikebench.analysis.assessment import Table
+from spikebench.analysis.select import Table
 from spikebench.cases.case import Case, case_id, present_id, with_changes
 from spikebench.records import store
 from spikebench.records.record import Record
