@@ -1,7 +1,9 @@
 """What surrounds the code: workflows, forms and hooks run what the Makefile runs, and all of them can be read."""
 
+import ast
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +65,32 @@ def test_the_image_installs_extras_that_there_are() -> None:
     there = set(re.findall(r"^(\w+) = \[", extras[1], re.M)) if extras else set()
     asked = re.findall(r"EXTRAS=([\w,]+)", (ROOT / "Containerfile").read_text())
     assert asked and all(set(a.split(",")) <= there for a in asked)
+
+
+LONGEST, WIDEST = 50, 12  # lines of a function, and parameters of a command
+
+
+def functions() -> Iterator[tuple[Path, ast.FunctionDef]]:
+    """Every function of the package that is no kernel."""
+    for path in sorted((ROOT / "spikebench").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef) and not any("jit" in ast.unparse(d) for d in node.decorator_list):
+                yield path, node
+
+
+def test_no_function_is_longer_than_a_page() -> None:
+    lengths = {f"{p.name}: {f.name}": (f.end_lineno or f.lineno) - f.lineno + 1 for p, f in functions()}
+    assert len(lengths) > 1000
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}
+
+
+def test_commands_take_groups_of_options() -> None:
+    counts = {p.stem: len(f.args.args + f.args.kwonlyargs) for p, f in functions() if p.parent.name == "cli"}
+    commands = {p.stem for p in (ROOT / "spikebench" / "cli").glob("[!_]*.py")} - {"app"}
+    assert commands <= counts.keys()
+    wide = {
+        f"{p.name}: {f.name}"
+        for p, f in functions()
+        if p.parent.name == "cli" and len(f.args.kwonlyargs + f.args.args) > WIDEST
+    }
+    assert wide == set()

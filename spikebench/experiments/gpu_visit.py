@@ -1,0 +1,107 @@
+"""A GPU session from its beginning to its summary: kernels compiled, tests, shapes tuned, then all that the budget reaches."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spikebench.cases.case import Case
+from spikebench.errors import Problem
+from spikebench.experiments import gpu_before, gpu_plan, gpu_summary
+from spikebench.experiments.gpu import SHARES, Budget, Ready, Visit, described
+from spikebench.host import environment
+from spikebench.records import store
+from spikebench.records.record import Record
+from spikebench.run.session import Session, Settings
+
+BEFORE = ("kernels", "tests", "tuned")  # what can be skipped besides the stages
+COMPILING = 0.15  # share of the budget for kernels that are not there
+# one window of energy a process, and one process at a time: the rounds of the stage are what is replicated
+SETTINGS: dict[str, Any] = {"metrics": ("latency",), "fork": False, "warmup": 1.0, "processes": 1}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a GPU session is asked for: seconds, where its files go, and what is left out of it.
+
+    `kernels` is a folder of compiled kernels, `commit` that of the source tree where it has no history, `say` takes lines
+    of progress.
+    """
+
+    seconds: float
+    folder: Path
+    say: Callable[[str], None]
+    kernels: Path | None = None
+    commit: str | None = None
+    device: str = "cuda"
+    tiny: bool = False
+    left_out: frozenset[str] = frozenset()
+
+    def stages(self) -> list[gpu_plan.Stage]:
+        """The stages that are not left out; Problem if one is to be left out that is not there."""
+        every = gpu_plan.stages(self.device, self.tiny)
+        if unknown := self.left_out - {s.name for s in every} - set(BEFORE):
+            there = ", ".join([*BEFORE, *(s.name for s in every)])
+            raise Problem(f"no stage {sorted(unknown)[0]!r} to skip; there are {there}")
+        return [s for s in every if s.name not in self.left_out]
+
+
+@dataclass(frozen=True)
+class Visited:
+    """What a GPU session gave: its records, its summary, and the visit, which knows what was not reached."""
+
+    records: list[Record]
+    summary: dict[str, Any]
+    visit: Visit
+
+
+def visit_gpu(asked: Asked) -> Visited:
+    """Measure what the budget reaches, most valuable first; records and summary are written as they come."""
+    stages = asked.stages()
+    if asked.device == "cuda" and environment.gpu() is None:
+        raise Problem("no NVIDIA GPU here; `--device cpu --tiny` tries the command without one")
+    spent = Budget.of(asked.seconds)
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    kernels = asked.kernels or (asked.folder / "kernels" if asked.device == "cuda" else None)
+    tested = _before(asked, stages, spent, kernels)
+    settings = Settings(kernels=kernels, **SETTINGS)
+    pool = Ready(settings.threads, settings.variables, spent, opened=asked.device == "cuda")
+    records: list[Record] = []
+
+    def keep(record: Record) -> None:
+        records.append(record)
+        store.append(asked.folder / "gpu.jsonl", record)
+        _sum_up(asked.folder, records, visit, tested)
+        reason = f" ({record.reason})" if record.reason else ""
+        asked.say(f"{spent.left:4.0f} s left: {described(Case.from_json(record.case))} {record.status}{reason}")
+
+    with Session(settings, pool) as session:
+        if asked.commit:
+            session.environment |= {"commit": asked.commit, "dirty": None}
+        visit = Visit(session, pool, spent, keep, asked.say)
+        visit.run(asked.device, asked.tiny, stages)
+    return Visited(records, _sum_up(asked.folder, records, visit, tested), visit)
+
+
+def _before(asked: Asked, stages: list[gpu_plan.Stage], spent: Budget, kernels: Path | None) -> dict[str, Any]:
+    """What comes before the stages, as far as it is not left out: what the tests and the tuning gave."""
+    found: dict[str, Any] = {}
+    if asked.device == "cuda" and "kernels" not in asked.left_out:
+        limit, capability = spent.part(COMPILING).left, [environment.capability() or 90]
+        cases = gpu_plan.launched(stages, asked.tiny)
+        gpu_before.compile_kernels(cases, kernels or asked.folder, capability, limit, asked.say)
+    if "tests" not in asked.left_out:
+        found["tests"] = gpu_before.run_tests(spent.part(SHARES["tests"]).left, asked.say)
+    if asked.device == "cuda" and "tuned" not in asked.left_out:
+        limit = spent.part(SHARES["tuned"]).left
+        found["tuned"] = gpu_before.tune_shapes(limit, asked.folder, kernels, asked.commit, asked.say)
+    return found
+
+
+def _sum_up(folder: Path, records: list[Record], visit: Visit, tested: dict[str, Any]) -> dict[str, Any]:
+    """Write the summary as it is now, so that it is there when time runs out."""
+    made = gpu_summary.summary(records) | tested | {"left_out": visit.left_out, "seconds": visit.spent}
+    made |= {"budget": {"seconds": visit.budget.seconds, "left": visit.budget.left}}
+    (folder / "summary.json").write_text(json.dumps(made, indent=1) + "\n")
+    return made
