@@ -11,7 +11,7 @@ from spikebench.analysis import select
 from spikebench.analysis.assessment import Assessment, assessments
 from spikebench.claim import Claim
 from spikebench.errors import Problem
-from spikebench.experiments.campaign import Campaign, plan
+from spikebench.experiments.claim_blocks import ClaimBlocks, plan
 from spikebench.experiments.settings import settings_of
 from spikebench.host import clock, environment
 from spikebench.records import store
@@ -76,10 +76,10 @@ def _measured(
     tell = progress or (lambda *_: None)
     with Session(settings) as session:
         records = select.from_here(where, session.environment) if resume else []
-        campaign = Campaign(session, where, records, data_root)
+        wanted = ClaimBlocks(session, where, records, data_root)
         jobs = [(c, *job) for _, c in named for job in plan(c.questions(full))]
         alone, of = len(named) == 1, len(jobs)
-        campaign.gates([(q, b, s) for _, q, _, b, s in jobs], lambda w, case: tell(w, case, 0, of))
+        wanted.gates([(q, b, s) for _, q, _, b, s in jobs], lambda w, case: tell(w, case, 0, of))
         begun = start = clock.monotonic()
         current = None
         for k, (c, question, index, block, subjects) in enumerate(jobs):
@@ -88,7 +88,7 @@ def _measured(
             now = clock.monotonic()
             over = now - begun >= (settings.budget or math.inf), now - start >= c.budget
             if full or begins(index, block, alone, *over):
-                campaign.block(question, block, subjects, lambda w, case, k=k: tell(w, case, k, of))
+                wanted.block(question, block, subjects, lambda w, case, k=k: tell(w, case, k, of))
     return records
 
 

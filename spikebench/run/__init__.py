@@ -1,1 +1,1 @@
-"""Who measures what, when and where: sessions, worker processes, executors, campaigns."""
+"""Sessions, child processes, blocks and executors: who measures what, when and where."""

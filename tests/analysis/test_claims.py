@@ -19,7 +19,7 @@ from spikebench.analysis.assessment import assess
 from spikebench.cases.case import Case, with_changes
 from spikebench.claim import Claim, Number, PlannedComparison, Statement
 from spikebench.errors import Problem
-from spikebench.experiments.campaign import Campaign, plan
+from spikebench.experiments.claim_blocks import ClaimBlocks, plan
 from spikebench.experiments.reproduce import begins
 from spikebench.plots import draw
 from spikebench.records import store
@@ -348,9 +348,9 @@ class FakeSession:
 
 def test_a_block_is_measured_once_and_what_failed_is_left_out(tmp_path: Path) -> None:
     session = FakeSession(broken="spsn@eager")
-    campaign = Campaign(cast(Any, session), tmp_path / "out.jsonl", [], None)
+    wanted = ClaimBlocks(cast(Any, session), tmp_path / "out.jsonl", [], None)
     for block in (0, 1, 0, 1):
-        campaign.block(LAYER, block, LAYER.subjects, lambda *_: None)
+        wanted.block(LAYER, block, LAYER.subjects, lambda *_: None)
     assert sorted(session.asked) == [
         ("lif@eager", 0),
         ("lif@eager", 1),
@@ -363,9 +363,9 @@ def test_a_block_is_measured_once_and_what_failed_is_left_out(tmp_path: Path) ->
 
 def test_claims_that_share_a_subject_do_not_mix_their_blocks(tmp_path: Path) -> None:
     session = FakeSession()
-    campaign = Campaign(cast(Any, session), tmp_path / "out.jsonl", [], None)
-    campaign.block(LAYER, 0, ["lif@eager", "lif@indexed"], lambda *_: None)
-    campaign.block(LAYER, 0, ["lif@eager", "spsn@eager"], lambda *_: None)
+    wanted = ClaimBlocks(cast(Any, session), tmp_path / "out.jsonl", [], None)
+    wanted.block(LAYER, 0, ["lif@eager", "lif@indexed"], lambda *_: None)
+    wanted.block(LAYER, 0, ["lif@eager", "spsn@eager"], lambda *_: None)
     assert [s for s in session.asked if s[0] == "lif@eager"] == [("lif@eager", 0), ("lif@eager", 1)]
     assert ("spsn@eager", 1) in session.asked
 
@@ -381,12 +381,12 @@ def test_claims_that_share_a_subject_do_not_mix_their_blocks(tmp_path: Path) -> 
 )
 def test_claims_about_the_same_blocks_measure_them_once(first: str, others: list[str], tmp_path: Path) -> None:
     session = FakeSession()
-    campaign = Campaign(cast(Any, session), tmp_path / "out.jsonl", [], None)
+    wanted = ClaimBlocks(cast(Any, session), tmp_path / "out.jsonl", [], None)
     for question, _, block, subjects in plan(claims.load(first).scaled):
-        campaign.block(question, block, subjects, lambda *_: None)
+        wanted.block(question, block, subjects, lambda *_: None)
     measured = len(session.asked)
     for question, _, block, subjects in (step for name in others for step in plan(claims.load(name).scaled)):
-        campaign.block(question, block, subjects, lambda *_: None)
+        wanted.block(question, block, subjects, lambda *_: None)
     assert 0 < measured == len(session.asked)
 
 

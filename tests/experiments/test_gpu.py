@@ -13,7 +13,7 @@ import pytest
 from spikebench import registry
 from spikebench.cases.case import Case
 from spikebench.experiments import gpu, gpu_plan, gpu_summary
-from spikebench.experiments.campaign import Campaign
+from spikebench.experiments.claim_blocks import ClaimBlocks
 from spikebench.host.monitor import Gpu, Reading
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
@@ -323,8 +323,8 @@ def test_gates_of_a_gpu_come_before_anything_is_timed_and_those_of_a_cpu_with_th
     said: list[str] = []
     questions: list[Any] = [Question("cuda"), Question("cpu")]
     session: Any = Gating()
-    campaign = Campaign(session, tmp_path / "r.jsonl", [], None)
-    campaign.gates([(q, 0, []) for q in questions], lambda what, case: said.append(f"{case.subject} {what}"))
+    wanted = ClaimBlocks(session, tmp_path / "r.jsonl", [], None)
+    wanted.gates([(q, 0, []) for q in questions], lambda what, case: said.append(f"{case.subject} {what}"))
     assert asked == ["lif@eager", "spsn@fft"] and said == ["lif@eager gate ok", "spsn@fft gate ok"]
 
 

@@ -1,4 +1,4 @@
-"""The measuring that claims ask for, block by block: `claim.py` says what, `assessment.py` what came of it."""
+"""Measures the blocks of processes that claims ask for. `claim.py` says what they ask, `assessment.py` what came of it."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,8 +38,8 @@ def _cases(question: Question, block: int, subjects: list[str]) -> list[Case]:
     return question.cases(block, subjects) if isinstance(question, PlannedComparison) else question.cases()
 
 
-class Campaign:
-    """What has been measured, and the measuring of one block more."""
+class ClaimBlocks:
+    """Measures blocks of claims. It knows the records so far, so that no block is measured twice."""
 
     def __init__(self, session: Session, where: Path, records: list[Record], data_root: Path | None) -> None:
         self.session, self.where, self.records, self.data_root = session, where, records, data_root
