@@ -1,4 +1,4 @@
-"""Records chosen: what a process says of a metric, which records belong to a case, and what counts as measured already."""
+"""Selects from records: the median of a metric in a process, the records of a case, and what counts as measured already."""
 
 import math
 import statistics

@@ -1,4 +1,4 @@
-"""What a GPU session does before it measures: it compiles the kernels on all cores, runs their tests, and tunes their shapes."""
+"""The part of a GPU session before it measures: it compiles the kernels on all cores, runs their tests, and tunes their shapes."""
 
 import json
 import subprocess

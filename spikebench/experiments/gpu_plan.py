@@ -1,4 +1,4 @@
-"""What a GPU session with a budget measures, most valuable first, and how long that is predicted to take."""
+"""The plan of a GPU session with a budget: what it measures, the most valuable first, and how long that is predicted to take."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -42,9 +42,9 @@ class Stage:
 
 
 def gates(device: str, tiny: bool = False) -> list[Case]:
-    """Every neuron on every backend that a GPU has: ours first, then in other precisions, then what they stand for.
+    """The cases whose gates the session runs: every neuron on every backend of a GPU, ours first, then in other precisions.
 
-    On a CPU, where the session is tried, those of them that it has too.
+    On a CPU, where a session can be tried, they are those that a CPU has too.
     """
     sizes: dict[str, Any] = {"T": [16 if tiny else 128], "B": [4], "N": [8 if tiny else 64], "device": device}
     subjects = list(_subjects(["lif", "spsn"] if tiny else registry.names("neurons"), device))

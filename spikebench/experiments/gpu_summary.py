@@ -1,4 +1,4 @@
-"""What came of a GPU session: a summary as JSON, and a table of at most 60 lines."""
+"""Sums up a GPU session: as JSON, and as a table of at most 60 lines."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -47,7 +47,7 @@ def medians(records: Sequence[Record]) -> list[dict[str, Any]]:
 
 
 def ratios(records: Sequence[Record]) -> list[Ratio]:
-    """What the pairs so far say of each published figure; the verdict is that of `spikebench reproduce --from`."""
+    """The ratio for each published figure, from the pairs so far. The verdicts come from `spikebench reproduce --from`."""
     by_case: dict[str, list[Record]] = defaultdict(list)
     for r in records:
         by_case[r.case_id].append(r)

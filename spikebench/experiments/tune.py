@@ -1,4 +1,4 @@
-"""Tuning as a function: shapes of kernels that are measured on the GPU at hand, and written down for it."""
+"""`sb.tune` measures shapes of kernels (tiles, warps) on the GPU at hand, and writes the fastest down for it."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Compiling before there is a GPU what `spikebench tune` will measure: every shape of every kernel, into triton's cache."""
+"""Compiles what `spikebench tune` will measure before there is a GPU: every shape of every kernel, into triton's cache."""
 
 import json
 import os

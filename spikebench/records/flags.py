@@ -1,4 +1,4 @@
-"""Flags: what is doubtful about a record or its samples, from which threshold on, and what to do about it.
+"""Flags say what may mislead in a record or its samples, from which threshold on, and what to do about it.
 
 A record holds the names of its flags. Those of samples are not recorded: they are computed from the samples when they are shown.
 """
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Flag(StrEnum):
-    """One thing that is doubtful: its name, what it means, the remedy, and the share or count from which it is said.
+    """A flag: its name, what it means, what to do, and the share or count from which it is raised.
 
     `passing` says that another try may not have it: `--strict` measures such a record again.
     """

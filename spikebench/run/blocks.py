@@ -1,4 +1,4 @@
-"""Blocks of processes: one fresh process for each of several cases, in random order, so that a baseline is measured once for all.
+"""Measures blocks: one fresh process for each of several cases, in random order, so that a baseline is measured once for all.
 
 What slows the machine for a while slows a whole block, and the ratios within it hardly change. `analysis.paired` takes
 the records of a block as pairs.
@@ -19,7 +19,7 @@ Progress = Callable[[int, int], None]
 
 
 def metrics_of(metric: str, block: int) -> tuple[str, ...]:
-    """What a block samples: the metric that is compared, and in the first one with a latency the spikes too."""
+    """The metrics that a block samples: the one that is compared, and in the first block the spike rate too."""
     return (metric, "spike_rate") if block == 0 and metric != "spike_rate" else (metric,)
 
 
