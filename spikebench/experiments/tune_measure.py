@@ -22,7 +22,7 @@ from spikebench.cases.case import Case, with_changes
 from spikebench.errors import Problem
 from spikebench.experiments.tune_plan import part, worth
 from spikebench.experiments.tune_rules import Decision, described, write
-from spikebench.host.clock import Clock, CpuClock, CudaClock
+from spikebench.host.clock import Clock, CpuClock, CudaClock, NotAhead
 from spikebench.workloads.layer import Workload, build, calibrate, spikes_of
 
 EARLY, LATE, FINAL = 3, 4, 10  # rounds of all shapes, shapes that are left for the last rounds, and those rounds
@@ -91,7 +91,12 @@ class Tuner:
         for which in passes(work):
             if self.left() <= 0:
                 return
-            if (decision := self._decide(case, which)) is not None:
+            try:
+                decision = self._decide(case, which)
+            except NotAhead as reason:  # one kernel without a device time leaves the others theirs
+                self._say(case, which, which.model, str(reason))
+                continue
+            if decision is not None:
                 self.decisions.append(decision)
                 yield decision
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Protocol
 
-SHORTEST_SLEEP, LONGEST_SLEEP, TRIES = 2e-4, 1.0, 3  # seconds by which the host is let ahead, and how often it is tried
+SHORTEST_SLEEP, LONGEST_SLEEP, TRIES = 2e-4, 1.0, 5  # seconds by which the host is let ahead, and how often it is tried
 CYCLES = 2_000_000  # of a sleep that tells the clock: about a millisecond
 
 
@@ -94,9 +94,10 @@ class CudaClock:
     def on_device(self, call: Callable[[], Any]) -> float:
         """The same events, on a queue that a sleeping kernel holds up until the host has asked for all of the call.
 
-        The sleep is as long as twice the host's last call, and doubled up to TRIES times while the first event is over
-        before the host has done. What waits for the device inside, and what asks for more kernels than the queue holds
-        (about a thousand), never gets ahead.
+        The sleep is as long as twice the host's last call. While the first event is over before the host has done, it is
+        tried again, up to TRIES times, with twice the longer of the sleep and of what the host took, by the clock that the
+        device has by then. What waits for the device inside, and what asks for more kernels than the queue holds (about a
+        thousand), never gets ahead.
         """
         sleep = max(SHORTEST_SLEEP, 2 * (self.host[-1] if self.host else 0.0))
         for _ in range(TRIES):
@@ -104,14 +105,15 @@ class CudaClock:
                 break
             start, end = self._prepare()
             self._cuda._sleep(int(sleep * (self._hertz or self.hertz())))
+            begun = time.perf_counter_ns()
             start.record()
             call()
             end.record()
-            ahead = not start.query()
+            host, ahead = (time.perf_counter_ns() - begun) * 1e-9, not start.query()
             self._cuda.synchronize()
             if ahead:
                 return start.elapsed_time(end) * 1e-3
-            sleep *= 2
+            sleep, self._hertz = 2 * max(sleep, min(host, LONGEST_SLEEP / 4)), None
         raise NotAhead(
             f"the host was not ahead of the device behind a sleep of up to {min(sleep, LONGEST_SLEEP):.2g} s: the launch"
             " waits for the device, or asks for more kernels than its queue holds (about 1000)"
