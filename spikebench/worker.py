@@ -17,11 +17,10 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import torch
 
@@ -37,6 +36,19 @@ from spikebench.loading.subject import find_way, load
 from spikebench.metric import Plan, Running
 from spikebench.records.flags import Flag
 from spikebench.records.record import Measurement
+from spikebench.run.protocol import (
+    CheckJob,
+    CheckResult,
+    FoundWay,
+    GateJob,
+    Job,
+    MeasureJob,
+    Request,
+    Result,
+    TraceJob,
+    TrainJob,
+    WayJob,
+)
 from spikebench.sampling.profiler import trace
 from spikebench.verify import network_gate
 from spikebench.verify.check import checks
@@ -64,9 +76,10 @@ def serve(fork: bool, stays: bool = False, opened: bool = False) -> None:
     say = os.fdopen(os.dup(1), "w", buffering=1)
     print(json.dumps({"ready": os.getpid()}), file=say)
     for line in os.fdopen(os.dup(0)) if stays else sys.stdin:
-        job = json.loads(line)
-        if "kind" not in job:
+        data = json.loads(line)
+        if "job" not in data:
             continue  # a turn given to a child that was gone
+        job = Request.from_json(data)
         if not fork:
             _child(job, say, alone=True)
             print(json.dumps({"exit": 0, "cpu_seconds": _cpu_seconds() - before}), file=say)
@@ -120,59 +133,72 @@ def _cpu_seconds() -> float:
     return sum(u.ru_utime + u.ru_stime for u in used)
 
 
-def _child(job: dict[str, Any], say: TextIO, alone: bool = False) -> None:
+def _child(asked: Request, say: TextIO, alone: bool = False) -> None:
     """Do a job in this process, write its result, and leave without clean-up.
 
     Who is `alone`, with no server above, comes back and says itself how it ended; until then `say` stays open, and its
     end would mean a crash.
     """
     print(json.dumps({"pid": os.getpid()}), file=say)
-    turn = _turns(say) if job.get("turns") else None
+    turn = _turns(say) if asked.turns else None
     if not (alone or turn):
         say.close()
     if os.getsid(0) != os.getpid():
         os.setsid()
     _die_with_parent()
-    log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    log = os.open(asked.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(log, stream)
     os.close(log)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    result = perform(job, turn)
-    unfinished = Path(job["result"] + ".part")
-    unfinished.write_text(json.dumps(result))
-    unfinished.rename(job["result"])
+    result = perform(asked, turn)
+    unfinished = Path(asked.result + ".part")
+    unfinished.write_text(json.dumps(result.to_json()))
+    unfinished.rename(asked.result)
     sys.stdout.flush()
     sys.stderr.flush()
     if not alone:
         os._exit(0)
 
 
-def perform(job: dict[str, Any], turn: Callable[[], None] | None = None) -> dict[str, Any]:
-    """The result of a job: status, reason, and what its kind gives. Every failure of the subject becomes a status."""
-    kinds: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-        "gate": _gate,
-        "measure": partial(_measure, turn=turn),
-        "train": _train,
-        "check": _check,
-        "way": _way,
-        "trace": _trace,
-    }
+def perform(asked: Request, turn: Callable[[], None] | None = None) -> Result:
+    """The result of a job. Every failure of the subject becomes a status."""
     try:
-        _limit(job.get("memory_limit"))
+        _limit(asked.job.memory_limit)
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # float32 means float32
-        return {"status": "ok", "reason": None} | kinds[job["kind"]](job)
+        return _perform(asked.job, asked.threads, turn)
     except Refused as error:
-        return {"status": "refused", "reason": str(error)}
+        return Result("refused", str(error))
     except Problem as error:
-        return {"status": "refused", "reason": str(error), "problem": True}
+        return Result("refused", str(error), problem=True)
     except MemoryError:
-        return {"status": "oom", "reason": "host memory ran out"}
+        return Result("oom", "host memory ran out")
     except Exception as error:  # foreign code may raise anything; it becomes a status
         if _is_oom(error):
-            return {"status": "oom", "reason": str(error).strip().splitlines()[0]}
+            return Result("oom", str(error).strip().splitlines()[0])
         traceback.print_exc()
-        return {"status": "failed", "reason": _one_line(error)}
+        return Result("failed", _one_line(error))
+
+
+def _perform(job: Job, threads: int, turn: Callable[[], None] | None) -> Result:
+    if isinstance(job, MeasureJob):
+        return _measure(job, threads, turn)
+    if isinstance(job, GateJob | TrainJob):
+        keep_memory()
+    torch.set_num_threads(threads)
+    match job:
+        case GateJob():
+            return _gate(job)
+        case TrainJob():
+            return _train(job)
+        case CheckJob():
+            return Result(checks=[CheckResult(**vars(c)) for c in checks(job.subject, job.like, job.fixed)])
+        case WayJob():
+            return _way(job)
+        case TraceJob():
+            return Result(trace=trace(build(job.case), job.file))
+        case _:
+            raise TypeError(f"no job {job.kind!r}")
 
 
 def _one_line(error: BaseException) -> str:
@@ -212,60 +238,56 @@ def return_memory() -> None:
         libc.prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
 
 
-def _gate(job: dict[str, Any]) -> dict[str, Any]:
-    keep_memory()
-    torch.set_num_threads(job["threads"])
-    case = Case.from_json(job["case"])
-    result = network_gate.compare(case) if isinstance(case, NetworkStep) else gate(case, job.get("bias"))
-    status = "wrong" if result.status == "failed" else "ok"
-    return {"status": status, "reason": result.reason if status == "wrong" else None, "gate": result.to_json()}
+def _gate(job: GateJob) -> Result:
+    network = network_gate.compare(job.case) if isinstance(job.case, NetworkStep) else None
+    layer = None if network else gate(job.case, job.bias)
+    found = network or layer
+    wrong = found is not None and found.status == "failed"
+    return Result("wrong" if wrong else "ok", found.reason if found and wrong else None, gate=layer, network=network)
 
 
-def _measure(job: dict[str, Any], turn: Callable[[], None] | None) -> dict[str, Any]:
-    process = job["process"]
+def _measure(job: MeasureJob, threads: int, turn: Callable[[], None] | None) -> Result:
+    case, process = job.case, job.process
     if turn:
         turn()
-    case = Case.from_json(job["case"])
     if process == "memory":
         return_memory()
     elif case.allocator == "kept":
         keep_memory()
-    torch.set_num_threads(job["threads"])
-    work = build(case, job.get("bias")) if isinstance(case, Layer) else network_workload.build(case)
+    torch.set_num_threads(threads)
+    work = build(case, job.bias) if isinstance(case, Layer) else network_workload.build(case)
     clock: Clock = CudaClock(torch) if case.device == "cuda" else CpuClock()
-    running = Running(work, clock, Plan(**job["plan"]), turn=turn)
+    plan = Plan(samples=job.samples, fewest=job.fewest, slow=job.slow, warmup_seconds=job.warmup)
+    running = Running(work, clock, plan, turn=turn)
     work.call_number(1)
     if process == "timing":
         running.first_call = clock.measure(work.launch)
-    measurements = [metrics.measure(name, running) for name in job["metrics"]]
+    measurements = [metrics.measure(name, running) for name in job.metrics]
     if measurements and (said := _ran(case)):
         measurements[0].detail.update(said)
     used = torch.get_num_threads()
-    flags = [Flag.CHANGED_THREADS] * (used != job["threads"]) + [Flag.HOST_BOUND] * running.host_bound
-    problem = _check_output(running, job.get("spikes")) if process == "timing" else None
-    result = {"measurements": [vars(m) for m in measurements], "flags": flags}
-    return result | ({"status": "wrong", "reason": problem, "measurements": []} if problem else {})
+    flags: list[str] = [*[Flag.CHANGED_THREADS] * (used != threads), *[Flag.HOST_BOUND] * running.host_bound]
+    problem = _check_output(running, job.spikes) if process == "timing" else None
+    return Result("wrong", problem, flags=flags) if problem else Result(measurements=measurements, flags=flags)
 
 
-def _ran(case: Case) -> dict[str, Any]:
+def _ran(case: Case) -> dict[str, object]:
     """What a backend says of the way that it computed, where it chooses one: its `ran(device)`."""
     subject = case.parsed
     say = None if subject.foreign else getattr(module(subject.backend, subject.name), "ran", None)
     return say(case.device) if say else {}
 
 
-def _train(job: dict[str, Any]) -> dict[str, Any]:
+def _train(job: TrainJob) -> Result:
     """Train one seed; progress goes to the log, one line per epoch."""
-    keep_memory()
-    torch.set_num_threads(job["threads"])
-    case = expect(Case.from_json(job["case"]), Training)
+    case = expect(job.case, Training)
     wanted, recipe = case.asked, Recipe.of(case.asked.name, **case.changes)
-    dataset = tasks.load(wanted.name, job["data_root"], **wanted.options)
+    dataset = tasks.load(wanted.name, job.data_root, **wanted.options)
 
     def make(n: int) -> torch.nn.Module:
         return load(case.parsed, n, dataset.steps, getattr(torch, case.dtype), case.device)
 
-    done, checkpoints = None, Path(job["checkpoints"]) if job.get("checkpoints") else None
+    done, checkpoints = None, Path(job.checkpoints) if job.checkpoints else None
     many = recipe.epochs if recipe.seconds is None else f"{recipe.seconds:g}s"
     for done in train(dataset, make, recipe, [case.seed], case.device, checkpoints=checkpoints):
         if isinstance(done, Epoch):
@@ -285,28 +307,14 @@ def _train(job: dict[str, Any]) -> dict[str, Any]:
     if done.curve:
         note = {"samples": "test accuracy after each epoch, for the report only", "seconds": done.seconds}
         samples.append(Measurement("accuracy_curve", "1", samples=list(done.curve), detail=note))
-    return {"measurements": [vars(m) for m in samples]}
+    return Result(measurements=samples)
 
 
-def _check(job: dict[str, Any]) -> dict[str, Any]:
-    torch.set_num_threads(job["threads"])
-    found = checks(job["subject"], job["like"], job.get("fixed"))
-    return {"checks": [vars(c) for c in found]}
-
-
-def _way(job: dict[str, Any]) -> dict[str, Any]:
+def _way(job: WayJob) -> Result:
     """How a foreign module is to be called, found out by calling it."""
-    torch.set_num_threads(job["threads"])
-    subject = replace(parse_subject(job["subject"]), how=job["how"])  # also what is as usual may be fixed
-    found, made, fixed = find_way(subject, job["n"], job["lengths"])
-    called = subject.called(found.way)
-    return {"subject": str(called), "made": made, "notes": found.notes, "way": vars(found.way), "fixed": fixed}
-
-
-def _trace(job: dict[str, Any]) -> dict[str, Any]:
-    """Where the time of one warm launch goes."""
-    torch.set_num_threads(job["threads"])
-    return trace(build(Case.from_json(job["case"])), job["trace"])
+    subject = replace(parse_subject(job.subject), how=job.how)  # also what is as usual may be fixed
+    found, made, fixed = find_way(subject, job.n, job.lengths)
+    return Result(way=FoundWay(str(subject.called(found.way)), made, list(found.notes), found.way, fixed))
 
 
 def _check_output(running: Running, expected: float | None) -> str | None:

@@ -41,7 +41,7 @@ def sides(base: Record, other: Record, metric: str = "latency") -> tuple[float, 
 def by_round(record: Record, metric: str = "latency") -> list[float]:
     """The samples of a record, one a round; empty if they were not interleaved with those of other processes."""
     found = record.measurement(metric)
-    return found.samples if found and found.detail.get("turns") else []
+    return found.samples if found and found.detail.get("interleaved") else []
 
 
 def quotient(base: Sequence[float], other: Sequence[float]) -> float | None:

@@ -100,7 +100,7 @@ def command(
         show(made)
         if where is not None:
             stdout().print(f"\nverdict in {where}, {len(made.records)} records in {where.parent / 'records.jsonl'}")
-    if made.status != "ok" or any(c["passed"] is False for c in made.checks):
+    if made.status != "ok" or any(c.passed is False for c in made.checks):
         print(f"spikebench: {made.status}: {made.reason or 'checks failed'}", file=sys.stderr)
         raise typer.Exit(1)
 
@@ -142,12 +142,12 @@ def show(made: Any) -> None:
     from spikebench.report import profile_page as verdict
 
     say(verdict.short(made.subject), "bold")
-    for note in [f"made as {made.way['made']}", *made.way["notes"]] if made.way else []:
+    for note in [f"made as {made.way.made}", *made.way.notes] if made.way else []:
         say(f"  {note}")
     if made.checks:
         marks = {True: "passed", False: "FAILED", None: "skipped"}
         say()
-        table(("check", "result", "detail"), [(c["check"], marks[c["passed"]], c["detail"]) for c in made.checks])
+        table(("check", "result", "detail"), [(c.check, marks[c.passed], c.detail) for c in made.checks])
     if made.comparisons:
         say()
         table(verdict.TIME_COLUMNS, [verdict.time_row(c) for c in made.comparisons])

@@ -9,6 +9,7 @@ from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
 from spikebench.host import environment
 from spikebench.run.process import Workers
+from spikebench.run.protocol import CheckJob, CheckResult
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,10 @@ def check(
 
 
 def _checked(workers: Workers, name: str, like: str | None, timeout: float | None) -> Iterator[Check]:
-    outcome = workers.ask({"kind": "check", "subject": name, "like": like}, timeout)
-    if outcome.result.get("problem"):
+    outcome = workers.ask(CheckJob(name, like), timeout)
+    if outcome.result.problem:
         raise Problem(str(outcome.reason))
-    found = outcome.result.get("checks")
+    found = outcome.result.checks
     if found is None:
-        found = [{"check": "run", "passed": False, "detail": f"{outcome.status}: {outcome.reason}"}]
-    yield from (Check(name, row["check"], row["passed"], row["detail"]) for row in found)
+        found = [CheckResult("run", False, f"{outcome.status}: {outcome.reason}")]
+    yield from (Check(name, row.check, row.passed, row.detail) for row in found)

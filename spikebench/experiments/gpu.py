@@ -11,8 +11,10 @@ from spikebench.cases.case import Case
 from spikebench.experiments.gpu_plan import Block, Stage, gate_seconds, gates, process_seconds
 from spikebench.host import clock
 from spikebench.host.monitor import Reading, reading
+from spikebench.records.gate import GateResult
 from spikebench.records.record import Record, Status
-from spikebench.run.process import BESIDE, Outcome, Workers, side_by_side
+from spikebench.run.process import BESIDE, Workers, side_by_side
+from spikebench.run.protocol import GateJob, Job, MeasureJob, Outcome, Result
 from spikebench.run.session import Session, Settings
 
 AHEAD = 8  # processes that are started at once, before one of them is needed
@@ -65,7 +67,7 @@ class Ready:
         workers.prepare()
         return workers
 
-    def ask(self, job: dict[str, Any], seconds: float | None, watch: Callable[[str], None] | None = None) -> Outcome:
+    def ask(self, job: Job, seconds: float | None, watch: Callable[[str], None] | None = None) -> Outcome:
         """A job in a process that waits."""
         if self.budget.left <= 0:
             return Outcome("skipped", f"the {self.budget.seconds:.0f} s that there were for it are spent")
@@ -73,7 +75,7 @@ class Ready:
         with self._waiting.popleft() as workers:
             return workers.ask(job, self._limit(seconds), watch)
 
-    def beside(self, jobs: Sequence[dict[str, Any]], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
+    def beside(self, jobs: Sequence[Job], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
         """Jobs that are no timings, several at once, as they end."""
         return side_by_side(jobs, lambda: self._limit(seconds), more=self._given["more"])
 
@@ -110,20 +112,19 @@ class Forecast:
             self.waiting = max(count, min(AHEAD, more))
             self.time += self.start
 
-    def ask(self, job: dict[str, Any], seconds: float | None, watch: Callable[[str], None] | None = None) -> Outcome:
+    def ask(self, job: Job, seconds: float | None, watch: Callable[[str], None] | None = None) -> Outcome:
         left = min(seconds or self.budget.left, self.budget.left)
-        case = Case.from_json(job["case"])
-        gate = job["kind"] == "gate"
-        wanted = gate_seconds(case) if gate else process_seconds(case, job["metrics"], job["plan"]["fewest"])
+        timed = isinstance(job, MeasureJob)
+        wanted = process_seconds(job.case, job.metrics, job.fewest) if timed else gate_seconds(_case(job))
         self.waiting = max(0, self.waiting - 1)
         self.time += min(wanted, max(0.0, left))
         return _PASSED if wanted <= left else Outcome("timeout", f"no result after {left:g} s")
 
-    def beside(self, jobs: Sequence[dict[str, Any]], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
+    def beside(self, jobs: Sequence[Job], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
         start, ends = self.time, [self.start] * BESIDE
         for index, job in enumerate(jobs):
             place = min(range(BESIDE), key=ends.__getitem__)
-            ends[place] += gate_seconds(Case.from_json(job["case"]))
+            ends[place] += gate_seconds(_case(job))
             fits = ends[place] <= min(seconds or self.budget.seconds, self.budget.seconds)
             self.time = max(self.time, start + ends[place]) if fits else self.time
             yield index, _PASSED if fits else Outcome("skipped", "no time was left")
@@ -135,7 +136,14 @@ class Forecast:
         self.waiting = 0
 
 
-_PASSED = Outcome("ok", result={"gate": {"status": "none", "bias": 0.0, "spikes": 0.0}})
+_PASSED = Outcome("ok", result=Result(gate=GateResult("none", bias=0.0, spikes=0.0)))
+
+
+def _case(job: Job) -> Case:
+    """What a gate is of."""
+    if not isinstance(job, GateJob):
+        raise ValueError(f"{job.kind} is not forecast")
+    return job.case
 
 
 @dataclass
@@ -250,8 +258,6 @@ def forecast(seconds: float, device: str, tiny: bool, stages: Sequence[Stage], b
 
 def gate_record(session: Session, case: Case, outcome: Outcome) -> Record:
     """The record of a gate that nothing was timed after."""
-    found = outcome.result.get("gate")
-    gate = found and {k: v for k, v in found.items() if k != "bias"}
-    head: dict[str, Any] = {"run": session.run_id, "case_id": case.case_id, "case": case.to_json(), "gate": gate}
+    head = Record(session.run_id, case.case_id, case.to_json(), gate=outcome.result.gate)
     status, facts = cast(Status, outcome.status), session.environment | {"time": clock.wall(), "isolation": "spawn"}
-    return Record(**head, status=status, reason=outcome.reason, environment=facts)
+    return replace(head, status=status, reason=outcome.reason, environment=facts).finite()

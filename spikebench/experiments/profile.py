@@ -5,7 +5,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from spikebench.records.record import Record
 from spikebench.report import html as report
 from spikebench.report import profile_page as verdict
 from spikebench.run import blocks
+from spikebench.run.protocol import CheckJob, CheckResult, FoundWay, Traced, TraceJob, WayJob
 from spikebench.run.schedule import Missing, Point, Schedule, points
 from spikebench.run.session import Session, Settings
 
@@ -47,12 +48,12 @@ class Profile:
     subject: str
     status: str = "ok"
     reason: str | None = None
-    way: dict[str, Any] = field(default_factory=dict)
-    checks: list[dict[str, Any]] = field(default_factory=list)
+    way: FoundWay | None = None
+    checks: list[CheckResult] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     cases: list[Case] = field(default_factory=list)
-    trace: dict[str, Any] = field(default_factory=dict)
+    trace: Traced | None = None
     left_out: list[Missing] = field(default_factory=list)
     seconds: float = 0.0
     pairs: int = PAIRS
@@ -105,7 +106,10 @@ class Profile:
     def to_json(self) -> dict[str, Any]:
         """What `profile --json` prints."""
         return {
-            **{k: getattr(self, k) for k in ("subject", "status", "reason", "way", "checks", "trace", "seconds")},
+            **{k: getattr(self, k) for k in ("subject", "status", "reason", "seconds")},
+            "way": asdict(self.way) if self.way else {},
+            "checks": [vars(c) for c in self.checks],
+            "trace": self.trace.to_json() if self.trace else {},
             "left_out": [{**m._asdict(), "point": m.point._asdict()} for m in self.left_out],
             "comparisons": [c.to_json() for c in self.comparisons],
             "growth": [
@@ -235,38 +239,38 @@ def _own_code(module: Any) -> bool:
 
 def _ask_way(session: Session, made: Profile, named: Subject, case: Case, lengths: list[int]) -> bool:
     """Find out how the subject is called and write that into its text; False if that failed."""
-    job = {"kind": "way", "subject": made.subject, "how": named.how, "n": case.N, "lengths": lengths}
+    job = WayJob(made.subject, named.how, case.N, lengths)
     outcome = session.ask(case, job)
-    if outcome.result.get("problem"):
+    if outcome.result.problem:
         raise Problem(str(outcome.reason))
     if outcome.status != "ok":
         made.status, made.reason = outcome.status, f"{outcome.reason}, while finding out how it is called"
         return False
-    made.way = outcome.result
-    made.subject = made.way["subject"]
+    made.way = outcome.result.way
+    made.subject = made.way.subject if made.way else made.subject
     return True
 
 
 def _ask_checks(session: Session, made: Profile, case: Case, like: str | None) -> None:
     """Check what the subject computes; a failed check that makes its times worthless makes the profile wrong."""
-    job = {"kind": "check", "subject": made.subject, "like": like, "fixed": made.way.get("fixed", {})}
+    job = CheckJob(made.subject, like, made.way.fixed if made.way else {})
     outcome = session.ask(case, job)
-    if outcome.result.get("problem"):
+    if outcome.result.problem:
         raise Problem(str(outcome.reason))
     if outcome.status != "ok":
         made.status, made.reason = outcome.status, f"{outcome.reason}, while checking what it computes"
         return
-    made.checks = outcome.result["checks"]
-    bad = [c for c in made.checks if c["passed"] is False and c["check"] in verdict.REFUSING]
+    made.checks = outcome.result.checks or []
+    bad = [c for c in made.checks if c.passed is False and c.check in verdict.REFUSING]
     if bad:
-        made.status, made.reason = "wrong", "; ".join(f"{c['check']}: {c['detail']}" for c in bad)
+        made.status, made.reason = "wrong", "; ".join(f"{c.check}: {c.detail}" for c in bad)
 
 
 def _ask_trace(session: Session, made: Profile, path: Path) -> None:
     """Where the time of a launch goes, at the longest length that was measured."""
     longest = max(made.known, key=lambda c: (c.T, c.mode == made.cases[0].mode))
-    outcome = session.ask(longest, {"kind": "trace", "trace": str(path.resolve())})
-    made.trace = outcome.result | {"case": longest.to_json(), "reason": outcome.reason}
+    outcome = session.ask(longest, TraceJob(longest, str(path.resolve())))
+    made.trace = Traced(longest, outcome.reason, outcome.result.trace)
 
 
 def _schedule(made: Profile, baselines: list[str], named: bool) -> Schedule:

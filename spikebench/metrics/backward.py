@@ -37,5 +37,5 @@ def sample(running: Running) -> list[float]:
             gc.collect()
         samples.append(clock.measure(work.forward()))
     gc.enable()
-    running.detail |= {"clock": clock.name, "turns": running.turn is not None}
+    running.detail |= {"clock": clock.name, "interleaved": running.turn is not None}
     return samples

@@ -58,7 +58,7 @@ def sample(running: Running) -> list[float]:
     beyond = sorted(getattr(clock, "beyond", [])[-count:] or [0.0])
     running.medians["beyond"] = beyond[len(beyond) // 2] / group
     running.detail |= {"warmup": warm[:50], "group": group, "clock": clock.name, "threads": torch.get_num_threads()}
-    running.detail |= {"resolution": clock.resolution, "hertz": hertz, "turns": running.turn is not None}
+    running.detail |= {"resolution": clock.resolution, "hertz": hertz, "interleaved": running.turn is not None}
     return samples
 
 

@@ -1,9 +1,14 @@
 """A record is what one process gave for one case. It holds samples; statistics are computed from them and never stored beside them."""
 
-from dataclasses import asdict, dataclass, field
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-SCHEMA = 1
+from spikebench.records.gate import GateResult
+from spikebench.records.migrate import SCHEMA as SCHEMA
+from spikebench.records.migrate import migrated
+
 FEWEST = 5  # pairs that a verdict takes
 
 Status = Literal["ok", "skipped", "refused", "wrong", "oom", "timeout", "failed", "lost"]
@@ -12,7 +17,7 @@ MeasurementStatus = Literal["ok", "unavailable", "failed"]
 
 @dataclass(frozen=True)
 class Measurement:
-    """Samples of one metric in an SI unit; `detail` says how they were taken."""
+    """Samples of one metric in an SI unit; `detail` says how they were taken. `extra`: fields this version does not know."""
 
     metric: str
     unit: str
@@ -20,6 +25,22 @@ class Measurement:
     reason: str | None = None
     samples: list[float] = field(default_factory=list)
     detail: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        return {k: v for k, v in vars(self).items() if k != "extra"} | self.extra
+
+    def finite(self) -> "Measurement":
+        """The same as JSON can hold it: what is not finite is left out of the samples, and null in the detail."""
+        return replace(self, samples=[v for v in self.samples if math.isfinite(v)], detail=finite(self.detail))
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> "Measurement":
+        """The measurement of a JSON object."""
+        known = Measurement.__dataclass_fields__.keys() - {"extra"}
+        extra = {k: v for k, v in data.items() if k not in known}
+        return Measurement(**{k: v for k, v in data.items() if k in known}, extra=extra)
 
 
 @dataclass(frozen=True)
@@ -39,7 +60,7 @@ class Record:
     measurements: list[Measurement] = field(default_factory=list)
     environment: dict[str, Any] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
-    gate: dict[str, Any] | None = None
+    gate: GateResult | None = None
     repeat: int = 0
     pairs: str | None = None
     schema: int = SCHEMA
@@ -51,28 +72,38 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; unknown fields that were read are written again."""
-        data = asdict(self)
-        return {"schema": data.pop("schema"), **{k: v for k, v in data.items() if k != "extra"}, **self.extra}
+        names = [k for k in self.__dataclass_fields__ if k not in ("schema", "measurements", "gate", "extra")]
+        data: dict[str, Any] = {"schema": self.schema} | {k: getattr(self, k) for k in names}
+        data["measurements"] = [m.to_json() for m in self.measurements]
+        data["gate"] = self.gate and self.gate.to_json()
+        return data | self.extra
+
+    def finite(self) -> "Record":
+        """The same as JSON can hold it: see `Measurement.finite`; in the gate's result, too, what is not finite is null."""
+        gate = self.gate and GateResult.from_json(finite(self.gate.to_json()))
+        return replace(self, measurements=[m.finite() for m in self.measurements], gate=gate)
 
     @staticmethod
-    def from_json(data: dict[str, Any]) -> "Record":
-        """The record of a JSON object; ValueError names a schema that is newer than this version, or what is missing."""
-        schema = data.get("schema")
-        if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
-            raise ValueError(f"schema {schema!r} is not one of a record")
-        if schema > SCHEMA:
-            raise ValueError(
-                f"schema {schema} is newer than {SCHEMA}, the newest this version reads; update spikebench"
-            )
-        if missing := [k for k in ("run", "case_id", "case") if k not in data]:
+    def from_json(data: Mapping[str, Any]) -> "Record":
+        """The record of a JSON object of this schema or an earlier one, which is migrated.
+
+        ValueError names a schema that is newer than this version, or what is missing.
+        """
+        now = migrated(data)
+        if missing := [k for k in ("run", "case_id", "case") if k not in now]:
             raise ValueError(f"no field {', '.join(missing)}")
-        known = set(Record.__dataclass_fields__) - {"extra", "measurements"}
-        fields = {k: v for k, v in data.items() if k in known}
-        measurements = [_measurement(m) for m in data.get("measurements", [])]
-        extra = {k: v for k, v in data.items() if k not in known | {"measurements"}}
-        return Record(**fields, measurements=measurements, extra=extra)
+        known = set(Record.__dataclass_fields__) - {"extra"}
+        fields = {k: v for k, v in now.items() if k in known - {"measurements", "gate"}}
+        gate = now.get("gate") and GateResult.from_json(now["gate"])
+        measurements = [Measurement.from_json(m) for m in now.get("measurements", [])]
+        extra = {k: v for k, v in now.items() if k not in known}
+        return Record(**fields, measurements=measurements, gate=gate or None, extra=extra)
 
 
-def _measurement(data: dict[str, Any]) -> Measurement:
-    known = Measurement.__dataclass_fields__
-    return Measurement(**{k: v for k, v in data.items() if k in known})
+def finite(value: Any) -> Any:
+    """The value with null for every number that is not finite, however deep: JSON has no other."""
+    if isinstance(value, dict):
+        return {k: finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -96,16 +96,14 @@ def load(patterns: Iterable[str | Path] | str | Path, warnings: list[str] | None
 
 COLUMNS = "run case_id repeat subject neuron backend workload mode T B N dtype device rate seed network task".split()
 ORIGIN = ("origin", "gpu", "commit", "dirty", "versions", "threads")
-RESULT = (
-    "machine status reason flags gate metric unit metric_status sample value time record pairs turns aa_floor".split()
-)
+RESULT = "machine status reason flags gate metric unit metric_status sample value time record pairs interleaved aa_floor".split()
 
 
 def frame(records: Iterable[Record], details: bool = False) -> "pd.DataFrame":
     """Tidy pandas frame: one row per sample, and one row with value NaN for a record or metric without samples.
 
     Columns: those of the case, machine, status, reason, flags, gate, metric, unit, metric_status, sample, value (SI),
-    time (of measuring, in s since 1970), record (its number), pairs (the plan of the live comparison), turns (whether
+    time (of measuring, in s since 1970), record (its number), pairs (the plan of the live comparison), interleaved (whether
     the samples were taken in turns with others), aa_floor, and the origin: a label, and gpu, commit, dirty, versions and
     threads as text. Never average over two origins. With `details` also detail, the dictionary that says how samples were
     taken.
@@ -132,7 +130,7 @@ def records(frame: Any) -> list[Record]:
 
 def _measured(metric: str, rows: Any) -> Measurement:
     samples = [float(v) for v in rows["value"] if v == v]
-    detail = {"turns": bool(rows["turns"].iloc[0])}
+    detail = {"interleaved": bool(rows["interleaved"].iloc[0])}
     return Measurement(metric, str(rows["unit"].iloc[0]), rows["metric_status"].iloc[0], None, samples, detail)
 
 
@@ -152,9 +150,9 @@ def _rows(record: Record, number: int) -> Iterator[dict[str, Any]]:
     e, where = record.environment, origin(record)
     head: dict[str, Any] = {k: record.case.get(k) for k in COLUMNS}
     head |= {"run": record.run, "case_id": record.case_id, "repeat": record.repeat, "record": number}
-    head |= {"time": e.get("time"), "pairs": record.pairs, "aa_floor": e.get("aa_floor"), "turns": False}
+    head |= {"time": e.get("time"), "pairs": record.pairs, "aa_floor": e.get("aa_floor"), "interleaved": False}
     head |= {"machine": e.get("machine"), "status": record.status, "reason": record.reason}
-    head |= {"flags": " ".join(record.flags), "gate": (record.gate or {}).get("status")}
+    head |= {"flags": " ".join(record.flags), "gate": record.gate.status if record.gate else None}
     head |= {k: getattr(where, k) for k in ("gpu", "commit", "dirty", "threads")}
     head |= {"origin": str(where), "versions": ", ".join(map(" ".join, where.versions))}
     empty = {"metric": None, "unit": None, "metric_status": None, "sample": 0, "value": float("nan")}
@@ -162,6 +160,6 @@ def _rows(record: Record, number: int) -> Iterator[dict[str, Any]]:
         yield head | empty
     for m in record.measurements:
         about = {"metric": m.metric, "unit": m.unit, "metric_status": m.status, "detail": m.detail}
-        about["turns"] = bool(m.detail.get("turns"))
+        about["interleaved"] = bool(m.detail.get("interleaved"))
         for index, value in enumerate(m.samples or [float("nan")]):
             yield head | about | {"sample": index, "value": value, "reason": m.reason or record.reason}

@@ -120,7 +120,7 @@ def headline(profile: "Profile") -> str:
     sentences = [f"**{_cost(profile)}**"] if profile.records else []
     for c in crossovers(profile.comparisons):
         sentences.append(f"Against {c.baseline} in {c.mode}: {c.text}.")
-    if failed := [c["check"] for c in profile.checks if c["passed"] is False]:
+    if failed := [c.check for c in profile.checks if c.passed is False]:
         sentences.append(f"What is wrong with it: {', '.join(failed)} (below).")
     return " ".join(sentences)
 
@@ -159,7 +159,7 @@ def _relative(profile: "Profile", case_id: str) -> str:
 def _called(profile: "Profile") -> str:
     if not profile.way:
         return ""
-    lines = [f"- made as `{profile.way['made']}`", *(f"- {note}" for note in profile.way["notes"])]
+    lines = [f"- made as `{profile.way.made}`", *(f"- {note}" for note in profile.way.notes)]
     if profile.kept is None:
         lines.append(f"- as a subject elsewhere: `{profile.subject}`")
     return "\n".join(["## How it is called", "", *lines])
@@ -169,7 +169,7 @@ def _checks(profile: "Profile") -> str:
     if not profile.checks:
         return ""
     marks = {True: "passed", False: "**failed**", None: "skipped"}
-    rows = [(c["check"], marks[c["passed"]], c["detail"]) for c in profile.checks]
+    rows = [(c.check, marks[c.passed], c.detail) for c in profile.checks]
     return "## What it computes\n\n" + table(("check", "", "found"), rows)
 
 
@@ -242,12 +242,12 @@ def _memory(profile: "Profile") -> str:
 def _trace(profile: "Profile") -> str:
     if not profile.trace:
         return ""
-    case, rows = profile.trace["case"], profile.trace.get("rows", [])
-    head = f"## Where the time goes\n\nOne launch, {case['mode']}, T={case['T']}: "
-    if not rows:
-        return head + str(profile.trace["reason"])
-    cells = [(r["operator"], str(r["calls"]), f"{r['share']:.1%}") for r in rows]
-    said = f"{units.digits(profile.trace['calls_per_step'])} operator calls per step; trace in {profile.trace['file']}.\n\n"
+    case, found = profile.trace.case, profile.trace.trace
+    head = f"## Where the time goes\n\nOne launch, {case.mode}, T={case.T}: "
+    if found is None:
+        return head + str(profile.trace.reason)
+    cells = [(r.operator, str(r.calls), f"{r.share:.1%}") for r in found.rows]
+    said = f"{units.digits(found.calls_per_step)} operator calls per step; trace in {found.file}.\n\n"
     return head + said + table(("operator", "calls", "share of the time"), cells)
 
 

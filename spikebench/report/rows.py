@@ -202,7 +202,7 @@ def _of(r: Record, key: str) -> Any:
         "flags": " ".join(map(str, r.flags)),
         "repeat": r.repeat,
     }
-    return own[key] if key in own else (r.gate or {}).get("status", "") if key == "gate" else r.case.get(key)
+    return own[key] if key in own else (r.gate.status if r.gate else "") if key == "gate" else r.case.get(key)
 
 
 def _cell(r: Record, key: str) -> list[Any]:
@@ -224,10 +224,7 @@ def _details(r: Record, environment: int) -> list[list[Any]]:
     ]
     told.append(["options", _text(r.case.get("options") or "none")])
     told += [["reason", str(r.reason)]] if r.reason else []
-    gate = r.gate or {}
-    told += (
-        [["gate", ", ".join(filter(None, [str(gate.get("status")), str(gate.get("reason") or "")]))]] if gate else []
-    )
+    told += [["gate", ", ".join(filter(None, [r.gate.status, r.gate.reason]))]] if r.gate else []
     for m in r.measurements:
         if m.reason or m.status != "ok":
             told.append([m.metric, f"{m.status}: {m.reason}"])

@@ -1,13 +1,12 @@
 """Cases measured by Parsl's workers: many GPUs or nodes, one exclusive accelerator for each measurement."""
 
-import json
 import os
 import runpy
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, as_completed
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +16,7 @@ from spikebench.cases.case import Case
 from spikebench.errors import Problem
 from spikebench.host import clock
 from spikebench.records.record import Record
-from spikebench.run.executor import Job
+from spikebench.run.executor import Repeat
 from spikebench.run.session import Session, Settings
 
 RETRIES = 2
@@ -31,7 +30,7 @@ INTERCHANGE = (
 class Flaky(RuntimeError):
     """A measurement that failed; it is tried again, and its record stands if it fails every time."""
 
-    def __init__(self, record: dict[str, Any]) -> None:
+    def __init__(self, record: Record) -> None:
         super().__init__(record)
         self.record = record
 
@@ -50,16 +49,16 @@ class Cluster:
             raise Problem("--executor parsl needs parsl: pip install 'spikebench[cluster]'")
         import parsl  # pyright: ignore[reportMissingImports]  # the extra cluster
 
-        self._settings, self._jobs = asdict(settings), dict[Future[Any], Job]()
+        self._settings, self._jobs = settings.to_json(), dict[Future[Any], Repeat]()
         self._folder = tempfile.TemporaryDirectory(prefix="spikebench-parsl-", ignore_cleanup_errors=True)
         made = runpy.run_path(str(config))["config"] if config else _here(accelerators, self._folder.name)
         self._kernel = parsl.load(made)
         self._app = parsl.python_app(measure, data_flow_kernel=self._kernel)
 
     def submit(self, case: Case, repeat: int) -> None:
-        self._jobs[self._app(self._settings, case.to_json(), repeat, str(Path.cwd()))] = (case, repeat)
+        self._jobs[self._app(self._settings, case, repeat, str(Path.cwd()))] = (case, repeat)
 
-    def as_completed(self) -> Iterator[tuple[Job, Record]]:
+    def as_completed(self) -> Iterator[tuple[Repeat, Record]]:
         for future in as_completed(self._jobs):
             yield self._jobs[future], _record(future, *self._jobs[future])
 
@@ -68,16 +67,16 @@ class Cluster:
         self._folder.cleanup()
 
 
-def measure(settings: dict[str, Any], case: dict[str, Any], repeat: int, folder: str) -> dict[str, Any]:
-    """One case in a Parsl worker, as a record in JSON with where and when; raises Flaky where it failed.
+def measure(settings: str, case: Case, repeat: int, folder: str) -> Record:
+    """One case in a Parsl worker, as a record with where and when; raises Flaky where it failed.
 
     `folder` is the one that relative paths of subjects start from.
     """
     os.chdir(folder)
     started = clock.wall()
-    record = _session(json.dumps(settings)).measure(Case.from_json(case), repeat)
+    record = _session(settings).measure(case, repeat)
     where = {"started": started, "ended": clock.wall(), "accelerator": os.environ.get("CUDA_VISIBLE_DEVICES")}
-    found = replace(record, environment=record.environment | where).to_json()
+    found = replace(record, environment=record.environment | where)
     if record.status == "failed":
         raise Flaky(found)
     return found
@@ -86,16 +85,15 @@ def measure(settings: dict[str, Any], case: dict[str, Any], repeat: int, folder:
 @lru_cache(maxsize=1)
 def _session(settings: str) -> Session:
     """The session of this worker process, which ends with it."""
-    read = json.loads(settings)
-    return Session(Settings(**{**read, "metrics": tuple(read["metrics"])}))
+    return Session(Settings.from_json(settings))
 
 
 def _record(future: "Future[Any]", case: Case, repeat: int) -> Record:
     error = future.exception()
     if error is None:
-        return Record.from_json(future.result())
+        return future.result()
     if isinstance(error, Flaky):
-        return Record.from_json(error.record)
+        return error.record
     reason = f"the worker was lost {RETRIES + 1} times: {type(error).__name__}: {str(error)[:300]}"
     return Record("lost", case.case_id, case.to_json(), status="lost", reason=reason, repeat=repeat)
 

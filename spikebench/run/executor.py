@@ -7,7 +7,7 @@ from typing import Protocol
 from spikebench.cases.case import Case
 from spikebench.records.record import Record
 
-Job = tuple[Case, int]  # a case and which of its repeats
+Repeat = tuple[Case, int]  # a case and which of its repeats
 
 
 class Executor(Protocol):
@@ -19,7 +19,7 @@ class Executor(Protocol):
         """Take a case."""
         ...
 
-    def as_completed(self) -> Iterator[tuple[Job, Record]]:
+    def as_completed(self) -> Iterator[tuple[Repeat, Record]]:
         """Every submitted case with its record, in the order in which they end."""
         ...
 
@@ -34,12 +34,12 @@ class Local:
     anywhere = False
 
     def __init__(self, measure: Callable[[Case, int], Record]) -> None:
-        self._measure, self._jobs = measure, deque[Job]()
+        self._measure, self._jobs = measure, deque[Repeat]()
 
     def submit(self, case: Case, repeat: int) -> None:
         self._jobs.append((case, repeat))
 
-    def as_completed(self) -> Iterator[tuple[Job, Record]]:
+    def as_completed(self) -> Iterator[tuple[Repeat, Record]]:
         while self._jobs:
             job = self._jobs.popleft()
             yield job, self._measure(*job)

@@ -14,26 +14,25 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from spikebench.host import clock, environment
 from spikebench.host.cores import Cores
+from spikebench.run.protocol import Job, Outcome, Request, Result
+
+
+class Line(TypedDict, total=False):
+    """What a worker says on its standard output, a line of JSON each."""
+
+    ready: int  # its process id, once it can take a job
+    pid: int  # of the process that does the job
+    turn: bool  # it asks for its turn
+    exit: int
+    cpu_seconds: float
+
 
 BESIDE = 12  # processes that work at once on what is no timing
-
-
-@dataclass
-class Outcome:
-    """How a job ended: the status of its process and the reason, the result that it gave, and the end of what it printed."""
-
-    status: str
-    reason: str | None = None
-    result: dict[str, Any] = field(default_factory=dict)
-    log: str = ""
-    cpu_seconds: float | None = None
-    wall_seconds: float = 0.0
 
 
 class Turns:
@@ -114,7 +113,7 @@ class Workers:
 
     def ask(
         self,
-        job: dict[str, Any],
+        job: Job,
         timeout: float | None = None,
         watch: Callable[[str], None] | None = None,
         turn: Callable[[], float] | None = None,
@@ -132,15 +131,14 @@ class Workers:
         try:
             server = self._start()
             assert server.stdin is not None
-            server.stdin.write(
-                (json.dumps(job | files | {"threads": self.threads, "turns": turn is not None}) + "\n").encode()
-            )
+            request = Request(job, files["result"], files["log"], self.threads, turn is not None)
+            server.stdin.write((json.dumps(request.to_json()) + "\n").encode())
             server.stdin.flush()
             ended = self._line(60.0)
             if ended and (pid := ended.get("pid")):
                 ended = self._wait(timeout, watch, Path(files["log"]), turn)
         except BrokenPipeError:
-            ended = {}
+            ended = Line()
         except BaseException:
             self._kill(pid)
             self._stop()
@@ -169,7 +167,7 @@ class Workers:
         watch: Callable[[str], None] | None,
         log: Path,
         turn: Callable[[], float] | None,
-    ) -> dict[str, Any] | None:
+    ) -> "Line | None":
         limit = clock.monotonic() + (timeout or float("inf"))
         while (left := limit - clock.monotonic()) > 0:
             line = self._line(0.5 if watch else None if left == float("inf") else left)
@@ -183,7 +181,7 @@ class Workers:
                 return line
         return None
 
-    def _ended(self, ended: dict[str, Any], path: Path) -> Outcome:
+    def _ended(self, ended: "Line", path: Path) -> Outcome:
         """The outcome of a process that is gone: its result, or how it died."""
         code = ended.get("exit")
         if code is None and self._server is not None:
@@ -193,8 +191,8 @@ class Workers:
         cpu = ended.get("cpu_seconds")
         if path.exists():
             with suppress(ValueError):
-                result = json.loads(path.read_text())
-                return Outcome(result.pop("status"), result.pop("reason"), result, cpu_seconds=cpu)
+                result = Result.from_json(json.loads(path.read_text()))
+                return Outcome(result.status, result.reason, result, cpu_seconds=cpu)
         if code is not None and code < 0:
             name = signal.Signals(-code).name if -code in list(signal.Signals) else str(-code)
             hint = " (perhaps by the kernel: out of memory)" if name == "SIGKILL" else ""
@@ -243,7 +241,7 @@ class Workers:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
 
-    def _line(self, timeout: float | None) -> dict[str, Any] | None:
+    def _line(self, timeout: float | None) -> "Line | None":
         """The server's next line; {} if it is gone; None after the time-out."""
         assert self._server is not None and self._server.stdout is not None
         limit = None if timeout is None else clock.monotonic() + timeout
@@ -262,9 +260,9 @@ class Workers:
 
 
 def side_by_side(
-    jobs: Sequence[dict[str, Any]],
+    jobs: Sequence[Job],
     limit: Callable[[], float | None],
-    python: Callable[[dict[str, Any]], str] = lambda _: sys.executable,
+    python: Callable[[Job], str] = lambda _: sys.executable,
     more: dict[str, str] | None = None,
 ) -> Iterator[tuple[int, Outcome]]:
     """Jobs that are no timings, several at once, as they end: the place of each among `jobs`, and its outcome.
@@ -275,7 +273,7 @@ def side_by_side(
     """
     parts, mine, made = Cores.parts(BESIDE), threading.local(), list[Workers]()
 
-    def one(index: int, job: dict[str, Any]) -> tuple[int, Outcome]:
+    def one(index: int, job: Job) -> tuple[int, Outcome]:
         seconds, workers = limit(), vars(mine).setdefault("workers", {})
         if seconds is not None and seconds <= 0:
             return index, Outcome("skipped", "no time was left")

@@ -1,11 +1,12 @@
 """The parent: order, isolate, time out, resume, budget, progress. It alone appends records."""
 
+import json
 import math
 import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast, get_args
@@ -18,9 +19,11 @@ from spikebench.host import clock, environment
 from spikebench.host.monitor import Around, Monitor, Reading
 from spikebench.records import store
 from spikebench.records.flags import Flag
+from spikebench.records.gate import GateResult
 from spikebench.records.record import Measurement, Record, Status
-from spikebench.run.executor import Executor, Job, Local
-from spikebench.run.process import Outcome, Turns, Workers, side_by_side
+from spikebench.run.executor import Executor, Local, Repeat
+from spikebench.run.process import Turns, Workers, side_by_side
+from spikebench.run.protocol import GateJob, Job, MeasureJob, Outcome, TrainJob
 
 DEFAULT_METRICS = ("latency", "compile_time", "copy", "spike_rate", "peak_memory")
 TRIES = int(Flag.UNSTEADY.threshold)  # of a case that is unsteady, when strict
@@ -56,6 +59,17 @@ class Settings:
         if self.samples < 1 or self.repeats < 1:
             raise Problem(f"samples={self.samples}, repeats={self.repeats}: give at least 1 of each")
 
+    def to_json(self) -> str:
+        """The settings as text; `from_json` reads it."""
+        return json.dumps(asdict(self) | {"kernels": str(self.kernels) if self.kernels else None})
+
+    @staticmethod
+    def from_json(text: str) -> "Settings":
+        """The settings that were written."""
+        read = json.loads(text)
+        kernels = Path(read["kernels"]) if read["kernels"] else None
+        return Settings(**read | {"metrics": tuple(read["metrics"]), "kernels": kernels})
+
     @property
     def variables(self) -> dict[str, str]:
         """Environment variables of processes: where the compiled kernels of triton are."""
@@ -68,11 +82,11 @@ Progress = Callable[[str, Case, int, int], None]
 class Pool(Protocol):
     """Processes that a session asks in place of its own; seconds are the longest that a job may take, None for no limit."""
 
-    def ask(self, job: dict[str, Any], seconds: float | None, watch: Callable[[str], None] | None = None) -> Outcome:
+    def ask(self, job: Job, seconds: float | None, watch: Callable[[str], None] | None = None) -> Outcome:
         """A job in a fresh process."""
         ...
 
-    def beside(self, jobs: Sequence[dict[str, Any]], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
+    def beside(self, jobs: Sequence[Job], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
         """Jobs that are no timings, several at once, as they end: the place of each, and its outcome."""
         ...
 
@@ -113,51 +127,51 @@ class Session:
         if self._pool:
             self._pool.close()
 
-    def _python(self, case: dict[str, Any]) -> str:
+    def _python(self, case: Case) -> str:
         """The interpreter that a case runs in: that of its backend, or of the file or package of a foreign subject."""
-        names = (case["backend"], case["neuron"], case["neuron"].rpartition(":")[0])
+        name = case.parsed.name
+        names = (case.parsed.backend, name, name.rpartition(":")[0])
         return next((self.settings.python[n] for n in names if n in self.settings.python), sys.executable)
 
     def _workers_for(self, case: Case, place: int = 0) -> Workers:
         """Who starts the processes of a case; with several places, they can work side by side."""
-        python, fork = self._python(case.to_json()), self.settings.fork and case.device != "cuda"
+        python, fork = self._python(case), self.settings.fork and case.device != "cuda"
         key = (python, fork, place, case.allocator)
         if key not in self._workers:
             given = (self.settings.threads, fork, python, self.settings.variables, case.allocator)
             self._workers[key] = Workers(*given)
         return self._workers[key]
 
-    def ask(self, case: Case, job: dict[str, Any], watch: Callable[[str], None] | None = None) -> Outcome:
+    def ask(self, case: Case, job: Job, watch: Callable[[str], None] | None = None) -> Outcome:
         """A job about a case, in a fresh process of the interpreter that the case runs in."""
-        return (self._pool or self._workers_for(case)).ask(*self._bounded(case, job), watch)
+        return (self._pool or self._workers_for(case)).ask(*self._bounded(job), watch)
 
-    def _in_turns(self, case: Case, job: dict[str, Any], place: int, turns: Turns) -> Outcome:
+    def _in_turns(self, case: Case, job: Job, place: int, turns: Turns) -> Outcome:
         """A job in the process at this place among those that take turns."""
         try:
-            return self._workers_for(case, place).ask(*self._bounded(case, job), turn=partial(turns.wait, place))
+            return self._workers_for(case, place).ask(*self._bounded(job), turn=partial(turns.wait, place))
         finally:
             turns.leave(place)
 
-    def _bounded(self, case: Case, job: dict[str, Any]) -> tuple[dict[str, Any], float | None]:
-        """The job with its case, and how long it may take."""
+    def _bounded(self, job: Job) -> tuple[Job, float | None]:
+        """The job with its limit of memory, and how long it may take."""
         left = math.inf if self.deadline is None else max(1.0, self.deadline - clock.monotonic())
         limit = min(self.settings.timeout or math.inf, left)
-        limits = {"case": case.to_json(), "memory_limit": self.settings.memory_limit}
-        return job | limits, None if math.isinf(limit) else limit
+        return replace(job, memory_limit=self.settings.memory_limit), None if math.isinf(limit) else limit
 
     def gate(self, case: Case) -> Outcome:
         """The gate's outcome for a case, in a process of its own, once per session. Every mode has the same input."""
         if case.case_id not in self._gates:
             modes = get_args(Mode) if isinstance(case, Layer) else ()  # a network has data of its own, and no bias
             alike = (self._gates.get(with_changes(case, mode=m).case_id) for m in modes)
-            known = next((g.result["gate"]["bias"] for g in alike if g and g.status == "ok"), None)
-            self._gates[case.case_id] = self.ask(case, {"kind": "gate", "bias": known})
+            known = next((g.result.gate.bias for g in alike if g and g.status == "ok" and g.result.gate), None)
+            self._gates[case.case_id] = self.ask(case, GateJob(case, known))
         return self._gates[case.case_id]
 
     def gates(self, cases: Iterable[Case]) -> Iterator[tuple[Case, Outcome]]:
         """The gates that cases have not had, several at once, as they end: a gate is no timing."""
         wanted = list({c.case_id: c for c in (case.gated for case in cases) if c.case_id not in self._gates}.values())
-        asked = [self._bounded(case, {"kind": "gate"}) for case in wanted]
+        asked = [self._bounded(GateJob(case)) for case in wanted]
         jobs, seconds = [job for job, _ in asked], next((limit for _, limit in asked), None)
         found = self._pool.beside(jobs, seconds) if self._pool else self._beside(jobs, seconds)
         for index, outcome in found:
@@ -169,8 +183,11 @@ class Session:
         """Whether a case has had its gate."""
         return case.gated.case_id in self._gates
 
-    def _beside(self, jobs: Sequence[dict[str, Any]], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
-        return side_by_side(jobs, lambda: seconds, lambda job: self._python(job["case"]), self.settings.variables)
+    def _beside(self, jobs: Sequence[Job], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
+        def python(job: Job) -> str:
+            return self._python(job.case) if isinstance(job, GateJob) else sys.executable
+
+        return side_by_side(jobs, lambda: seconds, python, self.settings.variables)
 
     def _gated(self, case: Case) -> Outcome:
         """The outcome of all gates of a case: its neuron's, and where that passed a network's own."""
@@ -239,15 +256,12 @@ class Session:
         `timed` is the outcome of the first where that is done, with what else went on.
         """
         gated = self._gated(case)
-        head: dict[str, Any] = {"run": self.run_id, "case_id": case.case_id, "case": case.to_json(), "repeat": repeat}
-        found = self.gate(case.gated).result.get("gate")
-        whole = {} if gated is self.gate(case.gated) else {"network": gated.result.get("gate")}
-        seen = None if found is None else {k: v for k, v in found.items() if k != "bias"}
-        head["gate"] = None if seen is None else seen | _stands_in(case) | whole
+        found = self.gate(case.gated).result.gate
+        head = self._head(case, repeat, found and replace(found, network=gated.result.network))
         if gated.status != "ok":
             reason = f"gate: {gated.reason}"
-            facts = self._facts({}, case)
-            return _finite(Record(**head, status=cast(Status, gated.status), reason=reason, environment=facts))
+            status, facts = cast(Status, gated.status), self._facts({}, case)
+            return replace(head, status=status, reason=reason, environment=facts).finite()
         monitor = Monitor(case.device, self._pool.reading if self._pool else None)
         watch = monitor.look if case.device == "cuda" else None  # on the CPU, looking would disturb
         left = self._processes(metrics, case)[timed is not None :]
@@ -256,16 +270,23 @@ class Session:
         own, wall = sum(o.cpu_seconds or 0.0 for o in outcomes), sum(o.wall_seconds for o in outcomes)
         around = timed[1] if timed else monitor.end(own, wall)
         bad = next((o for o in outcomes if o.status != "ok"), None)
-        measurements = pooled([Measurement(**m) for o in outcomes for m in o.result.get("measurements", [])])
-        flags = sorted({f for o in outcomes for f in o.result.get("flags", [])})
-        flags += [Flag.UNGATED] if found and found["status"] == "none" else []
-        flags += [Flag.OFF_RATE] if found and _off_rate(case, found["spikes"]) else []
+        measurements = pooled([m for o in outcomes for m in o.result.measurements])
+        flags = sorted({f for o in outcomes for f in o.result.flags})
+        flags += [Flag.UNGATED] if found and found.status == "none" else []
+        flags += [Flag.OFF_RATE] if found and _off_rate(case, found.spikes) else []
         flags += around.flags
         flags += [Flag.BIMODAL] if _bimodal(measurements) else []
         status, reason = _summary(bad, measurements)
         facts = self._facts(around.to_json(), case)
-        made = Record(**head, status=status, reason=reason, measurements=measurements, environment=facts, flags=flags)
-        return _finite(made)
+        made = replace(head, status=status, reason=reason, measurements=measurements, environment=facts, flags=flags)
+        return made.finite()
+
+    def _head(self, case: Case, repeat: int, gate: GateResult | None) -> Record:
+        """A record with what is known before anything is measured; its gate says which layer stood for the case."""
+        layer = None if isinstance(case, Layer) else case.gated.case_id
+        return Record(
+            self.run_id, case.case_id, case.to_json(), repeat=repeat, gate=gate and replace(gate, layer=layer)
+        )
 
     def train(
         self,
@@ -279,17 +300,18 @@ class Session:
         Its state is kept in the folder `checkpoints` after every epoch, and taken up from there.
         """
         gated = self.gate(case.gated)
-        head: dict[str, Any] = {"run": self.run_id, "case_id": case.case_id, "case": case.to_json()}
-        head["gate"] = gated.result.get("gate")
-        paths = {"data_root": data_root, "checkpoints": checkpoints}
-        job = {"kind": "train"} | {k: str(v) if v else None for k, v in paths.items()}
+        found = gated.result.gate
+        job = TrainJob(case, str(data_root) if data_root else None, str(checkpoints) if checkpoints else None)
         outcome = self.ask(case, job, watch) if gated.status == "ok" else gated
-        measurements = [Measurement(**m) for m in outcome.result.get("measurements", [])]
-        flags: list[str] = [Flag.UNGATED] if (head["gate"] or {}).get("status") == "none" else []
-        facts = self._facts({}, case)
-        status, reason = cast(Status, outcome.status), outcome.reason
-        made = Record(**head, status=status, reason=reason, measurements=measurements, environment=facts, flags=flags)
-        return _finite(made)
+        flags: list[str] = [Flag.UNGATED] * (found is not None and found.status == "none")
+        return replace(
+            self._head(case, 0, found),
+            status=cast(Status, outcome.status),
+            reason=outcome.reason,
+            measurements=outcome.result.measurements,
+            environment=self._facts({}, case),
+            flags=flags,
+        ).finite()
 
     def _asked(self, case: Case, process: str, names: list[str], watch: Callable[[str], None] | None) -> list[Outcome]:
         """What as many fresh processes as the metrics want have to say; no more of them after one without samples."""
@@ -297,7 +319,7 @@ class Session:
         wanted = max(_declared(m, "processes", 1) for m in names)
         for _ in range(min(wanted, self.settings.processes or wanted)):
             outcomes.append(self.ask(case, self._wanted(case, process, names), watch))
-            if not any(m["samples"] for m in outcomes[-1].result.get("measurements", [])):
+            if not any(m.samples for m in outcomes[-1].result.measurements):
                 break
         return outcomes
 
@@ -314,18 +336,15 @@ class Session:
             found.setdefault(_process_of(m), []).append(m)
         return [(p, names) for p, names in found.items() if names]
 
-    def _wanted(self, case: Case, process: str, names: list[str]) -> dict[str, Any]:
+    def _wanted(self, case: Case, process: str, names: list[str]) -> MeasureJob:
         """What a process is asked for: these metrics of a case."""
-        gate = self.gate(case.gated).result.get("gate")
-        found = gate if gate and isinstance(case, Layer) else {}
-        spikes = found.get("spikes") if found.get("status") == "passed" else None
-        s = self.settings
-        plan = {"samples": s.samples, "fewest": min(s.fewest, s.samples), "slow": s.slow, "warmup_seconds": s.warmup}
-        job = {"kind": "measure", "process": process, "metrics": names, "plan": plan}
-        return job | {"bias": found.get("bias"), "spikes": spikes}
+        found = self.gate(case.gated).result.gate if isinstance(case, Layer) else None
+        spikes = found.spikes if found and found.status == "passed" else None
+        s, bias = self.settings, found.bias if found else None
+        return MeasureJob(case, process, names, s.samples, min(s.fewest, s.samples), s.slow, s.warmup, bias, spikes)
 
     def _facts(self, around: dict[str, Any], case: Case) -> dict[str, Any]:
-        other = self._interpreters.get(self._python(case.to_json()), {})
+        other = self._interpreters.get(self._python(case), {})
         now = {"time": clock.wall(), "isolation": "fork" if self.settings.fork else "spawn"}
         allocator = {
             "timing": "glibc, freed memory kept, huge pages",
@@ -336,14 +355,9 @@ class Session:
         return self.environment | other | environment.load() | now | around | {"allocator": allocator}
 
 
-def _stands_in(case: Case) -> dict[str, Any]:
-    """The layer whose gate stood for a case that is none: the neuron alone. Its sizes go on the record."""
-    return {} if isinstance(case, Layer) else {"layer": case.gated.case_id}
-
-
-def _off_rate(case: Case, spikes: float) -> bool:
+def _off_rate(case: Case, spikes: float | None) -> bool:
     """Whether the gate counted far fewer or far more spikes than the case aims at."""
-    rate, far = spikes / (case.T * case.B * case.N), Flag.OFF_RATE.threshold
+    rate, far = (spikes or 0.0) / (case.T * case.B * case.N), Flag.OFF_RATE.threshold
     return (
         isinstance(case, Layer)
         and case.mode != "stream"
@@ -446,7 +460,7 @@ def _silent(*_: object) -> None:
 
 
 def _records(
-    todo: list[Job], session: Session, executor: Executor, out: Path | None, progress: Progress
+    todo: list[Repeat], session: Session, executor: Executor, out: Path | None, progress: Progress
 ) -> Iterator[Record]:
     budget, left, start = session.settings.budget, list(todo), clock.monotonic()
     session.deadline = None if budget is None else start + budget
@@ -469,23 +483,5 @@ def _records(
 
 def _skipped(session: Session, case: Case, repeat: int, budget: float) -> Record:
     reason = f"the budget of {budget:g} s was spent; --resume takes it up"
-    head = {"run": session.run_id, "case_id": case.case_id, "case": case.to_json(), "repeat": repeat}
-    return Record(**head, status="skipped", reason=reason, environment=session.environment)
-
-
-def _finite(record: Record) -> Record:
-    """The record as JSON can hold it: samples that are not finite are dropped, and become null elsewhere."""
-    kept = [
-        replace(m, samples=[v for v in m.samples if math.isfinite(v)], detail=_null(m.detail))
-        for m in record.measurements
-    ]
-    return replace(record, measurements=kept, gate=_null(record.gate))
-
-
-def _null(value: Any) -> Any:
-    """The value with null for every number that is not finite, however deep."""
-    if isinstance(value, dict):
-        return {k: _null(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_null(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    head = Record(session.run_id, case.case_id, case.to_json(), repeat=repeat)
+    return replace(head, status="skipped", reason=reason, environment=session.environment)

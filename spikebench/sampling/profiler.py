@@ -6,6 +6,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from spikebench.metric import Running, warm_up
+from spikebench.run.protocol import Trace, TraceRow
 from spikebench.workloads.layer import Workload
 
 LAUNCH = ("cudaLaunchKernel", "cuLaunchKernel", "cudaGraphLaunch")
@@ -28,7 +29,7 @@ def profiled(running: Running) -> dict[str, float]:
     return found
 
 
-def trace(work: Workload, path: str) -> dict[str, Any]:
+def trace(work: Workload, path: str) -> Trace:
     """Operators of one warm launch by their own time, and a trace for Chrome or Perfetto in the file `path`."""
     work.launch()
     with profile() as seen:
@@ -37,8 +38,8 @@ def trace(work: Workload, path: str) -> dict[str, Any]:
     own = "self_device_time_total" if work.case.device == "cuda" else "self_cpu_time_total"
     found = sorted((e for e in seen.key_averages() if e.count), key=lambda e: -getattr(e, own))
     total = sum(getattr(e, own) for e in found) or 1.0
-    rows = [{"operator": e.key, "calls": e.count, "share": getattr(e, own) / total} for e in found[:12]]
-    return {"rows": rows, "calls_per_step": sum(e.count for e in found) / work.case.T, "file": path}
+    rows = [TraceRow(e.key, e.count, getattr(e, own) / total) for e in found[:12]]
+    return Trace(rows, sum(e.count for e in found) / work.case.T, path)
 
 
 def _sums(events: Any) -> dict[str, float]:

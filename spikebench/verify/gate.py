@@ -3,8 +3,6 @@
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +11,7 @@ from spikebench import declarations, registry
 from spikebench.cases.case import Case
 from spikebench.loading.subject import definition_of, mistaken
 from spikebench.neuron import Neuron, StochasticNeuron
+from spikebench.records.gate import GateResult, ProbeResult
 from spikebench.verify.probes import TIES, Probe, aim, probes_of
 from spikebench.verify.reference import Expected, Selection, entry_errors, relative_error
 from spikebench.workloads.layer import Workload, build, calibrate, spikes_of
@@ -23,48 +22,6 @@ ENTRY, ENTRY_HALF = (
     0.5,
 )  # largest error of one entry relative to itself, in half precision; what is cut off is off by 1
 SEED, SITE = 0x2545F4914F6CDD1D, 5  # of the noise on which a backend is probed: both words of the seed count
-
-
-@dataclass(frozen=True)
-class ProbeResult:
-    """What the comparison on one input gave.
-
-    A spike may differ where the definition's own membrane is so close to the threshold that rounding explains it.
-    `worst_margin` is the largest distance to the threshold at the first difference of a series, in units of what
-    rounding explains; at most 1 passes. `differing` counts such series among the `series` that were compared. `spikes`
-    counts the spikes of the backend's whole output. `gradient_error` and `parameter_error` are relative to the largest
-    |gradient| of the series and of the parameter, `entry_error` to that of the steps around the same entry.
-    """
-
-    name: str
-    passed: bool
-    reason: str | None
-    series: int
-    differing: int
-    worst_margin: float
-    spikes: float
-    gradient_error: float | None = None
-    parameter_error: float | None = None
-    entry_error: float | None = None
-
-
-@dataclass(frozen=True)
-class GateResult:
-    """The gate's result: `status` is passed, failed, or none where there is no definition to compare with.
-
-    `bias` is the mean of the input that will be timed, and `spikes` the number of spikes that the backend gave on it.
-    The timing process checks its own output against that number.
-    """
-
-    status: str
-    reason: str | None
-    bias: float
-    spikes: float
-    probes: list[ProbeResult] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON for the record."""
-        return asdict(self)
 
 
 def gate(case: Case, bias: float | None = None) -> GateResult:

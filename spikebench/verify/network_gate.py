@@ -1,6 +1,6 @@
 """The gate of a network compares its output and its weights' gradients with those of the same network on the definition."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -8,6 +8,7 @@ from torch import Tensor
 from spikebench.backend import refusal
 from spikebench.cases.case import Case, with_changes
 from spikebench.cases.subject import Subject
+from spikebench.records.gate import NetworkGate
 from spikebench.verify.reference import relative_error
 from spikebench.workloads.layer import Workload
 from spikebench.workloads.network import build
@@ -16,23 +17,7 @@ BATCH = 4  # items at most: one network is as wrong on few as on many
 WIDE, NARROW = 1e-8, 1e-2  # largest error relative to the largest number: in float64, and where a backend lacks float64
 
 
-@dataclass(frozen=True)
-class Compared:
-    """Largest errors relative to the largest logit and to the largest gradient of the same weight; none in inference."""
-
-    status: str
-    reason: str | None
-    dtype: str
-    B: int
-    output_error: float | None = None
-    gradient_error: float | None = None
-
-    def to_json(self) -> dict[str, object]:
-        """JSON for the record."""
-        return asdict(self)
-
-
-def compare(case: Case) -> Compared:
+def compare(case: Case) -> NetworkGate:
     """Run one step of a network with its neurons on the case's backend and on eager, on the same input and weights; compare.
 
     Both run in float64. In a lower precision rounding would decide some spikes, and all later layers would differ. The
@@ -40,7 +25,7 @@ def compare(case: Case) -> Compared:
     """
     subject, few = case.parsed, with_changes(case, B=min(case.B, BATCH))
     if subject.foreign or subject.backend == "eager":
-        return Compared("passed", "the network runs the definition itself", case.dtype, few.B)
+        return NetworkGate("passed", "the network runs the definition itself", case.dtype, few.B)
     wide = with_changes(few, dtype="float64")
     tried = wide if refusal(wide) is None else few
     mine, want = (_step(build(c)) for c in (tried, with_changes(tried, subject=str(_defined(subject)))))
@@ -50,7 +35,7 @@ def compare(case: Case) -> Compared:
     bad = [f"{name} is off by {e:.2g} of its largest" for name, e in zip(names, errors, strict=True) if not e <= limit]
     reason = f"{bad[0]} (limit {limit:g}) from that of the network on eager" if bad else None
     status = "failed" if bad else "passed"
-    return Compared(status, reason, tried.dtype, few.B, errors[0], max(errors[1:], default=None))
+    return NetworkGate(status, reason, tried.dtype, few.B, errors[0], max(errors[1:], default=None))
 
 
 def _defined(subject: Subject) -> Subject:

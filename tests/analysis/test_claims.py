@@ -169,7 +169,7 @@ def test_only_sides_of_the_same_block_are_paired() -> None:
 
 
 def in_turns(case: Case, samples: list[float], repeat: int = 0) -> Record:
-    measured = Measurement("latency", "s", samples=samples, detail={"turns": True})
+    measured = Measurement("latency", "s", samples=samples, detail={"interleaved": True})
     return replace(record(case, 1.0, repeat), measurements=[measured])
 
 

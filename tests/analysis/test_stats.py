@@ -211,7 +211,7 @@ def test_interleaved_samples_are_compared_round_by_round() -> None:
     speed = [2.0] * 11 + [1.0] * 9
     mine, theirs = speed, [1.05 * s for s in speed]
     theirs[10] = 1.05  # in this round the machine was faster for one side only
-    sampled = [Measurement("latency", "s", samples=s, detail={"turns": True}) for s in (mine, theirs)]
+    sampled = [Measurement("latency", "s", samples=s, detail={"interleaved": True}) for s in (mine, theirs)]
     pair = [replace(record("c", 1.0), measurements=[m]) for m in sampled]
     base, other = sides(pair[0], pair[1])
     assert (base, base / other) == (2.0, pytest.approx(1 / 1.05))

@@ -32,7 +32,7 @@ from spikebench.experiments.profile import Profile
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
 from spikebench.report import profile_page as verdict
-from spikebench.run import process
+from spikebench.run import process, protocol
 from spikebench.run import session as runner
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -204,16 +204,17 @@ def compared() -> Printed:
     return lambda: tables.comparison_table(rows), [(columns, expected)]
 
 
-CHECKS = [
+CHECKS: list[dict[str, Any]] = [
     {"check": "shape", "passed": True, "detail": "[1000, 16, 128] and [10000, 4, 128]"},
     {"check": "determinism", "passed": False, "detail": f"differs at T = 10,000 after 16.8 ms in {NASTY[0]}"},
     {"check": "gradient", "passed": False, "detail": "largest error 1.25e-05, allowed 1e-05 of the largest gradient"},
 ]
+FOUND = [protocol.CheckResult(**row) for row in CHECKS]
 
 
 def checked() -> Printed:
     def action() -> None:
-        ended = process.Outcome("ok", result={"checks": CHECKS})
+        ended = protocol.Outcome("ok", result=protocol.Result(checks=FOUND))
         process.Workers.ask = lambda *_: ended  # pyright: ignore[reportAttributeAccessIssue]  # in a child process
         command("check", "lif", "spsn@scan")()
 
@@ -224,7 +225,7 @@ def checked() -> Printed:
 
 def profiled() -> Printed:
     records = [r for r in store.load([str(EPYC / "quick.jsonl")]) if r.case["T"] > 100]
-    made = Profile(NASTY[0], checks=CHECKS, records=records, comparisons=comparisons())
+    made = Profile(NASTY[0], checks=FOUND, records=records, comparisons=comparisons())
     checks = [[c["check"], "passed" if c["passed"] else "FAILED", c["detail"]] for c in CHECKS]
     times = [list(verdict.time_row(c)) for c in made.comparisons]
     growth = [list(row) for row in verdict.scaling_rows(made)]

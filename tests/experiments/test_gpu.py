@@ -18,7 +18,8 @@ from spikebench.host.monitor import Gpu, Reading
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
 from spikebench.run import process
-from spikebench.run.process import Outcome, Workers, side_by_side
+from spikebench.run.process import Workers, side_by_side
+from spikebench.run.protocol import CheckJob, GateJob, Job, MeasureJob, Outcome
 from spikebench.run.session import Session, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -98,8 +99,8 @@ def test_a_short_session_leaves_the_least_valuable_out_and_names_it(everything: 
 class Stuck(gpu.Forecast):
     """A pool whose processes of one backend never end."""
 
-    def ask(self, job: dict[str, Any], seconds: float | None, watch: Any = None) -> Outcome:
-        if job["case"]["backend"] != "indexed":
+    def ask(self, job: Job, seconds: float | None, watch: Any = None) -> Outcome:
+        if isinstance(job, GateJob | MeasureJob) and job.case.parsed.backend != "indexed":
             return super().ask(job, seconds, watch)
         left = min(seconds or self.budget.left, self.budget.left)
         self.time += left
@@ -232,7 +233,7 @@ def test_processes_start_side_by_side_before_they_are_needed_and_none_while_one_
     ready = gpu.Ready(1, {}, gpu.Budget.of(100))
     for left in (10, 9, 8):
         ready.prepare(1, left)
-        ready.ask({}, None)
+        ready.ask(gate_job("lif"), None)
     assert events == ["start"] * gpu.AHEAD + ["measure"] * 3
     ready.prepare(1, 7)
     assert len(events) == gpu.AHEAD + 3, "there are some left"
@@ -240,7 +241,7 @@ def test_processes_start_side_by_side_before_they_are_needed_and_none_while_one_
     seen = ready.reading("cuda").gpu
     assert seen and seen.processes == 1, "only the stranger counts"
     ready.budget = gpu.Budget.of(0.0)
-    assert ready.ask({}, None).status == "skipped"
+    assert ready.ask(gate_job("lif"), None).status == "skipped"
     ready.close()
     assert events.count("close") == gpu.AHEAD - 3
 
@@ -249,18 +250,18 @@ def test_a_process_of_its_own_is_waited_for_to_its_end() -> None:
     """It says itself how it ended: were the end of its output taken for that, it would be cut off while it works."""
     with Workers(1, fork=False) as workers:
         workers.prepare()
-        outcome = workers.ask({"kind": "gate", "case": Case("lif", T=8, B=1, N=4).to_json()}, timeout=100)
+        outcome = workers.ask(gate_job("lif"), timeout=100)
     assert outcome.status == "ok" and outcome.cpu_seconds
 
 
-def gate_job(subject: str) -> dict[str, Any]:
-    return {"kind": "gate", "case": Case(subject, T=8, B=1, N=4).to_json()}
+def gate_job(subject: str) -> GateJob:
+    return GateJob(Case(subject, T=8, B=1, N=4))
 
 
 def test_a_process_stays_for_the_next_gate_until_one_ends_badly() -> None:
     pids: list[int] = []
     with Workers(1, fork=False, stays=True, opened=True) as workers:
-        for job in (gate_job("lif"), gate_job("psn@eager"), {"kind": "nothing"}, gate_job("lif")):
+        for job in (gate_job("lif"), gate_job("psn@eager"), CheckJob("nowhere.py:Nothing"), gate_job("lif")):
             workers.ask(job, timeout=100)
             pids.append(workers._server.pid if workers._server else 0)
     assert pids[0] == pids[1] != 0 and pids[2] == 0 and pids[3] not in pids[:2]
@@ -275,9 +276,9 @@ def test_what_a_process_that_stayed_does_not_end_well_is_asked_again_in_a_fresh_
         def __init__(self, *_: Any, **__: Any) -> None:
             self.done = 0
 
-        def ask(self, job: dict[str, Any], _: float | None) -> Outcome:
-            asked.append((self.done, job["case"]))
-            bad = job["case"] == "poisoned" and self.done > 0
+        def ask(self, job: CheckJob, _: float | None) -> Outcome:
+            asked.append((self.done, job.subject))
+            bad = job.subject == "poisoned" and self.done > 0
             self.done = 0 if bad else self.done + 1
             return Outcome("failed" if bad else "ok")
 
@@ -285,7 +286,7 @@ def test_what_a_process_that_stayed_does_not_end_well_is_asked_again_in_a_fresh_
 
     monkeypatch.setattr(process, "Workers", Fake)
     monkeypatch.setattr(process, "BESIDE", 1)
-    jobs = [{"case": c} for c in ("fine", "poisoned", "late")]
+    jobs = [CheckJob(c) for c in ("fine", "poisoned", "late")]
     limits = iter([None, None, 0.0])
     found = dict(side_by_side(jobs, lambda: next(limits)))
     assert asked == [(0, "fine"), (1, "poisoned"), (0, "poisoned")]

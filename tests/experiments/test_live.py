@@ -15,6 +15,7 @@ from spikebench.experiments.compare import in_pairs
 from spikebench.host import clock, environment
 from spikebench.records.record import Record
 from spikebench.run.process import Workers
+from spikebench.run.protocol import MeasureJob
 from spikebench.run.session import Session, Settings
 
 WORK = """
@@ -131,7 +132,7 @@ def test_latency_agrees_with_the_timer_of_pytorch(subject: str, T: int) -> None:
     theirs: list[float] = []
     case = Case(subject, T=T, B=16, N=512)
     with Session(Settings(metrics=("latency",))) as session:
-        bias = session.gate(case).result["gate"]["bias"]
+        bias = getattr(session.gate(case).result.gate, "bias", None)
         code = TIMER.format(subject=subject, T=T, threads=threads, bias=bias)
         for block in range(BLOCKS):
             done = subprocess.run(
@@ -168,17 +169,12 @@ def test_a_forked_process_gives_the_figures_of_a_spawned_one(subject: str, T: in
 def test_a_process_is_soon_at_its_first_torch_operation_and_its_first_kernel(subject: str, limit: float) -> None:
     """From the request to the answer of a fresh process, with the server warm: build a small case and launch it."""
     case = Case(subject, T=8, B=2, N=8)
-    job = {
-        "kind": "measure",
-        "process": "timing",
-        "plan": {"samples": 1, "fewest": 1, "warmup_least": 0.0},
-        "metrics": ["latency"],
-    }
+    job = MeasureJob(case, "timing", ["latency"], samples=1, fewest=1, slow=0.2, warmup=0.0, bias=0.0)
     taken: list[float] = []
     with Workers(environment.threads()) as workers:
         for _ in range(9):
             start = clock.monotonic()
-            outcome = workers.ask(job | {"case": case.to_json(), "bias": 0.0})
+            outcome = workers.ask(job)
             taken.append(clock.monotonic() - start)
             assert outcome.status == "ok", outcome
     sys.stderr.write(f"{subject}: answer after {stats.median(taken[1:]):.3f} s\n")

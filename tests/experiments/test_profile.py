@@ -61,7 +61,7 @@ def test_a_neuron_is_called_its_way_and_profiled(session: Session, name: str, wa
     made = profiled(session, name)
     assert made.status == "ok", made.reason
     assert parse_subject(made.subject).how == way
-    assert said in "; ".join(made.way["notes"])
+    assert made.way and said in "; ".join(made.way.notes)
     mine = [r for r in made.records if r.case["subject"] == made.subject]
     assert [r.status for r in mine] == ["ok"]
     assert "ungated" in mine[0].flags
@@ -105,18 +105,19 @@ def test_the_neuron_of_the_tutorial_is_profiled(session: Session, tmp_path: Path
         f"{tmp_path}/paper.py:MyNeuron", session=session, like="lif[surrogate=fast_sigmoid,slope=5]", **SIZES
     )
     assert made.status == "ok", made.reason
-    assert not [c for c in made.checks if c["passed"] is False]
+    assert not [c for c in made.checks if c.passed is False]
     page = made.report(tmp_path / "report.html").read_text()
     assert "paper.py:MyNeuron" in page
 
 
 def test_what_is_said_is_not_looked_for(session: Session) -> None:
     made = profiled(session, "StepReset", adapter="step", reset="reset", init={"hidden": 8})
-    assert "hidden=8" in made.way["made"]
+    assert made.way and "hidden=8" in made.way.made
     assert parse_subject(made.subject).options == {"hidden": 8}
     forced = profiled(session, "BatchFirst", layout="TB")
     assert parse_subject(forced.subject).how == {}
-    assert forced.way["notes"][0] != profiled(session, "BatchFirst").way["notes"][0]
+    found = profiled(session, "BatchFirst").way
+    assert forced.way and found and forced.way.notes[0] != found.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +169,7 @@ def test_a_module_called_the_wrong_way_is_stopped_by_the_gate(session: Session) 
 def test_like_gates_a_foreign_neuron(session: Session) -> None:
     like = "lif[surrogate=fast_sigmoid,slope=5]"
     made = profiled(session, "StepCarried", like=like)
-    assert next(c for c in made.checks if c["check"] == "definition")["passed"]
+    assert next(c for c in made.checks if c.check == "definition").passed
     wrong = profiled(session, "StepCarried", like="lif[decay=0.8]")
     assert wrong.status == "wrong"
     assert "differs from lif[decay=0.8]" in str(wrong.reason)
@@ -191,9 +192,9 @@ def test_one_pair_has_no_interval_on_any_page(
 
 
 def test_what_had_nothing_to_compare_is_skipped(session: Session) -> None:
-    found = {c["check"]: c["passed"] for c in profiled(session, "TimeFirst").checks}
+    found = {c.check: c.passed for c in profiled(session, "TimeFirst").checks}
     assert [k for k, passed in found.items() if passed is None] == ["state", "definition"]
-    held = {c["check"]: c["passed"] for c in profiled(session, "ResetState").checks}
+    held = {c.check: c.passed for c in profiled(session, "ResetState").checks}
     assert held["state"] is True
     assert "| definition | skipped |" in profiled(session, "TimeFirst").verdict()
 

@@ -7,9 +7,10 @@ import pytest
 from spikebench.cases.case import Case
 from spikebench.host.monitor import Gpu, Monitor, Reading
 from spikebench.records.flags import told
+from spikebench.records.gate import GateResult
 from spikebench.records.record import Measurement
 from spikebench.run import session as runner
-from spikebench.run.process import Outcome
+from spikebench.run.protocol import Job, MeasureJob, Outcome, Result
 from spikebench.run.session import Session, Settings, pooled
 
 CUDA = Case("lif@triton", T=8, B=2, N=4, device="cuda")
@@ -24,17 +25,17 @@ class Asked(Session):
         self.asked: list[list[str]] = []
         self.fail = fail
 
-    def ask(self, case: Case, job: dict[str, Any], watch: Any = None) -> Outcome:
-        if job["kind"] == "gate":
-            return Outcome("ok", result={"gate": {"status": "passed", "spikes": 20.0, "bias": 0.0}})
-        self.asked.append(job["metrics"])
+    def ask(self, case: Case, job: Job, watch: Any = None) -> Outcome:
+        if not isinstance(job, MeasureJob):
+            return Outcome("ok", result=Result(gate=GateResult("passed", spikes=20.0, bias=0.0)))
+        self.asked.append(job.metrics)
         number, found = float(len(self.asked)), list[Measurement]()
-        for m in job["metrics"]:
+        for m in job.metrics:
             if len(self.asked) > self.fail:
                 found.append(Measurement(m, "J", "unavailable", "the counter stood still"))
             else:
                 found.append(Measurement(m, "J", samples=[number], detail={"counter": "NVML", "idle_watts": number}))
-        return Outcome("ok", result={"measurements": [vars(m) for m in found], "flags": ["host_bound"]})
+        return Outcome("ok", result=Result(measurements=found, flags=["host_bound"]))
 
 
 @pytest.fixture(autouse=True)

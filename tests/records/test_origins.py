@@ -188,7 +188,7 @@ def a_comparison() -> list[Record]:
         for i, case in enumerate(CASES):
             for k in range(5):
                 turns = [1e-6 * case.T / factor * (1 + WOBBLE[(k * (j + 1) + i) % 5] + t / 50 * j) for t in range(3)]
-                times = Measurement("latency", "s", samples=turns, detail={"turns": True})
+                times = Measurement("latency", "s", samples=turns, detail={"interleaved": True})
                 named = with_changes(case, subject=subject)
                 where = {"machine": "a", "commit": "1" * 40, "time": 1.79e9, "aa_floor": 0.05}
                 fields: dict[str, Any] = {"measurements": [times], "environment": where, "repeat": k, "pairs": "5-20"}

@@ -41,7 +41,7 @@ def test_a_torn_line_is_skipped_named_and_closed(tmp_path: Path) -> None:
     ("line", "why"),
     [
         ("[1, 2]", "not a JSON object"),
-        ('{"schema": 99, "run": "x"}', "schema 99 is newer than 1"),
+        ('{"schema": 99, "run": "x"}', "schema 99 is newer than 2"),
         ('{"run": "x"}', "schema None"),
         ('{"schema": 1, "run": "x"}', "no field case_id, case"),
         ('{"schema": 1, "run": "x", "case_id": "c", "case": {}, "measurements": 5}', ""),

@@ -50,7 +50,7 @@ def test_times_of_the_gpu_are_those_of_the_records(path: Path) -> None:
 
 
 def test_every_fused_neuron_passed_its_gate_in_three_precisions() -> None:
-    passed = [r for r in RECORDS if (r.gate or {}).get("status") == "passed" and r.case["backend"] == "triton"]
+    passed = [r for r in RECORDS if r.gate and r.gate.status == "passed" and r.case["backend"] == "triton"]
     gated = {(r.case["neuron"], r.case["dtype"], r.case["mode"]) for r in passed}
     fused = {r.case["neuron"] for r in RECORDS if r.case["backend"] == "triton"}
     wanted = {(n, d, "train") for n in fused for d in ("float32", "float64", "bfloat16")}

@@ -23,7 +23,8 @@ from spikebench.metrics import latency
 from spikebench.records import store
 from spikebench.records.record import Record, Status
 from spikebench.run import session as runner
-from spikebench.run.process import Outcome, Turns
+from spikebench.run.process import Turns
+from spikebench.run.protocol import Outcome
 
 HERE = Path(__file__).parents[2]
 SWEEP = ["run", "--subject", "lif@eager", "-T", "8,16,24,32,40,48,56,64", "-B", "2", "-N", "8", "--samples", "3"]

@@ -46,4 +46,5 @@ def test_the_record_has_what_was_compared() -> None:
     with Session(Settings(metrics=("latency",), samples=2, fewest=2)) as session:
         record = session.measure(SHD)
     assert record.status == "ok" and record.gate is not None
-    assert record.gate["network"]["status"] == "passed" and record.gate["network"]["gradient_error"] < network_gate.WIDE
+    found = record.gate.network
+    assert found and found.status == "passed" and (found.gradient_error or 1) < network_gate.WIDE

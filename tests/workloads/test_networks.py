@@ -12,7 +12,7 @@ from spikebench.cases.named import parse_network
 from spikebench.errors import Problem
 from spikebench.network import Classifier, Layers, OutputLayer, load
 from spikebench.neurons.lif import LIF
-from spikebench.run.process import Outcome
+from spikebench.run.protocol import Outcome
 from spikebench.run.session import Session, Settings, run
 from spikebench.workloads.layer import build as build_layer
 from spikebench.workloads.network import build, layer_rates
@@ -164,8 +164,8 @@ def test_a_network_goes_the_whole_road(tmp_path: Path) -> None:
         "contended",
         "stolen",
     }  # of the machine, not of the case
-    assert record.gate is not None and record.gate["status"] == "passed"
-    assert record.gate["layer"] == case.gated.case_id, "the record says what was gated in the network's place"
+    assert record.gate is not None and record.gate.status == "passed"
+    assert record.gate.layer == case.gated.case_id, "the record says what was gated in the network's place"
     rate, agreement = record.measurement("spike_rate"), record.measurement("agreement")
     assert rate is not None and len(rate.detail["layers"]) == 2
     assert agreement is not None and agreement.status == "unavailable"

@@ -1,0 +1,219 @@
+"""What crosses the border between a parent and its worker processes: jobs one way, results the other, JSON in between."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, ClassVar
+
+from spikebench.cases.case import Case
+from spikebench.cases.options import Options
+from spikebench.cases.subject import Way
+from spikebench.records.gate import GateResult, NetworkGate
+from spikebench.records.record import Measurement
+
+KINDS: dict[str, type["Job"]] = {}  # by the name that stands on the wire; every kind enters itself
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a worker is asked. `memory_limit` is in bytes beyond what the process has when it begins."""
+
+    kind: ClassVar[str]
+    memory_limit: int | None = None
+
+    def __init_subclass__(cls, kind: str) -> None:
+        cls.kind = kind
+        KINDS[kind] = cls
+
+    def to_json(self) -> dict[str, object]:
+        """The job as it is sent."""
+        given = {k: getattr(self, k) for k in self.__dataclass_fields__}
+        return {"kind": self.kind, **{k: v.to_json() if isinstance(v, Case) else v for k, v in given.items()}}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> "Job":
+        """The job that was sent."""
+        given = {k: v for k, v in data.items() if k != "kind"}
+        if "case" in given:
+            given["case"] = Case.from_json(given["case"])
+        return KINDS[data["kind"]](**given)
+
+
+@dataclass(frozen=True)
+class GateJob(Job, kind="gate"):
+    """Compare a case with its definition. `bias` is the mean of its input, if it is known."""
+
+    case: Case
+    bias: float | None = None
+
+
+@dataclass(frozen=True)
+class MeasureJob(Job, kind="measure"):
+    """Sample metrics of a case in a process for "timing" or "memory".
+
+    A launch over `slow` seconds is sampled `fewest` times; warming up ends after `warmup` seconds. The output of the
+    timed input, whose mean is `bias`, must have `spikes` spikes.
+    """
+
+    case: Case
+    process: str
+    metrics: list[str]
+    samples: int
+    fewest: int
+    slow: float
+    warmup: float
+    bias: float | None = None
+    spikes: float | None = None
+
+
+@dataclass(frozen=True)
+class TrainJob(Job, kind="train"):
+    """Train one seed. Its state is kept in the folder `checkpoints`."""
+
+    case: Case
+    data_root: str | None = None
+    checkpoints: str | None = None
+
+
+@dataclass(frozen=True)
+class CheckJob(Job, kind="check"):
+    """Check what a subject computes, against the neuron `like` if one is named; `fixed` sizes are kept to."""
+
+    subject: str
+    like: str | None = None
+    fixed: dict[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class WayJob(Job, kind="way"):
+    """Find out how a foreign module is called; `how` is what is known of that. `n` and `lengths` are tried first."""
+
+    subject: str
+    how: Options
+    n: int
+    lengths: list[int]
+
+
+@dataclass(frozen=True)
+class TraceJob(Job, kind="trace"):
+    """Trace one warm launch of a case into a file."""
+
+    case: Case
+    file: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """A job as one process gets it: where its result and what it prints go, its threads, whether it measures in turns."""
+
+    job: Job
+    result: str
+    log: str
+    threads: int
+    turns: bool = False
+
+    def to_json(self) -> dict[str, object]:
+        """The request as it is sent."""
+        return {**vars(self), "job": self.job.to_json()}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> "Request":
+        """The request that was sent."""
+        return Request(Job.from_json(data["job"]), data["result"], data["log"], data["threads"], data["turns"])
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check: whether it passed (None: it does not apply), and what was seen."""
+
+    check: str
+    passed: bool | None
+    detail: str
+
+
+@dataclass(frozen=True)
+class FoundWay:
+    """How a foreign module is called, and how that was found: its text, how it was made, notes, sizes it holds to."""
+
+    subject: str
+    made: str
+    notes: list[str]
+    way: Way
+    fixed: dict[str, int]
+
+
+@dataclass(frozen=True)
+class TraceRow:
+    """An operator: how often it was called, and its share of the time."""
+
+    operator: str
+    calls: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Operators of one warm launch by their own time, their calls per time step, and the file of the whole trace."""
+
+    rows: list[TraceRow]
+    calls_per_step: float
+    file: str
+
+
+@dataclass(frozen=True)
+class Traced:
+    """The trace of a case, or why there is none."""
+
+    case: Case
+    reason: str | None
+    trace: Trace | None
+
+    def to_json(self) -> dict[str, object]:
+        """What `profile --json` prints."""
+        return {**(asdict(self.trace) if self.trace else {}), "case": self.case.to_json(), "reason": self.reason}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a worker has to say: a status, and what its kind of job gives. `problem`: the subject cannot be built."""
+
+    status: str = "ok"
+    reason: str | None = None
+    problem: bool = False
+    gate: GateResult | None = None
+    network: NetworkGate | None = None
+    measurements: list[Measurement] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+    checks: list[CheckResult] | None = None
+    way: FoundWay | None = None
+    trace: Trace | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """The result as it is sent. Samples may be infinite here: what becomes of them, the parent decides."""
+        return {**asdict(self), "gate": self.gate and self.gate.to_json()}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> "Result":
+        """The result that was sent."""
+        plain = Result(**{k: data[k] for k in ("status", "reason", "problem", "flags")})
+        checks, way, trace, network = (data[k] for k in ("checks", "way", "trace", "network"))
+        return replace(
+            plain,
+            gate=GateResult.from_json(data["gate"]) if data["gate"] else None,
+            network=NetworkGate(**network) if network else None,
+            measurements=[Measurement(**m) for m in data["measurements"]],
+            checks=None if checks is None else [CheckResult(**c) for c in checks],
+            way=FoundWay(**way | {"way": Way(**way["way"])}) if way else None,
+            trace=Trace(**trace | {"rows": [TraceRow(**r) for r in trace["rows"]]}) if trace else None,
+        )
+
+
+@dataclass
+class Outcome:
+    """How a job ended: status and reason of the process, the worker's result, the end of what it printed."""
+
+    status: str
+    reason: str | None = None
+    result: Result = field(default_factory=Result)
+    log: str = ""
+    cpu_seconds: float | None = None
+    wall_seconds: float = 0.0
