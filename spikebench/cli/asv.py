@@ -79,7 +79,7 @@ def known_machine() -> str:
         # asv starts another series where one of these differs: the kernel's version and the last page must not
         facts = Machine.get_defaults() | {"machine": name, "os": platform.system()}
         facts["ram"] = f"{psutil.virtual_memory().total / 2**30:.0f} GiB"
-        facts["cpu"] += f", {card['name']}, driver {card['driver']}" if card else ""
+        facts["cpu"] += f", {card.name}, driver {card.driver}" if card else ""
         MachineCollection.save(name, facts)
     return name
 

@@ -135,7 +135,7 @@ def chosen(name: str | None, subjects: list[str] | None, fields: dict[str, Any])
 
 def _say_what_differs(where: Path, settings: "Settings") -> None:
     """A line on stderr if records of the file come from elsewhere, and do not count as done."""
-    here = environment.gather() | {"threads": settings.threads}
+    here = environment.gather().to_json() | {"threads": settings.threads}
     count, differing = elsewhere(where, here) if where.exists() else (0, [])
     if count:
         text = f"{count} records in {where} differ in {', '.join(differing)}: they stay, and do not count as done here"

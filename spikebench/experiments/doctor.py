@@ -15,7 +15,7 @@ def examine() -> dict[str, Any]:
 
     A verdict has available, reason, remedy; one of energy also the counter and how often it is updated, in seconds.
     """
-    facts: dict[str, Any] = environment.gather() | {"threads": environment.threads()}
+    facts: dict[str, Any] = environment.gather().to_json() | {"threads": environment.threads()}
     shown: dict[str, Any] = {k: v for k, v in facts.items() if k != "versions"}
     shown.update(facts["versions"])
     devices = ("cpu", *(["cuda"] if environment.gpu() else []))

@@ -33,9 +33,9 @@ def tune(
     card, gathered, start = environment.gpu(), environment.gather(), clock.monotonic()
     if device == "cuda" and card is None:
         raise Problem("no NVIDIA GPU here; `--device cpu --tiny` tries the command without one")
-    facts: dict[str, Any] = {"device": card["name"] if card else "cpu", "driver": card and card["driver"]}
-    facts |= {"triton": gathered["versions"].get("triton"), "date": time.strftime("%Y-%m-%d", time.gmtime())}
-    facts |= {"commit": commit or gathered["commit"]}
+    facts: dict[str, Any] = {"device": card.name if card else "cpu", "driver": card and card.driver}
+    facts |= {"triton": gathered.interpreter.versions.get("triton"), "date": time.strftime("%Y-%m-%d", time.gmtime())}
+    facts |= {"commit": commit or gathered.checkout.commit}
     folder = Path(tuned) if tuned is not None else None
     path = import_module("spikebench.backends.triton._shapes").file_of(facts["device"], folder)
     book = Book(path, facts, Path(out) if out is not None else None)

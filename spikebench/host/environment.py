@@ -6,6 +6,8 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -17,28 +19,73 @@ from spikebench import __version__, registry
 from spikebench.errors import Problem
 
 
+@dataclass(frozen=True)
+class Card:
+    """A GPU: name, UUID, version of the driver, memory in bytes."""
+
+    name: str
+    uuid: str
+    driver: str
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Commit:
+    """The hash of a checkout and one of its uncommitted changes; None where there is none."""
+
+    commit: str | None = None
+    dirty: str | None = None
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python and what is installed in it of the libraries that matter."""
+
+    python: str
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Facts of a machine and a checkout that hold for a whole run; `cores` are physical ones."""
+
+    machine: str
+    host: str
+    cpu: str
+    cores: int | None
+    memory_bytes: int
+    os: str
+    interpreter: Interpreter
+    gpu: Card | None
+    checkout: Commit
+
+    def to_json(self) -> dict[str, object]:
+        """As it stands in a record: interpreter and checkout are not nested."""
+        facts: dict[str, object] = asdict(self)
+        del facts["interpreter"], facts["checkout"]
+        return {**facts, **asdict(self.interpreter), "gpu": facts["gpu"], **asdict(self.checkout)}
+
+
 @lru_cache(maxsize=1)
-def gather() -> dict[str, Any]:
-    """Facts of this machine and this checkout that hold for a whole run; JSON."""
-    facts: dict[str, Any] = {
-        "machine": machine(),
-        "host": platform.node(),
-        "cpu": _cpu_model(),
-        "cores": psutil.cpu_count(logical=False) or os.cpu_count(),
-        "memory_bytes": psutil.virtual_memory().total,
-        "os": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "versions": versions(),
-        "gpu": gpu(),
-        **commit(Path(__file__).resolve().parent),
-    }
-    return facts
+def gather() -> Environment:
+    """Facts of this machine and this checkout that hold for a whole run."""
+    return Environment(
+        machine=machine(),
+        host=platform.node(),
+        cpu=_cpu_model(),
+        cores=psutil.cpu_count(logical=False) or os.cpu_count(),
+        memory_bytes=psutil.virtual_memory().total,
+        os=f"{platform.system()} {platform.release()}",
+        interpreter=Interpreter(platform.python_version(), versions()),
+        gpu=gpu(),
+        checkout=commit(Path(__file__).resolve().parent),
+    )
 
 
 def machine() -> str:
     """A folder name for this machine: CPU model and cores, or the GPU and the cores where there is one."""
     card = gpu()
-    model = card["name"] if card else _cpu_model()
+    model = card.name if card else _cpu_model()
     words = re.sub(r"\((?!family).*?\)|processor|\d+-core|cpu|@.*", " ", model.lower())
     words = re.sub(r"\(family (\d+) model (\d+)\)", r"f\1m\2", words)
     slug = re.sub(r"[^a-z0-9]+", "-", words).strip("-") or platform.machine()
@@ -48,7 +95,7 @@ def machine() -> str:
 PRINT = ("machine", "python", "versions", "gpu", "commit", "dirty", "threads")
 
 
-def fingerprint(environment: dict[str, Any]) -> str:
+def fingerprint(environment: Mapping[str, object]) -> str:
     """What must be equal for a recorded case to count as measured: machine, versions, threads, commit and local changes."""
     same = {k: environment.get(k) for k in PRINT}
     return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:12]
@@ -65,7 +112,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def of(python: str) -> dict[str, Any]:
+def of(python: str) -> Interpreter:
     """Python and library versions of another interpreter, in which spikebench must be installed too; else Problem."""
     code = "import json; from spikebench.host.environment import platform, versions as v; print(json.dumps([platform.python_version(), v()]))"
     try:
@@ -76,18 +123,18 @@ def of(python: str) -> dict[str, Any]:
         why = (done.stderr.strip() or "it printed nothing").splitlines()[-1]
         raise Problem(f"{python} cannot import spikebench: {why}; install spikebench there too")
     version, found = json.loads(done.stdout.splitlines()[-1])
-    return {"python": version, "versions": found}
+    return Interpreter(version, found)
 
 
-def commit(folder: Path) -> dict[str, Any]:
-    """Commit of the checkout whose package `folder` is, and a hash of local changes to it (null when clean)."""
+def commit(folder: Path) -> Commit:
+    """Commit of the checkout whose package `folder` is, and a hash of local changes to it (None when clean)."""
     hash_ = _git(folder, "rev-parse", "HEAD")
     top = _git(folder, "rev-parse", "--show-toplevel")
     if not hash_ or not top or folder != Path(top).resolve() / "spikebench":
-        return {"commit": None, "dirty": None}
+        return Commit()
     changes = _git(Path(top), "diff", "HEAD", "--", "spikebench") or ""
     changes += _git(Path(top), "status", "--porcelain", "--", "spikebench") or ""
-    return {"commit": hash_, "dirty": hashlib.sha256(changes.encode()).hexdigest()[:12] if changes else None}
+    return Commit(hash_, hashlib.sha256(changes.encode()).hexdigest()[:12] if changes else None)
 
 
 def _git(folder: Path, *args: str) -> str | None:
@@ -113,19 +160,19 @@ def _cpu_model() -> str:
 
 
 @lru_cache(maxsize=1)
-def gpu() -> dict[str, Any] | None:
+def gpu() -> Card | None:
     """Name, UUID, driver and memory of the first NVIDIA GPU that is visible to this process, or None."""
     import pynvml
 
     handle = gpu_handle()
     if handle is None:
         return None
-    return {
-        "name": pynvml.nvmlDeviceGetName(handle),
-        "uuid": pynvml.nvmlDeviceGetUUID(handle),
-        "driver": pynvml.nvmlSystemGetDriverVersion(),
-        "memory_bytes": int(pynvml.nvmlDeviceGetMemoryInfo(handle).total),
-    }
+    return Card(
+        pynvml.nvmlDeviceGetName(handle),
+        pynvml.nvmlDeviceGetUUID(handle),
+        pynvml.nvmlSystemGetDriverVersion(),
+        int(pynvml.nvmlDeviceGetMemoryInfo(handle).total),
+    )
 
 
 @lru_cache(maxsize=1)

@@ -4,7 +4,7 @@ import json
 import math
 import secrets
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -108,13 +108,13 @@ class Session:
     def __init__(self, settings: Settings, pool: Pool | None = None) -> None:
         self.settings, self._pool = settings, pool
         self.run_id = f"{int(clock.wall())}-{secrets.token_hex(3)}"
-        self.environment = environment.gather() | {"threads": settings.threads, "placement": "OMP_PROC_BIND=true"}
+        here = environment.gather()
+        self.environment = here.to_json() | {"threads": settings.threads, "placement": "OMP_PROC_BIND=true"}
         self._workers: dict[tuple[str, bool, int, str], Workers] = {}
         self._interpreters = {p: environment.of(p) for p in set(settings.python.values())}
         if settings.python:  # the origin of all records of this session, whose versions differ on purpose
-            known = {k: self.environment[k] for k in ("python", "versions")}
-            others = {name: self._interpreters[p] for name, p in settings.python.items()}
-            self.environment |= {"session": known | {"interpreters": others}}
+            others = {name: asdict(self._interpreters[p]) for name, p in settings.python.items()}
+            self.environment |= {"session": asdict(here.interpreter) | {"interpreters": others}}
         self._gates: dict[str, Outcome] = {}
         self.deadline: float | None = None  # no process runs longer, in seconds of the monotonic clock
 
@@ -343,8 +343,9 @@ class Session:
         s, bias = self.settings, found.bias if found else None
         return MeasureJob(case, process, names, s.samples, min(s.fewest, s.samples), s.slow, s.warmup, bias, spikes)
 
-    def _facts(self, around: dict[str, Any], case: Case) -> dict[str, Any]:
-        other = self._interpreters.get(self._python(case), {})
+    def _facts(self, around: dict[str, object], case: Case) -> dict[str, object]:
+        interpreter = self._interpreters.get(self._python(case))
+        other: dict[str, object] = asdict(interpreter) if interpreter else {}
         now = {"time": clock.wall(), "isolation": "fork" if self.settings.fork else "spawn"}
         allocator = {
             "timing": "glibc, freed memory kept, huge pages",

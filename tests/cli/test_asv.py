@@ -27,7 +27,7 @@ from spikebench.records.record import Measurement, Record
 
 ROOT = Path(__file__).parents[2]
 AXES = ("Length", "Batch", "Width", "Inference")
-CARD = {"name": "a card", "driver": "1"}
+CARD = environment.Card("a card", "GPU-1", "1", 2**30)
 needs_asv = pytest.mark.skipif(importlib.util.find_spec("asv") is None, reason="asv is not installed: the extra `asv`")
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -64,7 +64,7 @@ def points(axis: Any) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("card", [None, CARD])
 def test_the_suites_hold_each_case_of_the_sweep_once(
-    card: dict[str, str] | None, monkeypatch: pytest.MonkeyPatch
+    card: environment.Card | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(environment, "gpu", lambda: card)
     suite, found = imported(), []
