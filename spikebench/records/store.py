@@ -104,7 +104,7 @@ def frame(records: Iterable[Record], details: bool = False) -> "pd.DataFrame":
 
     Columns: those of the case, machine, status, reason, flags, gate, metric, unit, metric_status, sample, value (SI),
     time (of measuring, in s since 1970), record (its number), pairs (the plan of the live comparison), interleaved (whether
-    the samples were taken in turns with others), aa_floor, and the origin: a label, and gpu, commit, dirty, versions and
+    the samples were interleaved with those of other processes), aa_floor, and the origin: a label, and gpu, commit, dirty, versions and
     threads as text. Never average over two origins. With `details` also detail, the dictionary that says how samples were
     taken.
     """

@@ -35,7 +35,7 @@ class Line(TypedDict, total=False):
 BESIDE = 12  # processes that work at once on what is no timing
 
 
-class Turns:
+class Interleaving:
     """Interleaves processes that measure side by side: one takes a sample while the others wait, in a fixed order."""
 
     def __init__(self, count: int) -> None:
@@ -53,7 +53,7 @@ class Turns:
         return clock.monotonic() - start
 
     def leave(self, who: int) -> None:
-        """From now on the others take turns without this one."""
+        """From now on the others are interleaved without this one."""
         with self._changed:
             if self._now == who:
                 self._pass()

@@ -103,7 +103,7 @@ class TraceJob(Job, kind="trace"):
 
 @dataclass(frozen=True)
 class Request:
-    """A job as one process gets it: where its result and what it prints go, its threads, whether it measures in turns."""
+    """A job as one process gets it: where its result and what it prints go, its threads, whether its samples are interleaved."""
 
     job: Job
     result: str

@@ -22,12 +22,12 @@ from spikebench.records.flags import Flag
 from spikebench.records.gate import GateResult
 from spikebench.records.record import Measurement, Record, Status
 from spikebench.run.executor import Executor, Local, Repeat
-from spikebench.run.process import Turns, Workers, side_by_side
+from spikebench.run.process import Interleaving, Workers, side_by_side
 from spikebench.run.protocol import GateJob, Job, MeasureJob, Outcome, TrainJob
 
 DEFAULT_METRICS = ("latency", "compile_time", "copy", "spike_rate", "peak_memory")
 TRIES = int(Flag.UNSTEADY.threshold)  # of a case that is unsteady, when strict
-INTERLEAVED = {"latency", "backward"}  # metrics whose samples are taken in turns by the processes of a block
+INTERLEAVED = {"latency", "backward"}  # metrics whose samples are interleaved among the processes of a block
 SMALL = 2**26  # bytes of input; of what is larger, one process at a time has its data in memory
 
 
@@ -146,8 +146,8 @@ class Session:
         """A job about a case, in a fresh process of the interpreter that the case runs in."""
         return (self._pool or self._workers_for(case)).ask(*self._bounded(job), watch)
 
-    def _in_turns(self, case: Case, job: Job, place: int, turns: Turns) -> Outcome:
-        """A job in the process at this place among those that take turns."""
+    def _interleaved(self, case: Case, job: Job, place: int, turns: Interleaving) -> Outcome:
+        """A job in the process at this place among those that are interleaved."""
         try:
             return self._workers_for(case, place).ask(*self._bounded(job), turn=partial(turns.wait, place))
         finally:
@@ -201,7 +201,7 @@ class Session:
     def block(self, cases: Sequence[Case], repeat: int = 0, metrics: tuple[str, ...] | None = None) -> list[Record]:
         """Cases to be compared, each in fresh processes; with `strict` again while one is unsteady, then flagged so.
 
-        On the CPU they are there at once and their times are sampled in turns, so that what slows the machine for a
+        On the CPU they are there at once and their times are interleaved, so that what slows the machine for a
         while slows them all; not where an input is larger than SMALL. Else one comes after the other.
         """
         records, tries = self._block(cases, repeat, metrics), 1
@@ -226,12 +226,12 @@ class Session:
             return [self._measure(c, repeat, metrics) for c in cases]
         for place, case in enumerate(passed):
             self._workers_for(case, place).prepare()
-        turns, monitor, start = Turns(len(passed)), Monitor("cpu"), clock.monotonic()
+        turns, monitor, start = Interleaving(len(passed)), Monitor("cpu"), clock.monotonic()
         with ThreadPoolExecutor(len(passed)) as threads:
             names = self._processes(metrics, passed[0])[0][1]
             jobs = [self._wanted(c, "timing", names) for c in passed]
             asked = [
-                threads.submit(self._in_turns, c, job, k, turns)
+                threads.submit(self._interleaved, c, job, k, turns)
                 for k, (c, job) in enumerate(zip(passed, jobs, strict=True))
             ]
             try:

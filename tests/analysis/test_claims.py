@@ -168,7 +168,7 @@ def test_only_sides_of_the_same_block_are_paired() -> None:
     assert assess("c", claim(), rows).n == 1
 
 
-def in_turns(case: Case, samples: list[float], repeat: int = 0) -> Record:
+def interleaved(case: Case, samples: list[float], repeat: int = 0) -> Record:
     measured = Measurement("latency", "s", samples=samples, detail={"interleaved": True})
     return replace(record(case, 1.0, repeat), measurements=[measured])
 
@@ -176,7 +176,7 @@ def in_turns(case: Case, samples: list[float], repeat: int = 0) -> Record:
 def test_a_machine_that_changes_its_speed_between_turns_changes_no_ratio() -> None:
     base, mine = (with_changes(LAYER.case, subject=s) for s in (LAYER.baseline, LAYER.candidate))
     slow = [1.0, 1.5, 1.5]  # the candidate goes on alone when the baseline has its samples: that is in no ratio
-    rows = [in_turns(base, [10.0 * f for f in slow]), in_turns(mine, [*slow, 0.1, 0.1, 0.1, 0.1])]
+    rows = [interleaved(base, [10.0 * f for f in slow]), interleaved(mine, [*slow, 0.1, 0.1, 0.1, 0.1])]
     assert assess("c", claim(), rows).measured == pytest.approx(10.0)
 
 

@@ -125,7 +125,7 @@ def of(record: Record) -> float:
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("subject", "T"), [("lif@cpu", 1000), ("lif@eager", 200)])
 def test_latency_agrees_with_the_timer_of_pytorch(subject: str, T: int) -> None:
-    """Processes in turns: our median and that of torch.utils.benchmark.Timer, for a case that is steady from process to process."""
+    """Interleaved processes: our median and that of torch.utils.benchmark.Timer, for a case that is steady from process to process."""
     threads = environment.threads()
     variables = os.environ | environment.for_worker(threads)
     ours: list[float] = []

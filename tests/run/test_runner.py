@@ -23,7 +23,7 @@ from spikebench.metrics import latency
 from spikebench.records import store
 from spikebench.records.record import Record, Status
 from spikebench.run import session as runner
-from spikebench.run.process import Turns
+from spikebench.run.process import Interleaving
 from spikebench.run.protocol import Outcome
 
 HERE = Path(__file__).parents[2]
@@ -239,7 +239,7 @@ def test_who_measures_beside_others_lets_them_work_before_each_sample_and_settle
 
 
 def test_turns_go_round_and_pass_over_who_has_left() -> None:
-    turns, order, lock = Turns(3), list[int](), threading.Lock()
+    turns, order, lock = Interleaving(3), list[int](), threading.Lock()
 
     def part(who: int) -> None:
         for _ in range(3 if who else 1):
@@ -289,7 +289,7 @@ class Hangs(Tells):
 
 
 @pytest.mark.parametrize("fork", [True, False])
-def test_processes_of_a_block_are_there_at_once_and_work_in_turns(tmp_path: Path, fork: bool) -> None:
+def test_processes_of_a_block_are_there_at_once_and_are_interleaved(tmp_path: Path, fork: bool) -> None:
     log = tmp_path / "log"
     (tmp_path / "beside.py").write_text(BESIDE.format(log=str(log)))
     cases = grid([f"{tmp_path}/beside.py:Tells"] * 2, T=[8], B=[2], N=[8])
