@@ -1,4 +1,4 @@
-"""What the gate found, as the worker hands it over and a record keeps it."""
+"""The result of the gate, as a child process hands it over and a record keeps it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""Records of earlier schemas as the present one has them; files are not rewritten.
+"""Reads records of earlier schemas as records of the present one. Files are not rewritten.
 
 1 → 2   the gate's result has every field that a gate can have, null where it had none, and so have its probes;
         a measurement's detail says `interleaved` where it said `turns`; `pairs` is there, null for a single record

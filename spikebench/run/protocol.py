@@ -1,4 +1,4 @@
-"""What crosses the border between a parent and its worker processes: jobs one way, results the other, JSON in between."""
+"""The messages between a parent and its child processes: jobs go one way and results the other, as JSON."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -174,7 +174,7 @@ class Traced:
 
 @dataclass(frozen=True)
 class Result:
-    """What a worker has to say: a status, and what its kind of job gives. `problem`: the subject cannot be built."""
+    """The answer of a child process: a status, and what its kind of job gives. `problem`: the subject cannot be built."""
 
     status: str = "ok"
     reason: str | None = None
