@@ -21,6 +21,7 @@ What else there is to know of it are literals, which are read without importing 
 
 import importlib
 import importlib.util
+from collections.abc import Mapping
 from importlib import metadata
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -113,7 +114,7 @@ def neighbour(threshold: float, dtype: Any, up: bool) -> float:
 class Bound(nn.Module):
     """A neuron computed by one backend: an ordinary module, [T, B, N] → [T, B, N]."""
 
-    def __init__(self, neuron: Neuron, backend: str, neuron_id: str, how: dict[str, Any]) -> None:
+    def __init__(self, neuron: Neuron, backend: str, neuron_id: str, how: Mapping[str, Any]) -> None:
         super().__init__()
         self.neuron, self.backend, self.how = neuron, backend, how
         self._run = module(backend, neuron_id).run

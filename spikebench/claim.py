@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from spikebench import registry
 from spikebench.cases.case import Case, Training, with_changes
@@ -178,7 +178,7 @@ class Claim:
         """The published figure as printed, or that it is a statement."""
         return self.claimed.text if self.claimed else "exact"
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, object]:
         """What was read, as JSON."""
         names = "device read known absent paper sentence where setting hardware timed figure caveat".split()
         return {"claimed": self.text, **{k: getattr(self, k) for k in names}}

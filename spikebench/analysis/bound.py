@@ -1,7 +1,6 @@
 """How far a subject is from the bandwidth bound. Each process timed a copy of its own, and the interval is over processes."""
 
 from collections import defaultdict
-from typing import Any
 
 from spikebench import units
 from spikebench.analysis import stats
@@ -12,7 +11,7 @@ from spikebench.records.record import Record
 _BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 
 
-def bound_rows(records: list[Record]) -> list[dict[str, Any]]:
+def bound_rows(records: list[Record]) -> list[dict[str, object]]:
     """One row per case and origin: time ÷ copy, share of the copy bandwidth, and peak memory ÷ input, with 95 % t intervals on the logs."""
     groups: dict[tuple[Origin, str], list[Record]] = defaultdict(list)
     for r in records:
@@ -22,7 +21,7 @@ def bound_rows(records: list[Record]) -> list[dict[str, Any]]:
     return [_row(group) | ({"origin": str(where)} if several else {}) for (where, _), group in groups.items()]
 
 
-def _row(group: list[Record]) -> dict[str, Any]:
+def _row(group: list[Record]) -> dict[str, object]:
     case = group[0].case
     size = case["T"] * case["B"] * case["N"] * _BYTES[case["dtype"]]
     times, copies = medians(group, "latency"), medians(group, "copy")

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from spikebench.analysis import paired, stats
 from spikebench.cases.case import Case
@@ -24,7 +23,7 @@ class Comparison:
     metric: str
     result: paired.Result
     reason: str | None
-    over_cases: dict[str, Any] | None = None
+    over_cases: dict[str, object] | None = None
 
     @property
     def ratio(self) -> stats.Ratio | None:
@@ -51,7 +50,7 @@ class Comparison:
         """The false discovery rate."""
         return self.result.q
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The row that `compare --json` prints."""
         r = self.ratio
         low, high = (r.low, r.high) if r and r.n > 1 else (None, None)

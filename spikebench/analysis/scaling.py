@@ -11,7 +11,7 @@ from spikebench.records.record import Record
 ALWAYS, VARYING = ("mode", "B", "N"), ("workload", "network", "device", "dtype", "rate")
 
 
-def scaling_rows(records: list[Record]) -> list[dict[str, Any]]:
+def scaling_rows(records: list[Record]) -> list[dict[str, object]]:
     """One row per subject and sizes of one origin: a, b with its 95 % interval, b·T/a at the longest T, the scaling exponent.
 
     What else differs between the rows, the origin among it, is a column.
@@ -26,7 +26,7 @@ def scaling_rows(records: list[Record]) -> list[dict[str, Any]]:
     return [_row(group, more) | ({"origin": str(paired.origin(group[0]))} if several else {}) for group in fit]
 
 
-def _row(group: list[Record], more: list[str]) -> dict[str, Any]:
+def _row(group: list[Record], more: list[str]) -> dict[str, object]:
     fit = stats.scaling_fit([r.case["T"] for r in group], medians(group))
     case, lengths = group[0].case, [r.case["T"] for r in group]
     return {

@@ -1,7 +1,7 @@
 """`list` lists what there is of a kind."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -25,7 +25,7 @@ def command(
     as_json: o.Json = False,
 ) -> None:
     """List what there is of a kind, with its facts."""
-    found: list[dict[str, Any]] = rows(kind)
+    found: list[dict[str, object]] = rows(kind)
     if as_json:
         stdout().print_json(json.dumps(found))
         return

@@ -35,7 +35,7 @@ def launches(case: Case) -> list[Any]:
     return found
 
 
-def compile_case(case: dict[str, Any], folder: str, capability: int) -> Said:
+def compile_case(case: dict[str, object], folder: str, capability: int) -> Said:
     """Compile what a case launches into a folder."""
     os.environ["TRITON_CACHE_DIR"] = folder  # triton's own, read when it compiles; this process does nothing else
     made = Case.from_json(case)
@@ -49,7 +49,7 @@ def compile_case(case: dict[str, Any], folder: str, capability: int) -> Said:
     return made.subject, len(found), None
 
 
-def compile_all(cases: list[dict[str, Any]], folder: Path, capability: int, jobs: int) -> list[Said]:
+def compile_all(cases: list[dict[str, object]], folder: Path, capability: int, jobs: int) -> list[Said]:
     """Compile what cases launch, side by side."""
     folder.mkdir(parents=True, exist_ok=True)
     where = [str(folder.resolve())] * len(cases)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from spikebench import registry
 from spikebench.cases.subject import parse_subject
@@ -21,7 +20,7 @@ class Check:
     passed: bool | None
     detail: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The row that `check --json` prints."""
         return asdict(self)
 

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from spikebench.cases.case import Case
 from spikebench.host import environment
@@ -53,7 +52,7 @@ def compile_kernels(cases: Iterable[Case], folder: Path, capabilities: Sequence[
         say(f"kernels: {count} launches of {len(found)} cases are compiled for sm_{capability} in {folder}")
 
 
-def run_tests(seconds: float, say: Say) -> dict[str, Any]:
+def run_tests(seconds: float, say: Say) -> dict[str, object]:
     """The tests that need a GPU, on all cores: how they ended, and the end of their report."""
     if not (TESTS.is_dir() and find_spec("pytest")):
         say("the tests of the kernels are left out: no tests/gpu here, or pytest is not installed")
@@ -66,7 +65,7 @@ def run_tests(seconds: float, say: Say) -> dict[str, Any]:
     return {"exit": code, "report": found[-60:]}
 
 
-def tune_shapes(seconds: float, folder: Path, kernels: Path | None, commit: str | None, say: Say) -> dict[str, Any]:
+def tune_shapes(seconds: float, folder: Path, kernels: Path | None, commit: str | None, say: Say) -> dict[str, object]:
     """The fastest shapes of the kernels on this GPU, by `spikebench tune`: how it ended, and what it said last.
 
     What it measures goes to tuning.jsonl in `folder`, and its choice to where the kernels read it. It runs before the

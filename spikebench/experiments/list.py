@@ -1,6 +1,6 @@
 """What there is of a kind, with its facts: neurons, backends, metrics, sweeps, networks, tasks, claims."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from spikebench import registry
 from spikebench.cases import sweeps
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 KINDS = ("neurons", "backends", "metrics", "sweeps", "networks", "tasks", "claims")
 
 
-def rows(kind: str) -> list[dict[str, Any]]:
+def rows(kind: str) -> list[dict[str, object]]:
     """One row per id; Problem for a kind that is not listed."""
     if kind not in KINDS:
         raise Problem(f"nothing is listed under {kind!r}; there are {', '.join(KINDS)}")
@@ -24,7 +24,7 @@ def rows(kind: str) -> list[dict[str, Any]]:
     return [_sweep_row(name) for name in sweeps.SWEEPS] if kind == "sweeps" else registry.describe(kind)
 
 
-def _sweep_row(name: str) -> dict[str, Any]:
+def _sweep_row(name: str) -> dict[str, object]:
     doc = (sweeps.SWEEPS[name].__doc__ or "").split("\n")[0]
     return {"id": name, "cases": len(sweeps.SWEEPS[name]()), "title": doc}
 

@@ -33,7 +33,7 @@ def tune(
     card, gathered, start = environment.gpu(), environment.gather(), clock.monotonic()
     if device == "cuda" and card is None:
         raise Problem("no NVIDIA GPU here; `--device cpu --tiny` tries the command without one")
-    facts: dict[str, Any] = {"device": card.name if card else "cpu", "driver": card and card.driver}
+    facts: dict[str, object] = {"device": card.name if card else "cpu", "driver": card and card.driver}
     facts |= {"triton": gathered.interpreter.versions.get("triton"), "date": time.strftime("%Y-%m-%d", time.gmtime())}
     facts |= {"commit": commit or gathered.checkout.commit}
     folder = Path(tuned) if tuned is not None else None

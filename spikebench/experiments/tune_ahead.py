@@ -46,7 +46,7 @@ def launches(case: Case) -> list[Any]:
     return found
 
 
-def compile_cases(cases: list[dict[str, Any]], folder: str, capability: int) -> Said:
+def compile_cases(cases: list[dict[str, object]], folder: str, capability: int) -> Said:
     """Compile what the tuner launches for cases of one subject and dtype into a folder, in a process of their own."""
     os.environ["TRITON_CACHE_DIR"] = folder  # triton's own, read when it compiles; this process does nothing else
     count, why, made = 0, None, [Case.from_json(case) for case in cases]
@@ -64,7 +64,7 @@ def compile_cases(cases: list[dict[str, Any]], folder: str, capability: int) -> 
 def compile_all(cases: Sequence[Case], folder: Path, capability: int, jobs: int) -> list[Said]:
     """Compile side by side, a process for each subject and dtype: what their sizes share is compiled once."""
     folder.mkdir(parents=True, exist_ok=True)
-    groups: dict[str, list[dict[str, Any]]] = {}
+    groups: dict[str, list[dict[str, object]]] = {}
     for case in cases:
         groups.setdefault(json.dumps([case.subject, case.dtype]), []).append(case.to_json())
     where = [str(folder.resolve())] * len(groups)

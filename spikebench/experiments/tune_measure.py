@@ -80,7 +80,7 @@ class Tuner:
 
     clock: Clock
     left: Callable[[], float]
-    keep: Callable[[dict[str, Any]], None] = lambda _: None
+    keep: Callable[[dict[str, object]], None] = lambda _: None
     decisions: list[Decision] = field(default_factory=list)
     order: random.Random = field(default_factory=lambda: random.Random(0))
 
@@ -177,7 +177,7 @@ def differs(found: tuple[Tensor, ...], expected: tuple[Tensor, ...], dtype: str)
 
 
 def tune(
-    given: Sequence[Case], left: Callable[[], float], keep: Callable[[dict[str, Any]], None]
+    given: Sequence[Case], left: Callable[[], float], keep: Callable[[dict[str, object]], None]
 ) -> Iterator[tuple[Case, Decision | str]]:
     """Tune the kernels of cases in order, until no time is `left`: what was decided, or why a case could not be tuned."""
     device = given[0].device if given else "cuda"
@@ -205,10 +205,10 @@ class Book:
     """
 
     path: Path
-    facts: dict[str, Any]
+    facts: dict[str, object]
     out: Path | None = None
 
-    def keep(self, line: dict[str, Any]) -> None:
+    def keep(self, line: dict[str, object]) -> None:
         """Append a line of facts about one shape."""
         if self.out is not None:
             self.out.parent.mkdir(parents=True, exist_ok=True)

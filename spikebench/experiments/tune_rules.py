@@ -3,10 +3,9 @@
 import json
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 BETTER = 1.02  # how many times as fast a shape must be, at the lower end of the interval, to be written down
 END = 2**62
@@ -45,7 +44,7 @@ def _short(shape: dict[str, int]) -> str:
     return ",".join(f"{k}={v}" for k, v in shape.items())
 
 
-def rules(decisions: Sequence[Decision]) -> list[dict[str, Any]]:
+def rules(decisions: Sequence[Decision]) -> list[dict[str, object]]:
     """A rule for every size at which another shape than the model's is better: it holds up to half-way (by ratio) to the
     next size that was measured, in M first and then in T, and to the end beyond the last.
     """
@@ -70,7 +69,7 @@ def _between(value: int, others: Iterable[int]) -> list[int]:
     return [low, math.ceil(math.sqrt(higher[0] * value)) if higher else END]
 
 
-def write(path: Path, decisions: Sequence[Decision], facts: dict[str, Any]) -> int:
+def write(path: Path, decisions: Sequence[Decision], facts: Mapping[str, object]) -> int:
     """Put the rules into a device's file, and say how many there are: what it held of the same kernel and dtype is replaced.
 
     facts: device, driver, triton, date and commit; each rule keeps those it was measured with.

@@ -85,7 +85,7 @@ def _beside(device: str) -> tuple[Counter | None, str | None]:
         return None, f"{error.reason}; {error.remedy}"
 
 
-def _net(joules: float, taken: float, count: int, idle: float) -> dict[str, Any]:
+def _net(joules: float, taken: float, count: int, idle: float) -> dict[str, object]:
     """Idle W, and J per launch without what so much power would have taken in the window."""
     return {"idle_watts": idle, "net_joules": [(joules - idle * taken) / count]}
 

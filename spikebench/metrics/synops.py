@@ -1,6 +1,5 @@
 """Effective synaptic operations of one launch, against dense multiply-accumulates; and estimates of energy, with the neurons."""
 
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -100,7 +99,7 @@ def _count(layer: nn.Module, x: Tensor, out: Tensor) -> dict[str, float]:
     return found
 
 
-def _horowitz(totals: dict[str, float], neurons: dict[str, float]) -> dict[str, Any]:
+def _horowitz(totals: dict[str, float], neurons: dict[str, float]) -> dict[str, object]:
     price = {k: v for k, v in HOROWITZ.items() if isinstance(v, float)}
     parts = {
         "synapse_joules": totals["ac"] * price["ac"] + totals["mac"] * price["mac"],
@@ -112,7 +111,7 @@ def _horowitz(totals: dict[str, float], neurons: dict[str, float]) -> dict[str, 
     return {"label": "estimate", **whole, **parts, "left_out": left_out, "source": HOROWITZ["source"]}
 
 
-def _sata(layers: list[dict[str, float]], neurons: dict[str, float], weights: float) -> dict[str, Any]:
+def _sata(layers: list[dict[str, float]], neurons: dict[str, float], weights: float) -> dict[str, object]:
     """SATA's prices: forward and weight update cost per arriving spike, the way back per gradient that is not 0."""
     pj = {k: float(v) for k, v in SATA.items() if k != "source"}
     arriving = sum(layer["active"] * layer["dense"] for layer in layers)
@@ -126,7 +125,7 @@ def _sata(layers: list[dict[str, float]], neurons: dict[str, float], weights: fl
         "neuron_joules": 1e-12 * own,
         "memory_joules": 1e-12 * (memory + weights * pj["dram"]),
     }
-    found: dict[str, Any] = {"label": "estimate", "forward_joules": sum(parts.values()), **parts}
+    found: dict[str, object] = {"label": "estimate", "forward_joules": sum(parts.values()), **parts}
     found |= {"source": SATA["source"], "accesses": ACCESSES, "left_out": f"{UNPRICED}; memory on the way back"}
     if all("gradient" in layer for layer in layers):
         surrogate = pj["mul"] + 2 * pj["add"] + pj["mux"] + 2 * pj["shift"]

@@ -27,7 +27,7 @@ class ProbeResult:
     gradient_error: float | None = None
     parameter_error: float | None = None
     entry_error: float | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class NetworkGate:
     B: int
     output_error: float | None = None
     gradient_error: float | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class GateResult:
     probes: list[ProbeResult] = field(default_factory=list)
     layer: str | None = None
     network: NetworkGate | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, object] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
         """JSON for the record; every field is there."""

@@ -146,9 +146,9 @@ def table(patterns: Iterable[str | Path] | str | Path, details: bool = False) ->
     return frame(load(patterns), details)
 
 
-def _rows(record: Record, number: int) -> Iterator[dict[str, Any]]:
+def _rows(record: Record, number: int) -> Iterator[dict[str, object]]:
     e, where = record.environment, origin(record)
-    head: dict[str, Any] = {k: record.case.get(k) for k in COLUMNS}
+    head: dict[str, object] = {k: record.case.get(k) for k in COLUMNS}
     head |= {"run": record.run, "case_id": record.case_id, "repeat": record.repeat, "record": number}
     head |= {"time": e.get("time"), "pairs": record.pairs, "aa_floor": e.get("aa_floor"), "interleaved": False}
     head |= {"machine": e.get("machine"), "status": record.status, "reason": record.reason}

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -75,7 +74,7 @@ def load_events(
     splits = train.binned(dt, augment, mask, bins), test.binned(dt, False, mask, bins)
     steps = max(int(split.lengths.max()) for split in splits)
     classes = max(train.classes, test.classes)
-    cut: dict[str, Any] = {"dt": dt} if bins is None else {"bins": bins}
+    cut: dict[str, object] = {"dt": dt} if bins is None else {"bins": bins}
     options = {**cut, "augment": augment, "mask": mask}
     return Dataset(task, *splits, units, classes, steps, options)
 

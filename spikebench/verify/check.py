@@ -92,9 +92,9 @@ class Specimen:
         return spikes_of(module(x))
 
     @cached_property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, object]:
         """What is declared; a foreign module that declares nothing is held to causal and deterministic."""
-        held: dict[str, Any] = {"causal": True, "stochastic": False}
+        held: dict[str, object] = {"causal": True, "stochastic": False}
         if not self.subject.foreign:
             return held | {"coupled": False} | registry.facts(self.subject.name).attributes
         made = self.make()
@@ -338,7 +338,7 @@ def _facts(s: Specimen) -> str:
     return ", ".join(f"{k}={v}" for k, v in measured.items())
 
 
-def measure_facts(s: Specimen) -> dict[str, Any]:
+def measure_facts(s: Specimen) -> dict[str, object]:
     """Facts of a subject, measured: whether it is stochastic, causal and coupled, its parameters, and how it resets if that shows."""
     module, x = s.make().eval(), s.input()
     with torch.no_grad():
@@ -346,7 +346,7 @@ def measure_facts(s: Specimen) -> dict[str, Any]:
         other = x.clone()
         other[:, :, 0] += 5.0
         alone = s.spikes(module, other)[:, :, 1:] == draws[0][:, :, 1:]
-    found: dict[str, Any] = {
+    found: dict[str, object] = {
         "stochastic": not all(torch.equal(d, draws[0]) for d in draws),
         "causal": first_leak(s) is None,
         "coupled": not bool(alone.all()),
