@@ -35,7 +35,9 @@ class Layer(Case, workloads=("layer",)):
         check_rate(self.rate)
 
     @classmethod
-    def of(cls, workload: Workload, subject: str, sizes: dict[str, int], mode: Mode, fields: dict[str, Any]) -> "Layer":
+    def of(
+        cls, workload: Workload, subject: str, sizes: dict[str, int], mode: Mode, fields: Mapping[str, Any]
+    ) -> "Layer":
         return cls(subject, **sizes, mode=mode, **fields)
 
     @property
@@ -75,7 +77,7 @@ class NetworkStep(Case, workloads=("projection", "network")):
 
     @classmethod
     def of(
-        cls, workload: Workload, subject: str, sizes: dict[str, int], mode: Mode, fields: dict[str, Any]
+        cls, workload: Workload, subject: str, sizes: dict[str, int], mode: Mode, fields: Mapping[str, Any]
     ) -> "NetworkStep":
         if workload == "network" and "network" not in fields:
             raise Problem(f"which network? there are {', '.join(registry.names('networks'))}")
@@ -126,11 +128,12 @@ class Training(Case, workloads=("training",)):
 
     @classmethod
     def of(
-        cls, workload: Workload, subject: str, sizes: dict[str, int], mode: Mode, fields: dict[str, Any]
+        cls, workload: Workload, subject: str, sizes: dict[str, int], mode: Mode, fields: Mapping[str, Any]
     ) -> "Training":
         if any(sizes.values()) or mode != "train":
             raise Problem("a training trains, and its data give its sizes; leave T, B, N and the mode out")
-        return cls(subject, recipe=fields.pop("network", None), **fields)
+        own = {k: v for k, v in fields.items() if k != "network"}
+        return cls(subject, recipe=fields.get("network"), **own)
 
     @property
     def workload(self) -> Workload:

@@ -108,7 +108,9 @@ class Case(metaclass=_ByWorkload):
         KINDS.update(dict.fromkeys(workloads, cls))
 
     @classmethod
-    def of(cls, workload: Workload, subject: str, sizes: dict[str, int], mode: Mode, fields: dict[str, Any]) -> "Case":
+    def of(
+        cls, workload: Workload, subject: str, sizes: dict[str, int], mode: Mode, fields: Mapping[str, Any]
+    ) -> "Case":
         """The kind made of the arguments of `Case(…)`; `sizes` are those of T, B and N that were given."""
         raise NotImplementedError
 

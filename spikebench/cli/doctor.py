@@ -1,11 +1,14 @@
 """`doctor` says what this machine can measure."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING
 
 from spikebench import units
 from spikebench.cli import _options as o
 from spikebench.cli._tables import stdout, table, text
+
+if TYPE_CHECKING:
+    from spikebench.host.energy import Found
 
 
 def command(as_json: o.Json = False) -> None:
@@ -14,16 +17,16 @@ def command(as_json: o.Json = False) -> None:
 
     found = examine()
     if as_json:
-        stdout().print_json(json.dumps(found))
+        stdout().print_json(json.dumps(found.to_json()))
         return
-    counters = {f"energy of {d}": c["reason"] or _counter(c) for d, c in found["energy"].items()}
-    table(("what", "found"), (found["environment"] | counters).items())
-    for part in ("metrics", "backends"):
-        facts = ("available", "reason", "remedy")
+    counters = {f"energy of {d}": c.reason or _counter(c) for d, c in found.energy.items()}
+    table(("what", "found"), (found.environment | counters).items())
+    facts = ("available", "reason", "remedy")
+    for part, rows in (("metric", found.metrics), ("backend", found.backends)):
         stdout().print()
-        table((part[:-1], *facts), [(k, *(text(row[f]) for f in facts)) for k, row in found[part].items()])
+        table((part, *facts), [(k, *(text(getattr(row, f)) for f in facts)) for k, row in rows.items()])
 
 
-def _counter(found: dict[str, Any]) -> str:
-    period = units.show(found["update_period"], "s")
-    return f"{found['counter']}, updated every {period}"
+def _counter(found: "Found") -> str:
+    period = units.show(found.update_period or float("nan"), "s")
+    return f"{found.counter}, updated every {period}"

@@ -1,8 +1,8 @@
 """What this machine can measure, what it cannot, why, and what to do about it."""
 
 import importlib
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from spikebench import registry
 from spikebench.declarations import function_options, module_literals
@@ -10,34 +10,53 @@ from spikebench.host import energy as energy_counter
 from spikebench.host import environment
 
 
-def examine() -> dict[str, Any]:
-    """{"environment": facts, "metrics": {id: verdict}, "backends": {id: verdict}, "energy": {device: verdict}}.
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an item can be used here; if not, why and what to do."""
 
-    A verdict has available, reason, remedy; one of energy also the counter and how often it is updated, in seconds.
-    """
-    facts: dict[str, Any] = environment.gather().to_json() | {"threads": environment.threads()}
-    shown: dict[str, Any] = {k: v for k, v in facts.items() if k != "versions"}
-    shown.update(facts["versions"])
+    available: bool
+    reason: str | None = None
+    remedy: str | None = None
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What `doctor` found: facts of the machine, the energy counter of each device, and each metric and backend by its id."""
+
+    environment: dict[str, object]
+    energy: dict[str, energy_counter.Found]
+    metrics: dict[str, Verdict]
+    backends: dict[str, Verdict]
+
+    def to_json(self) -> dict[str, object]:
+        """What `doctor --json` prints."""
+        return asdict(self)
+
+
+def examine() -> Examined:
+    """What this machine can measure, and what not."""
+    here = environment.gather()
+    facts = {k: v for k, v in here.to_json().items() if k != "versions"} | {"threads": environment.threads()}
     devices = ("cpu", *(["cuda"] if environment.gpu() else []))
-    return {
-        "environment": shown,
-        "energy": {device: energy_counter.examine(device) for device in devices},
-        "metrics": {m: _metric(m) for m in registry.names("metrics")},
-        "backends": {b: _backend(b) for b in registry.names("backends")},
-    }
+    return Examined(
+        environment=facts | here.interpreter.versions,
+        energy={device: energy_counter.examine(device) for device in devices},
+        metrics={m: _metric(m) for m in registry.names("metrics")},
+        backends={b: _backend(b) for b in registry.names("backends")},
+    )
 
 
-def _verdict(reason: str | None = None, remedy: str | None = None) -> dict[str, Any]:
-    return {"available": reason is None, "reason": reason, "remedy": remedy}
+def _verdict(reason: str | None = None, remedy: str | None = None) -> Verdict:
+    return Verdict(reason is None, reason, remedy)
 
 
-def _metric(name: str) -> dict[str, Any]:
+def _metric(name: str) -> Verdict:
     path = registry.file("metrics", name)
     devices = module_literals(path).get("DEVICES", ("cpu",))
     return _verdict(*(_device(devices) or _own("metrics", name, path) or ()))
 
 
-def _backend(name: str) -> dict[str, Any]:
+def _backend(name: str) -> Verdict:
     if missing := registry.lacks(name):
         packages = registry.declared(name, None, "DISTRIBUTIONS", missing)
         install = registry.declared(name, None, "INSTALL", " ".join(packages))

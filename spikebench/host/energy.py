@@ -3,9 +3,10 @@
 import statistics
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from spikebench.host import clock, environment
 
@@ -127,20 +128,25 @@ def update_period(counter: Counter, now: Callable[[], float], changes: int = 10,
     return statistics.median(b - a for a, b in pairwise(edges)) if len(edges) > 1 else None
 
 
-def examine(device: str) -> dict[str, Any]:
-    """For `doctor`: available, reason, remedy, the counter and its update period in seconds."""
+@dataclass(frozen=True)
+class Found:
+    """What `doctor` says of a device's counter: whether there is one, why not and what to do, its update period in seconds."""
+
+    available: bool
+    reason: str | None = None
+    remedy: str | None = None
+    counter: str | None = None
+    update_period: float | None = None
+
+
+def examine(device: str) -> Found:
+    """The counter of a device; it is read until it has changed a few times."""
     try:
         counter = find(device)
     except NoCounter as error:
-        return {
-            "available": False,
-            "reason": error.reason,
-            "remedy": error.remedy,
-            "counter": None,
-            "update_period": None,
-        }
+        return Found(False, error.reason, error.remedy)
     period = update_period(counter, clock.monotonic)
-    return {"available": True, "reason": None, "remedy": None, "counter": counter.name, "update_period": period}
+    return Found(True, counter=counter.name, update_period=period)
 
 
 def _nvml() -> Counter:

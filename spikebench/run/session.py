@@ -4,7 +4,7 @@ import json
 import math
 import secrets
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -397,8 +397,8 @@ def _pool(same: list[Measurement]) -> Measurement:
     return replace(bad, samples=[], detail=detail | {"samples": samples})
 
 
-def _pool_details(details: list[dict[str, Any]]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
+def _pool_details(details: Sequence[Mapping[str, Any]]) -> dict[str, object]:
+    made: dict[str, object] = {}
     for key in dict.fromkeys(k for d in details for k in d):
         values = [d[key] for d in details if key in d]
         if all(isinstance(v, list) for v in values):

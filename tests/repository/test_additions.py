@@ -122,7 +122,7 @@ from spikebench.plots import _style
 cases = [(name, c.mode, c.T) for name in sweeps.SWEEPS for c in sweeps.sweep(name) if c.parsed.backend == "loopy"]
 drawn = {k: v for k, v in _style.line("lif@loopy").items() if k in ("marker", "linestyle")}
 found = examine()
-print(json.dumps({"cases": cases, "drawn": drawn, "versions": environment.versions(), "doctor": found["backends"]["loopy"]}))
+print(json.dumps({"cases": cases, "drawn": drawn, "versions": environment.versions(), "doctor": vars(found.backends["loopy"])}))
 """
 LINT = "from importlinter.cli import lint_imports_command as lint; lint()"
 
