@@ -78,7 +78,7 @@ def gather() -> Environment:
         os=f"{platform.system()} {platform.release()}",
         interpreter=Interpreter(platform.python_version(), versions()),
         gpu=gpu(),
-        checkout=commit(Path(__file__).resolve().parent),
+        checkout=commit(Path(__file__).resolve().parents[1]),
     )
 
 
