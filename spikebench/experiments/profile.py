@@ -3,7 +3,7 @@
 import random
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -136,7 +136,7 @@ def profile(
     against: Sequence[str] | None = None,
     mode: str | Sequence[str] | None = None,
     layout: str | None = None,
-    init: dict[str, Any] | None = None,
+    init: Mapping[str, Any] | None = None,
     adapter: str | None = None,
     reset: str | None = None,
     like: str | None = None,
@@ -184,10 +184,10 @@ def _silent(what: str, done: int, of: int) -> None:
     """Nobody is told."""
 
 
-def _given(text: str, init: dict[str, Any] | None, how: dict[str, Any]) -> Subject:
+def _given(text: str, init: Mapping[str, Any] | None, how: Mapping[str, Any]) -> Subject:
     """The subject with constructor arguments and what is said of how it is called."""
     named = parse_subject(text)
-    options = named.options | (init or {})
+    options = {**named.options, **(init or {})}
     if not all(map(_plain, options.values())):
         raise Problem(f"init {init}: only numbers, true, false, null and plain words can be written into a subject")
     said = {k: v for k, v in how.items() if v is not None}

@@ -1,5 +1,6 @@
 """The settings of what a person asks for, told from the fields of its cases."""
 
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -8,7 +9,7 @@ from spikebench.run.session import Settings
 NAMES = frozenset(f.name for f in fields(Settings))
 
 
-def settings_of(given: dict[str, Any], usual: Settings | None = None) -> tuple[Settings, dict[str, Any]]:
+def settings_of(given: Mapping[str, Any], usual: Settings | None = None) -> tuple[Settings, dict[str, Any]]:
     """Settings from those of the keywords that are fields of `Settings`, and what else was given.
 
     The keyword `settings`, whole Settings, takes the place of the usual ones.

@@ -2,7 +2,7 @@
 
 import inspect
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -35,7 +35,7 @@ class Detective:
     make: Callable[[], nn.Module]
     steps: int
     n: int
-    fixed: dict[str, Any]
+    fixed: Mapping[str, Any]
 
     def fresh(self) -> nn.Module:
         return self.make().eval()

@@ -93,7 +93,7 @@ class Made:
     how: str
 
 
-def make(factory: Any, options: dict[str, Any], name: str, n: int, T: int) -> Made:
+def make(factory: Any, options: Mapping[str, Any], name: str, n: int, T: int) -> Made:
     """The module of a class, a factory or an instance; sizes go to the arguments that are named like them.
 
     One whose default is no whole number is no size, however it is named. A single argument without a default whose name

@@ -1,7 +1,7 @@
 """Agreement of approximate neurons with the LIF that they approximate, beyond chance, against decay, one panel per spike rate."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
@@ -40,7 +40,7 @@ def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
         yield "agreement", _figure(part), style.caption(part, WHAT)
 
 
-def kappa(share: float, detail: dict[str, Any], reset: int) -> float:
+def kappa(share: float, detail: Mapping[str, Any], reset: int) -> float:
     """Cohen's kappa of a share of equal spikes: that of the record, or else from both rates; NaN where chance is all.
 
     κ = (share − chance) / (1 − chance) with chance = p·q + (1 − p)·(1 − q) at the rates p and q.

@@ -20,20 +20,20 @@ def migrated(data: Mapping[str, Any]) -> dict[str, Any]:
     if schema > SCHEMA:
         raise ValueError(f"schema {schema} is newer than {SCHEMA}, the newest this version reads; update spikebench")
     made = dict(data)
-    while made["schema"] < SCHEMA:
-        made = STEPS[made["schema"]](made) | {"schema": made["schema"] + 1}
+    for older in range(schema, SCHEMA):
+        made = {**STEPS[older](made), "schema": older + 1}
     return made
 
 
-def _from_1(data: dict[str, Any]) -> dict[str, Any]:
+def _from_1(data: Mapping[str, Any]) -> dict[str, object]:
     gate = data.get("gate")
     whole = gate and GATE | gate | {"probes": [PROBE | p for p in gate.get("probes") or []]}
     measured = [m | {"detail": _interleaved(m.get("detail") or {})} for m in data.get("measurements", [])]
-    return {"pairs": None} | data | {"gate": whole or None, "measurements": measured}
+    return {"pairs": None, **data, "gate": whole or None, "measurements": measured}
 
 
-def _interleaved(detail: dict[str, Any]) -> dict[str, Any]:
+def _interleaved(detail: Mapping[str, object]) -> dict[str, object]:
     return {"interleaved" if k == "turns" else k: v for k, v in detail.items()}
 
 
-STEPS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
+STEPS: Mapping[int, Callable[[Mapping[str, Any]], dict[str, object]]] = {1: _from_1}

@@ -25,7 +25,7 @@ class Measurement:
     reason: str | None = None
     samples: list[float] = field(default_factory=list)
     detail: dict[str, Any] = field(default_factory=dict)
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, object] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
@@ -64,7 +64,7 @@ class Record:
     repeat: int = 0
     pairs: str | None = None
     schema: int = SCHEMA
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, object] = field(default_factory=dict)
 
     def measurement(self, metric: str) -> Measurement | None:
         """The measurement of a metric, if there is one."""

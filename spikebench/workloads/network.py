@@ -1,6 +1,6 @@
 """The workload of a network: the named network with the case's neuron, an input like its data, and one call that does its work."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -81,7 +81,7 @@ def layer_rates(work: Workload) -> list[float]:
     return rates
 
 
-def _launcher(case: Case, module: nn.Module, x: Tensor, g: Tensor, facts: dict[str, Any]) -> Callable[[], Tensor]:
+def _launcher(case: Case, module: nn.Module, x: Tensor, g: Tensor, facts: Mapping[str, Any]) -> Callable[[], Tensor]:
     """The mode's work as one call; `train` is forward, loss, backward and optimiser step.
 
     The loss is the cross-entropy, or what the network declares in LOSS. The optimiser has the learning rate 0: it does
@@ -121,7 +121,7 @@ def _launcher(case: Case, module: nn.Module, x: Tensor, g: Tensor, facts: dict[s
     return {"inference": inference, "forward": forward, "train": spread}[case.mode]
 
 
-def _forward(module: nn.Module, x: Tensor, g: Tensor, facts: dict[str, Any]) -> Callable[[], Callable[[], object]]:
+def _forward(module: nn.Module, x: Tensor, g: Tensor, facts: Mapping[str, Any]) -> Callable[[], Callable[[], object]]:
     """The forward pass with the loss, which gives the backward pass to the weights."""
     parameters = [p for p in module.parameters() if p.requires_grad]
     loss_of = LOSSES[facts.get("LOSS", "cross_entropy")]
