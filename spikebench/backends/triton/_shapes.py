@@ -116,7 +116,7 @@ def shape(kernel: str, x: Tensor, how: Mapping[str, Any]) -> Shape:
     choice, then the model's. A chunk of 0 in `how` is one: all steps in one program.
     """
     steps, count = map(int, x.shape)
-    found = _forced.get(kernel) or chosen(kernel, x.dtype, steps, count, _name(x))
+    found = _forced.get(kernel) or chosen(kernel, x.dtype, steps, count, device_of(x))
     asked = {k: v for k in ("block", "warps", "rows", "stages") if (v := how.get(k))}
     if (chunk := how.get("chunk")) is not None and chunk != found.chunk:
         asked["chunk"] = chunk
@@ -160,7 +160,8 @@ def assumed(device: str | None) -> Iterator[None]:
         _assumed.reset(token)
 
 
-def _name(x: Tensor) -> str | None:
+def device_of(x: Tensor) -> str | None:
+    """The name of a tensor's GPU, or of the one that is assumed."""
     return _device_name(x.get_device()) if x.is_cuda else _assumed.get()
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from spikebench.backend import Refused
-from spikebench.backends.triton import _adjoint, _launch, _tile
+from spikebench.backends.triton import _adjoint, _launch, _operator, _tile
 from spikebench.backends.triton._shapes import Kernel
 from spikebench.backends.triton._surrogate import derivative
 from spikebench.neurons.exodus import Exodus
@@ -41,6 +41,7 @@ def moves(case: "Case") -> int:
     return _launch.moved(case, MOVES)
 
 
+@_operator.traceable
 def run(
     neuron: Exodus,
     x: Tensor,
@@ -113,7 +114,7 @@ def _constants(neuron: Exodus) -> dict[str, Any]:
     }
 
 
-class _Exodus(torch.autograd.Function):
+class _Exodus(_operator.Function):
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, decay: Tensor | float, neuron: Exodus, how: dict[str, Any], through_reset: bool

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from spikebench.backend import Refused, having, only
-from spikebench.backends.triton import _adjoint, _launch, _tile
+from spikebench.backends.triton import _adjoint, _launch, _operator, _tile
 from spikebench.backends.triton._shapes import Kernel, Shape
 from spikebench.backends.triton._surrogate import derivative
 from spikebench.neurons.lif import LIF
@@ -65,6 +65,7 @@ def moves(case: "Case") -> int:
     return _launch.moved(case, CHECKPOINTED) + passes * kept * -(-case.T // rows) * case.B * case.N
 
 
+@_operator.traceable
 def run(
     neuron: LIF,
     x: Tensor,
@@ -152,7 +153,7 @@ def _constants(neuron: LIF) -> dict[str, Any]:
     }
 
 
-class _LIF(torch.autograd.Function):
+class _LIF(_operator.Function):
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, decay: Tensor | float, threshold: Tensor | float, neuron: LIF, how: dict[str, Any]

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from spikebench.backend import Refused, constant, only
-from spikebench.backends.triton import _launch
+from spikebench.backends.triton import _launch, _operator
 from spikebench.backends.triton._scan import carry
 from spikebench.backends.triton._surrogate import derivative, logistic
 from spikebench.neurons.psu import PSU
@@ -36,6 +36,7 @@ def moves(case: "Case") -> int:
     return _launch.moved(case, MOVES)
 
 
+@_operator.traceable
 def run(
     neuron: PSU,
     x: Tensor,
@@ -93,7 +94,7 @@ def _constants(neuron: PSU) -> dict[str, float]:
     return {"decay": neuron.decay, "rest": neuron.gain, "threshold": float(neuron.threshold)}
 
 
-class _PSU(torch.autograd.Function):
+class _PSU(_operator.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, neuron: PSU, how: dict[str, Any]) -> Tensor:
         flat = _launch.series(x)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor
 
-from spikebench.backends.triton import _launch, exodus
+from spikebench.backends.triton import _launch, _operator, exodus
 from spikebench.neurons.slayer import SLAYER
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def moves(case: "Case") -> int:
     return _launch.moved(case, MOVES)
 
 
+@_operator.traceable
 def run(
     neuron: SLAYER,
     x: Tensor,

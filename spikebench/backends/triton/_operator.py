@@ -1,0 +1,224 @@
+"""Fused neurons as operators of torch.library: torch.compile, export and CUDA graphs take a layer without a break.
+
+While torch traces, a neuron's `run` becomes one call of `spikebench::fused`, whose arguments are tensors and a text that
+names the neuron with its options,
+and numbers. The operator makes the neuron from the text and runs its autograd function on a tape:
+the function's forward, and the tensors that it saves as further outputs; `spikebench::fused_backward` puts them back and
+runs its backward. What a tape holds besides tensors is found on the meta device. In eager mode nothing of this happens.
+
+A stochastic neuron is no operator: the number of its call would be a constant of the graph, and its noise used twice.
+"""
+
+import ast
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from functools import lru_cache, wraps
+from importlib import import_module
+from types import NoneType
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from spikebench.backend import Refused
+from spikebench.backends.triton import _launch, _shapes
+
+PLAIN = (bool, int, str, NoneType)
+
+
+class Tape:
+    """What a function's forward leaves for its backward, in place of autograd's context; `args` are those of the function."""
+
+    def __init__(self, kind: Any, args: tuple[Any, ...]) -> None:
+        self.kind, self.args = kind, args
+        self.needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
+        self.output: Tensor | None = None
+        self.saved_tensors: tuple[Tensor | None, ...] = ()
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None:
+        self.saved_tensors = tensors
+
+
+_tapes: ContextVar[list[Tape] | None] = ContextVar("tapes", default=None)
+
+
+class Function(torch.autograd.Function):
+    """An autograd function of a fused neuron: inside an operator it runs on a tape."""
+
+    @classmethod
+    def apply(cls, *args: Any, **_: Any) -> Any:
+        tapes = _tapes.get()
+        if tapes is None:
+            return super().apply(*args)
+        tapes.append(tape := Tape(cls, args))
+        with torch.no_grad():
+            tape.output = cls.forward(tape, *args)
+        return tape.output
+
+
+def traceable(run: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A neuron's `run` that is an operator while torch traces."""
+    home = run.__module__
+
+    @wraps(run)
+    def called(neuron: Any, x: Tensor, seed: int | None = None, **how: Any) -> Tensor:
+        if not torch.compiler.is_compiling():
+            return run(neuron, x, seed, **how)
+        names, learned = [], []
+        for name, parameter in neuron.named_parameters():
+            names.append(name)
+            learned.append(parameter)
+        # plain numbers are arguments of their own: torch traces one that changes as a symbol, which no text can hold
+        plain = {k: v for k, v in neuron.__dict__.items() if isinstance(v, PLAIN)}
+        places = [k for k, v in neuron.__dict__.items() if isinstance(v, float)]
+        numbers = [getattr(neuron, k) for k in places]
+        spec = str((home, type(neuron).__module__, type(neuron).__qualname__, plain, places, names, how))
+        wants = [x.requires_grad, *[p.requires_grad for p in learned]]
+        keep = torch.is_grad_enabled() and any(wants)
+        return torch.ops.spikebench.fused(x, learned, numbers, spec, wants if keep else [])[0]
+
+    return called
+
+
+@lru_cache
+def _parsed(spec: str) -> tuple[Any, ...]:
+    return ast.literal_eval(spec)
+
+
+def _made(
+    spec: str, learned: Sequence[Tensor], numbers: Sequence[float], wants: Sequence[bool]
+) -> tuple[Callable[..., Tensor], Any, dict[str, Any]]:
+    """The `run`, neuron and options that a text names, with these parameters."""
+    home, module, kind, plain, places, names, how = _parsed(spec)
+    found = getattr(import_module(module), kind)
+    neuron = found.__new__(found)
+    nn.Module.__init__(neuron)
+    vars(neuron).update(plain, **dict(zip(places, numbers, strict=True)))
+    for name, value, wanted in zip(names, learned, wants[1:] or [False] * len(names), strict=True):
+        neuron._parameters[name] = value.detach().requires_grad_(wanted)
+    return import_module(home).run.__wrapped__, neuron, how
+
+
+def _taped(
+    x: Tensor, learned: Sequence[Tensor], numbers: Sequence[float], spec: str, wants: Sequence[bool]
+) -> tuple[Tensor, Tape | None]:
+    """The spikes, and what the backward pass needs if anything is wanted."""
+    run, neuron, how = _made(spec, learned, numbers, wants)
+    if not wants:
+        with torch.no_grad():
+            return run(neuron, x, **how), None
+    token = _tapes.set(tapes := [])
+    try:
+        with torch.enable_grad():
+            s = run(neuron, x.detach().requires_grad_(wants[0]), **how)
+    finally:
+        _tapes.reset(token)
+    if len(tapes) != 1 or s is not tapes[0].output or any(not _own(a, x, neuron) for a in _inputs(tapes[0])):
+        raise Refused(
+            f"{type(neuron).__name__} is more than one fused function of its input; compile it without gradients"
+        )
+    return s, tapes[0]
+
+
+def _own(tensor: Tensor, x: Tensor, neuron: nn.Module) -> bool:
+    """Whether a tensor is the input or a parameter, so that its gradient is the operator's to give."""
+    return tensor.untyped_storage()._cdata == x.untyped_storage()._cdata or any(
+        tensor is p for p in neuron.parameters()
+    )
+
+
+def _inputs(tape: Tape) -> list[Tensor]:
+    return [a for a in tape.args if isinstance(a, Tensor)]
+
+
+def _sources(tape: Tape) -> list[int | None]:
+    """For each saved tensor: which of the function's tensors it is or shares memory with; −1: it is new; None: absent."""
+    places = [a.untyped_storage()._cdata for a in _inputs(tape)]
+    found: list[int | None] = []
+    for saved in tape.saved_tensors:
+        place = None if saved is None else saved.untyped_storage()._cdata
+        found.append(None if place is None else places.index(place) if place in places else -1)
+    return found
+
+
+@torch.library.custom_op("spikebench::fused", mutates_args=())
+def fused(
+    x: Tensor, learned: Sequence[Tensor], numbers: Sequence[float], spec: str, wants: Sequence[bool]
+) -> list[Tensor]:
+    """Spikes shaped like x, and the new tensors that the backward pass reads. wants: of x and the parameters; []: nothing."""
+    s, tape = _taped(x, learned, numbers, spec, wants)
+    if tape is None:
+        return [s]
+    kept = zip(tape.saved_tensors, _sources(tape), strict=True)
+    return [s, *(cast(Tensor, saved) for saved, source in kept if source == -1)]
+
+
+@torch.library.custom_op("spikebench::fused_backward", mutates_args=())
+def fused_backward(
+    grad: Tensor,
+    x: Tensor,
+    learned: Sequence[Tensor],
+    kept: Sequence[Tensor],
+    numbers: Sequence[float],
+    spec: str,
+    wants: Sequence[bool],
+) -> list[Tensor]:
+    """Gradients of those of x and the parameters that are wanted, in their order."""
+    with _launch.recording(), _shapes.assumed(_shapes.device_of(x)):
+        _, tape = _taped(x.to("meta"), learned, numbers, spec, wants)
+    assert tape is not None
+    inputs, news = [x, *_inputs(tape)[1:]], iter(kept)
+    tape.saved_tensors = tuple(
+        next(news) if source == -1 else None if source is None else inputs[source].reshape(cast(Tensor, saved).shape)
+        for saved, source in zip(tape.saved_tensors, _sources(tape), strict=True)
+    )
+    with torch.no_grad():
+        found = tape.kind.backward(tape, grad)
+    places = [n for n, a in enumerate(tape.args) if isinstance(a, Tensor)]
+    by_address = {tape.args[n].data_ptr(): found[n] for n in places[1:]}
+    own = [found[places[0]], *(by_address.get(p.data_ptr()) for p in learned)]
+    return [
+        torch.zeros_like(t) if g is None else g.view_as(t)
+        for t, g, wanted in zip((x, *learned), own, wants, strict=True)
+        if wanted
+    ]
+
+
+@fused.register_fake
+def _(x: Tensor, learned: Sequence[Tensor], numbers: Sequence[float], spec: str, wants: Sequence[bool]) -> list[Tensor]:
+    with _launch.recording():
+        s, tape = _taped(x, learned, numbers, spec, wants)
+    if tape is None:
+        return [s]
+    kept = zip(tape.saved_tensors, _sources(tape), strict=True)
+    return [s, *(cast(Tensor, saved) for saved, source in kept if source == -1)]
+
+
+@fused_backward.register_fake
+def _(
+    grad: Tensor,
+    x: Tensor,
+    learned: Sequence[Tensor],
+    kept: Sequence[Tensor],
+    numbers: Sequence[float],
+    spec: str,
+    wants: Sequence[bool],
+) -> list[Tensor]:
+    return [torch.empty_like(t) for t, wanted in zip((x, *learned), wants, strict=True) if wanted]
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
+    x, learned, *ctx.rest = inputs
+    ctx.count = len(learned)
+    ctx.save_for_backward(x, *learned, *output[1:])
+
+
+def _back(ctx: Any, grads: list[Tensor]) -> tuple[Any, ...]:
+    x, *rest = ctx.saved_tensors
+    learned, kept = rest[: ctx.count], rest[ctx.count :]
+    found = iter(torch.ops.spikebench.fused_backward(grads[0], x, learned, kept, *ctx.rest))
+    dx, *others = [next(found) if wanted else None for wanted in ctx.rest[-1]]
+    return dx, others, None, None, None
+
+
+fused.register_autograd(_back, setup_context=_save)
