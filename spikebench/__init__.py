@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from spikebench.api import cite as cite
     from spikebench.api import compare as compare
     from spikebench.api import diff as diff
+    from spikebench.api import doctor as doctor
     from spikebench.api import export as export
     from spikebench.api import list as list
     from spikebench.api import load as load
@@ -44,7 +45,7 @@ _HOMES = {
     "neuron": "loading.subject",
 }
 _HOMES |= dict.fromkeys(
-    "aa check cite compare diff export list load plot profile report reproduce run sweep table train tune".split(),
+    "aa check cite compare diff doctor export list load plot profile report reproduce run sweep table train tune".split(),
     "api",
 )
 # `from spikebench import *` leaves Python's own `list` alone; `sb.list` is there all the same

@@ -8,6 +8,7 @@ from spikebench.experiments.check import check as check
 from spikebench.experiments.compare import aa as aa
 from spikebench.experiments.compare import compare as compare
 from spikebench.experiments.compare import diff as diff
+from spikebench.experiments.doctor import examine
 from spikebench.experiments.list import listed
 from spikebench.experiments.profile import profile as profile
 from spikebench.experiments.reproduce import reproduce as reproduce
@@ -22,4 +23,5 @@ from spikebench.experiments.sweep import sweep as sweep
 from spikebench.experiments.train import train as train
 from spikebench.experiments.tune import tune as tune
 
+doctor = examine
 list = listed  # `sb.list`, as on the command line

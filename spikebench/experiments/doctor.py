@@ -34,7 +34,10 @@ class Examined:
 
 
 def examine() -> Examined:
-    """What this machine can measure, and what not."""
+    """What this machine can measure, and what not.
+
+    Every metric, backend and energy counter is available or not, and where it is not there are the reason and a remedy.
+    """
     here = environment.gather()
     facts = {k: v for k, v in here.to_json().items() if k != "versions"} | {"threads": environment.threads()}
     devices = ("cpu", *(["cuda"] if environment.gpu() else []))

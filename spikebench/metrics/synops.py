@@ -1,6 +1,5 @@
 """Effective synaptic operations of one launch, against dense multiply-accumulates; and estimates of energy, with the neurons."""
 
-
 from torch import Tensor, nn
 
 from spikebench.analysis.cost import KINDS, per_step, value
