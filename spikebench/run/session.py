@@ -4,7 +4,7 @@ import json
 import math
 import secrets
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -22,6 +22,7 @@ from spikebench.records.flags import Flag
 from spikebench.records.gate import GateResult
 from spikebench.records.record import Measurement, Record, Status
 from spikebench.run.executor import Executor, Local, Repeat
+from spikebench.run.pooled import pooled
 from spikebench.run.process import Interleaving, Workers, side_by_side
 from spikebench.run.protocol import GateJob, Job, MeasureJob, Outcome, TrainJob
 
@@ -374,40 +375,6 @@ def _process_of(metric: str) -> str:
 def _declared(metric: str, what: str, usual: Any) -> Any:
     """A literal in a metric's file."""
     return declarations.module_literals(registry.file("metrics", metric)).get(what, usual)
-
-
-def pooled(measurements: list[Measurement]) -> list[Measurement]:
-    """One measurement per metric: what several processes gave stands together, in the order they came.
-
-    In the detail, lists follow one another, numbers become a list, and texts stay as they are. A process that could give
-    nothing makes the whole what it says, and the samples of the others stand in the detail.
-    """
-    found: dict[str, list[Measurement]] = {}
-    for m in measurements:
-        found.setdefault(m.metric, []).append(m)
-    return [_pool(same) if len(same) > 1 else same[0] for same in found.values()]
-
-
-def _pool(same: list[Measurement]) -> Measurement:
-    samples = [v for m in same for v in m.samples]
-    detail = _pool_details([m.detail for m in same]) | {"processes": len(same)}
-    bad = next((m for m in same if m.status != "ok"), None)
-    if bad is None:
-        return replace(same[0], samples=samples, detail=detail)
-    return replace(bad, samples=[], detail=detail | {"samples": samples})
-
-
-def _pool_details(details: Sequence[Mapping[str, Any]]) -> dict[str, object]:
-    made: dict[str, object] = {}
-    for key in dict.fromkeys(k for d in details for k in d):
-        values = [d[key] for d in details if key in d]
-        if all(isinstance(v, list) for v in values):
-            made[key] = [entry for v in values for entry in v]
-        elif all(isinstance(v, dict) for v in values):
-            made[key] = _pool_details(values)
-        else:
-            made[key] = values[0] if isinstance(values[0], str) and len(set(values)) == 1 else values
-    return made
 
 
 def _bimodal(measurements: list[Measurement]) -> bool:
