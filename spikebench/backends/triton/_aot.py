@@ -73,10 +73,16 @@ def compiled(launch: _launch.Launch, capability: int) -> Binary:
     copies = {
         int(width, 0) for width in re.findall(r"cp\.async\.c[ag]\.shared\.global[^;]*?, (0x\w+|\d+)", made.asm["ptx"])
     }
-    kernel = launch.kernel
-    name = f"{kernel.fn.__module__.rpartition('.')[2]}.{kernel.__name__}"
     shared = made.metadata.shared
-    return Binary(name, capability, launch, registers, spills, shared, tuple(sorted(copies)), loads(made.asm["ptx"]))
+    return Binary(
+        named(launch), capability, launch, registers, spills, shared, tuple(sorted(copies)), loads(made.asm["ptx"])
+    )
+
+
+def named(launch: _launch.Launch) -> str:
+    """Module and name of a kernel, "lif.forward_kernel"; of one that many neurons share, the module of its STEP."""
+    function = launch.arguments.get("STEP", launch.kernel).fn
+    return f"{function.__module__.rpartition('.')[2]}.{launch.kernel.__name__}"
 
 
 def loads(ptx: str) -> tuple[int, int]:

@@ -60,3 +60,48 @@ def carry_kernel(
             q = tl.load(second + at, mask=inside, other=0) + b * p + fade * q
         a = tl.full([], f0, COMPUTE) if f0_at is None else tl.load(f0_at + at, mask=inside, other=0)
         p = tl.load(first + at, mask=inside, other=0) + a * p
+
+
+def chained(ends: Tensor, state: Tensor, which: str, reverse: bool) -> None:
+    """The states that enter every chunk into state [2, chunks, M], from the chunks' maps, ends [6, chunks, M].
+
+    p' = P + f_pp·p + f_pq·q,  q' = Q + f_qp·p + f_qq·q  over the chunks, backwards in time if `reverse`, from zero;
+    ends are P, Q, f_pp, f_qp, f_pq, f_qq. which: "pq", or "p" or "q" if the other one is not to be touched.
+    """
+    _, chunks, count = ends.shape
+    block = 32 if count < 1 << 14 else 128
+    sizes: dict[str, Any] = {"C": chunks, "M": count, "WHICH": which, "REVERSE": reverse, "BLOCK": block}
+    wide = tl.float64 if ends.dtype == torch.float64 else tl.float32
+    grid = (triton.cdiv(count, block),)
+    _launch.launch(chained_kernel, grid, 1, ends, ends=ends, state=state, **sizes, COMPUTE=wide)
+
+
+@triton.jit(do_not_specialize=["C"])
+def chained_kernel(
+    ends,  # [6, C, M]
+    state,  # [2, C, M]
+    C: "i64",
+    M,
+    WHICH: tl.constexpr,
+    REVERSE: tl.constexpr,
+    COMPUTE: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    m = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = m < M
+    size = C * M
+    p = tl.zeros([BLOCK], COMPUTE)
+    q = tl.zeros([BLOCK], COMPUTE)
+    for n in tl.range(0, C, num_stages=4):
+        at = (C - 1 - n if REVERSE else n) * M + m
+        p_end = tl.load(ends + at, mask=inside, other=0)
+        q_end = tl.load(ends + size + at, mask=inside, other=0)
+        p_p = tl.load(ends + 2 * size + at, mask=inside, other=0)
+        q_p = tl.load(ends + 3 * size + at, mask=inside, other=0)
+        p_q = tl.load(ends + 4 * size + at, mask=inside, other=0)
+        q_q = tl.load(ends + 5 * size + at, mask=inside, other=0)
+        if WHICH != "q":
+            tl.store(state + at, p, mask=inside)
+        if WHICH != "p":
+            tl.store(state + size + at, q, mask=inside)
+        p, q = p_end + p_p * p + p_q * q, q_end + q_p * p + q_q * q

@@ -14,6 +14,7 @@ BEGIN, END = f"<!-- kernels of triton {triton.__version__} -->\n", "<!-- end of 
 CAPABILITIES = (90, 80)
 STEPS, NEURONS = 1000, 512
 CHUNK = {"lif": 256, "spsn": 256, "psu": 256, "exodus": 256, "slayer": 256, "rpsu": 256}
+CHUNK |= {"para_lif": 256, "prf": 256, "prf_lif": 256}
 FORM = {"spike_sampler": {"form": "dot"}, "lif": {"save": "checkpoints"}}
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "spike_sampler": {"n": NEURONS},
@@ -21,7 +22,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "psn": {"T": STEPS},
     "rpsu": {"T": STEPS},
 }
-NEURON_IDS = (*CHUNK, "spike_sampler", "psn", "sliding_psn", "para_lif", "prf", "prf_lif")
+NEURON_IDS = (*CHUNK, "spike_sampler", "psn", "sliding_psn")
 
 
 def listed(neuron: str) -> list[tuple[int, _launch.Launch]]:
@@ -39,16 +40,17 @@ def listed(neuron: str) -> list[tuple[int, _launch.Launch]]:
         made = kind(**ARGUMENTS.get(neuron, {}))
         for each in _aot.launches(run, made, (STEPS, batch, NEURONS), torch.float32, **how):
             absent = tuple(name for name, value in each.arguments.items() if value is None)
-            found.setdefault((each.kernel, absent), (batch * NEURONS, each))
+            way = tuple(each.arguments.get(name) for name in ("WHICH", "REVERSE"))
+            found.setdefault((each.kernel, absent, way), (batch * NEURONS, each))
     return list(found.values())
 
 
 def once() -> list[tuple[int, _launch.Launch]]:
     """Number of series and launch of every kernel, each in the first of its variants."""
-    found: dict[Any, tuple[int, _launch.Launch]] = {}
+    found: dict[str, tuple[int, _launch.Launch]] = {}
     for neuron in NEURON_IDS:
         for series, launch in listed(neuron):
-            found.setdefault(launch.kernel, (series, launch))
+            found.setdefault(_aot.named(launch), (series, launch))
     return list(found.values())
 
 
@@ -59,6 +61,9 @@ def label(launch: _launch.Launch) -> str:
         kinds = {(True, True): "constant factors", (True, False): "one factor from data"}
         one = "one state, " if given["second"] is None else ""
         return one + kinds.get((given["f0_at"] is None, given["f1_at"] is None), "factors from data")
+    if "WHICH" in given:
+        which = {"pq": "two states", "p": "the first state", "q": "the second state"}[given["WHICH"]]
+        return f"{which}, backwards" if given["REVERSE"] else which
     if given.get("REVERSE"):
         return "backwards"
     if "entering" in given:
@@ -71,15 +76,13 @@ def label(launch: _launch.Launch) -> str:
 def _passes(given: dict[str, Any]) -> list[str]:
     if given.get("ENDS"):
         return ["ends of chunks"]
-    if given.get("ends") is not None:
-        first, second, by = ("z", "r", "membrane") if "membrane" in given else ("x", "g", "y")
-        return [f"ends of chunks of {first if given[by] is None else second}"]
-    if given.get("states") is not None:
+    if given.get("ends") is not None and "STEP" in given:
+        return ["ends of chunks" if given["state"] is None else "ends of chunks of the second state"]
+    if given.get("bits") is not None:
         return ["checkpoints"]
-    kept = next((name for name in ("u", "y", "z", "v", "q", "re") if name in given), None)
+    kept = next((name for name in ("u", "q", "kept") if name in given), None)
     parts = ["nothing kept"] if kept and given[kept] is None else []
-    entering = next((name for name in ("state", "membrane") if name in given), None)
-    return [*parts, *(["chunks"] if entering and given[entering] is not None else [])]
+    return [*parts, *(["chunks"] if given.get("state") is not None else [])]
 
 
 def row(series: int, binaries: list[_aot.Binary]) -> str:

@@ -1,0 +1,62 @@
+"""The one autograd node of the fused neurons: forward keeps what backward reads."""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from spikebench.backends.triton import _launch
+from spikebench.backends.triton._operator import Function
+
+Tensors = tuple[Tensor, ...]
+Gradients = tuple[Tensor | None, ...]
+
+
+class Passes(NamedTuple):
+    """Both passes of a neuron over tensors [T, M]. `call` holds what else they need, the same object for both.
+
+    forward(call, x, further, s, wanted) puts spikes into s and returns the tensors that backward reads, and what else
+    it must know. wanted: which of x and the further differentiable inputs need a gradient; None: keep nothing.
+    backward(call, known, g, kept, further, wanted) returns the gradients of x [T, M] and of the further inputs.
+    """
+
+    forward: Callable[[Any, Tensor, Tensors, Tensor, tuple[bool, ...] | None], tuple[Gradients, Any]]
+    backward: Callable[[Any, Any, Tensor, Gradients, Tensors, tuple[bool, ...]], Gradients]
+
+
+def fused(passes: Passes, call: Any, x: Tensor, *further: Tensor, spikes: Literal["same", "uint8"] = "same") -> Tensor:
+    """Spikes shaped like x [T, ...], in its dtype or as uint8 where no gradient is wanted.
+
+    further: other inputs and learned parameters that the kernels read by address and give a gradient of.
+    """
+    learns = torch.is_grad_enabled() and (x.requires_grad or any(p.requires_grad for p in further))
+    dtype = _launch.dtype_of_spikes(x, spikes, learns)
+    if learns:
+        return _Fused.apply(x, passes, call, *further)  # pyright: ignore[reportReturnType]  # untyped in torch
+    flat = _launch.series(x)
+    s = torch.empty_like(flat, dtype=dtype)
+    passes.forward(call, flat, further, s, None)
+    return s.view(x.shape)
+
+
+class _Fused(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, passes: Passes, call: Any, *further: Tensor) -> Tensor:
+        flat = _launch.series(x)
+        s = torch.empty_like(flat)
+        needs = ctx.needs_input_grad
+        kept, known = passes.forward(call, flat, further, s, (needs[0], *needs[3:]))
+        ctx.save_for_backward(*kept, *further)  # the parameters so that autograd sees them change
+        ctx.made = passes.backward, call, known, len(kept)
+        return s.view(x.shape)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Gradients:  # pyright: ignore[reportIncompatibleMethodOverride]  # as torch has it
+        backward, call, known, count = ctx.made
+        needs, saved = ctx.needs_input_grad, ctx.saved_tensors
+        wanted = (needs[0], *needs[3:])
+        dx, *others = backward(call, known, _launch.series(grad), saved[:count], saved[count:], wanted)
+        return None if dx is None else dx.view(grad.shape), None, None, *others
