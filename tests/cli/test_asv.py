@@ -87,6 +87,7 @@ def test_commits_without_the_public_name_have_the_same_cases(
     suite: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(spikebench._HOMES, "sweep")
+    monkeypatch.setattr(spikebench, "sweeps", sweeps, raising=False)  # where the module was then
     monkeypatch.delattr(sweeps, "cuda_regression")
     monkeypatch.setattr(environment, "gpu", lambda: None)
     old = imported()
