@@ -30,7 +30,7 @@ def backward(
     run, name = kernel
     shape = _launch.shape(name, g, how)
     length, rows = cut(steps, shape.chunk, shape.rows)
-    grid = (triton.cdiv(count, shape.block), triton.cdiv(steps, length))
+    grid = (_launch.cdiv(count, shape.block), _launch.cdiv(steps, length))
     wide = _launch.wide(g.dtype)
     common = {"g": g, **given, "L": length, **_tile.sizes(g, shape, rows)}
     state = None

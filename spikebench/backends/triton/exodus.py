@@ -90,7 +90,7 @@ def _no_bytes(mode: str, max_spikes: int | None) -> str | None:
 
 def _forward(neuron: Exodus, x: Tensor, s: Tensor, u: Tensor | None, how: dict[str, Any]) -> None:
     shape = _launch.shape("exodus.inference" if u is None else "exodus.forward", x, how)
-    grid = (triton.cdiv(x.shape[1], shape.block),)
+    grid = (_launch.cdiv(x.shape[1], shape.block),)
     given = {"x": x, "s": s, "u": u, **_constants(neuron), **_tile.sizes(x, shape)}
     _launch.launch(forward_kernel, grid, shape.warps, x, **given)
 

@@ -117,7 +117,7 @@ def _kept(neuron: LIF, x: Tensor, how: dict[str, Any]) -> dict[str, Tensor | Non
     wide = _launch.wide(x.dtype)
     if how["save"] == "membrane":
         return {"u": torch.empty_like(x, dtype=wide), "states": None, "bits": None}
-    tiles = (triton.cdiv(x.shape[0], how["rows"]), x.shape[1])
+    tiles = (_launch.cdiv(x.shape[0], how["rows"]), x.shape[1])
     states = x.new_empty(1 if neuron.synapse_decay is None else 2, *tiles, dtype=wide)
     return {"u": None, "states": states, "bits": x.new_empty(tiles, dtype=_word(how["rows"]))}
 
@@ -126,7 +126,7 @@ def _forward(neuron: LIF, x: Tensor, s: Tensor, kept: dict[str, Tensor | None] |
     """Spikes into s [T, M], and what `_kept` holds."""
     name = "lif.inference" if kept is None else "lif.forward" + _variant(how)
     shape = _launch.shape(name, x, how)
-    grid = (triton.cdiv(x.shape[1], shape.block),)
+    grid = (_launch.cdiv(x.shape[1], shape.block),)
     given = {**_constants(neuron), **(kept or NOTHING), **_tile.sizes(x, shape)}
     _launch.launch(forward_kernel, grid, shape.warps, x, x=x, s=s, **given)
 
