@@ -6,7 +6,6 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import torch
-import triton
 from torch import Tensor
 
 from spikebench.backends.triton import _launch, _recurrence
@@ -97,7 +96,7 @@ def _forward(
             chained(ends, state, phase, reverse=False)
     kept = None
     if wanted is not None:
-        kept = x.new_empty(2, triton.cdiv(x.shape[0], shape.rows), x.shape[1], dtype=_launch.wide(x.dtype))
+        kept = x.new_empty(2, _launch.cdiv(x.shape[0], shape.rows), x.shape[1], dtype=_launch.wide(x.dtype))
     parts = {"s": s, "kept": kept, "state": state, "ends": None}
     _launch.launch(_recurrence.forward_kernel, grid, shape.warps, x, **parts, **common)
     return (x, kept), shape.rows
@@ -147,7 +146,7 @@ def _plan(call: Call, x: Tensor, further: Tensors, shape: _launch.Shape) -> tupl
     turn = further[0] if call.neuron.further == "per_neuron" else None
     seed, of_call, site = call.noise
     k0, k1, k2, k3, k4 = (*call.numbers, *(0.0,) * (5 - len(call.numbers)))
-    return (triton.cdiv(count, shape.block), triton.cdiv(steps, length)), {
+    return (_launch.cdiv(count, shape.block), _launch.cdiv(steps, length)), {
         "second": further[0] if call.neuron.further == "second" else None,
         "per_neuron": turn,
         **{"seed": seed, "call": of_call, "site": site, "T": steps, "L": length, "M": count},

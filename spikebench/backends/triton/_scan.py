@@ -26,7 +26,7 @@ def carry(
     sizes: dict[str, Any] = {"C": chunks, "M": count, "REVERSE": reverse, "BLOCK": block}
     arguments = {"first": first, "second": second, "out": out, **varying, **fixed, **sizes}
     wide = tl.float64 if first.dtype == torch.float64 else tl.float32
-    _launch.launch(carry_kernel, (triton.cdiv(count, block),), 1, first, **arguments, COMPUTE=wide)
+    _launch.launch(carry_kernel, (_launch.cdiv(count, block),), 1, first, **arguments, COMPUTE=wide)
     return out
 
 
@@ -72,7 +72,7 @@ def chained(ends: Tensor, state: Tensor, which: str, reverse: bool) -> None:
     block = 32 if count < 1 << 14 else 128
     sizes: dict[str, Any] = {"C": chunks, "M": count, "WHICH": which, "REVERSE": reverse, "BLOCK": block}
     wide = tl.float64 if ends.dtype == torch.float64 else tl.float32
-    grid = (triton.cdiv(count, block),)
+    grid = (_launch.cdiv(count, block),)
     _launch.launch(chained_kernel, grid, 1, ends, ends=ends, state=state, **sizes, COMPUTE=wide)
 
 
