@@ -97,8 +97,9 @@ def agreement() -> list[Case]:
 
 
 def _decays(neuron: str) -> list[str]:
-    """The options of an approximate neuron that are the decays of its LIF."""
-    return re.findall(r"\{(\w*decay)\}", registry.facts(neuron).attributes["approximates"] or "")
+    """The options of an approximate neuron that are the decays of its LIF; what is learned for one length starts at random."""
+    declared = registry.facts(neuron).attributes
+    return [] if declared["fixed_length"] else re.findall(r"\{(\w*decay)\}", declared["approximates"] or "")
 
 
 def equal_input() -> list[Case]:
