@@ -9,7 +9,7 @@ STATE := .venv/state
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help bench test check gpu gpu-cache figures docs docs-serve dist clean FORCE
+.PHONY: help bench test quick-test check gpu gpu-cache figures docs docs-serve dist clean FORCE
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -20,6 +20,9 @@ bench: $(STATE)/bench ## measure the quick sweep: a table, the records and a fig
 
 test: $(STATE)/test ## run the tests
 	$(VENV_PYTHON) -m pytest $(PYTEST_ARGS)
+
+quick-test: $(STATE)/test ## run one case of every test, and none that takes long: while you work
+	$(VENV_PYTHON) -m pytest --quick $(PYTEST_ARGS)
 
 check: $(STATE)/check ## check format, lint, types and imports between packages
 	$(VENV_PYTHON) -m ruff format --check

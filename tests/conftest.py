@@ -15,10 +15,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "--triton=PATH: folder with another version of triton, which must compile the kernels too"
     parser.addoption("--triton", metavar="PATH", help=text)
     parser.addoption("--slow", action="store_true", help="also the tests marked slow, some of which take real timings")
+    text = "--quick: of every test one case, and none that is marked long; for while you work"
+    parser.addoption("--quick", action="store_true", help=text)
     parser.addoption("--mutants", action="store_true", help="spoil every neuron in one place after the other")
 
 
+@pytest.hookimpl(trylast=True)  # after -k and -m, so that what they name is not left out
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--quick"):
+        whole = {item.nodeid.partition("[")[0]: item for item in reversed(items) if not item.get_closest_marker("long")}
+        config.hook.pytest_deselected(items=[i for i in items if i not in whole.values()])
+        items[:] = [i for i in items if i in whole.values()]
     if not config.getoption("--slow"):
         for item in items:
             if item.get_closest_marker("slow"):

@@ -320,6 +320,7 @@ def test_page_has_what_was_read_and_what_was_measured() -> None:
     assert all(page(assess(name, other, []), other).startswith("# ") for name, other in claims.every())
 
 
+@pytest.mark.long
 def test_waterfall_needs_three_steps(tmp_path: Path) -> None:
     _, rows = waterfall_records()
     paths = draw("waterfall", store.frame(rows), tmp_path, ("svg",))
@@ -395,6 +396,7 @@ def call(cwd: Path, *args: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(line, cwd=cwd, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.long
 def test_from_judges_records_of_another_machine(tmp_path: Path) -> None:
     c = claims.load("onm_fused")
     w = c.full[0]
@@ -435,6 +437,7 @@ CLAIM = Claim(
 '''
 
 
+@pytest.mark.long
 def test_a_new_claim_is_one_file_and_an_interrupted_run_keeps_its_records(tmp_path: Path) -> None:
     shutil.copytree(HERE / "spikebench", tmp_path / "spikebench", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "spikebench" / "claims" / "toy.py").write_text(TOY)

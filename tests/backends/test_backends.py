@@ -135,6 +135,7 @@ def test_backend_is_its_definition(neuron: str, backend: str) -> None:
 
 @pytest.mark.parametrize("seed", [0, 3, 2**32 + 5, 2**63 - 1])
 @pytest.mark.parametrize("backend", [b for n, b in FASTER if n == "spsn"])
+@pytest.mark.long
 def test_a_seed_is_another_stream_of_noise(backend: str, seed: int) -> None:
     bound, definition = made(f"spsn@{backend}", {}, (33, 2, 7))
     assert_same(bound, definition, current((33, 2, 7), "plain", 1), seed)

@@ -58,6 +58,8 @@ from spikebench.numerics import philox
 from spikebench.numerics.surrogate import Surrogate
 from spikebench.workloads.layer import build
 
+pytestmark = pytest.mark.long  # processes or compiled loops
+
 RELATIVE = 1e-12
 STEPS = st.sampled_from([1, 2, 3, 4, 5, 31, 32, 33, 66])
 REST = st.tuples(st.integers(1, 3), st.sampled_from([1, 2, 7, 16, 17, 48, 130, 208]))

@@ -21,6 +21,8 @@ from spikebench.neurons.prf import PRF
 from spikebench.neurons.prf_lif import PRFLIF
 from spikebench.verify.gate import gate
 
+pytestmark = pytest.mark.long  # processes or compiled loops
+
 SURROGATES = st.sampled_from(["atan", "fast_sigmoid", "sigmoid", "triangle", "exponential"])
 STEPS, SERIES = st.sampled_from([1, 2, 5, 33, 66]), st.sampled_from([(1, 1), (3, 7), (2, 48), (1, 208)])
 STREAM_LIMITS = st.sampled_from([0, threads.STREAM_FROM])  # whether rows go past the caches where they can

@@ -103,6 +103,7 @@ def asked(driver: _host.Driver, given: dict[str, Any], warps: int = 1) -> list[A
     return reached(driver, lambda: _launch.launch(some_kernel, GRID, warps, given["x"], **given))
 
 
+@pytest.mark.long
 def test_every_launch_has_the_binary_and_the_arguments_that_triton_gives_it(
     gpu: _host.Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -124,6 +124,7 @@ def test_a_library_that_is_missing_is_refused_by_name(library: str) -> None:
         neuron(f"lif@{library}")
 
 
+@pytest.mark.long
 def test_a_case_runs_in_the_interpreter_of_its_backend() -> None:
     case = Case("lif@eager", T=8, B=2, N=8)
     settings = Settings(metrics=("latency",), samples=1, threads=1, python={"eager": sys.executable})

@@ -79,6 +79,7 @@ def compiled(launch: _launch.Launch, capability: int = 90) -> _aot.Binary:
 
 
 @pytest.mark.parametrize("series, launch", [pytest.param(*p, id=p[1].kernel.fn.__qualname__) for p in _table.once()])
+@pytest.mark.long
 def test_kernels_compile_without_spills_and_as_the_table_says(
     series: int, launch: _launch.Launch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -104,6 +105,7 @@ def test_another_triton_compiles_the_kernels_too(request: pytest.FixtureRequest)
 
 
 @pytest.mark.parametrize("run, neuron", [(exodus.run, Exodus())])
+@pytest.mark.long
 def test_time_steps_compile_to_wide_reads_ahead_in_half_precision(run: Any, neuron: Any) -> None:
     for launch in _aot.launches(run, neuron, (1000, 32, 512), torch.bfloat16, chunk=0)[:2]:
         assert max(compiled(launch).copies) >= 8
@@ -134,6 +136,7 @@ def test_offsets_have_64_bits(run: Any, neuron: Any, how: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize("mode, batch", [("sb", 32), ("gs", 512)])
+@pytest.mark.long
 def test_what_used_to_spill_in_float64_compiles_without(mode: Any, batch: int) -> None:
     compiled(_aot.launches(spsn.run, SPSN(mode=mode), (1000, batch, 512), torch.float64, chunk=0)[0])
 
@@ -161,6 +164,7 @@ def test_declared_bytes_are_those_of_the_tensors_that_the_kernels_take(neuron: s
     assert touched == module.moves(case) + module.moves(with_changes(case, mode="inference"))
 
 
+@pytest.mark.long
 def test_odd_sizes_compile() -> None:
     for launch in _aot.launches(lif.run, LIF(learn_decay=True), (1, 1, 1), torch.float64):
         compiled(launch)
@@ -226,6 +230,7 @@ def not_interpreted() -> Iterator[None]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(VERSION < (3, 7) and NUMPY >= (2, 4), reason="triton's interpreter before 3.7 fails with numpy 2.4")
+@pytest.mark.long
 def test_interpreted_kernels_equal_the_definitions(interpreted: subprocess.Popen[str] | None) -> None:
     assert interpreted is not None
     out, _ = interpreted.communicate()

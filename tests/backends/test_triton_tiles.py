@@ -116,6 +116,7 @@ def test_a_word_holds_the_spikes_of_32_steps() -> None:
 
 @pytest.mark.timeout(120)
 @compiled
+@pytest.mark.long
 def test_interpreted() -> None:
     """The tests above in a process of their own: triton chooses between compiling and interpreting when it is imported."""
     environment = os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}

@@ -70,6 +70,7 @@ def test_bad_input_is_one_line_and_code_2(args: tuple[str, ...], said: str, tmp_
     assert len([line for line in done.stderr.splitlines() if line.startswith("spikebench: ")]) == 1
 
 
+@pytest.mark.long
 def test_dashes_and_underscores_are_the_same_and_lists_are_json() -> None:
     for kind in ("neurons", "backends", "metrics", "sweeps", "networks", "tasks", "claims"):
         assert all("id" in row for row in rows("list", kind, "--json"))
@@ -79,6 +80,7 @@ def test_dashes_and_underscores_are_the_same_and_lists_are_json() -> None:
     assert sweeps.sweep("smoke") == sweeps.sweep("Smoke".lower())
 
 
+@pytest.mark.long
 def test_doctor_gives_every_metric_a_verdict_a_reason_and_a_remedy() -> None:
     found: Any = rows("doctor", "--json")
     assert set(found["metrics"]) == set(registry.names("metrics"))
@@ -134,6 +136,7 @@ def test_plot_writes_a_picture_and_its_caption(measured: Path, kind: str) -> Non
     assert "B = 2" in caption
 
 
+@pytest.mark.long
 def test_compare_prints_a_row_per_subject(measured: Path) -> None:
     sizes = ("-T", "8", "-B", "2", "-N", "8", "--samples", "3", "--pairs", "3")
     (row,) = rows("compare", "lif@eager", "lif@indexed", *sizes, "--json", cwd=measured)
@@ -161,6 +164,7 @@ def test_diff_exits_with_1_on_a_regression(measured: Path) -> None:
     assert call("diff", "base.jsonl", "base.jsonl", "--fail-if-slower", "5%", cwd=measured).returncode == 0
 
 
+@pytest.mark.long
 def test_help_comes_fast_and_without_torch() -> None:
     """CPU time of the process, which another process's load does not move as much as the wall."""
     times: list[float] = []
@@ -182,6 +186,7 @@ def test_what_reads_imports_neither_torch_nor_numba(module: str) -> None:
     assert done.stdout.strip() == "set()"
 
 
+@pytest.mark.long
 def test_public_names_are_what_they_are_called() -> None:
     code = (
         "import spikebench as sb, spikebench.neuron, spikebench.experiments.compare, torch\n"
@@ -201,6 +206,7 @@ def test_a_sweep_keeps_its_own_rates_and_takes_only_what_is_given() -> None:
     assert {c.dtype for c in sb.sweep("agreement", dtype="float64")} == {"float64"}
 
 
+@pytest.mark.long
 def test_a_sweep_samples_what_it_is_read_by(tmp_path: Path) -> None:
     known = registry.names("metrics")
     assert all(sweeps.metrics(name) and set(sweeps.metrics(name)) <= set(known) for name in sweeps.METRICS)

@@ -350,6 +350,7 @@ def test_every_cell_is_whole(name: str, counts: dict[str, dict[int, int]], tmp_p
         counts.setdefault(name, {})[width] = sum(cells)
 
 
+@pytest.mark.long
 def test_the_text_of_a_page_is_whole(tmp_path: Path) -> None:
     action, _ = claim_page(tmp_path)
     source = re.sub(r"[*`>#]|^\|.*|^- ", "", (tmp_path / "spsn_4000x.md").read_text(), flags=re.MULTILINE)

@@ -34,6 +34,7 @@ def files(folder: Path) -> set[str]:
     return {str(p.relative_to(folder)) for p in folder.rglob("*.cubin")}
 
 
+@pytest.mark.long
 def test_what_is_compiled_ahead_is_what_a_launch_looks_for(tmp_path: Path) -> None:
     from spikebench.cases.case import Case
 

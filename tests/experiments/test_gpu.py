@@ -193,6 +193,7 @@ def test_the_whole_session_in_miniature(tmp_path: Path) -> None:
     assert len(done.stdout.splitlines()) <= 61
 
 
+@pytest.mark.long
 def test_the_plan_names_every_stage_and_needs_no_gpu() -> None:
     command = [sys.executable, "-m", "spikebench", "gpu", "--plan", "--budget", "10m", "--skip", "energy"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -246,6 +247,7 @@ def test_processes_start_side_by_side_before_they_are_needed_and_none_while_one_
     assert events.count("close") == gpu.AHEAD - 3
 
 
+@pytest.mark.long
 def test_a_process_of_its_own_is_waited_for_to_its_end() -> None:
     """It says itself how it ended: were the end of its output taken for that, it would be cut off while it works."""
     with Workers(1, fork=False) as workers:
@@ -258,6 +260,7 @@ def gate_job(subject: str) -> GateJob:
     return GateJob(Case(subject, T=8, B=1, N=4))
 
 
+@pytest.mark.long
 def test_a_process_stays_for_the_next_gate_until_one_ends_badly() -> None:
     pids: list[int] = []
     with Workers(1, fork=False, stays=True, opened=True) as workers:
@@ -293,6 +296,7 @@ def test_what_a_process_that_stayed_does_not_end_well_is_asked_again_in_a_fresh_
     assert [found[k].status for k in range(3)] == ["ok", "ok", "skipped"]
 
 
+@pytest.mark.long
 def test_gates_of_a_session_run_side_by_side_once() -> None:
     cases = [Case(s, T=8, B=1, N=4) for s in ("lif@eager", "plif@eager")]
     with Session(Settings(threads=1)) as session:
@@ -329,6 +333,7 @@ def test_gates_of_a_gpu_come_before_anything_is_timed_and_those_of_a_cpu_with_th
     assert asked == ["lif@eager", "spsn@fft"] and said == ["lif@eager gate ok", "spsn@fft gate ok"]
 
 
+@pytest.mark.long
 def test_a_machine_without_a_gpu_says_so() -> None:
     command = [sys.executable, "-m", "spikebench", "gpu"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -57,6 +57,7 @@ def profiled(session: Session, name: str, **changes: Any) -> Profile:
         ("DeclaredNoisy", {}, "time first"),
     ],
 )
+@pytest.mark.long
 def test_a_neuron_is_called_its_way_and_profiled(session: Session, name: str, way: dict[str, Any], said: str) -> None:
     made = profiled(session, name)
     assert made.status == "ok", made.reason
@@ -90,6 +91,7 @@ def test_a_wrong_neuron_is_refused_with_the_reason_and_not_timed(
         made.compare("spsn")
 
 
+@pytest.mark.long
 def test_a_neuron_that_hangs_is_a_timeout() -> None:
     made = profile(f"{NEURONS}:Hangs", settings=Settings(samples=1, timeout=4.0), **SIZES)
     assert made.status == "timeout"
@@ -110,6 +112,7 @@ def test_the_neuron_of_the_tutorial_is_profiled(session: Session, tmp_path: Path
     assert "paper.py:MyNeuron" in page
 
 
+@pytest.mark.long
 def test_what_is_said_is_not_looked_for(session: Session) -> None:
     made = profiled(session, "StepReset", adapter="step", reset="reset", init={"hidden": 8})
     assert made.way and "hidden=8" in made.way.made
@@ -191,6 +194,7 @@ def test_one_pair_has_no_interval_on_any_page(
     json.dumps(made.to_json(), allow_nan=False)
 
 
+@pytest.mark.long
 def test_what_had_nothing_to_compare_is_skipped(session: Session) -> None:
     found = {c.check: c.passed for c in profiled(session, "TimeFirst").checks}
     assert [k for k, passed in found.items() if passed is None] == ["state", "definition"]
@@ -259,6 +263,7 @@ def test_the_command_writes_a_verdict_and_json_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.long
 def test_the_example_of_the_readme_runs_word_for_word(tmp_path: Path) -> None:
     text = (HERE / "README.md").read_text()
     block = next(b for b in re.findall(r"(?:^    .*\n|^\n)+", text, re.M) if "sb.profile(" in b)

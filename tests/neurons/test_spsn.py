@@ -101,6 +101,7 @@ def test_the_spectrum_is_made_once_for_a_length_and_its_constants() -> None:
     assert kept.cache_info().misses == 4
 
 
+@pytest.mark.long
 def test_the_authors_padding_wraps_and_the_gate_sees_it() -> None:
     """Theirs equals a direct sum over their cut and wrapped kernel; where its tail is long it is not the neuron."""
     steps, syn, mem = 12, 0.9, 0.8

@@ -46,6 +46,7 @@ def test_calls_sites_and_seeds_name_different_noise() -> None:
         assert int((first == other).sum()) < 5
 
 
+@pytest.mark.long
 def test_drawing_leaves_torch_its_threads() -> None:
     """In a fresh process, because only numba's first parallel call ever changed them."""
     program = """

@@ -130,6 +130,7 @@ def test_the_newest_origin_has_the_plain_name(parts: list[list[Record]]) -> None
     assert sorted(names[len(plain_names) :]) == sorted(f"{n}-{paired.origin(parts[0][0])}" for n in plain_names)
 
 
+@pytest.mark.long
 def test_a_report_has_a_section_for_each_origin(parts: list[list[Record]]) -> None:
     small = [[r for r in part if r.case["T"] == 1000 and r.case["workload"] == "layer"] for part in parts]
     page = report.page([r for part in small for r in part])
@@ -213,6 +214,7 @@ def expected() -> dict[tuple[int, str], tuple[str, str]]:
     }
 
 
+@pytest.mark.long
 def test_terminal_says_what_the_function_says(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,6 +237,7 @@ def a_profile() -> Profile:
     return made
 
 
+@pytest.mark.long
 def test_verdict_page_and_html_say_what_the_function_says() -> None:
     made, wanted = a_profile(), expected()
     lines = verdict._times(made).splitlines()
@@ -248,6 +251,7 @@ def test_verdict_page_and_html_say_what_the_function_says() -> None:
     assert {"faster", "inconclusive"} <= {v for _, v in wanted.values()}
 
 
+@pytest.mark.long
 def test_figures_say_what_the_function_says() -> None:
     lines = speedup.speedups(store.frame(a_comparison()))
     shown = {(T, s): r for s, ratios in lines.items() for T, r in ratios.items()}

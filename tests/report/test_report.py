@@ -167,6 +167,7 @@ def test_fits_the_window_in_both_colours(opened: browser.Page, width: int, dark:
     assert light != dark
 
 
+@pytest.mark.long
 def test_committed_records_give_claims_growth_and_verdicts(tab: browser.Page, tmp_path: Path) -> None:
     tab.said.clear()
     files = [RESULTS / f"{n}.jsonl" for n in ("quick", "pairs", "growth")]
@@ -228,6 +229,7 @@ def test_every_reason_is_told(written: Path) -> None:
         assert f"{status} because of &lt;b&gt;x&lt;/b&gt;" in text
 
 
+@pytest.mark.long
 def test_two_thousand_records_stay_below_five_megabytes(tmp_path: Path) -> None:
     subjects = [f"n{k}[option_{k}=0.{k}]@eager" for k in range(10)]
     records = [a_record(subjects[k % 10], 1e-6 * (k + 1), 128 << (k // 10 % 5), k // 50) for k in range(2000)]
@@ -256,6 +258,7 @@ def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
         report.write([], tmp_path / "file" / "report.html")
 
 
+@pytest.mark.long
 def test_command_needs_no_torch(tmp_path: Path) -> None:
     code = f"""
 import sys

@@ -169,6 +169,7 @@ def test_a_command_of_two_files_is_there_with_its_options(copy: Path) -> None:
     assert every["ok"] > some["ok"] > 0
 
 
+@pytest.mark.long
 def test_a_metric_and_its_figure_are_two_files(copy: Path) -> None:
     sizes = ("-T", "8", "-B", "2", "-N", "4", "--samples", "2", "--out", "r.jsonl")
     (record,) = json.loads(run(copy, "run", "--subject", "lif", *sizes, "--metric", "input_numbers", "--json"))
@@ -183,6 +184,7 @@ def python(copy: Path, code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], cwd=copy, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.long
 def test_another_librarys_backend_is_one_folder(copy: Path) -> None:
     assert all(row["passed"] for row in json.loads(run(copy, "check", "lif@loopy", "--json")))
     found = json.loads(python(copy, FOUND).stdout)
@@ -201,6 +203,7 @@ def test_the_import_contract_knows_it_without_naming_it(copy: Path) -> None:
     stray.unlink()
 
 
+@pytest.mark.long
 def test_a_library_that_is_away_is_told_with_its_remedy(copy: Path, tmp_path: Path) -> None:
     shutil.copytree(copy / "spikebench", tmp_path / "spikebench", ignore=shutil.ignore_patterns("__pycache__"))
     found = json.loads(python(tmp_path, FOUND).stdout)

@@ -46,6 +46,7 @@ def test_every_function_of_the_walk_is_there(place: str) -> None:
     assert name in {n.name for n in made}, f"{file} has no {name}"
 
 
+@pytest.mark.long
 def test_the_walk_leads_to_a_figure(tmp_path: Path) -> None:
     walk = PAGE.partition("## The road of a case")[2]
     lines = re.findall(r"^    spikebench (.*)$", walk, re.M)

@@ -39,18 +39,21 @@ def test_it_is_listed_in_the_docs_table_and_cited(copy: Path) -> None:
     assert "@misc{toy" in run(copy, "spikebench", "cite", "toy")
 
 
+@pytest.mark.long
 def test_it_is_checked(copy: Path) -> None:
     rows = json.loads(run(copy, "spikebench", "check", "toy", "--json"))
     assert len(rows) == 9
     assert all(row["passed"] for row in rows)
 
 
+@pytest.mark.long
 def test_it_is_in_the_sweeps_of_the_whole_field(copy: Path) -> None:
     code = "import json; from spikebench.cases import sweeps; print(json.dumps([n for n in sweeps.SWEEPS if any('toy@' in c.subject for c in sweeps.sweep(n))]))"
     done = subprocess.run([sys.executable, "-c", code], cwd=copy, capture_output=True, text=True, check=True)
     assert {"smoke", "length", "batch", "width"} <= set(json.loads(done.stdout))
 
 
+@pytest.mark.long
 def test_the_tests_walk_over_it(copy: Path) -> None:
     out = run(copy, "pytest", "-q", "-p", "no:cacheprovider", "tests/neurons/test_neurons.py", "-k", "toy")
     assert " passed" in out

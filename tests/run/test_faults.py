@@ -17,6 +17,8 @@ from spikebench.records import store
 from spikebench.records.record import Record
 from spikebench.run import session as runner
 
+pytestmark = pytest.mark.long  # processes or compiled loops
+
 SUBJECTS = """
 import ctypes, os, signal, subprocess, sys, time
 import torch

@@ -47,6 +47,7 @@ def lines(path: Path) -> int:
 
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+@pytest.mark.long
 def test_a_killed_sweep_resumes_without_losing_or_repeating_a_case(
     tmp_path: Path, checkout: Path, how: signal.Signals, code: int
 ) -> None:
@@ -305,6 +306,7 @@ def test_processes_of_a_block_are_there_at_once_and_are_interleaved(tmp_path: Pa
 
 
 @pytest.mark.parametrize(("bad", "status"), [("Dies", "failed"), ("Hangs", "timeout")])
+@pytest.mark.long
 def test_who_dies_or_hangs_does_not_take_the_others_of_its_block_along(tmp_path: Path, bad: str, status: str) -> None:
     (tmp_path / "beside.py").write_text(BESIDE.format(log=os.devnull))
     names = [f"{tmp_path}/beside.py:{name}" for name in ("Tells", bad, "Tells")]

@@ -150,6 +150,7 @@ CUTS += [("lif", o, 0.9, 128) for o in ("reset=hard", "reset=none", "reset=hard,
 
 
 @pytest.mark.parametrize(("neuron", "options", "decay", "steps"), CUTS)
+@pytest.mark.long
 def test_a_backward_pass_that_is_cut_is_caught(
     neuron: str, options: str, decay: float, steps: int, cheats: None
 ) -> None:
@@ -190,6 +191,7 @@ def passes(case: Case) -> gate.GateResult:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("decay", [*DECAYS, 0.999])
 @pytest.mark.parametrize(("neuron", "backend"), right_backends())
+@pytest.mark.long
 def test_right_backend_passes(neuron: str, backend: str, decay: float, dtype: str) -> None:
     for rate in RATES:
         result = passes(Case(subject(neuron, decay, backend), 256, 4, 64, dtype=dtype, rate=rate))

@@ -42,6 +42,7 @@ def test_a_network_that_is_wrong_is_caught(what: str, monkeypatch: pytest.Monkey
     assert found.reason.startswith("the output" if what == "output" else "the gradient of a weight")
 
 
+@pytest.mark.long
 def test_the_record_has_what_was_compared() -> None:
     with Session(Settings(metrics=("latency",), samples=2, fewest=2)) as session:
         record = session.measure(SHD)

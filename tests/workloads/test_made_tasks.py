@@ -105,6 +105,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("one_thread")
+@pytest.mark.long
 def test_a_network_of_spike_samplers_learns_listops() -> None:
     made = task.load("listops", shortest=4, longest=20, depth=3, arguments=4, train=2000, test=400)
     recipe = Recipe.of("listops", hidden="32x32", state=8, ssm="s4d", lr=0.008, batch=50, epochs=4)

@@ -155,6 +155,7 @@ def test_inputs_have_the_statistics_that_they_claim() -> None:
     assert load("listops").data(50, 4, 15, generator).sum(-1).eq(1).all()
 
 
+@pytest.mark.long
 def test_a_network_goes_the_whole_road(tmp_path: Path) -> None:
     settings = Settings(metrics=("latency", "spike_rate", "agreement"), samples=2, timeout=60)
     case = network("lif@eager", "projection[layers=2]", N=8)

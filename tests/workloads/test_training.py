@@ -246,6 +246,7 @@ def test_evaluation_counts_correct_samples_and_spikes(ramps: Dataset) -> None:
     assert network.training
 
 
+@pytest.mark.long
 def test_lif_reaches_its_accuracy_on_real_speech() -> None:
     try:
         vowels = task.load("japanese_vowels")
