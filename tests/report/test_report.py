@@ -14,6 +14,7 @@ import pytest
 
 from spikebench.errors import Problem
 from spikebench.records import store
+from spikebench.records.gate import GateResult
 from spikebench.records.origin import by_origin
 from spikebench.records.record import Measurement, Record
 from spikebench.report import html as report
@@ -38,7 +39,7 @@ def a_record(subject: str = "lif@eager", time: float = 1e-3, T: int = 128, repea
     case |= {"network": None, "task": None}
     times = Measurement("latency", "s", samples=[time * (1 + k / 100) for k in range(20)])
     where = {"machine": "a-machine", "time": 1.79e9, "versions": {"torch": "2"}, "commit": "0" * 40, "dirty": None}
-    fields: dict[str, Any] = {"measurements": [times], "environment": where, "gate": {"status": "passed"}}
+    fields: dict[str, Any] = {"measurements": [times], "environment": where, "gate": GateResult("passed")}
     return Record("a-run", f"{subject}{T}", case, repeat=repeat, **(fields | changes))
 
 
