@@ -74,7 +74,7 @@ def stages(device: str = "cuda", tiny: bool = False) -> list[Stage]:
         return [Stage("claims", (Block(tuple(cases), ("latency",), 1),)), Stage("bounds", _alone(cases))]
     return [
         Stage("claims", tuple(published(device)), 0.55),
-        Stage("bounds", _alone([*at_sizes(OWN, device), *others(device)])),
+        Stage("bounds", _alone(bounds(device))),
         Stage("libraries", _alone(libraries(device))),
         Stage("energy", _alone(_named(device, B=128), ("energy",)), 0.8),
         Stage("memory", _alone(_named(device), ("peak_memory",))),
@@ -131,6 +131,18 @@ def at_sizes(neurons: Sequence[str], device: str, backend: str = "triton") -> li
         found += [c for T, B in SIZES for c in grid([subject], T=[T], B=[B], N=[512], device=device)]
         found += grid([subject], **NARROW, device=device)
     return found
+
+
+def bounds(device: str) -> list[Case]:
+    """Fused kernels beside the copy: LIF at the six sizes and in fewer bytes, then the others."""
+    return [*at_sizes(OWN[:1], device), *below(device), *at_sizes(OWN[1:], device), *others(device)]
+
+
+def below(device: str) -> list[Case]:
+    """LIF in fewer bytes an element than float32 with every membrane takes: checkpoints, bfloat16, and both."""
+    large: dict[str, Any] = {"T": [1024], "B": [128], "N": [512], "device": device}
+    kept = "lif@triton[save=checkpoints]"
+    return grid([kept], **large) + grid(["lif@triton", kept], dtype="bfloat16", **large)
 
 
 def others(device: str) -> list[Case]:
