@@ -104,13 +104,6 @@ def test_another_triton_compiles_the_kernels_too(request: pytest.FixtureRequest)
     assert done.returncode == 0 and "passed" in done.stdout, done.stdout[-8000:]
 
 
-@pytest.mark.parametrize("run, neuron", [(exodus.run, Exodus())])
-@pytest.mark.long
-def test_time_steps_compile_to_wide_reads_ahead_in_half_precision(run: Any, neuron: Any) -> None:
-    for launch in _aot.launches(run, neuron, (1000, 32, 512), torch.bfloat16, chunk=0)[:2]:
-        assert max(compiled(launch).copies) >= 8
-
-
 def test_time_steps_are_fetched_ahead() -> None:
     """At M = 16,384: in tiles all reads of a turn come before its writes, in a pipelined loop they are of 16 bytes."""
     lines = [line.split(" | ") for line in (_table.written() or "").splitlines() if " | 16,384 | " in line]
