@@ -62,10 +62,13 @@ def test_the_most_valuable_comes_first_and_nothing_twice() -> None:
     assert first.cases[0].T == 10000 and first.fewest == 1
     bounds = stage("bounds").cases
     assert len(bounds) == len(stage("bounds").blocks)
-    own = [(c.T, c.B, c.N) for c in bounds if c.subject == "lif@triton" and c.mode == "train"]
+    own = [(c.T, c.B, c.N) for c in bounds if c.subject == "lif@triton" and c.mode == "train" and c.dtype == "float32"]
     assert len(own) == 6 and {b * n for _, b, n in own} == {2048, 4096, 16384, 65536}
     fused = {f"{n}@triton" for n in registry.names("neurons") if "triton" in registry.backends(n)}
-    assert fused == {c.subject for c in bounds}
+    below = {(c.subject, c.dtype) for c in bounds if c.dtype != "float32" or c.parsed.how}
+    kept = "lif@triton[save=checkpoints]"
+    assert below == {(kept, "float32"), ("lif@triton", "bfloat16"), (kept, "bfloat16")}
+    assert fused == {c.subject for c in bounds} - {kept}
 
 
 def test_the_claims_have_five_pairs_and_few_slow_loops() -> None:
@@ -81,11 +84,10 @@ def test_the_claims_have_five_pairs_and_few_slow_loops() -> None:
 def test_ten_minutes_are_enough_for_all_but_the_rest(everything: None) -> None:
     """Predicted with the durations measured on an H100: tests, shapes, and every stage but the last in full."""
     visit = gpu.forecast(600.0, "cuda", False, gpu_plan.stages(), ("tests", "tuned"))
-    assert (
-        visit.spent["tuned"] > 60
-        and set(visit.left_out) <= {"rest", "gates of rest"}
-        and sum(visit.spent.values()) <= 600
-    )
+    last = {"rest", "gates of rest"}
+    assert visit.spent["tuned"] > 60 and set(visit.left_out) <= last
+    assert sum(t for name, t in visit.spent.items() if name not in last) <= 600
+    assert sum(visit.spent.values()) <= 600 * 1.02  # the last process may end a little late
     assert visit.planned["libraries"] > 20 and visit.spent["claims"] > 100
 
 
