@@ -49,6 +49,29 @@ def test_times_of_the_gpu_are_those_of_the_records(path: Path) -> None:
                 assert samples and cell == units.show(stats.median(samples.samples), "s"), f"{subject} {sizes}"
 
 
+def test_times_of_the_device_are_those_of_the_records() -> None:
+    """The README's table of an H200: columns of ours, its share of the copy, and SpikingJelly's two kernels."""
+    records = store.load(ROOT / "results" / "nvidia-h200-16c")
+    columns = (
+        ("lif@triton", "device_time"),
+        ("lif@triton", "bandwidth"),
+        ("lif@spikingjelly[provider=cuda]", "device_time"),
+        ("lif@spikingjelly[provider=triton]", "device_time"),
+    )
+    rows = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| T = ")]
+    assert len(rows) == 3
+    for line in rows:
+        head, *cells = [c.strip() for c in line.strip("|").split("|")]
+        sizes = {axis: int(size) for axis, size in re.findall(r"([TBN]) = (\d+)", head)}
+        for (subject, metric), cell in zip(columns, cells, strict=True):
+            cases = [r for r in records if r.case.items() >= (sizes | {"subject": subject, "dtype": "float32"}).items()]
+            found = [m for r in cases if (m := r.measurement(metric)) and m.samples]
+            assert len(found) == (cell != "—"), f"{subject} {sizes}: n is not 1"
+            if found:
+                shown = stats.median(found[0].samples)
+                assert cell == (f"{shown:.3f}" if metric == "bandwidth" else units.show(shown, "s"))
+
+
 def test_every_fused_neuron_passed_its_gate_in_three_precisions() -> None:
     passed = [r for r in RECORDS if r.gate and r.gate.status == "passed" and r.case["backend"] == "triton"]
     gated = {(r.case["neuron"], r.case["dtype"], r.case["mode"]) for r in passed}
