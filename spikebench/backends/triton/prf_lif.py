@@ -57,8 +57,8 @@ def run(
 @triton.jit
 def _step(w, a, x, u, t, k, MODE: tl.constexpr, SURROGATE: tl.constexpr):
     """The filter w, and a, what earlier spikes have left; fma alike in both passes, so that a replay spikes the same."""
-    w = tl.fma(k[0] + 0 * w, w, x)
-    v = tl.fma(0 * w - k[1], a, w)
+    w = tl.fma(k[0] + tl.zeros_like(w), w, x)
+    v = tl.fma(tl.zeros_like(w) - k[1], a, w)
     s = (v >= k[3]).to(w.dtype)
     return w, tl.fma(k[2] + 0 * a, a, s), s, derivative(v - k[3], k[4], SURROGATE), s
 
