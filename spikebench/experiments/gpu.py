@@ -18,6 +18,7 @@ from spikebench.run.protocol import GateJob, Job, MeasureJob, Outcome, Result
 from spikebench.run.session import Session, Settings
 
 AHEAD = 8  # processes that are started at once, before one of them is needed
+START = 5.0  # seconds that this takes, also the least for which one is started
 LENIENT = 15.0  # seconds that a process may take besides four times what is predicted; more is stuck
 GATES = 0.35  # share of the budget that all gates may take
 
@@ -101,7 +102,6 @@ class Forecast:
 
     budget: Budget = field(init=False)
     time: float = 0.0
-    start: float = 5.0  # seconds in which AHEAD processes start side by side
     waiting: int = 0
 
     def now(self) -> float:
@@ -110,7 +110,7 @@ class Forecast:
     def prepare(self, count: int, more: int) -> None:
         if self.waiting < count:
             self.waiting = max(count, min(AHEAD, more))
-            self.time += self.start
+            self.time += START
 
     def ask(self, job: Job, seconds: float | None, watch: Callable[[str], None] | None = None) -> Outcome:
         left = min(seconds or self.budget.left, self.budget.left)
@@ -121,7 +121,7 @@ class Forecast:
         return _PASSED if wanted <= left else Outcome("timeout", f"no result after {left:g} s")
 
     def beside(self, jobs: Sequence[Job], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
-        start, ends = self.time, [self.start] * BESIDE
+        start, ends = self.time, [START] * BESIDE
         for index, job in enumerate(jobs):
             place = min(range(BESIDE), key=ends.__getitem__)
             ends[place] += gate_seconds(_case(job))
@@ -199,7 +199,8 @@ class Visit:
         self.planned[stage.name] = ahead
         for block in stage.blocks:
             cases = [c for c in block.cases if c.case_id not in self._failed]
-            if self.pool.budget.left <= sum(process_seconds(c, block.metrics, block.fewest) for c in cases) / 2:
+            needed = sum(process_seconds(c, block.metrics, block.fewest) for c in cases) / 2
+            if self.pool.budget.left <= needed or self.budget.left <= START:
                 missed += cases
             elif cases:
                 self.pool.prepare(len(cases), ahead)
