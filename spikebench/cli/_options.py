@@ -41,29 +41,29 @@ class Sizes:
         return found | ({} if self.mode is None else {"mode": self.mode.split(",")})
 
 
+class Fields:
+    """A group of options that are fields of a case under the same names."""
+
+    def fields(self) -> dict[str, Any]:
+        """The fields that were given."""
+        return {k: v for k, v in vars(self).items() if v is not None}
+
+
 @dataclass(frozen=True)
-class Tensors:
+class Tensors(Fields):
     """What the tensors of a case are."""
 
     device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None
     dtype: Annotated[str | None, typer.Option(help="float32, float64, bfloat16 or float16.")] = None
     rate: Annotated[float | None, typer.Option(help="Output spike rate that the input aims at.")] = None
 
-    def fields(self) -> dict[str, Any]:
-        """The fields of a case that were given."""
-        return {k: v for k, v in vars(self).items() if v is not None}
-
 
 @dataclass(frozen=True)
-class What:
+class What(Fields):
     """What of a case is measured: a layer, or a network of it."""
 
     workload: Annotated[str | None, typer.Option(help="layer, projection or network (implied by --network).")] = None
     network: Annotated[str | None, typer.Option(help="A named network, also with other sizes: shd[layers=2].")] = None
-
-    def fields(self) -> dict[str, Any]:
-        """The fields of a case that were given."""
-        return {k: v for k, v in vars(self).items() if v is not None}
 
 
 USUAL = Tensors("cpu", "float32", 0.3)
