@@ -13,6 +13,7 @@ from spikebench.host import clock
 from spikebench.host.monitor import Reading, reading
 from spikebench.records.gate import GateResult
 from spikebench.records.record import Record, Status
+from spikebench.run import blocks
 from spikebench.run.process import BESIDE, Workers, side_by_side
 from spikebench.run.protocol import GateJob, Job, MeasureJob, Outcome, Result
 from spikebench.run.session import Session, Settings
@@ -211,17 +212,17 @@ class Visit:
     def _measure(self, block: Block, cases: list[Case]) -> list[Case]:
         """Measure a block; gives the cases that no time was left for."""
         repeat = max(self._repeats[c.case_id] for c in cases)
-        random.Random(f"{cases[0].case_id} {repeat}").shuffle(cases)
         settings, longest = self.session.settings, max(process_seconds(c, block.metrics, block.fewest) for c in cases)
         settings.fewest, settings.timeout = block.fewest, LENIENT + 4 * longest
-        records = self.session.block(cases, repeat, block.metrics)
-        for record in records:
+        order = random.Random(f"{cases[0].case_id} {repeat}")
+        measured = blocks.block(self.session, cases, repeat, block.metrics, order)
+        for _, record in measured:
             self._repeats[record.case_id] = repeat + 1
             if record.status not in ("ok", "skipped"):
                 self._failed.add(record.case_id)
             if record.status != "skipped":
                 self.keep(record)
-        return [c for c, r in zip(cases, records, strict=True) if r.status == "skipped"]
+        return [cases[place] for place, record in measured if record.status == "skipped"]
 
     def _end(self, name: str, start: float, missed: list[Case]) -> None:
         self.spent[name] = start - self.budget.left
