@@ -1,8 +1,9 @@
 """Sweeps: named lists of cases, as `spikebench run NAME` measures them."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from spikebench import registry
@@ -121,8 +122,8 @@ def libraries() -> list[Case]:
     """
     options = ",".join(f"{k}={v}" for k, v in COMMON.items())
     subjects = [f"lif[{options}]@{b}" for b in ("cpu", "compiled", "eager", *registry.libraries("lif"), "indexed")]
-    sizes: dict[str, Any] = {"T": [100, 1000, 10000], "B": [16], "N": [128]}
-    return _bounded(subjects, **sizes, mode=["train"]) + grid(subjects, **sizes, mode=["forward"])
+    lengths = partial(grid, subjects, T=[100, 1000, 10000], B=[16], N=[128])
+    return _short(lengths(mode=["train"])) + lengths(mode=["forward"])
 
 
 def regression() -> list[Case]:
@@ -145,7 +146,12 @@ def cuda_regression() -> list[Case]:
 
 def _bounded(subjects: Sequence[str], **axes: Any) -> list[Case]:
     """The grid without the lengths at which a subject would take minutes."""
-    return [c for c in grid(subjects, **axes) if c.T <= registry.longest(c.parsed.name, c.parsed.backend)]
+    return _short(grid(subjects, **axes))
+
+
+def _short(cases: Iterable[Case]) -> list[Case]:
+    """Those that take no minutes at their length."""
+    return [c for c in cases if c.T <= registry.longest(c.parsed.name, c.parsed.backend)]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from functools import partial
+from typing import cast
 
 from spikebench.cases.case import Case
 from spikebench.experiments.gpu_plan import Block, Stage, gate_seconds, gates, process_seconds
@@ -54,7 +55,8 @@ class Ready:
 
     def __init__(self, threads: int, variables: dict[str, str], budget: Budget, opened: bool = True) -> None:
         self.budget = budget
-        self._given: dict[str, Any] = {"threads": threads, "fork": False, "more": variables, "opened": opened}
+        self._variables, self._opened = variables, opened
+        self._new = partial(Workers, threads=threads, fork=False, more=variables, opened=opened)
         self._threads = ThreadPoolExecutor(AHEAD)
         self._waiting = deque[Workers]()
 
@@ -65,7 +67,7 @@ class Ready:
             self._waiting.extend(self._threads.map(self._start, range(wanted)))
 
     def _start(self, _: int) -> Workers:
-        workers = Workers(**self._given)
+        workers = self._new()
         workers.prepare()
         return workers
 
@@ -79,7 +81,7 @@ class Ready:
 
     def beside(self, jobs: Sequence[Job], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
         """Jobs that are no timings, several at once, as they end."""
-        return side_by_side(jobs, lambda: self._limit(seconds), more=self._given["more"])
+        return side_by_side(jobs, lambda: self._limit(seconds), more=self._variables)
 
     def _limit(self, seconds: float | None) -> float:
         return min(seconds or self.budget.left, self.budget.left)
@@ -87,7 +89,7 @@ class Ready:
     def reading(self, device: str) -> Reading:
         """The machine now, without the processes that wait: they hold the GPU, and do nothing with it."""
         found = reading(device)
-        idle = len(self._waiting) if self._given["opened"] else 0
+        idle = len(self._waiting) if self._opened else 0
         return found if found.gpu is None else replace(found, gpu=found.gpu.without(idle))
 
     def close(self) -> None:

@@ -4,7 +4,8 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,7 +13,35 @@ from spikebench.cases.case import Case
 from spikebench.host import environment
 
 TESTS = Path("tests/gpu")
+NO_TESTS = "no tests/gpu here, or pytest is not installed"
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended: its exit code, None if it was stopped, and the last lines that it printed."""
+
+    exit: int | None
+    report: list[str]
+
+
+@dataclass(frozen=True)
+class NotRun:
+    """Why a command was not run."""
+
+    left_out: str
+
+
+@dataclass(frozen=True)
+class Before:
+    """What came of the tests and of the tuning; None where it was not asked for."""
+
+    tests: Ended | NotRun | None = None
+    tuned: Ended | None = None
+
+    def to_json(self) -> Mapping[str, object]:
+        """The part of the summary's file that these give."""
+        return {k: asdict(found) for k, found in vars(self).items() if found is not None}
 
 
 def compile_kernels(cases: Iterable[Case], folder: Path, capabilities: Sequence[int], seconds: float, say: Say) -> None:
@@ -52,20 +81,20 @@ def compile_kernels(cases: Iterable[Case], folder: Path, capabilities: Sequence[
         say(f"kernels: {count} launches of {len(found)} cases are compiled for sm_{capability} in {folder}")
 
 
-def run_tests(seconds: float, say: Say) -> dict[str, object]:
+def run_tests(seconds: float, say: Say) -> Ended | NotRun:
     """The tests that need a GPU, on all cores: how they ended, and the end of their report."""
     if not (TESTS.is_dir() and find_spec("pytest")):
-        say("the tests of the kernels are left out: no tests/gpu here, or pytest is not installed")
-        return {"left_out": "no tests/gpu here, or pytest is not installed"}
+        say(f"the tests of the kernels are left out: {NO_TESTS}")
+        return NotRun(NO_TESTS)
     side_by_side = min(12, environment.threads())
     many = ["-n", str(side_by_side)] if find_spec("xdist") and side_by_side > 2 else []
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:benchmark", *many, str(TESTS)]
     code, found = _logged(command, seconds)
     say(f"tests: {found[-1]}" if found else "the tests printed nothing")
-    return {"exit": code, "report": found[-60:]}
+    return Ended(code, found[-60:])
 
 
-def tune_shapes(seconds: float, folder: Path, kernels: Path | None, commit: str | None, say: Say) -> dict[str, object]:
+def tune_shapes(seconds: float, folder: Path, kernels: Path | None, commit: str | None, say: Say) -> Ended:
     """The fastest shapes of the kernels on this GPU, by `spikebench tune`: how it ended, and what it said last.
 
     What it measures goes to tuning.jsonl in `folder`, and its choice to where the kernels read it. It runs before the
@@ -76,7 +105,7 @@ def tune_shapes(seconds: float, folder: Path, kernels: Path | None, commit: str 
     command += ["--out", str(folder / "tuning.jsonl"), *(["--kernels", str(kernels)] if kernels else [])]
     code, found = _logged([*command, *(["--commit", commit] if commit else [])], limit)
     say(f"tuned: {found[-1]}" if found else "the tuner printed nothing")
-    return {"exit": code, "report": found[-60:]}
+    return Ended(code, found[-60:])
 
 
 def _logged(command: Sequence[str], seconds: float) -> tuple[int | None, list[str]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
 
 from spikebench import claim as claims
 from spikebench import registry
@@ -11,7 +11,7 @@ from spikebench.cases.case import Case, grid
 from spikebench.claim import PlannedComparison
 
 SIZES = ((1024, 32), (1024, 128), (4096, 32), (128, 32), (10000, 8))  # T and B of the six sizes that have N = 512
-NARROW: dict[str, Any] = {"T": [1000], "B": [16], "N": [128]}  # the sixth
+_narrow = partial(grid, T=[1000], B=[16], N=[128])  # the sixth
 METRICS = ("latency", "bandwidth", "compile_time", "spike_rate")
 LONGEST = 15.0  # seconds that a process may take to be planned at all, but for claims
 COMMON = f"[{','.join(f'{k}={v}' for k, v in sweeps.COMMON.items())}]"  # the LIF that all libraries can be set to
@@ -46,14 +46,14 @@ def gates(device: str, tiny: bool = False) -> list[Case]:
 
     On a CPU, where a session can be tried, they are those that a CPU has too.
     """
-    sizes: dict[str, Any] = {"T": [16 if tiny else 128], "B": [4], "N": [8 if tiny else 64], "device": device}
+    small = partial(grid, T=[16 if tiny else 128], B=[4], N=[8 if tiny else 64], device=device)
     subjects = list(_subjects(["lif", "spsn"] if tiny else registry.names("neurons"), device))
     ours = [s for s in subjects if s.endswith("@triton")]
-    found = grid(ours, **sizes)
+    found = small(ours)
     for dtype in ("float64", "bfloat16"):
-        found += grid(ours, dtype=dtype, **sizes)
-    found += grid(ours, mode=["inference"], **sizes)
-    rest = grid([s for s in subjects if s not in ours], **sizes)
+        found += small(ours, dtype=dtype)
+    found += small(ours, mode=["inference"])
+    rest = small([s for s in subjects if s not in ours])
     return found + [c for c in rest if first_call(c) < LONGEST]
 
 
@@ -69,8 +69,7 @@ def _subjects(neurons: Iterable[str], device: str) -> Iterator[str]:
 def stages(device: str = "cuda", tiny: bool = False) -> list[Stage]:
     """What there is to time, most valuable first; `tiny`: the same in miniature, to see that it works."""
     if tiny:
-        small: dict[str, Any] = {"T": [16], "B": [4], "N": [8], "device": device}
-        cases = grid(("lif@eager", "spsn@fft"), **small)
+        cases = grid(("lif@eager", "spsn@fft"), T=[16], B=[4], N=[8], device=device)
         return [Stage("claims", (Block(tuple(cases), ("latency",), 1),)), Stage("bounds", _alone(cases))]
     return [
         Stage("claims", tuple(published(device)), 0.55),
@@ -129,7 +128,7 @@ def at_sizes(neurons: Sequence[str], device: str, backend: str = "triton") -> li
     for neuron in neurons:
         subject = f"{neuron}@{backend}"
         found += [c for T, B in SIZES for c in grid([subject], T=[T], B=[B], N=[512], device=device)]
-        found += grid([subject], **NARROW, device=device)
+        found += _narrow([subject], device=device)
     return found
 
 
@@ -140,17 +139,17 @@ def bounds(device: str) -> list[Case]:
 
 def below(device: str) -> list[Case]:
     """LIF in fewer bytes an element than float32 with every membrane takes: checkpoints, bfloat16, and both."""
-    large: dict[str, Any] = {"T": [1024], "B": [128], "N": [512], "device": device}
+    large = partial(grid, T=[1024], B=[128], N=[512], device=device)
     kept = "lif@triton[save=checkpoints]"
-    return grid([kept], **large) + grid(["lif@triton", kept], dtype="bfloat16", **large)
+    return large([kept]) + large(["lif@triton", kept], dtype="bfloat16")
 
 
 def others(device: str) -> list[Case]:
     """The other fused kernels at the usual layer, then ours in inference."""
     fused = [s for s in _subjects(registry.names("neurons"), "cuda") if s.endswith("@triton")]
     left = [s for s in fused if s.partition("@")[0] not in OWN]
-    usual: dict[str, Any] = {"T": [1024], "B": [32], "N": [512], "device": device}
-    return grid(left, **usual) + grid([f"{n}@triton" for n in OWN], mode=["inference"], **usual)
+    usual = partial(grid, T=[1024], B=[32], N=[512], device=device)
+    return usual(left) + usual([f"{n}@triton" for n in OWN], mode=["inference"])
 
 
 def libraries(device: str) -> list[Case]:
@@ -161,7 +160,7 @@ def libraries(device: str) -> list[Case]:
     fused = [f"lif@spikingjelly[provider={p}]" for p in ("cuda", "triton")] + ["exodus@sinabs_exodus"]
     fused = [s for s in fused if not registry.lacks(s.partition("@")[2].partition("[")[0], s.partition("@")[0])]
     found = [c for T, B in SIZES for c in grid(fused, T=[T], B=[B], N=[512], device=device)]
-    found += grid(fused, **NARROW, device=device)
+    found += _narrow(fused, device=device)
     loops = [b for b in registry.backends("lif") if "cuda" in registry.declared(b, "lif", "DEVICES", ("cuda",))]
     loops = [b for b in loops if first_call(Case(f"lif@{b}")) < LONGEST and not registry.lacks(b, "lif")]
     return found + grid([f"lif{COMMON}@{b}" for b in loops], T=[1024], B=[32], N=[512], device=device)
@@ -190,10 +189,8 @@ def first_call(case: Case) -> float:
     return 0.0 if subject.foreign else registry.declared(subject.backend, subject.name, "FIRST_CALL", 0.0)
 
 
-OPENED, ENERGY = (
-    1.5,
-    10.5,
-)  # seconds of a process that was started before: warm-up and 20 samples; and of an energy window
+OPENED = 1.5  # seconds of a process that was started before: warm-up and 20 samples
+ENERGY = 10.5  # seconds of an energy window
 
 
 def _loop(case: Case) -> float | None:

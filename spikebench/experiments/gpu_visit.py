@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from spikebench.cases.case import Case
 from spikebench.errors import Problem
 from spikebench.experiments import gpu_before, gpu_plan, gpu_summary
 from spikebench.experiments.gpu import SHARES, Budget, Ready, Visit, described
+from spikebench.experiments.gpu_before import Before
 from spikebench.host import environment
 from spikebench.records import store
 from spikebench.records.record import Record
@@ -18,7 +18,7 @@ from spikebench.run.session import Session, Settings
 BEFORE = ("kernels", "tests", "tuned")  # what can be skipped besides the stages
 COMPILING = 0.15  # share of the budget for kernels that are not there
 # one window of energy a process, and one process at a time: the rounds of the stage are what is replicated
-SETTINGS: dict[str, Any] = {"metrics": ("latency",), "fork": False, "warmup": 1.0, "processes": 1}
+SETTINGS = Settings(metrics=("latency",), fork=False, warmup=1.0, processes=1)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Visited:
     """What a GPU session gave: its records, its summary, and the visit, which knows what was not reached."""
 
     records: list[Record]
-    summary: dict[str, Any]
+    summary: gpu_summary.Summary
     visit: Visit
 
 
@@ -65,7 +65,7 @@ def visit_gpu(asked: Asked) -> Visited:
     asked.folder.mkdir(parents=True, exist_ok=True)
     kernels = asked.kernels or (asked.folder / "kernels" if asked.device == "cuda" else None)
     tested = _before(asked, stages, spent, kernels)
-    settings = Settings(kernels=kernels, **SETTINGS)
+    settings = replace(SETTINGS, kernels=kernels)
     pool = Ready(settings.threads, settings.variables, spent, opened=asked.device == "cuda")
     records: list[Record] = []
 
@@ -84,24 +84,26 @@ def visit_gpu(asked: Asked) -> Visited:
     return Visited(records, _sum_up(asked.folder, records, visit, tested), visit)
 
 
-def _before(asked: Asked, stages: list[gpu_plan.Stage], spent: Budget, kernels: Path | None) -> dict[str, Any]:
+def _before(asked: Asked, stages: list[gpu_plan.Stage], spent: Budget, kernels: Path | None) -> Before:
     """What comes before the stages, as far as it is not left out: what the tests and the tuning gave."""
-    found: dict[str, Any] = {}
+    found = Before()
     if asked.device == "cuda" and "kernels" not in asked.left_out:
         limit, capability = spent.part(COMPILING).left, [environment.capability() or 90]
         cases = gpu_plan.launched(stages, asked.tiny)
         gpu_before.compile_kernels(cases, kernels or asked.folder, capability, limit, asked.say)
     if "tests" not in asked.left_out:
-        found["tests"] = gpu_before.run_tests(spent.part(SHARES["tests"]).left, asked.say)
+        found = replace(found, tests=gpu_before.run_tests(spent.part(SHARES["tests"]).left, asked.say))
     if asked.device == "cuda" and "tuned" not in asked.left_out:
         limit = spent.part(SHARES["tuned"]).left
-        found["tuned"] = gpu_before.tune_shapes(limit, asked.folder, kernels, asked.commit, asked.say)
+        tuned = gpu_before.tune_shapes(limit, asked.folder, kernels, asked.commit, asked.say)
+        found = replace(found, tuned=tuned)
     return found
 
 
-def _sum_up(folder: Path, records: list[Record], visit: Visit, tested: dict[str, Any]) -> dict[str, Any]:
+def _sum_up(folder: Path, records: list[Record], visit: Visit, tested: Before) -> gpu_summary.Summary:
     """Write the summary as it is now, so that it is there when time runs out."""
-    made = gpu_summary.summary(records) | tested | {"left_out": visit.left_out, "seconds": visit.spent}
-    made |= {"budget": {"seconds": visit.budget.seconds, "left": visit.budget.left}}
-    (folder / "summary.json").write_text(json.dumps(made, indent=1) + "\n")
+    made = gpu_summary.summary(records)
+    spent = {"seconds": visit.budget.seconds, "left": visit.budget.left}
+    said = {**made.to_json(), **tested.to_json(), "left_out": visit.left_out, "seconds": visit.spent, "budget": spent}
+    (folder / "summary.json").write_text(json.dumps(said, indent=1) + "\n")
     return made

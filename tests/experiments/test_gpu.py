@@ -144,9 +144,11 @@ def test_the_summary_tells_medians_and_what_went_wrong() -> None:
     bad = Record("r", "x", case.to_json(), "oom", "full")
     other = Record("r", case.case_id, case.to_json(), measurements=[replace(share, samples=[0.9])], repeat=1)
     said = gpu_summary.summary([good, bad, other])
-    assert said["records"] == {"ok": 2, "oom": 1}
-    assert [n["reason"] for n in said["not_ok"]] == ["full"]
-    assert said["medians"][0]["bandwidth"] == pytest.approx(0.8) and said["medians"][0]["processes"] == 2
+    assert said.records == {"ok": 2, "oom": 1}
+    assert [n.reason for n in said.not_ok] == ["full"]
+    (row,) = said.medians
+    assert row.medians["bandwidth"] == pytest.approx(0.8) and row.processes == 2
+    assert list(row.to_json()) == ["subject", "mode", "T", "B", "N", "dtype", "processes", "bandwidth"]
     text = gpu_summary.lines(said, {"gates": 3.0}, {"rest": ["lif@eager T=8 B=1 N=1"]})
     assert text[2].startswith("not reached of rest: 1") and "oom: lif@triton (full)" in text
 
@@ -160,15 +162,14 @@ def test_a_published_figure_stands_beside_the_pairs_so_far() -> None:
         return Record("r", case.case_id, case.to_json(), measurements=[latency], repeat=repeat)
 
     rows = gpu_summary.ratios([made(c, k) for k in range(5) for c in block.cases])
-    assert ("spsn_4000x T=10000", "4000x") in [row[:2] for row in rows]
-    found = next(row[2] for row in rows if row[0] == "spsn_4000x T=10000")
-    assert found.startswith("10.0x [") and found.endswith("n=5")
+    (row,) = [row for row in rows if row.claim == "spsn_4000x T=10000"]
+    assert row.says == "4000x" and row.found.startswith("10.0x [") and row.found.endswith("n=5")
 
 
 def test_the_printed_table_has_at_most_sixty_lines() -> None:
     case = Case("lif@triton", T=10, B=2, N=5)
-    rows = [{**case.to_json(), "latency": 1e-3, "processes": 1}] * 100
-    text = gpu_summary.lines({"records": {"ok": 100}, "not_ok": [], "claims": [], "medians": rows}, {"bounds": 9.0}, {})
+    rows = [gpu_summary.Measured(case, 1, {"latency": 1e-3})] * 100
+    text = gpu_summary.lines(gpu_summary.Summary("here", {"ok": 100}, [], [], rows), {"bounds": 9.0}, {})
     assert len(text) == 60 and text[-1] == "and 43 more cases in the records"
 
 
