@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import matplotlib
 
@@ -19,7 +19,7 @@ Frame = Any  # a pandas frame or column; its stubs give every selection a union 
 
 # Okabe and Ito's palette without its yellow, which is lost on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-FILLS: tuple[Any, ...] = ("full", "none", "left")
+FILLS = ("full", "none", "left")
 LONGEST_NAME = 40
 NAME_HEIGHT = 0.19  # of a line in a legend, in inches
 NOT_MEASURED, MOST_GAPS = "not measured", 6
@@ -54,7 +54,7 @@ def applied() -> Iterator[None]:
         yield
 
 
-def metadata(ending: str) -> dict[str, Any]:
+def metadata(ending: str) -> dict[str, None]:
     """File metadata without a date, so that the same data gives the same bytes."""
     return {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending, {})
 
@@ -76,7 +76,18 @@ def _place(neuron: str) -> int:
     return ORDER.index(neuron) if neuron in ORDER else sum(map(ord, neuron)) % (len(COLOURS) * len(FILLS))
 
 
-def line(subject: str) -> dict[str, Any]:
+class Look(TypedDict):
+    """How a line is drawn, as matplotlib's keywords."""
+
+    color: str
+    marker: str
+    markersize: float
+    fillstyle: str
+    linestyle: str | tuple[float, tuple[float, ...]]
+    linewidth: float
+
+
+def line(subject: str) -> Look:
     """Colour, marker and dashes of a subject `neuron[options]@backend`; with options it is drawn finer.
 
     Neurons that share a colour differ in how their markers are filled.
@@ -95,8 +106,7 @@ def line(subject: str) -> dict[str, Any]:
     }
 
 
-USUAL: dict[str, Any] = {"workload": "layer", "network": "", "task": "", "device": "cpu", "dtype": "float32"}
-USUAL |= {"rate": 0.3, "seed": 0}
+USUAL = {"workload": "layer", "network": "", "task": "", "device": "cpu", "dtype": "float32", "rate": 0.3, "seed": 0}
 
 
 def alike(frame: Frame, *but: str) -> Iterator[tuple[str, Frame]]:

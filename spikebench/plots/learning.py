@@ -1,7 +1,7 @@
 """Test accuracy against seconds of training, one line per subject, from `train --equal-time`."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 
@@ -40,7 +40,8 @@ def _figure(curves: Frame, epochs: Frame, shares: set[float], title: str) -> "Fi
     for share in sorted(shares):
         axes.axhline(share, color="0.5", linestyle=":", label="the most frequent class")
     for subject, part in curves.groupby("subject", sort=False):
-        look: dict[str, Any] = style.line(str(subject)) | {"marker": ""}
+        look = style.line(str(subject))
+        look["marker"] = ""
         for number, (key, seed) in enumerate(part.groupby(["run", "case_id"])):
             mine = epochs[(epochs["run"] == key[0]) & (epochs["case_id"] == key[1])]
             seconds = mine.sort_values("sample")["value"].cumsum().to_numpy()

@@ -1,7 +1,7 @@
 """Accuracy against training time on real data, one point per subject. Better ones lie further up and to the left."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 
@@ -43,10 +43,11 @@ def _figure(runs: Frame, title: str) -> "Figure":
     means = runs.groupby("subject", sort=False)[["epoch_time", "accuracy"]].mean()
     for subject, mean in means.iterrows():
         mine = runs[runs["subject"] == subject]
-        look: dict[str, Any] = style.line(str(subject)) | {"linestyle": "none"}
-        small, large = {**look, "markersize": 4, "alpha": 0.45}, {**look, "markersize": 10}
-        axes.plot(mine["epoch_time"], mine["accuracy"], **small)
-        axes.plot(mean["epoch_time"], mean["accuracy"], label=f"{subject}, n={len(mine)}", **large)
+        look = style.line(str(subject))
+        look["linestyle"], look["markersize"] = "none", 4
+        axes.plot(mine["epoch_time"], mine["accuracy"], alpha=0.45, **look)
+        look["markersize"] = 10
+        axes.plot(mean["epoch_time"], mean["accuracy"], label=f"{subject}, n={len(mine)}", **look)
     best = means.sort_values("epoch_time")["accuracy"].cummax().drop_duplicates()
     times = means.loc[best.index, "epoch_time"]
     axes.step(times, best, where="post", color="#888888", lw=1, zorder=0)
