@@ -1,6 +1,6 @@
 """P-SpikeSSM: blocks of a spike sampler on a state-space model, a spike mixer and a fuse, and stacks of them."""
 
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -150,10 +150,11 @@ class PSpikeSSM(nn.Module):
             own.bias.requires_grad_(scaled)
             return neuron
 
-        how: dict[str, Any] = {"norm": norm, "prenorm": prenorm, "dropout": dropout, "residual": residual}
-        self.blocks = nn.ModuleList(
-            Block(width, placed(), other=placed(scaled=False) if bidirectional else None, **how) for _ in range(layers)
-        )
+        def block() -> Block:
+            own, other = placed(), placed(scaled=False) if bidirectional else None
+            return Block(width, own, norm=norm, prenorm=prenorm, dropout=dropout, residual=residual, other=other)
+
+        self.blocks = nn.ModuleList(block() for _ in range(layers))
         self.norm = normed_by(norm, width) if prenorm else Unchanged()
         self.spike_rates: list[float] = []
         number_sites(self)

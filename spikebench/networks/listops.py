@@ -1,7 +1,5 @@
 """ListOps of the Long Range Arena, of P-SpikeSSM: 4 blocks of 128, state 16, normed behind, two SSMs a block."""
 
-from typing import Any
-
 from torch import Generator, Tensor, nn
 
 from spikebench.network import MakeNeuron, tokens
@@ -23,8 +21,9 @@ OPTIMIZER = "adamw"
 
 def build(make_neuron: MakeNeuron, channels: int, width: int, layers: int, classes: int) -> nn.Module:
     """The untrained network, its weights from torch's generator."""
-    how: dict[str, Any] = {"state": 16, "norm": "batch", "prenorm": False, "bidirectional": True}
-    return PSpikeSSM(channels, width, layers, classes, make_neuron, **how)
+    return PSpikeSSM(
+        channels, width, layers, classes, make_neuron, state=16, norm="batch", prenorm=False, bidirectional=True
+    )
 
 
 def data(steps: int, batch: int, channels: int, generator: Generator) -> Tensor:

@@ -1,7 +1,5 @@
 """Pathfinder of the Long Range Arena, of P-SpikeSSM: 6 blocks of 256, state 64, two SSMs a block."""
 
-from typing import Any
-
 from torch import Generator, Tensor, nn
 
 from spikebench.network import MakeNeuron, normal
@@ -23,8 +21,18 @@ OPTIMIZER = "adamw"
 
 def build(make_neuron: MakeNeuron, channels: int, width: int, layers: int, classes: int) -> nn.Module:
     """The untrained network, its weights from torch's generator."""
-    how: dict[str, Any] = {"state": 64, "norm": "batch", "prenorm": True, "dropout": 0.1, "bidirectional": True}
-    return PSpikeSSM(channels, width, layers, classes, make_neuron, **how)
+    return PSpikeSSM(
+        channels,
+        width,
+        layers,
+        classes,
+        make_neuron,
+        state=64,
+        norm="batch",
+        prenorm=True,
+        dropout=0.1,
+        bidirectional=True,
+    )
 
 
 def data(steps: int, batch: int, channels: int, generator: Generator) -> Tensor:

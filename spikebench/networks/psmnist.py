@@ -1,7 +1,5 @@
 """Permuted sequential MNIST of P-SpikeSSM: 2 blocks of 400, state 64, no residual, BatchNorm before and behind."""
 
-from typing import Any
-
 from torch import Generator, Tensor, nn
 
 from spikebench.network import MakeNeuron, pixels
@@ -23,8 +21,9 @@ OPTIMIZER = "adamw"
 
 def build(make_neuron: MakeNeuron, channels: int, width: int, layers: int, classes: int) -> nn.Module:
     """The untrained network, its weights from torch's generator."""
-    how: dict[str, Any] = {"state": 64, "norm": "batch", "prenorm": True, "dropout": 0.1, "residual": False}
-    return PSpikeSSM(channels, width, layers, classes, make_neuron, **how)
+    return PSpikeSSM(
+        channels, width, layers, classes, make_neuron, state=64, norm="batch", prenorm=True, dropout=0.1, residual=False
+    )
 
 
 def data(steps: int, batch: int, channels: int, generator: Generator) -> Tensor:

@@ -1,6 +1,6 @@
 """Reset-aware parallel spiking unit: a parallel spiking unit whose firing probabilities come from a learned filter."""
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -41,8 +41,15 @@ class RPSU(PSU):
         tau: float = 2.0,
         learn_slope: bool = False,
     ) -> None:
-        how: dict[str, Any] = {"matrices": matrices, "tau": tau, "learn_slope": learn_slope}
-        super().__init__(decay=decay, threshold=threshold, surrogate=surrogate, slope=slope, **how)
+        super().__init__(
+            decay=decay,
+            threshold=threshold,
+            surrogate=surrogate,
+            slope=slope,
+            matrices=matrices,
+            tau=tau,
+            learn_slope=learn_slope,
+        )
         self.weight = nn.Parameter(torch.empty(T, T))
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
         self.bias = nn.Parameter(torch.zeros(T, 1))
