@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from spikebench.cases.options import Value
 from spikebench.cases.subject import Way
 from spikebench.errors import Problem
 
@@ -70,10 +71,15 @@ def restart(module: nn.Module, name: str, x: Tensor) -> tuple[Any, ...]:
     return () if got is None else tuple(got) if isinstance(got, tuple | list) else (got,)
 
 
-def _sizes_for(method: Callable[..., Any], x: Tensor) -> dict[str, Any]:
+Given = int | torch.device | torch.dtype | torch.Size | Tensor
+
+
+def _sizes_for(method: Callable[..., Any], x: Tensor) -> dict[str, Given]:
     """Arguments of a reset that have no default: the batch size, the number of neurons, device, dtype, an input."""
-    known: dict[str, Any] = {}
-    known.update(dict.fromkeys(BATCH_NAMES, x.shape[1]), **dict.fromkeys(WIDTH_NAMES, x.shape[2]))
+    known: dict[str, Given] = {
+        **dict.fromkeys(BATCH_NAMES, x.shape[1]),
+        **dict.fromkeys(WIDTH_NAMES, x.shape[2]),
+    }
     known |= {"device": x.device, "dtype": x.dtype, "x": x[0], "input": x[0], "shape": x[0].shape}
     wanted = [p for p in inspect.signature(method).parameters.values() if p.default is p.empty and _named(p)]
     if unknown := [p.name for p in wanted if p.name not in known]:
@@ -93,7 +99,7 @@ class Made:
     how: str
 
 
-def make(factory: Any, options: Mapping[str, Any], name: str, n: int, T: int) -> Made:
+def make(factory: Any, options: Mapping[str, Value], name: str, n: int, T: int) -> Made:
     """The module of a class, a factory or an instance; sizes go to the arguments that are named like them.
 
     One whose default is no whole number is no size, however it is named. A single argument without a default whose name
