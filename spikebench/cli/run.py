@@ -29,7 +29,7 @@ from spikebench.records.record import Record
 
 if TYPE_CHECKING:
     from spikebench.run.executor import Executor
-    from spikebench.run.session import Settings
+    from spikebench.run.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def command(
     """Measure the cases of a sweep, or of the subjects and sizes given."""
     from spikebench.experiments.run import companion
     from spikebench.experiments.run import run as measured
-    from spikebench.run.session import DEFAULT_METRICS, Settings
+    from spikebench.run.settings import DEFAULT_METRICS, Settings
 
     fields = sizes.axes() | tensors.fields() | what.fields()
     cases = chosen(sweep, subject, fields)

@@ -18,7 +18,8 @@ from spikebench.records import store
 from spikebench.records.record import Record
 from spikebench.run import blocks
 from spikebench.run.blocks import Keep, Progress
-from spikebench.run.session import Session, Settings
+from spikebench.run.session import Session
+from spikebench.run.settings import Settings
 
 Tell = Callable[[str, Case, int, int], None]
 Job = tuple[Sequence[str], Case]
@@ -35,7 +36,7 @@ def compare(
     """Compare subjects with the first one, live: randomised blocks of one fresh process per subject, after their gates.
 
     `pairs` is 10 for exactly ten, or "5-20" for as many as a clear verdict takes. `given` are fields of a Case (T, B, N
-    and mode may have several values: device, dtype, rate, network, …) and of `spikebench.run.session.Settings` (samples,
+    and mode may have several values: device, dtype, rate, network, …) and of `spikebench.run.settings.Settings` (samples,
     timeout, threads, …). Of `metric` less is better. The verdicts take account of the noise floor that `aa` measured on
     this machine. Records are appended to `out`. A ratio above 1 says that the subject is better than the first one.
     """

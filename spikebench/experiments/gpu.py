@@ -17,7 +17,8 @@ from spikebench.records.record import Record, Status
 from spikebench.run import blocks
 from spikebench.run.process import BESIDE, Workers, side_by_side
 from spikebench.run.protocol import GateJob, Job, MeasureJob, Outcome, Result
-from spikebench.run.session import Session, Settings
+from spikebench.run.session import Session
+from spikebench.run.settings import Settings
 
 AHEAD = 8  # processes that are started at once, before one of them is needed
 START = 5.0  # seconds that this takes, also the least for which one is started
@@ -71,15 +72,15 @@ class Ready:
         workers.prepare()
         return workers
 
-    def ask(self, job: Job, seconds: float | None, watch: Callable[[str], None] | None = None) -> Outcome:
-        """A job in a process that waits."""
+    def ask(self, case: Case, job: Job, seconds: float | None, watch: Callable[[str], None] | None = None) -> Outcome:
+        """A job about a case, in a process that waits."""
         if self.budget.left <= 0:
             return Outcome("skipped", f"the {self.budget.seconds:.0f} s that there were for it are spent")
         self.prepare(1, 1)
         with self._waiting.popleft() as workers:
             return workers.ask(job, self._limit(seconds), watch)
 
-    def beside(self, jobs: Sequence[Job], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
+    def beside(self, jobs: Sequence[GateJob], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
         """Jobs that are no timings, several at once, as they end."""
         return side_by_side(jobs, lambda: self._limit(seconds), more=self._variables)
 
@@ -115,19 +116,19 @@ class Forecast:
             self.waiting = max(count, min(AHEAD, more))
             self.time += START
 
-    def ask(self, job: Job, seconds: float | None, watch: Callable[[str], None] | None = None) -> Outcome:
+    def ask(self, case: Case, job: Job, seconds: float | None, watch: Callable[[str], None] | None = None) -> Outcome:
         left = min(seconds or self.budget.left, self.budget.left)
         timed = isinstance(job, MeasureJob)
-        wanted = process_seconds(job.case, job.metrics, job.fewest) if timed else gate_seconds(_case(job))
+        wanted = process_seconds(case, job.metrics, job.fewest) if timed else gate_seconds(case)
         self.waiting = max(0, self.waiting - 1)
         self.time += min(wanted, max(0.0, left))
         return _PASSED if wanted <= left else Outcome("timeout", f"no result after {left:g} s")
 
-    def beside(self, jobs: Sequence[Job], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
+    def beside(self, jobs: Sequence[GateJob], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
         start, ends = self.time, [START] * BESIDE
         for index, job in enumerate(jobs):
             place = min(range(BESIDE), key=ends.__getitem__)
-            ends[place] += gate_seconds(_case(job))
+            ends[place] += gate_seconds(job.case)
             fits = ends[place] <= min(seconds or self.budget.seconds, self.budget.seconds)
             self.time = max(self.time, start + ends[place]) if fits else self.time
             yield index, _PASSED if fits else Outcome("skipped", "no time was left")
@@ -140,13 +141,6 @@ class Forecast:
 
 
 _PASSED = Outcome("ok", result=Result(gate=GateResult("none", bias=0.0, spikes=0.0)))
-
-
-def _case(job: Job) -> Case:
-    """What a gate is of."""
-    if not isinstance(job, GateJob):
-        raise ValueError(f"{job.kind} is not forecast")
-    return job.case
 
 
 @dataclass

@@ -13,7 +13,8 @@ from spikebench.experiments.gpu_before import Before
 from spikebench.host import environment
 from spikebench.records import store
 from spikebench.records.record import Record
-from spikebench.run.session import Session, Settings
+from spikebench.run.session import Session
+from spikebench.run.settings import Settings
 
 BEFORE = ("kernels", "tests", "tuned")  # what can be skipped besides the stages
 COMPILING = 0.15  # share of the budget for kernels that are not there

@@ -23,7 +23,8 @@ from spikebench.report import profile_page as verdict
 from spikebench.run import blocks
 from spikebench.run.protocol import CheckJob, CheckResult, FoundWay, Traced, TraceJob, WayJob
 from spikebench.run.schedule import Missing, Point, Schedule, points
-from spikebench.run.session import Session, Settings
+from spikebench.run.session import Session
+from spikebench.run.settings import Settings
 
 AGAINST = {"cpu": ("lif@cpu", "lif@eager"), "cuda": ("lif@triton", "lif@eager")}
 LENGTHS, MODES = (100, 300, 1000), ("train", "inference")

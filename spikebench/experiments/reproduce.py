@@ -16,7 +16,8 @@ from spikebench.experiments.settings import settings_of
 from spikebench.host import clock, environment
 from spikebench.records import store
 from spikebench.records.record import FEWEST, Record
-from spikebench.run.session import Progress, Session, Settings
+from spikebench.run.session import Session
+from spikebench.run.settings import Progress, Settings
 
 Named = list[tuple[str, Claim]]
 # the block of processes is what is replicated, so that two samples are enough of what takes long
@@ -39,7 +40,7 @@ def reproduce(
     With `source`, result files, nothing is measured, and the assessments are what those records say. Records are appended to
     `out`, else to claims.jsonl among the results of this machine; `resume` counts those that it has from this machine,
     these versions and this commit. After `budget` seconds (an hour) only the first question of each claim is begun.
-    `settings` are the fields of `spikebench.run.session.Settings`.
+    `settings` are the fields of `spikebench.run.settings.Settings`.
     """
     named = claims_of(names)
     if source is not None:

@@ -13,9 +13,10 @@ from spikebench.experiments.settings import settings_of
 from spikebench.experiments.sweep import sweep
 from spikebench.experiments.train import train_all
 from spikebench.records.record import Record
-from spikebench.run import session as runner
+from spikebench.run import runner
 from spikebench.run.executor import Executor
-from spikebench.run.session import Progress, Session, Settings
+from spikebench.run.session import Session
+from spikebench.run.settings import Progress, Settings
 
 
 def run(
@@ -33,7 +34,7 @@ def run(
     `cases` are Case objects, as `sb.grid` and `sb.sweep` make them, or the name of a sweep, which is then measured with
     the metrics that it is read by, and with the pairs and trainings that go with it. Records are appended to the JSON
     Lines file `out` as they come. `resume` leaves out what `out` has from this machine, these versions and this commit;
-    `retry` redoes what is not ok there. `settings` are the fields of `spikebench.run.session.Settings`: metrics, samples,
+    `retry` redoes what is not ok there. `settings` are the fields of `spikebench.run.settings.Settings`: metrics, samples,
     timeout, memory_limit, budget, repeats, threads, …; `sb.table(records)` makes a tidy pandas frame of the result.
     """
     where = Path(out) if out is not None else None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from spikebench.run.session import Settings
+from spikebench.run.settings import Settings
 
 NAMES = frozenset(f.name for f in fields(Settings))
 

@@ -17,7 +17,8 @@ from spikebench.experiments.settings import settings_of
 from spikebench.host import environment
 from spikebench.records import store
 from spikebench.records.record import Record
-from spikebench.run.session import Progress, Session, Settings
+from spikebench.run.session import Session
+from spikebench.run.settings import Progress, Settings
 
 _EPOCH = re.compile(r"epoch (\d+)/(\S+) loss (\S+)")
 Warn = Callable[[str], None]
@@ -45,7 +46,7 @@ def train(
     its number of epochs; with `equal_time` every neuron trains for so many seconds, and is tested after every epoch.
     `ceiling` also trains with one element-wise pass in the neuron's place: no neuron can make an epoch faster. `resume`
     takes up what `out` and the folder of checkpoints beside it have; `warn` is told what it cannot take up. `data_root` is the folder that holds the data.
-    `settings` are the fields of `spikebench.run.session.Settings`; a seed may take an hour.
+    `settings` are the fields of `spikebench.run.settings.Settings`; a seed may take an hour.
     """
     cases = trainings(task, neurons, seeds, changes_of(epochs, recipe, equal_time), ceiling, device)
     chosen, unknown = settings_of(settings, Settings(timeout=3600.0))

@@ -17,7 +17,8 @@ from spikebench.errors import Problem
 from spikebench.host import clock
 from spikebench.records.record import Record
 from spikebench.run.executor import Repeat
-from spikebench.run.session import Session, Settings
+from spikebench.run.session import Session
+from spikebench.run.settings import Settings
 
 RETRIES = 2
 # Parsl's interchange would outlive a run that is killed, and its workers with it

@@ -262,14 +262,15 @@ class Workers:
 def side_by_side(
     jobs: Sequence[Job],
     limit: Callable[[], float | None],
-    python: Callable[[Job], str] = lambda _: sys.executable,
+    python: Sequence[str] | None = None,
     more: dict[str, str] | None = None,
 ) -> Iterator[tuple[int, Outcome]]:
     """Jobs that are no timings, several at once, as they end: the place of each among `jobs`, and its outcome.
 
     Each of up to BESIDE threads has cores of its own and a process for each interpreter, which stays for the jobs after
     it; what such a process does not end well is asked again in a fresh one. `limit` says how many seconds a job that
-    begins now may take; where none are left it is not begun. `python` and `more` are as those of Workers.
+    begins now may take; where none are left it is not begun. `python` has the interpreter of each, and `more` is as that
+    of Workers.
     """
     parts, mine, made = Cores.parts(BESIDE), threading.local(), list[Workers]()
 
@@ -277,7 +278,7 @@ def side_by_side(
         seconds, workers = limit(), vars(mine).setdefault("workers", {})
         if seconds is not None and seconds <= 0:
             return index, Outcome("skipped", "no time was left")
-        if (where := python(job)) not in workers:
+        if (where := python[index] if python else sys.executable) not in workers:
             workers[where] = Workers(parts.count, fork=False, python=where, more=more, stays=True)
             made.append(workers[where])
         before, outcome = workers[where].done, workers[where].ask(job, seconds)

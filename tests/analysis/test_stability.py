@@ -12,7 +12,8 @@ from spikebench.host.monitor import Around, Gpu, Monitor, Reading
 from spikebench.metric import Plan, Running
 from spikebench.metrics import latency
 from spikebench.records.record import Measurement, Record
-from spikebench.run import session as runner
+from spikebench.run.session import Session
+from spikebench.run.settings import Settings
 
 CASE = Case("lif@eager", T=4, B=1, N=4)
 
@@ -109,7 +110,7 @@ def test_strict_measures_again_but_not_for_ever(
     monkeypatch: pytest.MonkeyPatch, bad: int, tries: int, flags: list[str]
 ) -> None:
     made = iter([record(STEADY, ("contended",))] * bad + [record(STEADY)] * 9)
-    session = runner.Session(runner.Settings(metrics=("latency",), strict=True))
+    session = Session(Settings(metrics=("latency",), strict=True))
     monkeypatch.setattr(session, "_measure", lambda *_: next(made))
     found = session.measure(CASE)
     assert (found.environment["tries"], found.flags) == (tries, flags)
@@ -119,6 +120,6 @@ def test_strict_measures_again_but_not_for_ever(
 
 def test_strict_does_not_repeat_what_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     made = iter([replace(record(STEADY, ("contended",)), status="timeout")] * 3)
-    session = runner.Session(runner.Settings(metrics=("latency",), strict=True))
+    session = Session(Settings(metrics=("latency",), strict=True))
     monkeypatch.setattr(session, "_measure", lambda *_: next(made))
     assert session.measure(CASE).environment["tries"] == 1

@@ -15,7 +15,8 @@ from spikebench.cases import sweeps
 from spikebench.cases.case import Case
 from spikebench.errors import Problem
 from spikebench.loading.subject import neuron
-from spikebench.run.session import Session, Settings
+from spikebench.run.session import Session
+from spikebench.run.settings import Settings
 from spikebench.verify.gate import gate
 
 LIBRARIES = registry.libraries("lif")

@@ -178,7 +178,7 @@ def test_help_comes_fast_and_without_torch() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    "registry units cases.case cases.subject cases.sweeps records.store host.environment analysis.assessment report.html plots claims run.session".split(),
+    "registry units cases.case cases.subject cases.sweeps records.store host.environment analysis.assessment report.html plots claims run.runner".split(),
 )
 def test_what_reads_imports_neither_torch_nor_numba(module: str) -> None:
     code = f"import sys, spikebench, spikebench.{module}; print({{'torch', 'triton', 'numba'}} & set(sys.modules))"

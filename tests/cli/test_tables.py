@@ -32,8 +32,7 @@ from spikebench.experiments.profile import Profile
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
 from spikebench.report import profile_page as verdict
-from spikebench.run import process, protocol
-from spikebench.run import session as runner
+from spikebench.run import process, protocol, runner
 
 RESULTS = Path(__file__).parents[2] / "results"
 EPYC, OTHER = RESULTS / "amd-epyc-2c", RESULTS / "amd-epyc-f25m1-2c"

@@ -12,7 +12,7 @@ import spikebench as sb
 from spikebench import registry
 from spikebench.errors import Problem
 from spikebench.experiments.settings import settings_of
-from spikebench.run.session import Settings
+from spikebench.run.settings import Settings
 
 HERE = Path(__file__).parents[2]
 RECORDS = HERE / "results" / "amd-epyc-2c" / "quick.jsonl"

@@ -19,8 +19,9 @@ from spikebench.records import store
 from spikebench.records.record import Measurement, Record
 from spikebench.run import process
 from spikebench.run.process import Workers, side_by_side
-from spikebench.run.protocol import CheckJob, GateJob, Job, MeasureJob, Outcome
-from spikebench.run.session import Session, Settings
+from spikebench.run.protocol import CheckJob, GateJob, Job, Outcome
+from spikebench.run.session import Session
+from spikebench.run.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 STAGES = gpu_plan.stages()
@@ -99,9 +100,9 @@ def test_a_short_session_leaves_the_least_valuable_out_and_names_it(everything: 
 class Stuck(gpu.Forecast):
     """A pool whose processes of one backend never end."""
 
-    def ask(self, job: Job, seconds: float | None, watch: Any = None) -> Outcome:
-        if isinstance(job, GateJob | MeasureJob) and job.case.parsed.backend != "indexed":
-            return super().ask(job, seconds, watch)
+    def ask(self, case: Case, job: Job, seconds: float | None, watch: Any = None) -> Outcome:
+        if case.parsed.backend != "indexed":
+            return super().ask(case, job, seconds, watch)
         left = min(seconds or self.budget.left, self.budget.left)
         self.time += left
         return Outcome("timeout", f"no result after {left:g} s")
@@ -232,10 +233,10 @@ def test_processes_start_side_by_side_before_they_are_needed_and_none_while_one_
             events.append("close")
 
     monkeypatch.setattr(gpu, "Workers", Fake)
-    ready = gpu.Ready(1, {}, gpu.Budget.of(100))
+    ready, job = gpu.Ready(1, {}, gpu.Budget.of(100)), gate_job("lif")
     for left in (10, 9, 8):
         ready.prepare(1, left)
-        ready.ask(gate_job("lif"), None)
+        ready.ask(job.case, job, None)
     assert events == ["start"] * gpu.AHEAD + ["measure"] * 3
     ready.prepare(1, 7)
     assert len(events) == gpu.AHEAD + 3, "there are some left"
@@ -243,7 +244,7 @@ def test_processes_start_side_by_side_before_they_are_needed_and_none_while_one_
     seen = ready.reading("cuda").gpu
     assert seen and seen.processes == 1, "only the stranger counts"
     ready.budget = gpu.Budget.of(0.0)
-    assert ready.ask(gate_job("lif"), None).status == "skipped"
+    assert ready.ask(job.case, job, None).status == "skipped"
     ready.close()
     assert events.count("close") == gpu.AHEAD - 3
 

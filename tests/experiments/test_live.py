@@ -16,7 +16,8 @@ from spikebench.host import clock, environment
 from spikebench.records.record import Record
 from spikebench.run.process import Workers
 from spikebench.run.protocol import MeasureJob
-from spikebench.run.session import Session, Settings
+from spikebench.run.session import Session
+from spikebench.run.settings import Settings
 
 WORK = """
 from torch import nn

@@ -23,7 +23,8 @@ from spikebench.errors import Problem
 from spikebench.experiments.profile import Profile, profile
 from spikebench.report import profile_page as verdict
 from spikebench.run.schedule import Missing, Point
-from spikebench.run.session import Session, Settings
+from spikebench.run.session import Session
+from spikebench.run.settings import Settings
 
 HERE = Path(__file__).parents[2]
 NEURONS = Path(__file__).parents[1] / "foreign_neurons.py"

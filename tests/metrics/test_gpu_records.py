@@ -9,9 +9,11 @@ from spikebench.host.monitor import Gpu, Monitor, Reading
 from spikebench.records.flags import told
 from spikebench.records.gate import GateResult
 from spikebench.records.record import Measurement
-from spikebench.run import session as runner
+from spikebench.run import session
+from spikebench.run.pooled import pooled
 from spikebench.run.protocol import Job, MeasureJob, Outcome, Result
-from spikebench.run.session import Session, Settings, pooled
+from spikebench.run.session import Session
+from spikebench.run.settings import Settings
 
 CUDA = Case("lif@triton", T=8, B=2, N=4, device="cuda")
 CPU = Case("lif@eager", T=8, B=2, N=4)
@@ -40,7 +42,7 @@ class Asked(Session):
 
 @pytest.fixture(autouse=True)
 def no_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "Monitor", lambda *_: Monitor("cpu", lambda _: Reading(0.0, 0.0)))
+    monkeypatch.setattr(session, "Monitor", lambda *_: Monitor("cpu", lambda _: Reading(0.0, 0.0)))
 
 
 def test_on_a_gpu_the_latency_never_comes_alone() -> None:

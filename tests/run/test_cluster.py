@@ -55,7 +55,8 @@ import sys
 from pathlib import Path
 from spikebench.cases.case import Case
 from spikebench.run.cluster import Cluster
-from spikebench.run.session import Settings, run
+from spikebench.run.runner import run
+from spikebench.run.settings import Settings
 
 paper, out = sys.argv[1:3]
 names = ["Flaky", "Killer"] + ["Fine"] * 38

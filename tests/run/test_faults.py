@@ -15,7 +15,9 @@ from spikebench.cases.case import Case
 from spikebench.errors import Problem
 from spikebench.records import store
 from spikebench.records.record import Record
-from spikebench.run import session as runner
+from spikebench.run import runner
+from spikebench.run.session import Session
+from spikebench.run.settings import Settings
 
 pytestmark = pytest.mark.long  # processes or compiled loops
 
@@ -164,7 +166,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Reco
     path = tmp_path_factory.mktemp("subjects") / "paper.py"
     path.write_text(SUBJECTS)
     cases = [Case(f"{path}:{name}", T=16, B=2, N=8, mode="inference") for name in EXPECTED]
-    settings = runner.Settings(metrics=("latency",), samples=3, timeout=6.0, memory_limit=4_000_000_000)
+    settings = Settings(metrics=("latency",), samples=3, timeout=6.0, memory_limit=4_000_000_000)
     out = path.parent / "r.jsonl"
     found = list(runner.run(cases, settings, out))
     yield dict(zip(EXPECTED, found, strict=True))
@@ -185,14 +187,14 @@ def test_every_fault_is_a_record_with_its_status_and_reason(records: dict[str, R
 
 
 def test_a_changed_thread_count_is_flagged(records: dict[str, Record]) -> None:
-    settings = runner.Settings()
+    settings = Settings()
     assert ("changed_threads" in records["Threads"].flags) == (settings.threads != 1)
     assert "changed_threads" not in records["Fine"].flags
 
 
 def test_what_a_subject_changes_does_not_leak_into_the_next(records: dict[str, Record]) -> None:
     """Fine runs after Seeds and Threads, in a process of its own."""
-    assert records["Fine"].measurements[0].detail["threads"] == runner.Settings().threads
+    assert records["Fine"].measurements[0].detail["threads"] == Settings().threads
 
 
 def test_what_a_subject_leaves_running_is_killed(records: dict[str, Record]) -> None:
@@ -227,7 +229,7 @@ class Quick:
 
     deadline: float | None = None
 
-    def __init__(self, settings: runner.Settings) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings, self.environment, self.run_id = settings, {"machine": "m"}, f"{runner.clock.wall()}"
 
     def __enter__(self) -> "Quick":
@@ -241,7 +243,7 @@ class Quick:
 
 
 CASES = [Case("lif@eager", T=t, B=1, N=1) for t in range(1, 6)]
-SETTINGS = runner.Settings(metrics=())
+SETTINGS = Settings(metrics=())
 
 
 @pytest.mark.parametrize("call", ["write", "fsync"])
@@ -274,10 +276,10 @@ def test_a_clock_that_jumps_back_and_forth_changes_neither_budget_nor_records(
     monkeypatch.setattr(runner, "Session", Quick)
     jumps = itertools.cycle([0.0, 4e9, 1.0, -5.0])
     monkeypatch.setattr(runner.clock, "wall", lambda: next(jumps))
-    settings = runner.Settings(metrics=(), budget=60.0)
+    settings = Settings(metrics=(), budget=60.0)
     found = list(runner.run(CASES, settings, tmp_path / "r.jsonl"))
     assert [(r.case["T"], r.status) for r in found] == [(t, "ok") for t in range(1, 6)]
-    assert runner.Session(SETTINGS).run_id
+    assert Session(SETTINGS).run_id
     assert list(runner.run(CASES, settings, tmp_path / "r.jsonl", resume=True)) == []
 
 

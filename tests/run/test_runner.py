@@ -22,9 +22,11 @@ from spikebench.metric import Plan, Running, warm_up
 from spikebench.metrics import latency
 from spikebench.records import store
 from spikebench.records.record import Record, Status
-from spikebench.run import session as runner
+from spikebench.run import assemble, runner
 from spikebench.run.process import Interleaving
 from spikebench.run.protocol import Outcome
+from spikebench.run.session import Session
+from spikebench.run.settings import Settings
 
 HERE = Path(__file__).parents[2]
 SWEEP = ["run", "--subject", "lif@eager", "-T", "8,16,24,32,40,48,56,64", "-B", "2", "-N", "8", "--samples", "3"]
@@ -76,7 +78,7 @@ class FakeSession:
     seconds: ClassVar[dict[tuple[str, int], float]] = {}
     now = 0.0
 
-    def __init__(self, settings: runner.Settings) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings, self.run_id, self.environment = settings, "run", {"machine": "m", "commit": "c"}
 
     def __enter__(self) -> "FakeSession":
@@ -120,7 +122,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeSession]:
 
 
 CASES = grid(["lif@eager"], T=[1, 2, 3], B=[1], N=[1])
-LATENCY = runner.Settings(metrics=("latency",))
+LATENCY = Settings(metrics=("latency",))
 
 
 def test_resume_leaves_out_whatever_is_recorded_and_retry_redoes_what_is_not_ok(
@@ -140,7 +142,7 @@ def test_resume_measures_again_when_metrics_versions_or_commit_differ(fake: type
     out = tmp_path / "r.jsonl"
     list(runner.run(CASES, LATENCY, out))
     fake.measured.clear()
-    list(runner.run(CASES, runner.Settings(metrics=("latency", "peak_memory")), out, resume=True))
+    list(runner.run(CASES, Settings(metrics=("latency", "peak_memory")), out, resume=True))
     assert len(fake.measured) == 3
     other = out.read_text().replace('"commit":"c"', '"commit":"before"')
     out.write_text(other)
@@ -151,7 +153,7 @@ def test_resume_measures_again_when_metrics_versions_or_commit_differ(fake: type
 
 def test_the_budget_stops_in_time_and_resume_takes_up_the_rest(fake: type[FakeSession], tmp_path: Path) -> None:
     out = tmp_path / "r.jsonl"
-    records = list(runner.run(CASES, runner.Settings(metrics=("latency",), budget=2.0), out))
+    records = list(runner.run(CASES, Settings(metrics=("latency",), budget=2.0), out))
     assert [r.status for r in records] == ["ok", "ok", "skipped"]
     assert "budget of 2 s" in (records[2].reason or "")
     fake.measured.clear()
@@ -160,7 +162,7 @@ def test_the_budget_stops_in_time_and_resume_takes_up_the_rest(fake: type[FakeSe
 
 
 def test_every_case_is_measured_once_before_any_is_repeated(fake: type[FakeSession]) -> None:
-    list(runner.run(CASES, runner.Settings(metrics=("latency",), repeats=2)))
+    list(runner.run(CASES, Settings(metrics=("latency",), repeats=2)))
     assert [(t, r) for _, t, r in fake.measured] == [(1, 0), (2, 0), (3, 0), (1, 1), (2, 1), (3, 1)]
 
 
@@ -294,7 +296,7 @@ def test_processes_of_a_block_are_there_at_once_and_are_interleaved(tmp_path: Pa
     log = tmp_path / "log"
     (tmp_path / "beside.py").write_text(BESIDE.format(log=str(log)))
     cases = grid([f"{tmp_path}/beside.py:Tells"] * 2, T=[8], B=[2], N=[8])
-    with runner.Session(runner.Settings(metrics=("latency",), fork=fork)) as session:
+    with Session(Settings(metrics=("latency",), fork=fork)) as session:
         session.gate(cases[0])
         log.unlink()
         records = session.block([cases[0], cases[0]])
@@ -311,21 +313,21 @@ def test_who_dies_or_hangs_does_not_take_the_others_of_its_block_along(tmp_path:
     (tmp_path / "beside.py").write_text(BESIDE.format(log=os.devnull))
     names = [f"{tmp_path}/beside.py:{name}" for name in ("Tells", bad, "Tells")]
     cases = [Case(name, T=8, B=2, N=8) for name in names]
-    with runner.Session(runner.Settings(metrics=("latency",), timeout=6.0)) as session:
+    with Session(Settings(metrics=("latency",), timeout=6.0)) as session:
         assert [r.status for r in session.block(cases)] == ["ok", status, "ok"]
         assert [r.status for r in session.block(cases[:1])] == ["ok"]
 
 
 def test_a_bimodal_process_is_flagged() -> None:
     def flag(values: list[float]) -> bool:
-        return runner._bimodal([metric.Measurement("latency", "s", samples=values)])
+        return assemble.bimodal([metric.Measurement("latency", "s", samples=values)])
 
     assert flag([1.0] * 5 + [3.0] * 6)
     assert not flag([1.0] * 10 + [9.0])
 
 
 def test_a_timed_out_gate_is_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    session = runner.Session(LATENCY)
+    session = Session(LATENCY)
     monkeypatch.setattr(session, "ask", lambda *_, **__: Outcome("timeout", "no result after 1 s"))
     record = session.measure(CASES[0])
     session.__exit__()

@@ -8,7 +8,7 @@ import pytest
 from spikebench.experiments.profile import GRACE, Profile
 from spikebench.report import profile_page as verdict
 from spikebench.run.schedule import Missing, Point, Schedule, points
-from spikebench.run.session import Settings
+from spikebench.run.settings import Settings
 
 MINE, BASELINES = "mine.py:Neuron@eager", ["lif@cpu", "lif@eager"]
 LENGTHS, MODES = [100, 300, 1000], ["train", "inference"]

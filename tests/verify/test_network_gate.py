@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from spikebench.cases.case import Case
-from spikebench.run.session import Session, Settings
+from spikebench.run.session import Session
+from spikebench.run.settings import Settings
 from spikebench.verify import network_gate
 from spikebench.verify.network_gate import compare
 

@@ -13,7 +13,9 @@ from spikebench.errors import Problem
 from spikebench.network import Classifier, Layers, OutputLayer, load
 from spikebench.neurons.lif import LIF
 from spikebench.run.protocol import Outcome
-from spikebench.run.session import Session, Settings, run
+from spikebench.run.runner import run
+from spikebench.run.session import Session
+from spikebench.run.settings import Settings
 from spikebench.workloads.layer import build as build_layer
 from spikebench.workloads.network import build, layer_rates
 

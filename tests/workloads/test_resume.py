@@ -27,7 +27,8 @@ from spikebench.plots import draw, learning
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
 from spikebench.report.rows import trainings
-from spikebench.run.session import Session, Settings
+from spikebench.run.session import Session
+from spikebench.run.settings import Settings
 from spikebench.task import Dataset, Sequences
 from spikebench.workloads.training import Epoch, Recipe, Run, build, train
 

@@ -1,0 +1,63 @@
+"""A record, made from what a case's processes gave."""
+
+import math
+from dataclasses import replace
+from typing import cast
+
+from spikebench.cases.case import Case, Layer
+from spikebench.host.monitor import Around
+from spikebench.records.flags import Flag
+from spikebench.records.gate import GateResult
+from spikebench.records.record import Measurement, Record, Status
+from spikebench.run.pooled import pooled
+from spikebench.run.protocol import Outcome
+
+
+def head(run_id: str, case: Case, repeat: int, gate: GateResult | None) -> Record:
+    """A record with what is known before anything is measured; its gate says which layer stood for the case."""
+    layer = None if isinstance(case, Layer) else case.gated.case_id
+    return Record(run_id, case.case_id, case.to_json(), repeat=repeat, gate=gate and replace(gate, layer=layer))
+
+
+def measured(begun: Record, case: Case, outcomes: list[Outcome], around: Around, facts: dict[str, object]) -> Record:
+    """The record of a case whose processes ended so, while so much else went on."""
+    bad = next((o for o in outcomes if o.status != "ok"), None)
+    measurements = pooled([m for o in outcomes for m in o.result.measurements])
+    flags = sorted({f for o in outcomes for f in o.result.flags})
+    if begun.gate:
+        flags += [Flag.UNGATED] * (begun.gate.status == "none")
+        flags += [Flag.OFF_RATE] * _off_rate(case, begun.gate.spikes)
+    flags += around.flags
+    flags += [Flag.BIMODAL] * bimodal(measurements)
+    status, reason = _summary(bad, measurements)
+    made = replace(begun, status=status, reason=reason, measurements=measurements, environment=facts, flags=flags)
+    return made.finite()
+
+
+def _off_rate(case: Case, spikes: float | None) -> bool:
+    """Whether the gate counted far fewer or far more spikes than the case aims at."""
+    rate, far = (spikes or 0.0) / (case.T * case.B * case.N), Flag.OFF_RATE.threshold
+    return (
+        isinstance(case, Layer)
+        and case.mode != "stream"
+        and case.bias is None
+        and not case.rate / far <= rate <= far * case.rate
+    )
+
+
+def bimodal(measurements: list[Measurement]) -> bool:
+    """Whether the median latency is far above the fastest: some samples met another state of the machine."""
+    samples = next((m.samples for m in measurements if m.metric == "latency"), [])
+    return bool(samples) and sorted(samples)[len(samples) // 2] > Flag.BIMODAL.threshold * min(samples)
+
+
+def _summary(bad: Outcome | None, measurements: list[Measurement]) -> tuple[Status, str | None]:
+    if bad is not None:
+        last = bad.log.strip().splitlines()[-1:] if bad.status == "failed" and "no result" in (bad.reason or "") else []
+        return cast(Status, bad.status), "; ".join([bad.reason or bad.status, *last])
+    for m in measurements:
+        if any(not math.isfinite(v) for v in m.samples):
+            return "failed", f"{m.metric} gave a sample that is not finite"
+        if m.status == "failed" or (m.metric == "latency" and not m.samples):
+            return "failed", f"{m.metric}: {m.reason or 'no samples'}"
+    return "ok", None

@@ -1,0 +1,90 @@
+"""Who has the processes: a pool takes jobs and gives their outcomes. A session has one of its own unless it is given one."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Protocol
+
+from spikebench.cases.case import Case
+from spikebench.host import monitor
+from spikebench.host.monitor import Reading
+from spikebench.run.process import Interleaving, Workers, side_by_side
+from spikebench.run.protocol import GateJob, Job, MeasureJob, Outcome
+from spikebench.run.settings import Settings
+
+
+class Pool(Protocol):
+    """Processes that a session asks in place of its own; seconds are the longest that a job may take, None for no limit."""
+
+    def ask(self, case: Case, job: Job, seconds: float | None, watch: Callable[[str], None] | None = None) -> Outcome:
+        """A job about a case, in a fresh process."""
+        ...
+
+    def beside(self, jobs: Sequence[GateJob], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
+        """Jobs that are no timings, several at once, as they end: the place of each, and its outcome."""
+        ...
+
+    def reading(self, device: str) -> Reading:
+        """The machine now, without those of its processes that wait."""
+        ...
+
+    def close(self) -> None:
+        """Stop every process."""
+        ...
+
+
+class Fresh:
+    """The pool of one machine: it starts a process for each job when the job comes, in the interpreter of the job's case."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self._workers = settings, dict[tuple[str, bool, int, str], Workers]()
+
+    def ask(self, case: Case, job: Job, seconds: float | None, watch: Callable[[str], None] | None = None) -> Outcome:
+        """A job about a case, in a fresh process."""
+        return self._workers_for(case).ask(job, seconds, watch)
+
+    def beside(self, jobs: Sequence[GateJob], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
+        """Jobs that are no timings, several at once, as they end: the place of each, and its outcome."""
+        python = [self._settings.interpreter(job.case) for job in jobs]
+        return side_by_side(jobs, lambda: seconds, python, self._settings.variables)
+
+    def prepare(self, cases: Sequence[Case]) -> None:
+        """Start the processes that `interleaved` asks about these cases, so that they have loaded what they need."""
+        for place, case in enumerate(cases):
+            self._workers_for(case, place).prepare()
+
+    def interleaved(self, jobs: Sequence[MeasureJob], seconds: float | None) -> list[Outcome]:
+        """Jobs in processes that are there at once, of which one takes a sample while the others wait."""
+        turns = Interleaving(len(jobs))
+
+        def one(place: int, job: MeasureJob) -> Outcome:
+            try:
+                return self._workers_for(job.case, place).ask(job, seconds, turn=partial(turns.wait, place))
+            finally:
+                turns.leave(place)
+
+        with ThreadPoolExecutor(len(jobs)) as threads:
+            asked = [threads.submit(one, place, job) for place, job in enumerate(jobs)]
+            try:
+                return [a.result() for a in asked]
+            except BaseException:
+                for workers in self._workers.values():
+                    workers.kill()
+                raise
+
+    def reading(self, device: str) -> Reading:
+        """The machine now."""
+        return monitor.reading(device)
+
+    def close(self) -> None:
+        """Stop every process."""
+        for workers in self._workers.values():
+            workers.close()
+
+    def _workers_for(self, case: Case, place: int = 0) -> Workers:
+        """Who starts the processes of a case; with several places, they can work side by side."""
+        python, fork = self._settings.interpreter(case), self._settings.fork and case.device != "cuda"
+        key = (python, fork, place, case.allocator)
+        if key not in self._workers:
+            self._workers[key] = Workers(self._settings.threads, fork, python, self._settings.variables, case.allocator)
+        return self._workers[key]
