@@ -87,14 +87,14 @@ def neuron(name: str, records: list[Record]) -> Iterator[str]:
     yield f"# {name}\n\n{title}\n"
     yield f"```text\n{inspect.cleandoc(rest)}\n```\n" if rest.strip() else ""
     yield "## Facts\n\n| | |\n| --- | --- |"
-    for key, value in facts.attributes.items():
+    for key, value in vars(facts.attributes).items():
         if key != "reference" and value is not None:
             yield f"| {key.replace('_', ' ')} | {_cell(value)} |"
     yield f"| backends | {', '.join(registry.backends(name))} |\n"
     yield "## Options\n\n| option | default | choices |\n| --- | --- | --- |"
     for key, option in facts.options.items():
         yield f"| `{key}` | `{option.default}` | {', '.join(f'`{c}`' for c in option.choices) or _cell(option.type_name)} |"
-    yield f"\n## Source\n\n```bibtex\n{inspect.cleandoc(str(facts.attributes.get('reference', '')))}\n```\n"
+    yield f"\n## Source\n\n```bibtex\n{inspect.cleandoc(facts.attributes.reference)}\n```\n"
     yield from _measured(name, records)
 
 

@@ -2,8 +2,8 @@
 
 import ast
 import importlib.util
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,35 @@ class Option:
 
 
 @dataclass(frozen=True)
+class Attributes:
+    """What a neuron's class declares, with the defaults of `Neuron`; neuron.py says what each means."""
+
+    reference: str = ""
+    reset_kind: str = "none"
+    stochastic: bool = False
+    causal: bool = True
+    parallel_in_time: bool = False
+    stepwise: bool = False
+    coupled: bool = False
+    verified: bool = True
+    fixed_length: bool = False
+    approximates: str | None = None
+    approximates_where: dict[str, str] = field(default_factory=dict)
+    gradient_reference: str | None = None
+    per_neuron: tuple[str, ...] = ()
+    LATER: tuple[str, ...] = ()
+    LONGEST_T: int | None = None
+    operations: dict[str, float | str] = field(default_factory=dict)
+    state_words: float | str = 0
+    state_writes: float | str | None = None
+
+
+@dataclass(frozen=True)
 class Facts:
-    """What a file declares: literal attributes, options with defaults, the first line of its docstring."""
+    """What a neuron's file declares: attributes, options with defaults, the first line of its docstring."""
 
     title: str
-    attributes: dict[str, Any] = field(default_factory=dict)
+    attributes: Attributes = field(default_factory=Attributes)
     options: dict[str, Option] = field(default_factory=dict)
     wants: tuple[str, ...] = ()  # constructor arguments that the workload gives: n, T
     stepped: bool = False
@@ -35,12 +59,13 @@ class Facts:
 def class_facts(path: Path, class_name: str | None, like: str = "") -> Facts:
     """Facts of one class in a file: `class_name`, or the class whose name is `like` without case and underscores."""
     chain = _lineage(path, class_name, like)
-    attributes: dict[str, Any] = {}
+    known = {f.name for f in fields(Attributes)}
+    attributes = Attributes()
     init: ast.FunctionDef | None = None
     aliases: dict[str, ast.expr] = {}
     for tree, node in reversed(chain):
         aliases |= _aliases(tree)
-        attributes |= _literals(node.body)
+        attributes = replace(attributes, **{k: v for k, v in _literals(node.body) if k in known})
         init = next((f for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"), init)
     options, wants = _signature(init, aliases) if init else ({}, ())
     title = (ast.get_docstring(chain[0][1]) or ast.get_docstring(chain[0][0]) or "").split("\n")[0].rstrip(":")
@@ -58,7 +83,7 @@ def function_options(path: Path, name: str) -> dict[str, Option] | None:
 def module_literals(path: Path) -> dict[str, Any]:
     """Literal names assigned at the top of a file, and `title`, the first line of its docstring."""
     tree = _parse(path)
-    return {"title": (ast.get_docstring(tree) or "").split("\n")[0]} | _literals(tree.body)
+    return {"title": (ast.get_docstring(tree) or "").split("\n")[0], **dict(_literals(tree.body))}
 
 
 @lru_cache(maxsize=256)
@@ -99,17 +124,15 @@ def _import_of(tree: ast.Module, path: Path, name: str) -> Path | None:
     return None
 
 
-def _literals(body: Iterable[ast.stmt]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _literals(body: Iterable[ast.stmt]) -> Iterator[tuple[str, Any]]:
     for n in body:
         target = n.target if isinstance(n, ast.AnnAssign) else n.targets[0] if isinstance(n, ast.Assign) else None
         value = n.value if isinstance(n, ast.AnnAssign | ast.Assign) else None
         if isinstance(target, ast.Name) and value is not None and not target.id.startswith("_"):
             try:
-                found[target.id] = ast.literal_eval(value)
+                yield target.id, ast.literal_eval(value)
             except ValueError:
                 continue
-    return found
 
 
 def _aliases(tree: ast.Module) -> dict[str, ast.expr]:

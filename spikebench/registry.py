@@ -4,6 +4,7 @@ import difflib
 import importlib
 import importlib.util
 import math
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,7 @@ def libraries(neuron: str) -> list[str]:
 
 def longest(neuron: str, backend: str) -> float:
     """The longest T at which sweeps measure a neuron on a backend, as their files say; infinite where neither does."""
-    said = (facts(neuron).attributes.get("LONGEST_T"), declared(backend, neuron, "LONGEST_T"))
+    said = (facts(neuron).attributes.LONGEST_T, declared(backend, neuron, "LONGEST_T"))
     return min((t for t in said if t is not None), default=math.inf)
 
 
@@ -141,25 +142,27 @@ def parallel(neuron: str, backend: str) -> bool:
     """
     said = facts(neuron).attributes
     if backend == "eager":
-        return said["parallel_in_time"] and not said["stepwise"]
+        return said.parallel_in_time and not said.stepwise
     says = declared(backend, neuron, "PARALLEL_IN_TIME", False)
-    return bool(said["parallel_in_time"] and says and backend in backends(neuron))
+    return bool(said.parallel_in_time and says and backend in backends(neuron))
 
 
 def describe(package: str) -> list[dict[str, Any]]:
-    """One row per id in a package, for `list`."""
-    rows: list[dict[str, Any]] = []
-    for name in names(package):
-        if package == "neurons":
-            f = facts(name)
-            rows.append({"id": name, "title": f.title, "backends": backends(name), **f.attributes})
-        else:
-            path = whole(package, name)
-            rows.append({"id": name, **(module_literals(path) if path else {"title": ""})})
-            if path is None or path.stem == "__init__":
-                inside = (p.stem for d in folders(package) for p in (d / name).glob("*.py"))
-                rows[-1]["neurons"] = sorted(n for n in inside if n in names("neurons"))
-    return rows
+    """One row per id in a package, for `list`: what its file declares."""
+    if package == "neurons":
+        each = ((name, facts(name)) for name in names(package))
+        return [{"id": n, "title": f.title, "backends": backends(n), **asdict(f.attributes)} for n, f in each]
+    files = {name: whole(package, name) for name in names(package)}
+    declared = {name: module_literals(path) if path else {"title": ""} for name, path in files.items()}
+    return [{"id": n, **declared[n], **_neurons_of(package, n, path)} for n, path in files.items()]
+
+
+def _neurons_of(package: str, name: str, path: Path | None) -> dict[str, list[str]]:
+    """Of an id that is a folder, the neurons that it has a file for."""
+    if path is not None and path.stem != "__init__":
+        return {}
+    inside = {p.stem for d in folders(package) for p in (d / name).glob("*.py")}
+    return {"neurons": sorted(inside & set(names("neurons")))}
 
 
 def whole(package: str, name: str) -> Path | None:

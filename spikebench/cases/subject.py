@@ -89,10 +89,11 @@ class Subject:
     @property
     def approximates(self) -> str | None:
         """The LIF that the neuron approximates with these options, None if there is none."""
-        declared = {} if self.foreign else registry.facts(self.name).attributes
-        where, options = declared.get("approximates_where", {}), self.all_options
-        there = all(options.get(k, v) == v for k, v in where.items())
-        return str(declared["approximates"]).format(**options) if there and declared.get("approximates") else None
+        if self.foreign:
+            return None
+        declared, options = registry.facts(self.name).attributes, self.all_options
+        there = all(options.get(k, v) == v for k, v in declared.approximates_where.items())
+        return declared.approximates.format(**options) if there and declared.approximates else None
 
     @cached_property
     def all_how(self) -> Options:
@@ -107,7 +108,7 @@ class Subject:
 
         An option that a neuron got after cases of it were recorded stands in `LATER`, so that their ids stay.
         """
-        later = () if self.foreign else registry.facts(self.name).attributes.get("LATER", ())
+        later = () if self.foreign else registry.facts(self.name).attributes.LATER
         return {k: v for k, v in self.all_options.items() if k not in later or k in self.options}
 
     @property

@@ -100,7 +100,7 @@ def agreement() -> list[Case]:
 def _decays(neuron: str) -> list[str]:
     """The options of an approximate neuron that are the decays of its LIF; what is learned for one length starts at random."""
     declared = registry.facts(neuron).attributes
-    return [] if declared["fixed_length"] else re.findall(r"\{(\w*decay)\}", declared["approximates"] or "")
+    return [] if declared.fixed_length else re.findall(r"\{(\w*decay)\}", declared.approximates or "")
 
 
 def equal_input() -> list[Case]:

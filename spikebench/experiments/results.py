@@ -88,4 +88,4 @@ def exported(records: Sequence[Record], to: str, path: str | Path | None) -> tup
 
 def cite(*neurons: str) -> str:
     """BibTeX of the papers behind neurons, one entry after the other; Problem for a neuron that is not there."""
-    return "\n".join(registry.facts(registry.find("neurons", n)).attributes["reference"] for n in neurons)
+    return "\n".join(registry.facts(registry.find("neurons", n)).attributes.reference for n in neurons)

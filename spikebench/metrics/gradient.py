@@ -22,9 +22,8 @@ def sample(running: Running) -> list[float]:
     """
     work = running.workload
     case = work.case
-    facts = {} if case.parsed.foreign else registry.facts(case.parsed.name).attributes
-    exact = facts.get("gradient_reference")
-    declared = case.parsed.approximates if exact is None else str(exact).format(**case.options)
+    exact = None if case.parsed.foreign else registry.facts(case.parsed.name).attributes.gradient_reference
+    declared = case.parsed.approximates if exact is None else exact.format(**case.options)
     if declared is None:
         raise Unavailable(f"{case.subject} declares no neuron whose gradient it is meant to have")
     subject = parse_subject(declared)

@@ -96,7 +96,7 @@ class Specimen:
         """What is declared; a foreign module that declares nothing is held to causal and deterministic."""
         held: dict[str, object] = {"causal": True, "stochastic": False}
         if not self.subject.foreign:
-            return held | {"coupled": False} | registry.facts(self.subject.name).attributes
+            return held | {"coupled": False} | vars(registry.facts(self.subject.name).attributes)
         made = self.make()
         module = made.module if isinstance(made, Adapted) else made
         declared = {k: getattr(module, k, None) for k in ("causal", "stochastic", "coupled")}

@@ -155,11 +155,11 @@ def _sample(case: Case, longest: int, most: int = 2**21) -> tuple[nn.Module, Cas
     A foreign module is taken at its own sizes, one mean at a time; it may depend on any of them.
     """
     sizes: dict[str, int] = {"T": case.T, "B": case.B, "N": case.N}
-    facts = {} if case.parsed.foreign else registry.facts(case.parsed.name).attributes
     if not case.parsed.foreign:
-        sizes["T"] = case.T if facts["fixed_length"] else min(case.T, longest)
+        facts = registry.facts(case.parsed.name).attributes
+        sizes["T"] = case.T if facts.fixed_length else min(case.T, longest)
         sizes["B"] = 1
-        sizes["N"] = case.N if facts["coupled"] or facts["per_neuron"] else min(case.N, 64)
+        sizes["N"] = case.N if facts.coupled or facts.per_neuron else min(case.N, 64)
     sample = with_changes(case, **sizes, dtype="float32")
     if case.parsed.foreign:
         return load(case.parsed, case.N, case.T, torch.float32, case.device), sample, 1

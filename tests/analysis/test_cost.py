@@ -21,7 +21,7 @@ MORE = [n for n in NEURONS if hasattr(oracle(n), "MORE")]
 def declared(name: str) -> dict[str, float]:
     subject = parse_subject(name)
     facts = registry.facts(name).attributes
-    return cost.per_step(facts["operations"], {**subject.all_options, "T": T, "N": N})
+    return cost.per_step(facts.operations, {**subject.all_options, "T": T, "N": N})
 
 
 def seen(name: str) -> dict[str, float]:
@@ -37,8 +37,8 @@ def test_every_neuron_says_what_a_step_costs(name: str) -> None:
     facts = registry.facts(name).attributes
     found = declared(name)
     assert found["compare"] >= 1 and found["mul"] >= 1, f"{name} declares no operations of a step (see neuron.py)"
-    assert cost.value(facts["state_words"], {**parse_subject(name).all_options, "T": T, "N": N}) >= 1
-    assert (found["draw"] > 0) == facts["stochastic"]
+    assert cost.value(facts.state_words, {**parse_subject(name).all_options, "T": T, "N": N}) >= 1
+    assert (found["draw"] > 0) == facts.stochastic
 
 
 @pytest.mark.parametrize("name", [n for n in NEURONS if n not in MORE])

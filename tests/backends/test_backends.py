@@ -51,7 +51,7 @@ def some_options(neuron: str, backend: str) -> st.SearchStrategy[dict[str, Any]]
     """Values of all options; of later ones only what the backend takes alone, for most take nothing but the default."""
     facts = registry.facts(neuron)
     drawn = {k: values(k, o) for k, o in facts.options.items()}
-    for name in facts.attributes.get("LATER", ()):
+    for name in facts.attributes.LATER:
         if (option := facts.options.get(name)) is not None and (isinstance(option.default, bool) or option.choices):
             every = option.choices or (False, True)
             drawn[name] = st.sampled_from([v for v in every if taken(neuron, backend, name, v)])

@@ -4,7 +4,7 @@ import importlib
 import inspect
 import math
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, ClassVar, cast, get_origin
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from spikebench import registry
 from spikebench.cases.subject import parse_subject
+from spikebench.declarations import Attributes
 from spikebench.loading import foreign
 from spikebench.loading.subject import definition, definition_of, load
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
@@ -254,10 +255,10 @@ def test_facts_are_there(name: str) -> None:
     facts, neuron = registry.facts(name), neuron_class(name)
     declared = facts.attributes
     assert facts.title and facts.title == (neuron.__doc__ or "").split("\n")[0].rstrip(":")
-    reference = str(declared["reference"])
+    reference = str(declared.reference)
     assert reference.startswith("@") and all(word in reference for word in ("author={", "title={", "year={"))
     assert reference.count("{") == reference.count("}")
-    assert declared["reset_kind"] in RESETS
+    assert declared.reset_kind in RESETS
     for key in (
         "reset_kind",
         "stochastic",
@@ -269,10 +270,15 @@ def test_facts_are_there(name: str) -> None:
         "fixed_length",
         "per_neuron",
     ):
-        assert declared[key] == getattr(neuron, key), "read from the file as it is at run time"
-    assert declared["stochastic"] == issubclass(neuron, StochasticNeuron)
+        assert getattr(declared, key) == getattr(neuron, key), "read from the file as it is at run time"
+    assert declared.stochastic == issubclass(neuron, StochasticNeuron)
     assert "Source:" in (neuron.__doc__ or "")
-    assert declared["verified"] or "Caveat:" in (neuron.__doc__ or "")
+    assert declared.verified or "Caveat:" in (neuron.__doc__ or "")
+
+
+def test_attributes_are_those_of_a_neuron_with_the_same_defaults() -> None:
+    declared = [k for k, v in inspect.get_annotations(Neuron).items() if get_origin(v) is ClassVar]
+    assert vars(Attributes()) == {k: getattr(Neuron, k) for k in declared}
 
 
 @every_neuron

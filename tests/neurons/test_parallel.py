@@ -12,10 +12,10 @@ from spikebench.loading.subject import load
 from spikebench.workloads.layer import spikes_of
 
 LENGTHS = (64, 256, 1024)
-NEURONS = [n for n in registry.names("neurons") if registry.facts(n).attributes["parallel_in_time"]]
+NEURONS = [n for n in registry.names("neurons") if registry.facts(n).attributes.parallel_in_time]
 OURS = ("eager", "fft", "scan", "cpu")
 SAYING = [f"{n}@{b}" for n in NEURONS for b in OURS if registry.parallel(n, b)]
-LOOPS = [n for n in NEURONS if registry.facts(n).attributes["stepwise"]]
+LOOPS = [n for n in NEURONS if registry.facts(n).attributes.stepwise]
 LEARNING = "[learn_tau=true,learn_threshold=true,heterogeneous=true,recurrent=true]"
 SAYING += [f"para_lif{LEARNING}@{b}" for b in ("fft", "scan")]
 
