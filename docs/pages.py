@@ -124,7 +124,7 @@ def bounds(records: list[Record]) -> Iterator[str]:
     yield "bandwidth at which the bytes move that the algorithm must move ([why the two differ](method.md#what-is-in-the-timed-region)). Peak memory is that of one step,"
     yield "over the bytes of the input. Ratios of medians of fresh processes with 95 % t intervals on the logs;"
     yield f"{where['cpu']}, {where['threads']} threads, PyTorch {where['versions']['torch']}. `spikebench show --floor FILES` prints it of yours.\n"
-    rows = bound.bound_rows(records)
+    rows = [row.cells for row in bound.bound_rows(records)]
     yield f"| {' | '.join(rows[0])} |\n|{' --- |' * len(rows[0])}"
     for row in rows:
         yield f"| {' | '.join(f'`{v}`' if k == 'subject' else _cell(v) for k, v in row.items())} |"

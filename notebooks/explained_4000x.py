@@ -36,7 +36,7 @@ print(f"{said.paper}; {said.where}. Hardware: {said.hardware}.")
 
 # %%
 records = store.load(RESULTS / "growth.jsonl")
-for row in scaling_rows(records):
+for row in (r.cells for r in scaling_rows(records)):
     print(
         f"{row['subject']:14} B={row['B']:<3} N={row['N']:<4} bT/a = {row['bT/a']:28} exponent {row['scaling exponent']}"
     )

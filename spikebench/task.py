@@ -7,7 +7,7 @@ A task is a file in `tasks/` with `load(data_root, **options) -> Dataset` and so
 
 import importlib
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
@@ -58,7 +58,7 @@ class Dataset:
     channels: int
     classes: int
     steps: int
-    options: dict[str, Any]
+    options: Mapping[str, bool | int | float | str | None]
 
 
 @dataclass(frozen=True)

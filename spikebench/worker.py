@@ -296,7 +296,7 @@ def _train(job: TrainJob) -> Result:
     if not isinstance(done, Run):
         raise RuntimeError("training gave no result")
     sizes = {"steps": dataset.steps, "channels": dataset.channels, "classes": dataset.classes}
-    detail = {"recipe": vars(recipe), "task": sizes | dataset.options, "losses": done.losses}
+    detail = {"recipe": vars(recipe), "task": {**sizes, **dataset.options}, "losses": done.losses}
     counted = {"correct": done.correct, "total": done.total}
     counted |= {"majority": int(dataset.test.labels.bincount().max()) / done.total}  # share of the most frequent class
     samples = [

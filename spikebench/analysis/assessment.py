@@ -2,14 +2,15 @@
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from spikebench import units
 from spikebench.analysis import stats
 from spikebench.analysis.paired import by_origin, compared
 from spikebench.analysis.pairs import WIDEST
-from spikebench.analysis.scaling import scaling_rows
+from spikebench.analysis.printed import AssessmentRow, FactorRow, Measured, ResultRow
+from spikebench.analysis.scaling import ScalingRow, scaling_rows
 from spikebench.analysis.select import Table
 from spikebench.cases.case import Training
 from spikebench.claim import Claim, Number, PlannedComparison, Question, Statement
@@ -34,7 +35,7 @@ class Factor:
         """The figure with its interval."""
         return shown(self.ratio, self.points)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> FactorRow:
         return {"baseline": self.baseline, "subject": self.subject, **_numbers(self.ratio)}
 
 
@@ -64,7 +65,7 @@ class Result:
         """The figure, or why there is none."""
         return shown(self.ratio, self.planned.points) if self.ratio else self.problem or "—"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> ResultRow:
         planned, written = self.planned, self.planned.case.to_json()
         return {
             "baseline": planned.baseline,
@@ -74,7 +75,7 @@ class Result:
             "claimed": planned.claimed.text if planned.claimed else None,
             **_numbers(self.ratio),
             "points": planned.points,
-            "fair": self.strong.to_json() | {"name": planned.strong_name} if self.strong else {},
+            "fair": {**self.strong.to_json(), "name": planned.strong_name} if self.strong else {},
             "factors": [f.to_json() for f in self.factors],
             "medians": self.medians,
             "met": planned.met,
@@ -102,27 +103,27 @@ class Assessment:
     origin: str | None = None
     records: list[Record] = field(default_factory=list, repr=False)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> AssessmentRow:
         """The row that `reproduce --json` prints."""
-        names = (
-            "claim",
-            "claimed",
-            "measured",
-            "low",
-            "high",
-            "n",
-            "verdict",
-            "setting",
-            "reason",
-            "machine",
-            "origin",
-        )
-        strong = self.strong.to_json() if self.strong else {}
-        more = {"points": [r.to_json() for r in self.results], "growth": self.scaling}
-        return {k: getattr(self, k) for k in names} | {"fair": strong} | more
+        return {
+            "claim": self.claim,
+            "claimed": self.claimed,
+            "measured": self.measured,
+            "low": self.low,
+            "high": self.high,
+            "n": self.n,
+            "verdict": self.verdict,
+            "setting": self.setting,
+            "reason": self.reason,
+            "machine": self.machine,
+            "origin": self.origin,
+            "fair": self.strong.to_json() if self.strong else {},
+            "points": [r.to_json() for r in self.results],
+            "growth": [row.cells for row in self.scaling],
+        }
 
     @property
-    def scaling(self) -> list[dict[str, Any]]:
+    def scaling(self) -> list[ScalingRow]:
         """The fit t = a·T + b·T² of each subject that was measured as a layer at more than one length."""
         return scaling_rows([r for r in self.records if r.case["workload"] == "layer"])
 
@@ -161,19 +162,20 @@ def _assessed(name: str, claim: Claim, records: Sequence[Record], origin: str | 
     """What records of one origin say: the full run if they hold it, else the scaled one."""
     table = Table(records)
     machine = next((str(r.environment.get("machine")) for r in records), None)
-    where: dict[str, Any] = {"machine": machine, "origin": origin}
     for questions in (claim.full, claim.scaled):
         results = tuple(result_of(q, table) for q in questions if isinstance(q, PlannedComparison))
         mine = [r for q in questions for c in q.cases() for r in table.of(c).values()]
         if any(r.ratio for r in results):
-            return _of_comparison(name, claim, results, where | {"records": mine})
+            return replace(_of_comparison(name, claim, results), machine=machine, origin=origin, records=mine)
         for question in questions:
             if isinstance(question, Statement) and (values := _numbers_of(question, table)):
-                return _of_statement(name, claim, question, values, where | {"records": mine})
+                found = _of_statement(name, claim, question, values)
+                return replace(found, machine=machine, origin=origin, records=mine)
     asked = (*claim.full, *claim.scaled)
     problem = next((p for q in asked if any(map(table.of, q.cases())) and (p := _why(q, table))), None)
     reason = claim.absent or problem or f"not measured; `spikebench reproduce {name}` measures it"
-    return Assessment(name, claim.text, None, None, None, 0, "not testable here", None, reason, **where)
+    found = Assessment(name, claim.text, None, None, None, 0, "not testable here", None, reason)
+    return replace(found, machine=machine, origin=origin)
 
 
 def _why(question: Question, table: Table) -> str | None:
@@ -265,7 +267,7 @@ def unknown(ratio: stats.Ratio, claimed: Number, points: bool = False) -> str:
     return f"the interval, {ends}, is wider than a factor {WIDEST:g}" if ratio.high > WIDEST * ratio.low else ""
 
 
-def _of_comparison(name: str, claim: Claim, results: tuple[Result, ...], where: dict[str, Any]) -> Assessment:
+def _of_comparison(name: str, claim: Claim, results: tuple[Result, ...]) -> Assessment:
     head = next(r for r in results if r.ratio)
     planned, ratio = head.planned, head.ratio
     claimed = planned.claimed or claim.claimed
@@ -274,11 +276,11 @@ def _of_comparison(name: str, claim: Claim, results: tuple[Result, ...], where: 
     setting = setting_of(claim, planned)
     reason = "; ".join(filter(None, [unknown(ratio, claimed, planned.points), _reason(claim, planned, setting)]))
     found = verdict(ratio, claimed, setting, planned.points)
-    numbers = (claimed.text, ratio.estimate, *_bounds(ratio), ratio.n)
-    return Assessment(name, *numbers, found, setting, reason, head.strong, results, **where)
+    numbers = (claimed.text, ratio.estimate, *ratio.interval, ratio.n)
+    return Assessment(name, *numbers, found, setting, reason, head.strong, results)
 
 
-def _of_statement(name: str, claim: Claim, s: Statement, values: list[float], where: dict[str, Any]) -> Assessment:
+def _of_statement(name: str, claim: Claim, s: Statement, values: list[float]) -> Assessment:
     setting = setting_of(claim, s)
     few = len(values) < FEWEST
     holds = all(s.holds(v) for v in values)
@@ -289,7 +291,7 @@ def _of_statement(name: str, claim: Claim, s: Statement, values: list[float], wh
     lacking = f"{len(values)} cases, a verdict takes {FEWEST}" if few else ""
     reason = "; ".join(filter(None, [asked, lacking, _reason(claim, s, setting)]))
     numbers = (worst, min(values), max(values), len(values))
-    return Assessment(name, claim.text, *numbers, found, setting, reason, None, (), **where)
+    return Assessment(name, claim.text, *numbers, found, setting, reason)
 
 
 def _reason(claim: Claim, question: Question, setting: Setting) -> str:
@@ -301,13 +303,8 @@ def _reason(claim: Claim, question: Question, setting: Setting) -> str:
     return {"scaled": "scaled: ", "other": "other setting: "}[setting] + "; ".join(filter(None, parts))
 
 
-def _numbers(ratio: stats.Ratio | None) -> dict[str, Any]:
+def _numbers(ratio: stats.Ratio | None) -> Measured:
     if ratio is None:
         return {"measured": None, "low": None, "high": None, "n": 0}
-    low, high = _bounds(ratio)
+    low, high = ratio.interval
     return {"measured": ratio.estimate, "low": low, "high": high, "n": ratio.n}
-
-
-def _bounds(ratio: stats.Ratio) -> tuple[float | None, float | None]:
-    """The interval; none for a single block."""
-    return (ratio.low, ratio.high) if ratio.n > 1 else (None, None)

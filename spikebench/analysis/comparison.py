@@ -1,10 +1,10 @@
 """A comparison is one subject against a baseline at one case: a row of what `compare`, `diff` and `profile` print."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from spikebench.analysis import paired, stats
+from spikebench.analysis.printed import ComparisonRow, finite
 from spikebench.cases.case import Case
 from spikebench.records.flags import Flag
 from spikebench.records.record import Record
@@ -23,7 +23,7 @@ class Comparison:
     metric: str
     result: paired.Result
     reason: str | None
-    over_cases: dict[str, object] | None = None
+    over_cases: stats.OverCases | None = None
 
     @property
     def ratio(self) -> stats.Ratio | None:
@@ -50,17 +50,30 @@ class Comparison:
         """The false discovery rate."""
         return self.result.q
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> ComparisonRow:
         """The row that `compare --json` prints."""
         r = self.ratio
-        low, high = (r.low, r.high) if r and r.n > 1 else (None, None)
-        numbers = {"ratio": r and r.estimate, "low": low, "high": high, "n": self.result.n}
-        names = {"subject": self.subject, "baseline": self.baseline, "case": self.case.to_json()}
-        median = dict(zip(("median", "median_low", "median_high"), (r and r.median) or (None, None, None), strict=True))
-        many = {"p": r and r.p, "q": self.q, "over_cases": self.over_cases}
-        said = {"verdict": self.verdict, "status": self.status, "reason": self.reason}
-        finite = {k: v if v is None or math.isfinite(v) else None for k, v in numbers.items()}
-        return {**names, "metric": self.metric, **finite, **said, **median, **many}
+        low, high = r.interval if r else (None, None)
+        median, median_low, median_high = (r and r.median) or (None, None, None)
+        return {
+            "subject": self.subject,
+            "baseline": self.baseline,
+            "case": self.case.to_json(),
+            "metric": self.metric,
+            "ratio": finite(r and r.estimate),
+            "low": finite(low),
+            "high": finite(high),
+            "n": self.result.n,
+            "verdict": self.verdict,
+            "status": self.status,
+            "reason": self.reason,
+            "median": median,
+            "median_low": median_low,
+            "median_high": median_high,
+            "p": r and r.p,
+            "q": self.q,
+            "over_cases": self.over_cases and asdict(self.over_cases),
+        }
 
 
 def judge(

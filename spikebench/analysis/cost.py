@@ -2,13 +2,12 @@
 
 import ast
 import operator
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from spikebench.errors import Problem
 
 KINDS = ("mul", "add", "compare", "select", "special", "draw")
-_DO: dict[type[ast.operator], Any] = {
+_DO: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
@@ -16,7 +15,7 @@ _DO: dict[type[ast.operator], Any] = {
 }
 
 
-def per_step(operations: Mapping[str, float | str], sizes: Mapping[str, Any]) -> dict[str, float]:
+def per_step(operations: Mapping[str, float | str], sizes: Mapping[str, object]) -> dict[str, float]:
     """Operations of each kind that one neuron does in one step; `sizes` has T, N and the neuron's options."""
     unknown = sorted(set(operations) - set(KINDS))
     if unknown:
@@ -24,19 +23,19 @@ def per_step(operations: Mapping[str, float | str], sizes: Mapping[str, Any]) ->
     return {kind: value(operations.get(kind, 0), sizes) for kind in KINDS}
 
 
-def value(declared: float | str, sizes: Mapping[str, Any]) -> float:
+def value(declared: float | str, sizes: Mapping[str, object]) -> float:
     """A declared number: itself, or what its arithmetic gives, as in "3 * state" or "(T + 1) / 2"."""
     if not isinstance(declared, str):
         return float(declared)
     return _value(ast.parse(declared, mode="eval").body, declared, sizes)
 
 
-def _value(node: ast.expr, text: str, sizes: Mapping[str, Any]) -> float:
+def _value(node: ast.expr, text: str, sizes: Mapping[str, object]) -> float:
     match node:
         case ast.Constant(value=int() | float() as number):
             return float(number)
-        case ast.Name(id=name) if isinstance(sizes.get(name), int | float):
-            return float(sizes[name])
+        case ast.Name(id=name) if isinstance(size := sizes.get(name), int | float):
+            return float(size)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _DO:
             return _DO[type(op)](_value(left, text, sizes), _value(right, text, sizes))
     raise Problem(f"{text!r} is no arithmetic over {', '.join(sizes)}: write numbers, names and + - * /")

@@ -1,22 +1,62 @@
 """Compares two files of records case by case: the process medians of one against those of the other."""
 
-import math
 from collections import defaultdict
-from typing import Any
+from dataclasses import asdict, dataclass
 
 from spikebench.analysis import stats
+from spikebench.analysis.printed import ComparisonRow, finite
 from spikebench.analysis.select import medians
 from spikebench.errors import Problem
 from spikebench.records.origin import apart, by_origin
 from spikebench.records.record import Record
+from spikebench.records.schema import CaseJson
 
 SAME = ("machine", "gpu", "threads", "placement", "isolation")
 
 
+@dataclass(frozen=True)
+class Difference:
+    """A case of two runs: the ratio of the process medians of the first to those of the second, and what it says."""
+
+    case: CaseJson
+    metric: str
+    ratio: stats.Ratio
+    verdict: stats.Verdict | None
+    reason: str | None
+    q: float | None = None
+    over_cases: stats.OverCases | None = None
+
+    @property
+    def subject(self) -> str:
+        """What was measured in both runs."""
+        return str(self.case["subject"])
+
+    def to_json(self) -> ComparisonRow:
+        """The row that `diff --json` prints."""
+        r = self.ratio
+        low, high = r.interval
+        return {
+            "subject": self.subject,
+            "baseline": self.subject,
+            "case": self.case,
+            "metric": self.metric,
+            "ratio": finite(r.estimate),
+            "low": finite(low),
+            "high": finite(high),
+            "n": r.n,
+            "verdict": self.verdict,
+            "status": "ok",
+            "reason": self.reason,
+            "p": r.p,
+            "q": self.q,
+            "over_cases": self.over_cases and asdict(self.over_cases),
+        }
+
+
 def rows(
     base: list[Record], new: list[Record], metric: str, floors: dict[str, float], anyway: bool = False
-) -> list[dict[str, Any]]:
-    """One row per case that both sides have, as `compare --json` prints; ratio > 1: the new side is better.
+) -> list[Difference]:
+    """One row per case that both sides have; ratio > 1: the new side is better.
 
     The interval is Welch's on the logs of process medians; q is the false discovery rate over the cases, and
     `over_cases` their geometric mean, with the number of cases that one side did not complete. Raises Problem naming what differs between the machines of
@@ -40,23 +80,13 @@ def rows(
         )
     cases = {r.case_id: r.case for r in [*base, *new]}
     note = "; ".join(differs) or None
-    found = [_row(cases[c], sides[0][c], sides[1][c], metric, floors.get(c, 0.0), note) for c in shared]
+    ratios = [stats.unpaired_ratio(sides[0][c], sides[1][c]) for c in shared]
     alone = len({r.case_id for r in [*base, *new]}) - len(shared)
-    mean = stats.over_cases([*(row["ratio"] for row in found), *[None] * alone])
-    for row, q in zip(found, stats.false_discovery([row["p"] for row in found]), strict=True):
-        row |= {"q": q, "verdict": stats.confirmed(row["verdict"], q), "over_cases": mean if len(found) > 1 else None}
-    return found
-
-
-def _row(
-    case: dict[str, Any], base: list[float], new: list[float], metric: str, floor: float, note: str | None
-) -> dict[str, Any]:
-    ratio = stats.unpaired_ratio(base, new)
-    low, high = (ratio.low, ratio.high) if ratio.n > 1 else (None, None)
-    numbers = {"ratio": ratio.estimate, "low": low, "high": high, "n": ratio.n}
-    names = {"subject": case["subject"], "baseline": case["subject"], "case": case, "metric": metric}
-    interval = {k: v if v is None or math.isfinite(v) else None for k, v in numbers.items()}
-    return {**names, **interval, "verdict": stats.verdict(ratio, floor), "status": "ok", "reason": note, "p": ratio.p}
+    mean = stats.over_cases([*(finite(r.estimate) for r in ratios), *[None] * alone]) if len(shared) > 1 else None
+    return [
+        Difference(cases[c], metric, r, stats.confirmed(stats.verdict(r, floors.get(c, 0.0)), q), note, q, mean)
+        for c, r, q in zip(shared, ratios, stats.false_discovery([r.p for r in ratios]), strict=True)
+    ]
 
 
 def _medians(records: list[Record], metric: str) -> dict[str, list[float]]:

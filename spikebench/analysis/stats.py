@@ -27,6 +27,11 @@ class Ratio:
     p: float = 1.0
     median: tuple[float, float, float] | None = None
 
+    @property
+    def interval(self) -> tuple[float | None, float | None]:
+        """The ends of the interval; a single pair has none."""
+        return (self.low, self.high) if self.n > 1 else (None, None)
+
 
 def median(samples: Sequence[float]) -> float:
     """Median; NaN for no samples."""
@@ -130,9 +135,24 @@ def confirmed(verdict: Verdict | None, q: float) -> Verdict | None:
     return "inconclusive" if verdict in ("faster", "slower") and q > 0.05 else verdict
 
 
-def over_cases(
-    ratios: Sequence[float | None], bounds: Sequence[tuple[float, float]] = ()
-) -> dict[str, float | int | None]:
+@dataclass(frozen=True)
+class OverCases:
+    """Geometric mean of the ratios of `cases` cases, with its 95 % t interval over them; `left_out` cases have no ratio.
+
+    `at_least` and `at_most` are the mean with the `bounded` cases at their bounds, see `over_cases`.
+    """
+
+    ratio: float | None
+    low: float | None
+    high: float | None
+    cases: int
+    left_out: int
+    bounded: int
+    at_least: float | None
+    at_most: float | None
+
+
+def over_cases(ratios: Sequence[float | None], bounds: Sequence[tuple[float, float]] = ()) -> OverCases:
     """Geometric mean of the ratios of many cases, its 95 % t interval over the cases, and how many have none.
 
     `bounds` are what is known of further cases, of which one side ran into its time-out: a ratio is at least or at most so
@@ -142,12 +162,14 @@ def over_cases(
     logs = [math.log(r) for r in ratios if r is not None]
     mean = math.exp(statistics.fmean(logs)) if logs else None
     low, high = (math.exp(v) if abs(v) < 700 else None for v in mean_interval(logs)) if logs else (None, None)
-    found: dict[str, float | int | None] = {"ratio": mean, "low": low, "high": high, "cases": len(logs)}
-    found |= {"left_out": sum(r is None for r in ratios), "bounded": len(bounds)}
-    for name, ends in (("at_least", [a for a, _ in bounds]), ("at_most", [b for _, b in bounds])):
+
+    def at(ends: list[float]) -> float | None:
         known = bounds and all(0 < end < math.inf for end in ends)
-        found[name] = math.exp(statistics.fmean([*logs, *map(math.log, ends)])) if known else None
-    return found
+        return math.exp(statistics.fmean([*logs, *map(math.log, ends)])) if known else None
+
+    missing = sum(r is None for r in ratios)
+    ends = at([a for a, _ in bounds]), at([b for _, b in bounds])
+    return OverCases(mean, low, high, len(logs), missing, len(bounds), *ends)
 
 
 @dataclass(frozen=True)

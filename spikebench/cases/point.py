@@ -5,10 +5,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
 
 from spikebench.cases.subject import Subject, parse_subject, present
 from spikebench.errors import Problem
+from spikebench.records.schema import CaseJson
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Layer
@@ -137,7 +138,7 @@ class Case(metaclass=_ByWorkload):
     def case_id(self) -> str:
         return case_id(self.to_json())
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> CaseJson:
         """The case with every default written out, but for those that records from before them do not have."""
         s = self.parsed
         spelled = {"neuron": s.name, "options": s.spelled_options}
@@ -146,7 +147,8 @@ class Case(metaclass=_ByWorkload):
             k: getattr(self, k) for k in ("T", "B", "N", "mode", "workload", "dtype", "device", "seed", "allocator")
         }
         fields = {"subject": self.subject} | spelled | every | FIRST_FIELDS | self.own() | self.recorded
-        return {k: v for k, v in fields.items() if k not in LATER_FIELDS or v != LATER_FIELDS[k]}
+        kept = {k: v for k, v in fields.items() if k not in LATER_FIELDS or v != LATER_FIELDS[k]}
+        return cast(CaseJson, kept)
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "Case":

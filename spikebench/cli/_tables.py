@@ -25,6 +25,7 @@ from spikebench.report.rows import trainings
 
 if TYPE_CHECKING:
     from spikebench.analysis.comparison import Comparison
+    from spikebench.analysis.difference import Difference
 
 Report = Callable[[str, Case, int, int], None]
 EVERY = 5.0  # seconds between two lines of progress
@@ -206,11 +207,11 @@ def _interval(value: float | None, low: float | None, high: float | None) -> str
     return f"{units.digits(value)}x {ends}" if value else "—"
 
 
-def _means(found: "dict[str, dict[str, Any] | None]") -> None:
+def _means(found: "dict[str, stats.OverCases | None]") -> None:
     """A line per geometric mean over cases, with the count of the cases that it leaves out."""
     notes(
-        f"{name}: geometric mean {_interval(mean['ratio'], mean['low'], mean['high'])} over {mean['cases']} cases, "
-        f"{mean['left_out']} not completed on both sides"
+        f"{name}: geometric mean {_interval(mean.ratio, mean.low, mean.high)} over {mean.cases} cases, "
+        f"{mean.left_out} not completed on both sides"
         for name, mean in found.items()
         if mean
     )
@@ -229,15 +230,14 @@ def compared(rows: "list[Comparison]", as_json: bool) -> None:
         raise Problem(f"nothing could be compared: {bad[0].reason}")
 
 
-def difference_table(rows: list[dict[str, Any]]) -> None:
+def difference_table(rows: "list[Difference]") -> None:
     """One row per case of `diff`."""
     shown: list[list[Any]] = []
     for row in rows:
-        text = f"{_interval(row['ratio'], row['low'], row['high'])}, n={row['n']}"
-        case = [row["case"][k] for k in ("mode", "T", "B", "N")]
-        shown.append([row["subject"], *case, text, row["verdict"], row["reason"]])
+        text = f"{_interval(row.ratio.estimate, *row.ratio.interval)}, n={row.ratio.n}"
+        shown.append([row.subject, *(row.case[k] for k in ("mode", "T", "B", "N")), text, row.verdict, row.reason])
     table(("subject", "mode", "T", "B", "N", "ratio", "verdict", "reason"), shown)
-    _means({"all": rows[0]["over_cases"]})
+    _means({"all": rows[0].over_cases})
 
 
 def training_report(records: list[Record]) -> None:

@@ -25,10 +25,10 @@ def command(
     limit = o.percent("--fail-if-slower", fail_if_slower)
     rows = diff(store.load(base), store.load(new), metric, anyway)
     if as_json:
-        stdout().print_json(json.dumps(rows))
+        stdout().print_json(json.dumps([row.to_json() for row in rows]))
     else:
         difference_table(rows)
-    slower = [r for r in rows if r["verdict"] == "slower" and limit is not None and r["ratio"] < 1 / (1 + limit)]
+    slower = [r for r in rows if r.verdict == "slower" and limit is not None and r.ratio.estimate < 1 / (1 + limit)]
     if slower:
         print(
             f"spikebench: {len(slower)} of {len(rows)} cases are slower by more than {fail_if_slower}", file=sys.stderr

@@ -22,7 +22,7 @@ def command(
         from spikebench.analysis.bound import bound_rows
         from spikebench.analysis.scaling import scaling_rows
 
-        rows = scaling_rows(records) if growth else bound_rows(records)
+        rows = [row.cells for row in (scaling_rows(records) if growth else bound_rows(records))]
         if not rows:
             needs = "latencies of a subject at 2 or more T" if growth else "cases with the metrics latency and copy"
             raise Problem(f"nothing to show in {', '.join(files)}: it takes {needs}; {len(records)} records are there")

@@ -7,6 +7,7 @@ from typing import Any
 
 from spikebench.analysis import difference, noise
 from spikebench.analysis.comparison import Comparison, judge, together
+from spikebench.analysis.difference import Difference
 from spikebench.analysis.pairs import Pairs
 from spikebench.cases.case import Case, with_changes
 from spikebench.cases.subject import parse_subject
@@ -74,7 +75,7 @@ def aa(
 
 def diff(
     base: Sequence[Record], new: Sequence[Record], metric: str = "latency", anyway: bool = False
-) -> list[dict[str, Any]]:
+) -> list[Difference]:
     """Compare recorded runs case by case, the second against the first: rows with ratio, interval, verdict and reason.
 
     `base` and `new` are records, as `sb.load` gives them. Raises Problem if the machines or versions of the two differ,

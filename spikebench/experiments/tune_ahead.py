@@ -66,7 +66,7 @@ def compile_all(cases: Sequence[Case], folder: Path, capability: int, jobs: int)
     folder.mkdir(parents=True, exist_ok=True)
     groups: dict[str, list[dict[str, object]]] = {}
     for case in cases:
-        groups.setdefault(json.dumps([case.subject, case.dtype]), []).append(case.to_json())
+        groups.setdefault(json.dumps([case.subject, case.dtype]), []).append({**case.to_json()})
     where = [str(folder.resolve())] * len(groups)
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         return list(pool.map(compile_cases, groups.values(), where, [capability] * len(groups)))

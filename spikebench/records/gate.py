@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from spikebench.records.schema import JsonValue
+
 
 @dataclass(frozen=True)
 class ProbeResult:
@@ -27,7 +29,7 @@ class ProbeResult:
     gradient_error: float | None = None
     parameter_error: float | None = None
     entry_error: float | None = None
-    extra: dict[str, object] = field(default_factory=dict)
+    extra: dict[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class NetworkGate:
     B: int
     output_error: float | None = None
     gradient_error: float | None = None
-    extra: dict[str, object] = field(default_factory=dict)
+    extra: dict[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,9 @@ class GateResult:
     probes: list[ProbeResult] = field(default_factory=list)
     layer: str | None = None
     network: NetworkGate | None = None
-    extra: dict[str, object] = field(default_factory=dict)
+    extra: dict[str, JsonValue] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, JsonValue]:
         """JSON for the record; every field is there."""
         network = _written(self.network) if self.network else None
         return _written(self) | {"probes": [_written(p) for p in self.probes], "network": network}
@@ -88,5 +90,5 @@ def _read(kind: type[Kind], data: Mapping[str, Any]) -> Kind:
     )
 
 
-def _written(kind: ProbeResult | NetworkGate | GateResult) -> dict[str, object]:
+def _written(kind: ProbeResult | NetworkGate | GateResult) -> dict[str, JsonValue]:
     return {k: v for k, v in vars(kind).items() if k != "extra"} | kind.extra

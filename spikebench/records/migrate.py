@@ -7,6 +7,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from spikebench.records.schema import JsonValue
+
 SCHEMA = 2
 GATE = {"status": None, "reason": None, "bias": None, "spikes": None, "probes": [], "layer": None, "network": None}
 PROBE = {"gradient_error": None, "parameter_error": None, "entry_error": None}
@@ -25,15 +27,15 @@ def migrated(data: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _from_1(data: Mapping[str, Any]) -> dict[str, object]:
+def _from_1(data: Mapping[str, Any]) -> dict[str, JsonValue]:
     gate = data.get("gate")
     whole = gate and GATE | gate | {"probes": [PROBE | p for p in gate.get("probes") or []]}
     measured = [m | {"detail": _interleaved(m.get("detail") or {})} for m in data.get("measurements", [])]
     return {"pairs": None, **data, "gate": whole or None, "measurements": measured}
 
 
-def _interleaved(detail: Mapping[str, object]) -> dict[str, object]:
+def _interleaved(detail: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     return {"interleaved" if k == "turns" else k: v for k, v in detail.items()}
 
 
-STEPS: Mapping[int, Callable[[Mapping[str, Any]], dict[str, object]]] = {1: _from_1}
+STEPS: Mapping[int, Callable[[Mapping[str, Any]], dict[str, JsonValue]]] = {1: _from_1}

@@ -50,7 +50,7 @@ def origin(record: Record) -> Origin:
     if "origin" in e:  # of a record that was made from a frame, which has no more than the label
         return Origin(str(e["origin"]))
     own = e.get("session")
-    session: dict[str, Any] = own if isinstance(own, dict) else e
+    session = own if isinstance(own, dict) else e
     versions = {"python": session.get("python"), **_flat(session.get("versions"))}
     for name, other in sorted((session.get("interpreters") or {}).items()):
         versions |= {
@@ -63,7 +63,7 @@ def origin(record: Record) -> Origin:
     return Origin(*where, found, _text(e.get("threads")))
 
 
-def _flat(versions: Any) -> dict[str, Any]:
+def _flat(versions: Any) -> dict[str, str | None]:
     return dict(sorted(versions.items())) if isinstance(versions, dict) else {}
 
 

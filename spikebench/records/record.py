@@ -8,6 +8,7 @@ from typing import Any, Literal
 from spikebench.records.gate import GateResult
 from spikebench.records.migrate import SCHEMA as SCHEMA
 from spikebench.records.migrate import migrated
+from spikebench.records.schema import CaseJson, JsonValue
 
 FEWEST = 5  # pairs that a verdict takes
 
@@ -25,7 +26,7 @@ class Measurement:
     reason: str | None = None
     samples: list[float] = field(default_factory=list)
     detail: dict[str, Any] = field(default_factory=dict)
-    extra: dict[str, object] = field(default_factory=dict)
+    extra: dict[str, JsonValue] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
@@ -54,7 +55,7 @@ class Record:
 
     run: str
     case_id: str
-    case: dict[str, Any]
+    case: CaseJson
     status: Status = "ok"
     reason: str | None = None
     measurements: list[Measurement] = field(default_factory=list)
@@ -64,7 +65,7 @@ class Record:
     repeat: int = 0
     pairs: str | None = None
     schema: int = SCHEMA
-    extra: dict[str, object] = field(default_factory=dict)
+    extra: dict[str, JsonValue] = field(default_factory=dict)
 
     def measurement(self, metric: str) -> Measurement | None:
         """The measurement of a metric, if there is one."""
@@ -73,10 +74,9 @@ class Record:
     def to_json(self) -> dict[str, Any]:
         """A JSON object; unknown fields that were read are written again."""
         names = [k for k in self.__dataclass_fields__ if k not in ("schema", "measurements", "gate", "extra")]
-        data: dict[str, Any] = {"schema": self.schema} | {k: getattr(self, k) for k in names}
-        data["measurements"] = [m.to_json() for m in self.measurements]
-        data["gate"] = self.gate and self.gate.to_json()
-        return data | self.extra
+        data = {"schema": self.schema} | {k: getattr(self, k) for k in names}
+        measured = [m.to_json() for m in self.measurements]
+        return data | {"measurements": measured, "gate": self.gate and self.gate.to_json()} | self.extra
 
     def finite(self) -> "Record":
         """The same as JSON can hold it: see `Measurement.finite`; in the gate's result, too, what is not finite is null."""

@@ -6,11 +6,12 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from spikebench.errors import Problem
 from spikebench.records.origin import origin
 from spikebench.records.record import Measurement, Record
+from spikebench.records.schema import CaseJson, JsonValue
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,7 +123,7 @@ def records(frame: Any) -> list[Record]:
         measured = [_measured(str(metric), part) for metric, part in rows.groupby("metric", sort=False)]
         about = {k: _known(head[k]) for k in ("machine", "time", "aa_floor", "origin")}
         plan, reason = _known(head["pairs"]), _known(head["reason"])
-        case = {k: _known(head[k]) for k in COLUMNS[3:]}
+        case = cast(CaseJson, {k: _known(head[k]) for k in COLUMNS[3:]})
         names = (str(head["run"]), str(head["case_id"]), case, head["status"], reason, measured, about)
         found.append(Record(*names, str(head["flags"] or "").split(), None, int(head["repeat"]), plan))
     return found
@@ -146,9 +147,9 @@ def table(patterns: Iterable[str | Path] | str | Path, details: bool = False) ->
     return frame(load(patterns), details)
 
 
-def _rows(record: Record, number: int) -> Iterator[dict[str, object]]:
+def _rows(record: Record, number: int) -> Iterator[dict[str, JsonValue]]:
     e, where = record.environment, origin(record)
-    head: dict[str, object] = {k: record.case.get(k) for k in COLUMNS}
+    head: dict[str, JsonValue] = {k: record.case.get(k) for k in COLUMNS}
     head |= {"run": record.run, "case_id": record.case_id, "repeat": record.repeat, "record": number}
     head |= {"time": e.get("time"), "pairs": record.pairs, "aa_floor": e.get("aa_floor"), "interleaved": False}
     head |= {"machine": e.get("machine"), "status": record.status, "reason": record.reason}

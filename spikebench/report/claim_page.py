@@ -103,7 +103,7 @@ def _factors(r: Result) -> Iterator[str]:
 
 
 def _scaling(f: Assessment) -> Iterator[str]:
-    if not (rows := f.scaling):
+    if not (rows := [row.cells for row in f.scaling]):
         return
     yield "## Scaling with T: t = a·T + b·T²"
     yield ""

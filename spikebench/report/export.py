@@ -3,11 +3,10 @@
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from spikebench.analysis import stats
 from spikebench.errors import Problem
@@ -79,16 +78,26 @@ def _bencher(records: list[Record], path: Path) -> int:
 
 
 def _github(records: list[Record], path: Path) -> int:
-    return _json([_entry(f) for f in figures(records) if f.unit in LESS_IS_BETTER], path)
+    return _json([asdict(_entry(f)) for f in figures(records) if f.unit in LESS_IS_BETTER], path)
 
 
-def _entry(f: Figure) -> dict[str, Any]:
-    what = f"{f.low:.6g} to {f.high:.6g}"
-    about = {"name": f"{f.name} {f.metric}", "unit": f.unit, "value": f.value, "range": what}
-    return about | {"extra": f"{f.processes} process{'es' if f.processes > 1 else ''}"}
+@dataclass(frozen=True)
+class Entry:
+    """An entry of a file of github-action-benchmark, whose names these are."""
+
+    name: str
+    unit: str
+    value: float
+    range: str
+    extra: str
 
 
-def _json(data: Any, path: Path) -> int:
+def _entry(f: Figure) -> Entry:
+    processes = f"{f.processes} process{'es' if f.processes > 1 else ''}"
+    return Entry(f"{f.name} {f.metric}", f.unit, f.value, f"{f.low:.6g} to {f.high:.6g}", processes)
+
+
+def _json(data: Sized, path: Path) -> int:
     if not data:
         raise Problem("no record here is ok and holds samples: there is nothing to export")
     path.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n")
@@ -121,7 +130,7 @@ def _percentiles(samples: list[float]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def label(case: dict[str, Any]) -> str:
+def label(case: Mapping[str, object]) -> str:
     """A case in words, the same for the same case: what is as usual is left out."""
     if case.get("workload") == "training":
         return " ".join(str(case[k]) for k in ("subject", "task", "network") if case.get(k))

@@ -4,27 +4,62 @@ import base64
 import hashlib
 import re
 import tempfile
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment
 from markdown_it import MarkdownIt
 
-from spikebench import units
-from spikebench.analysis import noise, paired
+from spikebench.analysis.printed import Cells
 from spikebench.analysis.scaling import scaling_rows
-from spikebench.analysis.select import medians
 from spikebench.errors import Problem
 from spikebench.records import flags, store
 from spikebench.records.origin import apart, by_origin
 from spikebench.records.record import Record
-from spikebench.report import rows
+from spikebench.report import again, record_table, rows
+from spikebench.report.verdicts import VerdictRow, verdicts
 
-BASELINE = "lif@eager"
 ROOM_FOR_FIGURES = 2_000_000  # bytes; the rest of a file of 5 MB is for the records
+
+
+@dataclass(frozen=True)
+class ClaimRow:
+    """A claim, its verdict, and its page as HTML."""
+
+    claim: str
+    claimed: str
+    shown: str
+    verdict: str
+    setting: str
+    page: str
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure as SVG in base64, with its caption; `look` is "wide" for one that takes a whole line."""
+
+    kind: str
+    caption: str
+    image: str
+    look: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page says of one origin."""
+
+    name: str
+    told: str
+    days: str
+    count: int
+    verdicts: list[VerdictRow]
+    claims: list[ClaimRow]
+    growth: list[Cells]
+    trainings: list[dict[str, str]]
+    figures: list[Drawn]
 
 
 def write(
@@ -80,31 +115,31 @@ def page(
         flags=[(f, n, flags.told(f)) for f, n in Counter(f for r in records for f in r.flags).most_common()],
         reasons=rows.reasons(records),
         environments=environments,
-        commands=rows.commands(sound),
-        data=rows.table(records, index),
+        commands=again.commands(sound),
+        data=record_table.table(records, index),
     )
 
 
-def _sections(records: Sequence[Record], baseline: str | None) -> tuple[list[dict[str, Any]], list[str]]:
+def _sections(records: Sequence[Record], baseline: str | None) -> tuple[list[Section], list[str]]:
     """The sections of the page, one for each origin, the newest first, and the figures that would have made the file too large."""
-    made: list[dict[str, Any]] = []
+    made: list[Section] = []
     left_out: list[str] = []
     room = ROOM_FOR_FIGURES
     for where, part in by_origin(records).items():
         figures, missing, room = _figures(part, room)
         left_out += [f"{where}: {text}" for text in missing]
         made.append(
-            {
-                "name": str(where),
-                "told": where.told,
-                "days": rows.facts(part)["days"],
-                "count": len(part),
-                "verdicts": verdicts(part, baseline),
-                "claims": _claims(part),
-                "growth": scaling_rows([r for r in part if r.case["workload"] == "layer"]),
-                "trainings": rows.trainings(part),
-                "figures": figures,
-            }
+            Section(
+                name=str(where),
+                told=where.told,
+                days=rows.facts(part).days,
+                count=len(part),
+                verdicts=verdicts(part, baseline),
+                claims=_claims(part),
+                growth=[row.cells for row in scaling_rows([r for r in part if r.case["workload"] == "layer"])],
+                trainings=rows.trainings(part),
+                figures=figures,
+            )
         )
     return made, left_out
 
@@ -126,73 +161,26 @@ def _html(markdown: str, down: int = 1) -> str:
     return reader.renderer.render(tokens, reader.options, {})
 
 
-def verdicts(records: Sequence[Record], baseline: str | None = None) -> list[dict[str, Any]]:
-    """Every subject against the baseline of its case, within each origin, where both were measured in the same blocks.
-
-    The baseline is `baseline`, else lif@eager, else the slowest subject. The result is that of `paired.compared`.
-    """
-    found: list[dict[str, Any]] = []
-    for where, part in by_origin(r for r in records if r.case["workload"] != "training").items():
-        floors, points = noise.floors(part), defaultdict[Any, dict[str, list[Record]]](lambda: defaultdict(list))
-        for r in part:
-            points[paired.point(r)][str(r.case["subject"])].append(r)
-        mine = [row for subjects in points.values() for row in _against(subjects, baseline, floors)]
-        for base in dict.fromkeys(row["baseline"] for row in mine):
-            family = [row for row in mine if row["baseline"] == base]
-            for row, result in zip(family, paired.corrected([row["result"] for row in family]), strict=True):
-                row |= {"result": result, "verdict": f"{result.verdict}{row['note']}", "origin": str(where)}
-        found += mine
-    return found
-
-
-def _against(
-    subjects: dict[str, list[Record]], baseline: str | None, floors: dict[str, float]
-) -> Iterator[dict[str, Any]]:
-    """The rows of one case: each subject against its baseline."""
-    slowest = max(subjects, key=lambda s: max(medians(subjects[s]), default=0.0))
-    base = next((b for b in (baseline, BASELINE) if b in subjects), slowest)
-    for subject, mine in subjects.items():
-        floor = max(floors.get(side[0].case_id, 0.0) for side in (subjects[base], mine))
-        result = paired.compared(subjects[base], mine, "latency", floor) if subject != base else None
-        if result is None or (r := result.ratio) is None or r.n < 2:
-            continue
-        yield {
-            "case": _where(mine[0]),
-            "baseline": base,
-            "subject": subject,
-            "times": [units.show(median, "s") for median in result.medians],
-            "ratio": units.ratio(r.estimate, r.low, r.high, r.n),
-            "result": result,
-            "note": " (ungated)" if any("ungated" in m.flags for m in mine) else "",
-        }
-
-
-def _where(r: Record) -> str:
-    c = r.case
-    what = " ".join(str(c[k]) for k in ("network", "task") if c.get(k))
-    return f"{what + ', ' if what else ''}{c['mode']}, T = {c['T']:,}, B = {c['B']}, N = {c['N']}, {c['dtype']}, {c['device']}"
-
-
-def _claims(records: Sequence[Record]) -> list[dict[str, str]]:
+def _claims(records: Sequence[Record]) -> list[ClaimRow]:
     """The pages of the claims that these records of one origin say something about."""
     from spikebench import claim
     from spikebench.analysis import assessment
     from spikebench.report import claim_page as pages
 
-    found: list[dict[str, str]] = []
+    found: list[ClaimRow] = []
     for name, c in claim.every():
         f = assessment.assess(name, c, records)
         if f.measured is not None:
-            head = {"claim": name.replace("_", "-"), "claimed": f.claimed, "shown": f.shown, "verdict": f.verdict}
-            found.append(head | {"setting": f.setting or "", "page": _html(pages.page(f, c), 3)})
+            head = (name.replace("_", "-"), f.claimed, f.shown, f.verdict, f.setting or "")
+            found.append(ClaimRow(*head, page=_html(pages.page(f, c), 3)))
     return found
 
 
-def _figures(records: Sequence[Record], room: int) -> tuple[list[dict[str, str]], list[str], int]:
+def _figures(records: Sequence[Record], room: int) -> tuple[list[Drawn], list[str], int]:
     """Every figure that the records allow, as SVG inside a data address, what did not find room, and the room left."""
     from spikebench.plots import draw, kinds
 
-    drawn: list[dict[str, str]] = []
+    drawn: list[Drawn] = []
     left_out: list[str] = []
     frame = store.frame(records, details=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -210,5 +198,5 @@ def _figures(records: Sequence[Record], room: int) -> tuple[list[dict[str, str]]
                 size = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', path.read_bytes())
                 wide = "wide" if size and float(size[1]) > 2 * float(size[2]) else ""
                 caption = path.with_suffix(".txt").read_text()
-                drawn.append({"kind": kind, "caption": caption, "image": image, "look": wide})
+                drawn.append(Drawn(kind, caption, image, wide))
     return drawn, left_out, room

@@ -13,6 +13,7 @@ from spikebench.analysis.paired import Scaling, scalings
 from spikebench.analysis.select import medians
 from spikebench.records.flags import Flag
 from spikebench.records.record import FEWEST, Record
+from spikebench.records.schema import CaseJson
 
 if TYPE_CHECKING:
     from spikebench.experiments.profile import Profile
@@ -214,7 +215,7 @@ def scaling_rows(profile: "Profile") -> list[tuple[str, ...]]:
     return [(short(of["subject"]), of["mode"], f"{s.T[0]}…{s.T[1]}", str(s)) for of, s in exponents(profile.records)]
 
 
-def exponents(records: Iterable[Record]) -> list[tuple[dict[str, Any], Scaling]]:
+def exponents(records: Iterable[Record]) -> list[tuple[CaseJson, Scaling]]:
     """The case and scaling exponent of every subject and mode between its two longest lengths."""
     return [(of[0].case, s) for of, s in scalings(records)]
 

@@ -1,10 +1,10 @@
-"""The tables of a report, from records: what was recorded, reasons, environments, commands, and a row per record."""
+"""The tables of a report, from records: what was recorded, trainings, reasons, and environments."""
 
 import math
-import shlex
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,20 +16,33 @@ from spikebench.records.origin import apart, by_origin
 from spikebench.records.record import Record
 
 
-def facts(records: Sequence[Record]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Facts:
+    """How many records, cases and subjects there are, from where and when, and how often each status."""
+
+    records: int
+    cases: int
+    subjects: int
+    machines: str
+    days: str
+    statuses: list[tuple[str, int]]
+
+
+def facts(records: Sequence[Record]) -> Facts:
     """What was recorded, where and when."""
-    days = sorted({_day(r) for r in records} - {""})
-    return {
-        "records": len(records),
-        "cases": len({r.case_id for r in records}),
-        "subjects": len({str(r.case.get("subject")) for r in records}),
-        "machines": ", ".join(sorted({str(r.environment.get("machine", "unknown")) for r in records})),
-        "days": days[0] + (f" to {days[-1]}" if len(days) > 1 else "") if days else "unknown",
-        "statuses": Counter(str(r.status) for r in records).most_common(),
-    }
+    days = sorted({day_of(r) for r in records} - {""})
+    return Facts(
+        records=len(records),
+        cases=len({r.case_id for r in records}),
+        subjects=len({str(r.case.get("subject")) for r in records}),
+        machines=", ".join(sorted({str(r.environment.get("machine", "unknown")) for r in records})),
+        days=days[0] + (f" to {days[-1]}" if len(days) > 1 else "") if days else "unknown",
+        statuses=Counter(str(r.status) for r in records).most_common(),
+    )
 
 
-def _day(r: Record) -> str:
+def day_of(r: Record) -> str:
+    """The day on which a record was measured; empty if it does not say."""
     seconds = r.environment.get("time")
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}" if isinstance(seconds, int | float) else ""
 
@@ -93,7 +106,18 @@ def mixed(records: Sequence[Record]) -> Iterator[str]:
         yield f"{dirty} records were measured with changes that are in no commit"
 
 
-def reasons(records: Sequence[Record]) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Reason:
+    """A reason, the metric (or "record") and status that it is of, how often it was given, and for which subjects at which T."""
+
+    what: str
+    status: str
+    reason: str
+    count: int
+    names: str
+
+
+def reasons(records: Sequence[Record]) -> list[Reason]:
     """Every reason that a record or a measurement gives, with what it was given for."""
     found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for r in records:
@@ -103,8 +127,7 @@ def reasons(records: Sequence[Record]) -> list[dict[str, Any]]:
         for m in r.measurements:
             if m.status != "ok":
                 found[m.metric, str(m.status), str(m.reason or "no reason was given")].append(name)
-    rows = [(*key, len(names), ", ".join(dict.fromkeys(names))) for key, names in found.items()]
-    return [dict(zip(("what", "status", "reason", "count", "names"), row, strict=True)) for row in rows]
+    return [Reason(*key, len(names), ", ".join(dict.fromkeys(names))) for key, names in found.items()]
 
 
 LIVE = (
@@ -120,116 +143,24 @@ LIVE = (
 )
 
 
-def environments(records: Sequence[Record]) -> tuple[list[dict[str, Any]], list[int]]:
+@dataclass(frozen=True)
+class Shared:
+    """An environment as named facts, and how many records have it."""
+
+    facts: tuple[tuple[str, str], ...]
+    count: int
+
+
+def environments(records: Sequence[Record]) -> tuple[list[Shared], list[int]]:
     """Each environment once, without what changes from record to record, and which one every record has."""
-    seen: dict[str, int] = {}
-    found: list[dict[str, Any]] = []
-    index: list[int] = []
-    for r in records:
-        facts = [(k, _text(v)) for k, v in r.environment.items() if k not in LIVE]
-        place = seen.setdefault(repr(facts), len(found))
-        if place == len(found):
-            found.append({"facts": facts, "count": 0})
-        found[place]["count"] += 1
-        index.append(place)
-    return found, index
+    each = [tuple((k, text_of(v)) for k, v in r.environment.items() if k not in LIVE) for r in records]
+    counts = Counter(each)
+    place = {facts: k for k, facts in enumerate(counts)}
+    return [Shared(facts, count) for facts, count in counts.items()], [place[facts] for facts in each]
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """What a record holds, as text."""
     if isinstance(value, dict):
-        return ", ".join(f"{k} {_text(v)}" for k, v in value.items())
-    return ", ".join(map(_text, value)) if isinstance(value, list) else "none" if value is None else str(value)
-
-
-def commands(records: Sequence[Record]) -> list[str]:
-    """Commands that measure the same cases again: one per grid of subjects and lengths."""
-    trained: Counter[tuple[str, str]] = Counter()
-    lengths: dict[tuple[Any, ...], dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
-    for r in records:
-        c = r.case
-        if c["workload"] == "training":
-            trained[str(c.get("task")), c["subject"]] = max(
-                trained[str(c.get("task")), c["subject"]], c.get("seed", 0) + 1
-            )
-        else:
-            metrics = tuple(m.metric for m in r.measurements if m.metric not in ("latency", "spike_rate"))
-            keys = (c["B"], c["N"], c["mode"], c["device"], c["dtype"], c.get("rate"), c["workload"], c.get("network"))
-            lengths[(*keys, "energy" in metrics)][c["subject"]].add(c["T"])
-    grids: dict[tuple[Any, ...], list[str]] = defaultdict(list)
-    for key, subjects in lengths.items():
-        for subject, T in subjects.items():
-            grids[(*key, ",".join(map(str, sorted(T))))].append(subject)
-    return [*(_run(key, subjects) for key, subjects in grids.items()), *(_train(k, n) for k, n in trained.items())]
-
-
-def _run(key: tuple[Any, ...], subjects: list[str]) -> str:
-    b, n, mode, device, dtype, rate, workload, network, energy, T = key
-    named = [word for s in subjects for word in ("--subject", s)]
-    what = ["--network", network] if network else [] if workload == "layer" else ["--workload", workload]
-    usual = {"cpu": device, "float32": dtype, "0.3": f"{rate:g}" if isinstance(rate, int | float) else "0.3"}
-    more = [
-        w for (d, v), o in zip(usual.items(), ("--device", "--dtype", "--rate"), strict=True) if v != d for w in (o, v)
-    ]
-    more += ["--metric", "latency", "--metric", "energy"] if energy else []
-    return shlex.join(["spikebench", "run", *named, "-T", T, "-B", str(b), "-N", str(n), "--mode", mode, *what, *more])
-
-
-def _train(key: tuple[str, str], seeds: int) -> str:
-    return shlex.join(["spikebench", "train", key[0], "--neuron", key[1], "--seeds", str(seeds)])
-
-
-TEXTS = ("subject", "mode", "workload", "network", "task", "T", "B", "N", "dtype", "device", "machine")
-CHOICES = ("neuron", "backend", "mode", "workload", "status", "machine")
-
-
-def table(records: Sequence[Record], index: list[int]) -> dict[str, Any]:
-    """The records as rows for the page's own script: every cell as [what it sorts by, its text]."""
-    metrics = list(dict.fromkeys(m.metric for r in records for m in r.measurements))
-    shown = [k for k in TEXTS if k in ("subject", *"TBN") or len({str(_of(r, k)) for r in records}) > 1]
-    columns = [*shown, *metrics, "status", "flags", "gate", "repeat"]
-    numeric = [*"TBN", *metrics, "repeat"]
-    rows = [
-        {"c": [_cell(r, k) for k in columns], "d": _details(r, i), "f": [str(_of(r, k) or "—") for k in CHOICES]}
-        for r, i in zip(records, index, strict=True)
-    ]
-    return {"columns": columns, "numeric": [c in numeric for c in columns], "choices": CHOICES, "rows": rows}
-
-
-def _of(r: Record, key: str) -> Any:
-    own = {
-        "machine": r.environment.get("machine"),
-        "status": r.status,
-        "flags": " ".join(map(str, r.flags)),
-        "repeat": r.repeat,
-    }
-    return own[key] if key in own else (r.gate.status if r.gate else "") if key == "gate" else r.case.get(key)
-
-
-def _cell(r: Record, key: str) -> list[Any]:
-    found = r.measurement(key)
-    if found is None:
-        value = _of(r, key)
-        return [value if isinstance(value, int) else None, "" if value is None else str(value)]
-    numbers = [v for v in found.samples if isinstance(v, int | float) and math.isfinite(v)]
-    if not numbers:
-        return [None, found.status]
-    middle = stats.median(numbers)
-    return [float(f"{middle:.5g}"), units.show(middle, found.unit)]
-
-
-def _details(r: Record, environment: int) -> list[list[Any]]:
-    """Label and text of all else there is to say of a record; a list of numbers is drawn as a strip."""
-    told: list[list[Any]] = [
-        ["case", f"{r.case_id}, run {r.run}, repeat {r.repeat}, measured {_day(r) or 'at an unknown time'}"]
-    ]
-    told.append(["options", _text(r.case.get("options") or "none")])
-    told += [["reason", str(r.reason)]] if r.reason else []
-    told += [["gate", ", ".join(filter(None, [r.gate.status, r.gate.reason]))]] if r.gate else []
-    for m in r.measurements:
-        if m.reason or m.status != "ok":
-            told.append([m.metric, f"{m.status}: {m.reason}"])
-        numbers = [float(f"{v:.4g}") for v in m.samples if isinstance(v, int | float) and math.isfinite(v)]
-        if len(numbers) > 1:
-            low, high = (units.show(end, m.unit) for end in (min(numbers), max(numbers)))
-            told.append([m.metric, f"{len(numbers)} samples from {low} to {high}", numbers])
-    return [*told, ["environment", f"number {environment + 1}"]]
+        return ", ".join(f"{k} {text_of(v)}" for k, v in value.items())
+    return ", ".join(map(text_of, value)) if isinstance(value, list) else "none" if value is None else str(value)

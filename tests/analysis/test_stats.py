@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from spikebench.analysis import difference, noise, stats
 from spikebench.analysis.pairs import Pairs, sides
 from spikebench.errors import Problem
 from spikebench.records.record import Measurement, Record
+from spikebench.records.schema import CaseJson
 
 DRAWS = 400
 
@@ -116,27 +118,27 @@ def test_false_discovery_of_many_cases() -> None:
 
 def test_the_mean_over_cases_is_geometric_and_counts_what_it_leaves_out() -> None:
     found = stats.over_cases([2.0, 8.0, None, 4.0])
-    assert (found["ratio"], found["cases"], found["left_out"]) == (pytest.approx(4.0), 3, 1)
-    low, high = found["low"], found["high"]
+    assert (found.ratio, found.cases, found.left_out) == (pytest.approx(4.0), 3, 1)
+    low, high = found.low, found.high
     assert low is not None and high is not None and low < 4 < high and low * high == pytest.approx(16)
     one = stats.over_cases([3.0])
-    assert (one["ratio"], one["low"], one["high"], one["cases"], one["left_out"]) == (
+    assert (one.ratio, one.low, one.high, one.cases, one.left_out) == (
         pytest.approx(3.0),
         None,
         None,
         1,
         0,
     )
-    assert one["at_least"] is None and one["at_most"] is None
-    assert stats.over_cases([None])["ratio"] is None
+    assert one.at_least is None and one.at_most is None
+    assert stats.over_cases([None]).ratio is None
 
 
 def test_what_ran_into_its_time_out_bounds_the_mean_over_cases() -> None:
     slow = stats.over_cases([8.0, 2.0, None], [(0.0, 0.5)])  # the third took at least twice as long as the baseline
-    assert slow["ratio"] == pytest.approx(4.0) and slow["bounded"] == 1
-    assert slow["at_most"] == pytest.approx(2.0) and slow["at_least"] is None
+    assert slow.ratio == pytest.approx(4.0) and slow.bounded == 1
+    assert slow.at_most == pytest.approx(2.0) and slow.at_least is None
     fast = stats.over_cases([8.0, 2.0, None], [(32.0, math.inf)])  # there the baseline did not end
-    assert fast["at_least"] == pytest.approx(8.0) and fast["at_most"] is None
+    assert fast.at_least == pytest.approx(8.0) and fast.at_most is None
 
 
 @pytest.mark.parametrize(
@@ -193,7 +195,7 @@ def record(case: str, seconds: float, repeat: int = 0, run: str = "r", **environ
     facts = {"machine": "m", "threads": 2} | environment
     latency = Measurement("latency", "s", samples=[seconds])
     body = {"subject": "lif@cpu", "mode": "train", "T": 1, "B": 1, "N": 1}
-    return Record(run, case, body, measurements=[latency], environment=facts, repeat=repeat)
+    return Record(run, case, cast(CaseJson, body), measurements=[latency], environment=facts, repeat=repeat)
 
 
 def test_noise_floor_is_the_farther_end_of_a_against_a() -> None:
@@ -225,9 +227,9 @@ def test_diff_judges_cases_that_both_have() -> None:
     base = [record("c", s, k) for k, s in enumerate([1.0, 1.01, 0.99])]
     new = [record("c", 1.3 * s, k) for k, s in enumerate([1.0, 1.01, 0.99])] + [record("other", 1.0)]
     (row,) = difference.rows(base, new, "latency", {})
-    assert row["verdict"] == "slower"
-    assert row["ratio"] == pytest.approx(1 / 1.3)
-    assert row["low"] < 1 / 1.3 < row["high"]
+    assert row.verdict == "slower"
+    assert row.ratio.estimate == pytest.approx(1 / 1.3)
+    assert row.ratio.low < 1 / 1.3 < row.ratio.high
 
 
 def test_diff_corrects_for_many_cases_and_gives_their_mean() -> None:
@@ -235,11 +237,12 @@ def test_diff_corrects_for_many_cases_and_gives_their_mean() -> None:
     base = [record(f"c{c}", s, k) for c in range(60) for k, s in enumerate(processes(generator, 3, 1.0, 0.05))]
     new = [record(f"c{c}", s, k) for c in range(60) for k, s in enumerate(processes(generator, 3, 1.0, 0.05))]
     rows = difference.rows([*base, record("lost", 1.0)], new, "latency", {})
-    assert sum(r["p"] < 0.05 for r in rows) >= 1
-    assert {r["verdict"] for r in rows} <= {"same", "inconclusive"}
-    mean = rows[0]["over_cases"]
-    assert (mean["cases"], mean["left_out"]) == (60, 1)
-    assert mean["low"] < 1 < mean["high"]
+    assert sum(r.ratio.p < 0.05 for r in rows) >= 1
+    assert {r.verdict for r in rows} <= {"same", "inconclusive"}
+    mean = rows[0].over_cases
+    assert mean is not None and mean.low is not None and mean.high is not None
+    assert (mean.cases, mean.left_out) == (60, 1)
+    assert mean.low < 1 < mean.high
 
 
 def test_diff_refuses_other_machines_by_name_unless_told() -> None:
@@ -247,5 +250,5 @@ def test_diff_refuses_other_machines_by_name_unless_told() -> None:
     with pytest.raises(Problem, match=r"machine m against other; threads 2 against 8.*--anyway"):
         difference.rows(base, new, "latency", {})
     (row,) = difference.rows(base, new, "latency", {}, anyway=True)
-    assert "machine m against other" in row["reason"]
-    assert row["verdict"] == "inconclusive"
+    assert "machine m against other" in str(row.reason)
+    assert row.verdict == "inconclusive"

@@ -5,11 +5,11 @@ import json
 import re
 import statistics
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import screen
@@ -31,6 +31,7 @@ from spikebench.errors import Problem
 from spikebench.experiments.profile import Profile
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
+from spikebench.records.schema import CaseJson
 from spikebench.report import profile_page as verdict
 from spikebench.run import process, protocol, runner
 
@@ -122,7 +123,7 @@ def analysed(option: str, file: Path) -> Printed:
     return command("show", option, str(file)), [(list(rows[0]), [[str(v) for v in row.values()] for row in rows])]
 
 
-def interval(row: dict[str, Any]) -> str:
+def interval(row: Mapping[str, Any]) -> str:
     ends = f"[{units.digits(row['low'])}, {units.digits(row['high'])}]" if row["low"] else "[no interval]"
     return f"{units.digits(row['ratio'])}x {ends}, n={row['n']}"
 
@@ -157,7 +158,13 @@ def nasty_records() -> list[Record]:
         measured = [Measurement(m, u, samples=[v, v * 1.1]) for m, (u, v) in samples.items()]
         made.append(
             Record(
-                "r", "0" * 12, where.to_json() | {"subject": subject}, "wrong", "because", measured, flags=["ungated"]
+                "r",
+                "0" * 12,
+                cast(CaseJson, {**where.to_json(), "subject": subject}),
+                "wrong",
+                "because",
+                measured,
+                flags=["ungated"],
             )
         )
     return made

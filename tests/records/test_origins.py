@@ -27,6 +27,7 @@ from spikebench.report import export
 from spikebench.report import html as report
 from spikebench.report import profile_page as verdict
 from spikebench.report import rows as report_rows
+from spikebench.report.verdicts import verdicts
 
 RESULTS = Path(__file__).parents[2] / "results" / "amd-epyc-f25m1-2c"
 PLACES = [(machine, commit) for machine in "abc" for commit in ("1" * 40, "2" * 40)]
@@ -71,9 +72,11 @@ def plain(rows: Iterable[dict[str, Any]]) -> list[str]:
 
 
 TABLES: dict[str, Callable[[list[Record]], list[dict[str, Any]]]] = {
-    "verdicts": report.verdicts,
-    "growth": lambda records: scaling.scaling_rows([r for r in records if r.case["workload"] == "layer"]),
-    "floor": bound.bound_rows,
+    "verdicts": lambda records: [vars(row) for row in verdicts(records)],
+    "growth": lambda records: [
+        row.cells for row in scaling.scaling_rows([r for r in records if r.case["workload"] == "layer"])
+    ],
+    "floor": lambda records: [row.cells for row in bound.bound_rows(records)],
     "trainings": report_rows.trainings,
     "export": lambda records: [
         {"name": f.name.partition(" on ")[0], "f": (f.metric, f.value, f.low, f.high, f.processes)}
@@ -140,7 +143,7 @@ def test_a_report_has_a_section_for_each_origin(parts: list[list[Record]]) -> No
     ]
     for section, part in zip(sections, reversed(small), strict=True):
         ratios = re.findall(r'<td class="number">([^<]*n=\d+[^<]*)</td>', section)
-        assert ratios == [v["ratio"] for v in report.verdicts(part)]
+        assert ratios == [v.ratio for v in verdicts(part)]
     assert "3 machines, 2 commits" in page
 
 
@@ -172,7 +175,7 @@ def test_diff_takes_one_origin_on_each_side() -> None:
     with pytest.raises(Problem, match="the first run holds 2 commits, the newest a@2222222"):
         difference.rows(base, new, "latency", {})
     rows = difference.rows(base, new, "latency", {}, anyway=True)
-    assert all(row["ratio"] == pytest.approx(1) and "2 commits" in row["reason"] for row in rows)
+    assert all(row.ratio.estimate == pytest.approx(1) and "2 commits" in str(row.reason) for row in rows)
 
 
 # one quantity, one answer
@@ -274,7 +277,7 @@ def test_an_exponent_is_the_same_everywhere() -> None:
     found = {of[0].case["subject"]: str(s) for of, s in paired.scalings(made.records)}
     assert len(found) == 3 and all("[" in text and text.endswith("n=5") for text in found.values())
     assert {row[0]: row[3] for row in verdict.scaling_rows(made)} == found
-    assert {row["subject"]: row["scaling exponent"] for row in scaling.scaling_rows(made.records)} == found
+    assert {row.subject: str(row.exponent) for row in scaling.scaling_rows(made.records)} == found
     page = html.unescape(report.page(made.records))
     assert all(text in page for text in found.values())
     with style.applied():

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -11,6 +12,7 @@ from spikebench.cases.case import Case
 from spikebench.errors import Problem
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
+from spikebench.records.schema import CaseJson
 
 
 def record(run: str = "r", **fields: object) -> Record:
@@ -119,7 +121,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_not_a_number_is_never_written(tmp_path: Path) -> None:
-    bad = Record("r", "c", {}, measurements=[Measurement("latency", "s", samples=[float("nan")])])
+    bad = Record("r", "c", cast(CaseJson, {}), measurements=[Measurement("latency", "s", samples=[float("nan")])])
     with pytest.raises(ValueError, match="JSON compliant"):
         store.append(tmp_path / "r.jsonl", bad)
 
@@ -127,7 +129,7 @@ def test_not_a_number_is_never_written(tmp_path: Path) -> None:
 def test_the_table_has_a_row_per_sample_and_one_for_a_record_without(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     store.append(path, record("a"))
-    store.append(path, Record("b", "c", {"subject": "x"}, status="oom", reason="too big"))
+    store.append(path, Record("b", "c", cast(CaseJson, {"subject": "x"}), status="oom", reason="too big"))
     frame = store.table(str(tmp_path / "*.jsonl"))
     assert list(frame["value"][:2]) == [1e-3, 2e-3]
     assert list(frame["status"]) == ["ok", "ok", "oom"]

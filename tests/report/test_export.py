@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import pytest
@@ -11,6 +11,7 @@ from spikebench.errors import Problem
 from spikebench.records import store
 from spikebench.records.origin import origin
 from spikebench.records.record import Measurement, Record
+from spikebench.records.schema import CaseJson
 from spikebench.report import export
 
 RESULTS = Path(__file__).parents[2] / "results" / "amd-epyc-f25m1-2c"
@@ -22,7 +23,7 @@ def record(*medians: float, repeat: int = 0, **changes: Any) -> Record:
     times = Measurement("latency", "s", samples=list(medians))
     rate = Measurement("spike_rate", "1", samples=[0.3])
     fields: dict[str, Any] = {"measurements": [times, rate], "environment": {"machine": "m"}}
-    return Record("r", "c", CASE, repeat=repeat, **(fields | changes))
+    return Record("r", "c", cast(CaseJson, CASE), repeat=repeat, **(fields | changes))
 
 
 SEVERAL = [record(1e-3, 2e-3, 3e-3), record(4e-3, repeat=1), record(9.0, status="wrong")]
@@ -38,7 +39,7 @@ def test_csv_holds_every_sample(tmp_path: Path) -> None:
 
 def test_csv_quotes_names(tmp_path: Path) -> None:
     name = 'a,"b"\n=1+1;@cpu'
-    export.write([Record("r", "c", CASE | {"subject": name})], "csv", tmp_path / "x.csv")
+    export.write([Record("r", "c", cast(CaseJson, CASE | {"subject": name}))], "csv", tmp_path / "x.csv")
     assert pd.read_csv(tmp_path / "x.csv")["subject"].tolist() == [name]
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -18,6 +18,7 @@ from spikebench.plots import _style as style
 from spikebench.plots import agreement, draw, energy, frontier, kinds, pareto, raster, scaling, sparsity
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
+from spikebench.records.schema import CaseJson
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "figures"
@@ -45,7 +46,14 @@ def record(subject: str, T: int, **samples: list[float]) -> Record:
     case |= {"workload": "layer", "dtype": "float32", "device": "cpu", "seed": 0, "network": None, "task": None}
     found = [Measurement(m, "s", samples=v) for m, v in samples.items()]
     about: dict[str, Any] = {} if found else {"status": "oom", "reason": "std::bad_alloc"}
-    return Record("r", f"{subject}{T}", case, measurements=found, environment={"machine": "m", "time": 1.79e9}, **about)
+    return Record(
+        "r",
+        f"{subject}{T}",
+        cast(CaseJson, case),
+        measurements=found,
+        environment={"machine": "m", "time": 1.79e9},
+        **about,
+    )
 
 
 def trained(subject: str, seed: int, accuracy: float, seconds: float) -> Record:

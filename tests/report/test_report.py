@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import browser
 import pytest
@@ -17,8 +17,11 @@ from spikebench.records import store
 from spikebench.records.gate import GateResult
 from spikebench.records.origin import by_origin
 from spikebench.records.record import Measurement, Record
+from spikebench.records.schema import CaseJson
+from spikebench.report import again
 from spikebench.report import html as report
 from spikebench.report import rows as report_rows
+from spikebench.report.verdicts import verdicts
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results" / "amd-epyc-f25m1-2c"
@@ -40,7 +43,7 @@ def a_record(subject: str = "lif@eager", time: float = 1e-3, T: int = 128, repea
     times = Measurement("latency", "s", samples=[time * (1 + k / 100) for k in range(20)])
     where = {"machine": "a-machine", "time": 1.79e9, "versions": {"torch": "2"}, "commit": "0" * 40, "dirty": None}
     fields: dict[str, Any] = {"measurements": [times], "environment": where, "gate": GateResult("passed")}
-    return Record("a-run", f"{subject}{T}", case, repeat=repeat, **(fields | changes))
+    return Record("a-run", f"{subject}{T}", cast(CaseJson, case), repeat=repeat, **(fields | changes))
 
 
 def several() -> list[Record]:
@@ -178,7 +181,7 @@ def test_committed_records_give_claims_growth_and_verdicts(tab: browser.Page, tm
     origins = list(by_origin(records))
     assert tab.js("[...document.querySelectorAll('section.origin h2')].map(h => h.textContent)") == [*map(str, origins)]
     shown = tab.js("[...document.querySelectorAll('table.verdicts')].map(t => t.textContent).join()")
-    ratios = [v["ratio"] for v in report.verdicts(records, None) if v["subject"] == "lif@cpu"]
+    ratios = [v.ratio for v in verdicts(records, None) if v.subject == "lif@cpu"]
     assert any("n=5" in ratio for ratio in ratios) and all(ratio in shown for ratio in ratios)
     assert tab.js("document.querySelectorAll('figure img').length") > 2
     assert tab.js("[...document.querySelectorAll('figure img')].every(i => i.complete && i.naturalWidth > 100)")
@@ -186,11 +189,11 @@ def test_committed_records_give_claims_growth_and_verdicts(tab: browser.Page, tm
 
 
 def test_verdicts_name_their_baseline_and_need_two_blocks() -> None:
-    found = {v["case"].split(",")[1]: v for v in report.verdicts(several()[:20])}
-    assert [v["verdict"] for v in found.values()] == ["faster", "faster"]
-    assert found[" T = 128"]["ratio"].startswith("10.0x [") and found[" T = 128"]["baseline"] == "lif@eager"
-    assert [v["verdict"] for v in report.verdicts(several()[:20], "lif@cpu")] == ["slower", "slower"]
-    assert report.verdicts(several()[:4], None) == []
+    found = {v.case.split(",")[1]: v for v in verdicts(several()[:20])}
+    assert [v.verdict for v in found.values()] == ["faster", "faster"]
+    assert found[" T = 128"].ratio.startswith("10.0x [") and found[" T = 128"].baseline == "lif@eager"
+    assert [v.verdict for v in verdicts(several()[:20], "lif@cpu")] == ["slower", "slower"]
+    assert verdicts(several()[:4], None) == []
 
 
 def test_a_weak_difference_among_many_is_no_verdict() -> None:
@@ -203,11 +206,11 @@ def test_a_weak_difference_among_many_is_no_verdict() -> None:
 
     weak = pairs(128, (1.4, 1.05, 1.25, 1.05, 1.15))
     alone, among = (
-        report.verdicts(r, None)[0]
+        verdicts(r, None)[0]
         for r in (weak, weak + [r for k in range(20) for r in pairs(129 + k, (1.01, 0.99, 1.02, 0.98, 1.0))])
     )
-    assert 0.025 < alone["result"].p < 0.05 and alone["result"].p == among["result"].p
-    assert (alone["verdict"], among["verdict"]) == ("faster", "inconclusive")
+    assert 0.025 < alone.result.p < 0.05 and alone.result.p == among.result.p
+    assert (alone.verdict, among.verdict) == ("faster", "inconclusive")
 
 
 def test_the_looks_of_a_comparison_widen_its_interval_in_the_report() -> None:
@@ -217,11 +220,11 @@ def test_the_looks_of_a_comparison_widen_its_interval_in_the_report() -> None:
         a_record(s, 1e-3 / v, 128, k) for k, f in enumerate(factors) for s, v in (("lif@eager", 1.0), ("lif@cpu", f))
     ]
     looked = [replace(r, pairs="5-20") for r in fixed]
-    (once,), (thrice,) = (report.verdicts(r, None) for r in (fixed, looked))
-    assert thrice["result"].p == pytest.approx(3 * once["result"].p)
-    assert (once["verdict"], thrice["verdict"]) == ("faster", "inconclusive")
-    (odd,) = report.verdicts([replace(r, pairs="many") for r in fixed], None)
-    assert odd["result"].p == once["result"].p, "what is no plan changes nothing"
+    (once,), (thrice,) = (verdicts(r, None) for r in (fixed, looked))
+    assert thrice.result.p == pytest.approx(3 * once.result.p)
+    assert (once.verdict, thrice.verdict) == ("faster", "inconclusive")
+    (odd,) = verdicts([replace(r, pairs="many") for r in fixed], None)
+    assert odd.result.p == once.result.p, "what is no plan changes nothing"
 
 
 def test_every_reason_is_told(written: Path) -> None:
@@ -238,7 +241,7 @@ def test_two_thousand_records_stay_below_five_megabytes(tmp_path: Path) -> None:
 
 
 def test_commands_name_every_case() -> None:
-    lines = report_rows.commands([r for r in several() if r.status == "ok"])
+    lines = again.commands([r for r in several() if r.status == "ok"])
     assert "spikebench run --subject lif@eager --subject lif@cpu" in lines[0] and "-T 128,512 -B 4 -N 8" in lines[0]
     assert not any(line.startswith("spikebench run --subject </script>") for line in lines), (
         "names are quoted for a shell"
@@ -248,7 +251,8 @@ def test_commands_name_every_case() -> None:
 def test_odd_records_are_listed(tmp_path: Path) -> None:
     words: Any = ["slow"]
     times = Measurement("latency", "s", samples=words)
-    odd = [Record("r", "x", {}), Record("r", "y", {"subject": 5, "T": "many"}, measurements=[times])]
+    cases: Any = ({}, {"subject": 5, "T": "many"})
+    odd = [Record("r", "x", cases[0]), Record("r", "y", cases[1], measurements=[times])]
     assert "record y of run r is not one of a case" in report.write(odd, tmp_path / "r.html").read_text()
     assert "0 records" in report.page([])
 
@@ -275,7 +279,7 @@ main()
 
 
 def test_trainings_have_a_row_per_subject_and_what_is_not_whole_has_none() -> None:
-    case = {"subject": "lif@cpu", "workload": "training", "task": "fsdd", "network": None}
+    case = cast(CaseJson, {"subject": "lif@cpu", "workload": "training", "task": "fsdd", "network": None})
     whole = [
         Record("r", f"c{k}", case, measurements=[_of("accuracy", 0.9 + k / 100), _of("epoch_time", 2.0, 4.0)])
         for k in range(2)

@@ -66,8 +66,8 @@ def generated() -> Iterator[str]:
     yield from get_args(assessment.Verdict)
     yield from get_args(assessment.Setting)
     yield from headings()
-    yield from bound.bound_rows(store.load(RESULTS / "intel-xeon-f6m167-2c" / "floor.jsonl"))[0]
-    yield from scaling.scaling_rows(store.load(RESULTS / "amd-epyc-f25m1-2c" / "growth.jsonl"))[0]
+    yield from bound.bound_rows(store.load(RESULTS / "intel-xeon-f6m167-2c" / "floor.jsonl"))[0].cells
+    yield from scaling.scaling_rows(store.load(RESULTS / "amd-epyc-f25m1-2c" / "growth.jsonl"))[0].cells
     yield from rows.trainings(store.load(RESULTS / "amd-epyc-f25m1-2c" / "fsdd.jsonl"))[0]
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,6 +15,7 @@ from spikebench.cases.case import Case
 from spikebench.errors import Problem
 from spikebench.records import store
 from spikebench.records.record import Record
+from spikebench.records.schema import CaseJson
 from spikebench.run import runner
 from spikebench.run.session import Session
 from spikebench.run.settings import Settings
@@ -285,7 +286,7 @@ def test_a_clock_that_jumps_back_and_forth_changes_neither_budget_nor_records(
 
 def test_names_from_elsewhere_cannot_speak_to_the_terminal(tmp_path: Path) -> None:
     name = "[bold red]x[/bold red]\x1b[2J\x1b]0;mine\x07<script>alert(1)</script>@eager"
-    case = CASES[0].to_json() | {"subject": name}
+    case = cast(CaseJson, {**CASES[0].to_json(), "subject": name})
     path = tmp_path / "r.jsonl"
     store.append(path, Record("r", "c", case, status="failed", reason="\x1b[31mred"))
     done = subprocess.run(
