@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -11,9 +10,10 @@ import torch
 pytest.importorskip("triton", reason="triton is not installed")
 
 from spikebench.backends.triton import _predict, _shapes
-from spikebench.backends.triton._shapes import Kernel, Shape
+from spikebench.backends.triton._shapes import Kernel, Options, Shape
 
 FORWARD = Kernel()
+FREE = Options()
 TILED = Kernel(rows=(4, 8, 16, 32), cut=True)
 CARD = "Test Card 1"
 RULE = {"kernel": "some.forward", "dtype": "float32", "M": [1000, 2000], "T": [0, 500]}
@@ -33,35 +33,35 @@ def declared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         found.cache_clear()
 
 
-def given(steps: int, count: int, how: dict[str, Any], dtype: torch.dtype = torch.float32) -> Shape:
-    return _shapes.shape("some.forward", torch.empty(steps, count, dtype=dtype, device="meta"), how)
+def given(steps: int, count: int, asked: Options = FREE, dtype: torch.dtype = torch.float32) -> Shape:
+    return _shapes.shape("some.forward", torch.empty(steps, count, dtype=dtype, device="meta"), asked)
 
 
 def test_what_is_asked_comes_before_what_is_tuned_and_that_before_the_model() -> None:
     model = _shapes.modelled("some.forward", torch.float32, 300, 1500)
     best = Shape(64, 2, 8, 1, 128)
-    assert given(300, 1500, {}) == model != best
+    assert given(300, 1500) == model != best
     with _shapes.assumed(CARD):
-        assert given(300, 1500, {"block": 0, "warps": 0, "chunk": None}) == best
-        assert given(300, 1500, {"block": 32, "chunk": 0}) == Shape(32, 2, 8, 1, 0)
-        assert given(300, 1500, {"rows": 4}) == Shape(64, 2, 4, 1, 128)
+        assert given(300, 1500, Options(chunk=None, block=0, warps=0)) == best
+        assert given(300, 1500, Options(block=32, chunk=0)) == Shape(32, 2, 8, 1, 0)
+        assert given(300, 1500, Options(rows=4)) == Shape(64, 2, 4, 1, 128)
         with _shapes.forced({"some.forward": Shape(128, 4, 16)}):
-            assert given(300, 1500, {}) == Shape(128, 4, 16)
-            assert given(300, 1500, {"warps": 1}) == Shape(128, 1, 16)
-        assert given(300, 1500, {}) == best
+            assert given(300, 1500) == Shape(128, 4, 16)
+            assert given(300, 1500, Options(warps=1)) == Shape(128, 1, 16)
+        assert given(300, 1500) == best
 
 
 @pytest.mark.parametrize("size, dtype", [((500, 1500), "float32"), ((300, 2000), "float32"), ((300, 999), "float32")])
 def test_a_rule_holds_in_its_ranges_and_not_beyond(size: tuple[int, int], dtype: str) -> None:
     with _shapes.assumed(CARD):
-        assert given(*size, {}) == _shapes.modelled("some.forward", torch.float32, *size)
-        assert given(300, 1500, {}, torch.bfloat16) == _shapes.modelled("some.forward", torch.bfloat16, 300, 1500)
+        assert given(*size) == _shapes.modelled("some.forward", torch.float32, *size)
+        assert given(300, 1500, dtype=torch.bfloat16) == _shapes.modelled("some.forward", torch.bfloat16, 300, 1500)
 
 
 def test_a_file_with_an_unknown_field_is_named(tmp_path: Path) -> None:
     (tmp_path / "card.json").write_text(json.dumps({"rules": [RULE | {"shape": {"lanes": 3}}]}))
     with pytest.raises(ValueError, match=r"card\.json.*lanes.*spikebench tune"), _shapes.assumed(CARD):
-        given(300, 1500, {})
+        given(300, 1500)
 
 
 def test_candidates_fit_the_size_and_the_dtype() -> None:

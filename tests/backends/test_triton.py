@@ -202,17 +202,6 @@ def test_refusals_name_their_reason() -> None:
         lif.run(LIF(), torch.zeros(2, 1, 4))
 
 
-def test_chunks_are_for_few_series() -> None:
-    def steps(length: int, series: int, asked: int | None = None) -> int:
-        return _launch.steps_per_chunk(torch.empty(length, series, device="meta"), asked)
-
-    assert steps(1000, 16_384) == 1000
-    assert steps(200, 512) == 200
-    assert 64 <= steps(10_000, 512) < 200 and steps(10_000, 512) % 4 == 0
-    assert steps(100, 8, asked=0) == 100
-    assert steps(100, 8, asked=10) == 12
-
-
 @pytest.fixture(scope="module", autouse=True)
 def not_interpreted() -> Iterator[None]:
     """Compiling needs triton as it is."""

@@ -61,7 +61,7 @@ def asks(result: Callable[[Shape], tuple[Tensor, ...]]) -> Callable[[], tuple[Te
     """A pass that asks for its shape as kernels do."""
 
     def run() -> tuple[Tensor, ...]:
-        return result(_shapes.shape(NAME, torch.empty(1024, 16384, device="meta"), {}))
+        return result(_shapes.shape(NAME, torch.empty(1024, 16384, device="meta"), _shapes.Options()))
 
     return run
 
@@ -115,7 +115,7 @@ def test_spikes_may_differ_in_ties_alone() -> None:
 
 def test_a_kernel_that_takes_another_shape_is_not_measured_under_a_wrong_name() -> None:
     def run() -> tuple[Tensor, ...]:
-        _shapes.shape(NAME, torch.empty(9, 9, device="meta"), {"block": 32, "warps": 1})
+        _shapes.shape(NAME, torch.empty(9, 9, device="meta"), _shapes.Options(block=32, warps=1))
         return (SPIKES,)
 
     _, lines, _ = decided(TIMES, run)

@@ -63,7 +63,7 @@ class _Slope:
 class _DetachedSubtract:
     """Their soft reset by spikes that carry no gradient."""
 
-    def __call__(self, spikes: Tensor, state: dict[str, Any], threshold: Tensor) -> dict[str, Any]:
+    def __call__(self, spikes: Tensor, state: dict[str, Tensor], threshold: Tensor) -> dict[str, Tensor]:
         return MembraneSubtract()(spikes.detach(), state, threshold)
 
 

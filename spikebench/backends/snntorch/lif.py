@@ -8,7 +8,8 @@ decays by exp(−1/tau) where tau = 1/(1 − beta), not by beta; here tau is set
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import snntorch
 import torch
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
 LATER = ("layer",)
 RESETS = {"soft": "subtract", "hard": "zero", "none": "none"}
-SURROGATES: dict[str, Any] = {"atan": surrogate.atan, "fast_sigmoid": surrogate.fast_sigmoid}
+SURROGATES: dict[str, Callable[[float], Callable[[Tensor], Tensor]]] = {
+    "atan": surrogate.atan,
+    "fast_sigmoid": surrogate.fast_sigmoid,
+}
 
 
 def refuses(case: "Case") -> str | None:
@@ -70,24 +74,32 @@ def run(neuron: LIF, x: Tensor, seed: int | None = None, *, layer: Literal["leak
     return torch.stack(spikes)
 
 
+class _Common(NamedTuple):
+    """What both of their neurons are made with: our threshold as their comparison needs it, and our surrogate."""
+
+    threshold: float
+    spike_grad: Callable[[Tensor], Tensor]
+
+
 def _made(neuron: LIF, make: Any, *sizes: int) -> Any:
     """Their neuron with our constants, made once."""
     if "_snntorch" not in vars(neuron):
         threshold = float(neuron.threshold)
-        common = {
-            "threshold": threshold if neuron.strict else neighbour(threshold, torch.float32, up=False),
-            "spike_grad": SURROGATES[neuron.surrogate](neuron.slope),
-        }
+        common = _Common(
+            threshold if neuron.strict else neighbour(threshold, torch.float32, up=False),
+            SURROGATES[neuron.surrogate](neuron.slope),
+        )
         object.__setattr__(neuron, "_snntorch", make(neuron, common, *sizes))
     return vars(neuron)["_snntorch"]
 
 
-def _leaky(neuron: LIF, common: dict[str, Any]) -> Any:
-    return snntorch.Leaky(beta=float(neuron.decay), reset_mechanism=RESETS[neuron.reset], reset_delay=True, **common)
+def _leaky(neuron: LIF, common: _Common) -> Any:
+    given = {"reset_mechanism": RESETS[neuron.reset], "reset_delay": True, **common._asdict()}
+    return snntorch.Leaky(beta=float(neuron.decay), **given)
 
 
-def _state_leaky(neuron: LIF, common: dict[str, Any], channels: int) -> Any:
+def _state_leaky(neuron: LIF, common: _Common, channels: int) -> Any:
     tau = -1 / math.log(float(neuron.decay))
-    made = StateLeaky(beta=1 - 1 / tau, channels=channels, **common)
+    made = StateLeaky(beta=1 - 1 / tau, channels=channels, **common._asdict())
     made.tau.fill_(tau)  # 1 - beta in float32 has lost digits of it
     return made

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from spikingjelly.activation_based import surrogate
-from torch import Tensor
+from torch import Tensor, nn
 
 from spikebench.backend import beyond
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
 
-SURROGATES: dict[str, Any] = {
+SURROGATES: dict[str, type[nn.Module]] = {
     "atan": surrogate.ATan,
     "sigmoid": surrogate.Sigmoid,
     "triangle": surrogate.PiecewiseQuadratic,

@@ -16,19 +16,22 @@ import triton.language as tl
 from torch import Tensor
 
 from spikebench.backends.triton import _launch, _tile
+from spikebench.backends.triton._direct import Arguments
 from spikebench.backends.triton._scan import carry
+from spikebench.backends.triton._shapes import Options
 
 
 def backward(
-    kernel: tuple[Any, str], g: Tensor, given: dict[str, Any], sums: Mapping[str, bool], how: Mapping[str, Any]
+    kernel: tuple[Any, str], g: Tensor, given: Arguments, synapse: float, sums: Mapping[str, bool], asked: Options
 ) -> tuple[Tensor, list[Tensor | None]]:
     """Gradients of the input [T, M], and of the scalars whose sums over all programs are wanted.
 
-    kernel: the kernel and the name of its shape; given: its arguments but for those of chunks; sums: by argument.
+    kernel: the kernel and the name of its shape; given: its arguments but for those of tiles and chunks, with the
+    synapse's decay, which is wanted here too; sums: by argument.
     """
     steps, count = g.shape
     run, name = kernel
-    shape = _launch.shape(name, g, how)
+    shape = _launch.shape(name, g, asked)
     length, rows = cut(steps, shape.chunk, shape.rows)
     grid = (_launch.cdiv(count, shape.block), _launch.cdiv(steps, length))
     wide = _launch.wide(g.dtype)
@@ -38,7 +41,7 @@ def backward(
         ends = g.new_empty(4, grid[1], count, dtype=wide)
         parts = {"dx": None, "state": ends, "ENDS": True, **dict.fromkeys(sums)}
         _launch.launch(run, grid, shape.warps, g, **common, **parts)
-        state = carry(ends[0], ends[1], (ends[2], ends[3], given["synapse"] ** length), reverse=True)
+        state = carry(ends[0], ends[1], (ends[2], ends[3], synapse**length), reverse=True)
     dx = torch.empty_like(g)
     totals = {k: g.new_empty(grid, dtype=torch.float64) if wanted else None for k, wanted in sums.items()}
     _launch.launch(run, grid, shape.warps, g, **common, dx=dx, state=state, ENDS=False, **totals)

@@ -5,7 +5,6 @@ of the arguments, and of the GPU's capability. So a folder serves the version of
 """
 
 from contextlib import AbstractContextManager
-from typing import Any
 
 import torch
 from triton.backends.compiler import GPUTarget
@@ -13,6 +12,7 @@ from triton.runtime import driver
 from triton.runtime.jit import MockTensor
 
 from spikebench.backends.triton import _launch, _shapes
+from spikebench.backends.triton._direct import Argument, Arguments
 
 
 class _NoGpu:
@@ -43,6 +43,6 @@ def compile_for(found: list[_launch.Launch], capability: int) -> None:
         launch.kernel.warmup(grid=launch.grid, num_warps=launch.warps, **without_data(launch.arguments))
 
 
-def without_data(arguments: dict[str, Any]) -> dict[str, Any]:
+def without_data(arguments: Arguments) -> dict[str, Argument | MockTensor]:
     """Arguments with tensors that have a type and an address divisible by 16, as every tensor of PyTorch's allocator."""
     return {k: MockTensor(v.dtype) if isinstance(v, torch.Tensor) else v for k, v in arguments.items()}

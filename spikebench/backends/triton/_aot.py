@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import triton
@@ -60,7 +60,9 @@ def specialised(launch: _launch.Launch) -> ASTSource:
         signature[parameter.name] = kind
         if kind == "constexpr":
             constants[parameter.name] = value
-        elif kind.startswith("*") or (kind[0] == "i" and not parameter.do_not_specialize and value % 16 == 0):
+        elif kind.startswith("*"):
+            hints[(place,)] = [["tt.divisibility", 16]]
+        elif kind[0] == "i" and not parameter.do_not_specialize and isinstance(value, int) and value % 16 == 0:
             hints[(place,)] = [["tt.divisibility", 16]]
     return ASTSource(fn=kernel, signature=signature, constexprs=constants, attrs=hints)
 
@@ -81,7 +83,7 @@ def compiled(launch: _launch.Launch, capability: int) -> Binary:
 
 def named(launch: _launch.Launch) -> str:
     """Module and name of a kernel, "lif.forward_kernel"; of one that many neurons share, the module of its STEP."""
-    function = launch.arguments.get("STEP", launch.kernel).fn
+    function = cast(Any, launch.arguments.get("STEP", launch.kernel)).fn
     return f"{function.__module__.rpartition('.')[2]}.{launch.kernel.__name__}"
 
 

@@ -11,12 +11,15 @@ from operator import itemgetter
 from typing import Any
 
 import triton
+import triton.language as tl
 from torch import Tensor
 from triton.runtime.jit import JITFunction
 
 MOST = 4096  # launches of one kernel that are known; M and the like may vary for ever
 HOOKS = triton.knobs.runtime  # of a profiler: while there are any, triton launches
 
+Argument = Tensor | float | str | tl.dtype | JITFunction[Any] | None  # what a kernel takes; None: not there
+Arguments = dict[str, Argument]  # by the names that a kernel gives them
 Known = tuple[Callable[..., None], Any, Any]  # the launcher that triton made for a binary, the function, its metadata
 
 
@@ -36,7 +39,7 @@ class Direct:
         self._open = tuple(p.num for p in params if not p.is_constexpr and not p.annotation_type)
         self._known: dict[tuple[Any, ...], Known] = {}
 
-    def __call__(self, active: Any, device: int, grid: tuple[int, ...], warps: int, arguments: dict[str, Any]) -> None:
+    def __call__(self, active: Any, device: int, grid: tuple[int, ...], warps: int, arguments: Arguments) -> None:
         if len(arguments) != self._count or HOOKS.launch_enter_hook.calls or HOOKS.launch_exit_hook.calls:
             self._kernel[grid](**arguments, num_warps=warps)
             return
@@ -57,7 +60,7 @@ class Direct:
         y, z = grid[1] if len(grid) > 1 else 1, grid[2] if len(grid) > 2 else 1
         run(grid[0], y, z, active.get_current_stream(device), function, metadata, None, None, None, *values)
 
-    def _first(self, key: tuple[Any, ...], grid: tuple[int, ...], warps: int, arguments: dict[str, Any]) -> None:
+    def _first(self, key: tuple[Any, ...], grid: tuple[int, ...], warps: int, arguments: Arguments) -> None:
         """Let triton compile and launch, and keep what it launched if all tensors are where a kernel reaches them."""
         made = self._kernel[grid](**arguments, num_warps=warps)
         if len({v.get_device() for v in arguments.values() if isinstance(v, Tensor)}) > 1:

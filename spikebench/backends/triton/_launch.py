@@ -1,4 +1,4 @@
-"""How the kernels are launched: block shapes by the number of series, checks, and recording instead of launching."""
+"""How the kernels are launched: checks, the launch itself, and recording instead of launching."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +14,14 @@ from triton.runtime import driver
 
 from spikebench.backend import Refused
 from spikebench.backends.triton import _direct
-from spikebench.backends.triton._shapes import Shape
+from spikebench.backends.triton._direct import Argument, Arguments
+from spikebench.backends.triton._shapes import Options as Options
+from spikebench.backends.triton._shapes import Shape as Shape
 from spikebench.backends.triton._shapes import shape as shape
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
 
-IN_FLIGHT = 3 << 20  # bytes that must be under way to fill an H200: 4.3 TB/s times 0.7 µs of latency
 COMPUTE = {
     torch.float64: tl.float64,
     torch.float32: tl.float32,
@@ -36,7 +37,7 @@ class Launch:
     kernel: Any
     grid: tuple[int, ...]
     warps: int
-    arguments: dict[str, Any]
+    arguments: Arguments
 
 
 _recorded: ContextVar[list[Launch] | None] = ContextVar("recorded", default=None)
@@ -53,7 +54,7 @@ def recording() -> Iterator[list[Launch]]:
         _recorded.reset(token)
 
 
-def launch(kernel: Any, grid: tuple[int, ...], warps: int, where: Tensor, **arguments: Any) -> None:
+def launch(kernel: Any, grid: tuple[int, ...], warps: int, where: Tensor, **arguments: Argument) -> None:
     """Launch a kernel on the device of `where`, or record it."""
     launches = _recorded.get()
     if launches is not None:
@@ -127,49 +128,6 @@ def wide(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
-def fitted(count: int, itemsize: int, loads: int, how: dict[str, Any], rows: int = 1) -> Shape:
-    """Shape for `count` series: reads of up to 16 bytes per thread, as long as there are 128 programs, at least of 4.
-
-    The loop reads `rows` time steps of `loads` tensors per iteration; it is pipelined as deep as the latency asks,
-    between 3 and 32 stages. Reasoned for an H200, not tuned on one; block, warps and stages in `how` that are not 0
-    replace what is found.
-    """
-    each = min(16 // itemsize, 16 // rows)  # series per thread
-    if itemsize == 8 and rows > 1:
-        each = 1  # two would spill registers
-    while each > max(1, 4 // itemsize) and count < 128 * 32 * each:
-        each //= 2
-    warps = 4 if count >= 1 << 18 else 1
-    stages = IN_FLIGHT // max(1, count * itemsize * loads * rows)
-    found = Shape(32 * each * warps, warps, stages=min(32 // rows, max(3, 1 << stages.bit_length())))
-    block, deep = how["block"] or found.block, how["stages"] or found.stages
-    return Shape(block, how["warps"] or found.warps, stages=deep)
-
-
-def sizes(x: Tensor, shape: Shape) -> dict[str, Any]:
-    """Kernel arguments that every kernel over x [T, M] takes."""
-    steps, count = x.shape
-    return {"T": steps, "M": count, "COMPUTE": COMPUTE[x.dtype], "BLOCK": shape.block, "STAGES": shape.stages}
-
-
 def cdiv(total: int, each: int) -> int:
     """How many of `each` cover `total`; triton's own is made for kernels and takes the host 2 µs."""
     return -(-total // each)
-
-
-def steps_of(x: Tensor, shape: Shape) -> int:
-    """Time steps that one program handles of x [T, M]: the chunk rounded up to a multiple of 4, or T."""
-    return min(-(-shape.chunk // 4) * 4, x.shape[0]) if shape.chunk > 0 else x.shape[0]
-
-
-def steps_per_chunk(x: Tensor, asked: int | None) -> int:
-    """Time steps per chunk of a scan over x [T, M], a multiple of 4; T itself means one sequential pass.
-
-    `asked` decides if given (0: sequential). Otherwise long sequences of few series are cut so that about 32,768
-    chunks run at once, none shorter than 64 steps. Reasoned for an H200, not tuned on one.
-    """
-    steps, count = x.shape
-    if asked is not None:
-        return min(-(-asked // 4) * 4, steps) if asked > 0 else steps
-    chunks = min(steps // 64, (1 << 15) // count)
-    return steps if chunks < 4 else -(-steps // (4 * chunks)) * 4

@@ -12,7 +12,7 @@ A stochastic neuron is no operator: the number of its call would be a constant o
 import ast
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from functools import lru_cache, wraps
+from functools import lru_cache, partial, wraps
 from importlib import import_module
 from types import NoneType
 from typing import Any, cast
@@ -87,8 +87,8 @@ def _parsed(spec: str) -> tuple[Any, ...]:
 
 def _made(
     spec: str, learned: Sequence[Tensor], numbers: Sequence[float], wants: Sequence[bool]
-) -> tuple[Callable[..., Tensor], Any, dict[str, Any]]:
-    """The `run`, neuron and options that a text names, with these parameters."""
+) -> tuple[Callable[[Tensor], Tensor], nn.Module]:
+    """The neuron that a text names, with these parameters, and its `run` with the text's options as a function of x."""
     home, module, kind, plain, places, names, how = _parsed(spec)
     found = getattr(import_module(module), kind)
     neuron = found.__new__(found)
@@ -96,21 +96,21 @@ def _made(
     vars(neuron).update(plain, **dict(zip(places, numbers, strict=True)))
     for name, value, wanted in zip(names, learned, wants[1:] or [False] * len(names), strict=True):
         neuron._parameters[name] = value.detach().requires_grad_(wanted)
-    return import_module(home).run.__wrapped__, neuron, how
+    return partial(import_module(home).run.__wrapped__, neuron, **how), neuron
 
 
 def _taped(
     x: Tensor, learned: Sequence[Tensor], numbers: Sequence[float], spec: str, wants: Sequence[bool]
 ) -> tuple[Tensor, Tape | None]:
     """The spikes, and what the backward pass needs if anything is wanted."""
-    run, neuron, how = _made(spec, learned, numbers, wants)
+    run, neuron = _made(spec, learned, numbers, wants)
     if not wants:
         with torch.no_grad():
-            return run(neuron, x, **how), None
+            return run(x), None
     token = _tapes.set(tapes := [])
     try:
         with torch.enable_grad():
-            s = run(neuron, x.detach().requires_grad_(wants[0]), **how)
+            s = run(x.detach().requires_grad_(wants[0]))
     finally:
         _tapes.reset(token)
     if len(tapes) != 1 or s is not tapes[0].output or any(not _own(a, x, neuron) for a in _inputs(tapes[0])):

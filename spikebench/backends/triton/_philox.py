@@ -1,13 +1,30 @@
 """The uniforms of spikebench.numerics.philox inside kernels, bit for bit."""
 
+from typing import NamedTuple
+
 import triton
 import triton.language as tl
+
+from spikebench.numerics.philox import MASK
+
+
+class Noise(NamedTuple):
+    """What a kernel draws with, as its arguments hold it: the seed, the number of the call, and the sampling site."""
+
+    seed: int
+    call: int
+    site: int
 
 
 def signed(seed: int) -> int:
     """The low 64 bits of a seed as the signed number that a kernel argument holds."""
     seed &= (1 << 64) - 1
     return seed - (1 << 64) if seed >> 63 else seed
+
+
+def noise(seed: int, call: int, site: int) -> Noise:
+    """Noise of whole numbers of any size: 64 bits of the seed, 32 of the others."""
+    return Noise(signed(seed), call & MASK, site & MASK)
 
 
 @triton.jit

@@ -7,7 +7,7 @@ A neuron's file declares its kernels as data, under the names that it launches t
         "backward": Kernel(reads=(1, 1), writes=(1, 0), rows=(4, 8, 16), cut=True),
     }
 
-and asks `shape("lif.forward", x, how)` before a launch. What `spikebench tune` measures, and what the model chooses
+and asks `shape("lif.forward", x, asked)` before a launch. What `spikebench tune` measures, and what the model chooses
 among, are the shapes that `Kernel.shapes` gives: a grid over rows, series a thread, warps and chunks, or the kernel's own
 `candidates`.
 """
@@ -17,12 +17,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from functools import cache, lru_cache
 from importlib import import_module
 from itertools import product
 from pathlib import Path
-from typing import Any, cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -45,6 +45,27 @@ class Shape:
     rows: int = 1
     stages: int = 1
     chunk: int = 0
+
+
+class Options(NamedTuple):
+    """What a user asks of a shape: numbers of `Shape`, where 0 leaves one to what is found; of a chunk it is None that does."""
+
+    chunk: int | None = None
+    block: int = 0
+    warps: int = 0
+    stages: int = 0
+    rows: int = 0
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A shape that was measured to be better than the model's for a kernel, a dtype and ranges of M and T."""
+
+    kernel: str
+    dtype: str
+    count: range
+    steps: range
+    shape: Shape
 
 
 @dataclass(frozen=True)
@@ -111,17 +132,18 @@ class Asked:
     shape: Shape
 
 
-def shape(kernel: str, x: Tensor, how: Mapping[str, Any]) -> Shape:
-    """The shape of a kernel, "lif.forward", for x [T, M]: options in `how` (not 0, not None) before all, then the tuner's
-    choice, then the model's. A chunk of 0 in `how` is one: all steps in one program.
+def shape(kernel: str, x: Tensor, asked: Options) -> Shape:
+    """The shape of a kernel, "lif.forward", for x [T, M]: what is asked for before all, then the tuner's choice, then the
+    model's. A chunk of 0 that is asked for is one: all steps in one program.
     """
     steps, count = map(int, x.shape)
     found = _forced.get(kernel) or chosen(kernel, x.dtype, steps, count, device_of(x))
-    asked = {k: v for k in ("block", "warps", "rows", "stages") if (v := how.get(k))}
-    if (chunk := how.get("chunk")) is not None and chunk != found.chunk:
-        asked["chunk"] = chunk
-    if asked:
-        found = replace(found, **asked)
+    chunk, block, warps, stages, rows = asked
+    if chunk is None:
+        chunk = found.chunk
+    if block or warps or stages or rows or chunk != found.chunk:
+        of = found
+        found = Shape(block or of.block, warps or of.warps, rows or of.rows, stages or of.stages, chunk)
     if _asked is not None:
         _asked.append(Asked(kernel, x.dtype, steps, count, found))
     return found
@@ -194,15 +216,15 @@ def declared(kernel: str) -> Kernel:
 def tuned(kernel: str, dtype: torch.dtype, steps: int, count: int, device: str | None) -> Shape | None:
     """The shape that was measured to be better than the model's on a device of this name, or None."""
     for rule in rules(device) if device else ():
-        near = rule["M"][0] <= count < rule["M"][1] and rule["T"][0] <= steps < rule["T"][1]
-        if near and (rule["kernel"], rule["dtype"]) == (kernel, str(dtype).removeprefix("torch.")):
-            return Shape(**rule["shape"])
+        near = count in rule.count and steps in rule.steps
+        if near and (rule.kernel, rule.dtype) == (kernel, str(dtype).removeprefix("torch.")):
+            return rule.shape
     return None
 
 
 @cache
-def rules(device: str) -> tuple[dict[str, Any], ...]:
-    """The rules tuned for a device of this name: each has kernel, dtype, ranges [from, below) of M and T, and a shape."""
+def rules(device: str) -> tuple[Rule, ...]:
+    """The rules tuned for a device of this name."""
     path = file_of(device)
     if not path.exists():
         return ()
@@ -213,7 +235,7 @@ def rules(device: str) -> tuple[dict[str, Any], ...]:
         raise ValueError(
             f"{path}: a shape has {', '.join(names)}, not {wrong[0]['shape']}; run `spikebench tune` again"
         )
-    return tuple(found)
+    return tuple(Rule(r["kernel"], r["dtype"], range(*r["M"]), range(*r["T"]), Shape(**r["shape"])) for r in found)
 
 
 def file_of(device: str, folder: Path | None = None) -> Path:

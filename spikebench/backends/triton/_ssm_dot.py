@@ -1,6 +1,6 @@
 """A diagonal state-space model as products of matrices over chunks of time, both ways; README.md derives it."""
 
-from typing import Any
+from typing import Any, NamedTuple, TypedDict
 
 import torch
 import triton
@@ -9,10 +9,49 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from spikebench.backends.triton import _launch
-from spikebench.backends.triton._philox import uniforms
+from spikebench.backends.triton._philox import Noise, uniforms
 
 ROWS, COLUMNS = 16, 16  # of a tile: what a tensor core takes, and what four warps hold without spilling
 CARRIED = 128  # series per program of the step between chunks
+
+
+class How(NamedTuple):
+    """How a spiking state-space model is computed: its noise, and what is asked of precision and shape; 0: found."""
+
+    noise: Noise
+    precision: str
+    block: int
+    warps: int
+    stages: int
+
+
+class _Sizes(TypedDict):
+    """What every product of matrices takes: sizes, with C steps a chunk and E = 2S entries of the state, and its tiles."""
+
+    T: int
+    B: int
+    N: int
+    C: int
+    E: int
+    ROWS: int
+    COLUMNS: int
+    BLOCK: int
+    STAGES: int
+    COMPUTE: tl.dtype
+    PRECISION: str
+
+
+class _Parts(TypedDict):
+    """What the kernel of outputs takes in one direction alone: bias, s, q and noise forwards, dx backwards."""
+
+    bias: Tensor | None
+    s: Tensor | None
+    q: Tensor | None
+    dx: Tensor | None
+    seed: int
+    call: int
+    site: int
+    REVERSE: bool
 
 
 def tables(decay: Tensor, weight: Tensor, direct: Tensor, gain: Tensor, chunk: int) -> tuple[Tensor, ...]:
@@ -34,11 +73,8 @@ def _halves(z: Tensor, axis: int) -> Tensor:
     return torch.cat([z.real, z.imag], axis)
 
 
-def run(x: Tensor, made: tuple[Tensor, ...], bias: Tensor, how: dict[str, Any], dtype: torch.dtype) -> Tensor:
-    """Spikes [T, B, N]; `dtype` is theirs where no gradient is wanted.
-
-    how: seed, call and site of the noise, precision, and block, warps and stages of the kernels, 0: found.
-    """
+def run(x: Tensor, made: tuple[Tensor, ...], bias: Tensor, how: How, dtype: torch.dtype) -> Tensor:
+    """Spikes [T, B, N]; `dtype` is theirs where no gradient is wanted."""
     _launch.check(x)
     if torch.is_grad_enabled() and any(p.requires_grad for p in (x, bias, *made)):
         return _Dot.apply(x, how, bias, *made)  # pyright: ignore[reportReturnType]  # untyped in torch
@@ -46,21 +82,22 @@ def run(x: Tensor, made: tuple[Tensor, ...], bias: Tensor, how: dict[str, Any], 
 
 
 def _forward(
-    x: Tensor, q: Tensor | None, made: tuple[Tensor, ...], bias: Tensor, how: dict[str, Any], dtype: torch.dtype
+    x: Tensor, q: Tensor | None, made: tuple[Tensor, ...], bias: Tensor, how: How, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
     """Spikes, and the state that enters every chunk [chunks, 2S, B, N]; the probability before it is clamped into q."""
     taps, enter, leave, fade = made
     h = _states(x, enter, how)
     _carry(h, fade, None, False)
     s = torch.empty_like(x, dtype=dtype)
-    noise = {k: how[k] for k in ("seed", "call", "site")}
-    _outputs(x, h, taps, leave, how, {"bias": bias, "s": s, "q": q, "dx": None, **noise, "REVERSE": False})
+    seed, call, site = how.noise
+    parts = _Parts(bias=bias, s=s, q=q, dx=None, seed=seed, call=call, site=site, REVERSE=False)
+    _outputs(x, h, taps, leave, how, parts)
     return s, h
 
 
 class _Dot(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, how: dict[str, Any], bias: Tensor, *made: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, how: How, bias: Tensor, *made: Tensor) -> Tensor:
         x = x.contiguous()
         q = torch.empty_like(x, dtype=_launch.wide(x.dtype))
         s, h = _forward(x, q, made, bias, how, x.dtype)
@@ -72,13 +109,13 @@ class _Dot(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]  # as torch has it
         x, q, h, taps, enter, leave, fade = ctx.saved_tensors
-        how: dict[str, Any] = ctx.how
+        how: How = ctx.how
         e, wanted = _inside_window(grad.contiguous(), q), any(ctx.needs_input_grad[2:])
         dh = _states(e, leave, how)
         by_fade = _carry(dh, fade, h if wanted else None, True)
         dx = torch.empty_like(x)
-        absent = {"bias": None, "s": None, "q": None, "seed": 0, "call": 0, "site": 0}
-        _outputs(e, dh, taps, enter, how, {**absent, "dx": dx, "REVERSE": True})
+        parts = _Parts(bias=None, s=None, q=None, dx=dx, seed=0, call=0, site=0, REVERSE=True)
+        _outputs(e, dh, taps, enter, how, parts)
         if by_fade is None:
             return dx, None, None, *(None for _ in range(4))
         by_taps = _diagonals(_products(e, x, enter, how))
@@ -102,18 +139,26 @@ def _inside_window(g: Tensor, q: Tensor) -> Tensor:
     return e
 
 
-def _plan(x: Tensor, table: Tensor, how: dict[str, Any]) -> tuple[dict[str, Any], int]:
+def _plan(x: Tensor, table: Tensor, how: How) -> tuple[_Sizes, int]:
     """Sizes that every product over x [T, B, N] takes, with a table [C, 2S, N]; warps."""
     steps, batch, neurons = x.shape
     compute = _launch.COMPUTE[x.dtype]
-    block = how["block"] or min(8, triton.next_power_of_2(neurons))
-    sizes = {"T": steps, "B": batch, "N": neurons, "C": table.shape[0], "E": table.shape[1]}
-    tile = {"ROWS": ROWS, "COLUMNS": COLUMNS, "BLOCK": block, "STAGES": how["stages"] or 2}
-    precision = "ieee" if compute == tl.float64 else how["precision"]
-    return {**sizes, **tile, "COMPUTE": compute, "PRECISION": precision}, how["warps"] or 4
+    return {
+        "T": steps,
+        "B": batch,
+        "N": neurons,
+        "C": table.shape[0],
+        "E": table.shape[1],
+        "ROWS": ROWS,
+        "COLUMNS": COLUMNS,
+        "BLOCK": how.block or min(8, triton.next_power_of_2(neurons)),
+        "STAGES": how.stages or 2,
+        "COMPUTE": compute,
+        "PRECISION": "ieee" if compute == tl.float64 else how.precision,
+    }, how.warps or 4
 
 
-def _states(x: Tensor, table: Tensor, how: dict[str, Any]) -> Tensor:
+def _states(x: Tensor, table: Tensor, how: How) -> Tensor:
     """What every chunk of x [T, B, N] adds to the state, [chunks, 2S, B, N]: tableᵀ·x."""
     sizes, warps = _plan(x, table, how)
     chunks = triton.cdiv(sizes["T"], sizes["C"])
@@ -123,7 +168,7 @@ def _states(x: Tensor, table: Tensor, how: dict[str, Any]) -> Tensor:
     return out
 
 
-def _tiles(columns: int, sizes: dict[str, Any]) -> int:
+def _tiles(columns: int, sizes: _Sizes) -> int:
     return triton.cdiv(sizes["N"], sizes["BLOCK"]) * triton.cdiv(columns, COLUMNS)
 
 
@@ -142,7 +187,7 @@ def _carry(state: Tensor, fade: Tensor, entering: Tensor | None, backwards: bool
     return by_fade
 
 
-def _outputs(x: Tensor, h: Tensor, taps: Tensor, table: Tensor, how: dict[str, Any], parts: dict[str, Any]) -> None:
+def _outputs(x: Tensor, h: Tensor, taps: Tensor, table: Tensor, how: How, parts: _Parts) -> None:
     """Spikes and the probability, or backwards dx: taps * x within each chunk, and table·h from before it."""
     sizes, warps = _plan(x, table, how)
     columns = triton.cdiv(sizes["T"], sizes["C"]) * sizes["B"]
@@ -150,16 +195,16 @@ def _outputs(x: Tensor, h: Tensor, taps: Tensor, table: Tensor, how: dict[str, A
     _launch.launch(outputs_kernel, grid, warps, x, x=x, h=h, taps=taps, table=table, **parts, **sizes)
 
 
-def _products(left: Tensor, right: Tensor, table: Tensor, how: dict[str, Any]) -> Tensor:
+def _products(left: Tensor, right: Tensor, table: Tensor, how: How) -> Tensor:
     """Σ left_i·right_j over chunks and batch: [C, C or 2S, N], of tensors of time and of states alike."""
     sizes, warps = _plan(left, table, how)
     states = right.dim() == 4
-    rows = sizes.pop("E") if states else sizes["C"]
+    rows = sizes["E"] if states else sizes["C"]
     limit = right.shape[0] * right.shape[1] if states else right.shape[0]
     out = right.new_empty(sizes["C"], rows, sizes["N"], dtype=_launch.wide(right.dtype))
     grid = (triton.cdiv(sizes["N"], sizes["BLOCK"]), triton.cdiv(sizes["C"], ROWS), triton.cdiv(rows, ROWS))
-    sizes |= {"E": rows, "LIMIT": limit}
-    _launch.launch(products_kernel, grid, warps, left, left=left, right=right, out=out, **sizes)
+    sizes["E"] = rows
+    _launch.launch(products_kernel, grid, warps, left, left=left, right=right, out=out, LIMIT=limit, **sizes)
     return out
 
 

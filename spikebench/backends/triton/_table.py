@@ -8,6 +8,7 @@ import torch
 import triton
 
 from spikebench.backends.triton import _aot, _launch
+from spikebench.backends.triton._direct import Arguments
 
 README = Path(__file__).with_name("README.md")
 BEGIN, END = f"<!-- kernels of triton {triton.__version__} -->\n", "<!-- end of kernels -->\n"
@@ -16,7 +17,7 @@ STEPS, NEURONS = 1000, 512
 CHUNK = {"lif": 256, "spsn": 256, "psu": 256, "exodus": 256, "slayer": 256, "rpsu": 256}
 CHUNK |= {"para_lif": 256, "prf": 256, "prf_lif": 256}
 FORM = {"spike_sampler": {"form": "dot"}, "lif": {"save": "checkpoints"}}
-ARGUMENTS: dict[str, dict[str, Any]] = {
+ARGUMENTS = {
     "spike_sampler": {"n": NEURONS},
     "prf": {"n": NEURONS},
     "psn": {"T": STEPS},
@@ -30,7 +31,7 @@ def listed(neuron: str) -> list[tuple[int, _launch.Launch]]:
     run = importlib.import_module(f"spikebench.backends.triton.{neuron}").run
     there = vars(importlib.import_module(f"spikebench.neurons.{neuron}"))
     kind = next(v for k, v in there.items() if k.lower() == neuron.replace("_", ""))
-    sizes: list[tuple[int, dict[str, Any]]] = [(32, {})]
+    sizes: list[tuple[int, dict[str, int] | dict[str, str]]] = [(32, {})]
     if neuron in CHUNK:
         sizes.append((1, {"chunk": CHUNK[neuron]}))
     if neuron in FORM:
@@ -73,7 +74,7 @@ def label(launch: _launch.Launch) -> str:
     return ", ".join(_passes(given))
 
 
-def _passes(given: dict[str, Any]) -> list[str]:
+def _passes(given: Arguments) -> list[str]:
     if given.get("ENDS"):
         return ["ends of chunks"]
     if given.get("ends") is not None and "STEP" in given:

@@ -18,7 +18,7 @@ multiples of R, and only the last chunk has such rows.
 STAGES > 1 asks for nothing ahead itself: triton pipelines the loop instead, with copies to shared memory.
 """
 
-from typing import Any
+from typing import TypedDict
 
 import triton
 import triton.language as tl
@@ -27,9 +27,29 @@ from torch import Tensor
 from spikebench.backends.triton import _launch
 
 
-def sizes(x: Tensor, shape: _launch.Shape, rows: int | None = None) -> dict[str, Any]:
-    """Kernel arguments that every kernel over tiles of x [T, M] takes."""
-    return {**_launch.sizes(x, shape), "R": rows or shape.rows}
+class Sizes(TypedDict):
+    """Arguments that every kernel over tiles of x [T, M] takes: BLOCK series a program, R time steps a tile."""
+
+    T: int
+    M: int
+    COMPUTE: tl.dtype
+    BLOCK: int
+    R: int
+    STAGES: int
+
+
+def sizes(x: Tensor, shape: _launch.Shape, rows: int | None = None) -> Sizes:
+    """The sizes of x [T, M] with a shape; rows: steps a tile in place of the shape's."""
+    steps, count = x.shape
+    compute = _launch.COMPUTE[x.dtype]
+    return {
+        "T": steps,
+        "M": count,
+        "COMPUTE": compute,
+        "BLOCK": shape.block,
+        "R": rows or shape.rows,
+        "STAGES": shape.stages,
+    }
 
 
 @triton.jit

@@ -1,6 +1,6 @@
 """EXODUS fused, on tiles of time: multi-spike forward, and the implicit gradient as one recurrence in reverse or in chunks."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import torch
 import triton
@@ -60,11 +60,11 @@ def run(
     block, warps, rows, stages: series and warps a program, steps a tile, stages where no tile is asked for ahead; 0: by
     size.
     """
-    how = {"chunk": chunk or None, "block": block, "warps": warps, "stages": stages, "rows": rows}
-    return fused(neuron, x, spikes, how, through_reset=True)
+    asked = _launch.Options(chunk or None, block, warps, stages, rows)
+    return fused(neuron, x, spikes, asked, through_reset=True)
 
 
-def fused(neuron: Exodus, x: Tensor, spikes: str, how: dict[str, Any], through_reset: bool) -> Tensor:
+def fused(neuron: Exodus, x: Tensor, spikes: str, asked: _launch.Options, through_reset: bool) -> Tensor:
     """Spikes [T, B, N]; the gradient goes through the reset or passes it by."""
     if neuron.backward != "sequential":
         raise Refused(f"backward={neuron.backward} is a form of the definition; here the option chunk of the backend")
@@ -72,10 +72,10 @@ def fused(neuron: Exodus, x: Tensor, spikes: str, how: dict[str, Any], through_r
     if spikes == "uint8" and (reason := _no_bytes("train" if wanted else "inference", neuron.max_spikes)):
         raise Refused(reason)
     if wanted:
-        return _Exodus.apply(x, neuron.decay, neuron, how, through_reset)  # pyright: ignore[reportReturnType]  # untyped in torch
+        return _Exodus.apply(x, neuron.decay, neuron, asked, through_reset)  # pyright: ignore[reportReturnType]  # untyped in torch
     flat = _launch.series(x)
     out = torch.empty_like(flat, dtype=torch.uint8 if spikes == "uint8" else x.dtype)
-    _forward(neuron, flat, out, None, how)
+    _forward(neuron, flat, out, None, asked)
     return out.view(x.shape)
 
 
@@ -88,15 +88,31 @@ def _no_bytes(mode: str, max_spikes: int | None) -> str | None:
     return None
 
 
-def _forward(neuron: Exodus, x: Tensor, s: Tensor, u: Tensor | None, how: dict[str, Any]) -> None:
-    shape = _launch.shape("exodus.inference" if u is None else "exodus.forward", x, how)
+def _forward(neuron: Exodus, x: Tensor, s: Tensor, u: Tensor | None, asked: _launch.Options) -> None:
+    shape = _launch.shape("exodus.inference" if u is None else "exodus.forward", x, asked)
     grid = (_launch.cdiv(x.shape[1], shape.block),)
-    given = {"x": x, "s": s, "u": u, **_constants(neuron), **_tile.sizes(x, shape)}
-    _launch.launch(forward_kernel, grid, shape.warps, x, **given)
+    sizes = _tile.sizes(x, shape)
+    _launch.launch(forward_kernel, grid, shape.warps, x, x=x, s=s, u=u, **_constants(neuron), **sizes)
 
 
-def _constants(neuron: Exodus) -> dict[str, Any]:
+class _Constants(TypedDict):
     """Kernel arguments that describe the neuron: a learned decay by address, plain numbers by value."""
+
+    decay_at: Tensor | None
+    decay: float
+    rest: float
+    threshold: float
+    subtract: float
+    least: float
+    most: float
+    synapse: float
+    CUT: bool
+    SCALED: bool
+    SYNAPSE: bool
+    EARLY: bool
+
+
+def _constants(neuron: Exodus) -> _Constants:
     decay = neuron.decay
     return {
         "decay_at": decay if isinstance(decay, Tensor) else None,
@@ -117,14 +133,14 @@ def _constants(neuron: Exodus) -> dict[str, Any]:
 class _Exodus(_operator.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, decay: Tensor | float, neuron: Exodus, how: dict[str, Any], through_reset: bool
+        ctx: Any, x: Tensor, decay: Tensor | float, neuron: Exodus, asked: _launch.Options, through_reset: bool
     ) -> Tensor:
         flat = _launch.series(x)
         s, u = torch.empty_like(flat), torch.empty_like(flat, dtype=_launch.wide(x.dtype))
-        _forward(neuron, flat, s, u, how)
+        _forward(neuron, flat, s, u, asked)
         scaled = ctx.needs_input_grad[1] and neuron.norm_input
         ctx.save_for_backward(u, flat if scaled else None, *([decay] if isinstance(decay, Tensor) else []))
-        ctx.neuron, ctx.how, ctx.through_reset = neuron, how, through_reset
+        ctx.neuron, ctx.asked, ctx.through_reset = neuron, asked, through_reset
         return s.view(x.shape)
 
     @staticmethod
@@ -134,8 +150,9 @@ class _Exodus(_operator.Function):
         g = grad.reshape(u.shape).contiguous()
         neuron: Exodus = ctx.neuron
         kind = {"slope": neuron.slope, "SURROGATE": neuron.surrogate, "THROUGH": ctx.through_reset}
-        given, sums = {"x": x, "u": u, **_constants(neuron), **kind}, {"decay_sum": ctx.needs_input_grad[1]}
-        dx, (by_decay,) = _adjoint.backward((backward_kernel, "exodus.backward"), g, given, sums, ctx.how)
+        constants, sums = _constants(neuron), {"decay_sum": ctx.needs_input_grad[1]}
+        given, kernel = {"x": x, "u": u, **constants, **kind}, (backward_kernel, "exodus.backward")
+        dx, (by_decay,) = _adjoint.backward(kernel, g, given, constants["synapse"], sums, ctx.asked)
         return dx.view(grad.shape), by_decay, None, None, None
 
 

@@ -1,7 +1,7 @@
 """LIF in one kernel forward and one backward, on tiles of time; the backward can also run as a scan over chunks."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
 
 import torch
 import triton
@@ -23,7 +23,15 @@ LATER = ("rows", "save")
 MOVES = {"inference": (2, 0), "forward": (2, 1), "train": (4, 2)}
 CHECKPOINTED = {"inference": (2, 0), "forward": (2, 0), "train": (5, 0)}  # besides what is kept of each tile
 PLAIN: dict[str, tuple[Any, ...]] = {"shared": (True,), "bounded": (False,), "refractory": (0,)}
-NOTHING = {"u": None, "states": None, "bits": None}
+Save = Literal["membrane", "checkpoints"]
+
+
+class _Kept(NamedTuple):
+    """What the forward pass leaves for the backward pass: u [T, M], or a tile's first states and its spikes as bits."""
+
+    u: Tensor | None = None
+    states: Tensor | None = None
+    bits: Tensor | None = None
 
 
 def _every(dtype: torch.dtype, count: int) -> int:
@@ -60,7 +68,7 @@ def moves(case: "Case") -> int:
     if how["save"] == "membrane":
         return _launch.moved(case, MOVES)
     dtype, passes = getattr(torch, case.dtype), {"inference": 0, "forward": 1, "train": 2}[case.mode]
-    rows = _rows_kept(dtype, case.B * case.N, how)
+    rows = _rows_kept(dtype, case.B * case.N, how["rows"], how["chunk"])
     kept = (1 if case.options["synapse_decay"] is None else 2) * _launch.wide(dtype).itemsize + _word(rows).itemsize
     return _launch.moved(case, CHECKPOINTED) + passes * kept * -(-case.T // rows) * case.B * case.N
 
@@ -77,7 +85,7 @@ def run(
     warps: int = 0,
     stages: int = 0,
     rows: int = 0,
-    save: Literal["membrane", "checkpoints"] = "membrane",
+    save: Save = "membrane",
 ) -> Tensor:
     """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted.
 
@@ -86,25 +94,25 @@ def run(
     size. save: what the backward pass starts from: every membrane, or the one at each tile's begin and the spikes as
     bits, from which it runs the tile again.
     """
-    how = {"chunk": chunk or None, "block": block, "warps": warps, "stages": stages, "rows": rows, "save": save}
+    asked = _launch.Options(chunk or None, block, warps, stages, rows)
     having(neuron, **PLAIN)
     decay, threshold = neuron.decay, neuron.threshold
     learns = torch.is_grad_enabled() and (x.requires_grad or any(p.requires_grad for p in neuron.parameters()))
     dtype = _launch.dtype_of_spikes(x, spikes, learns)
     if learns:
-        return _LIF.apply(x, decay, threshold, neuron, how)  # pyright: ignore[reportReturnType]  # untyped in torch
+        return _LIF.apply(x, decay, threshold, neuron, asked, save)  # pyright: ignore[reportReturnType]  # untyped in torch
     flat = _launch.series(x)
     out = torch.empty_like(flat, dtype=dtype)
-    _forward(neuron, flat, out, None, how)
+    _forward(neuron, flat, out, _Kept(), asked)
     return out.view(x.shape)
 
 
-def _rows_kept(dtype: torch.dtype, count: int, how: dict[str, Any]) -> int:
+def _rows_kept(dtype: torch.dtype, count: int, asked: int, chunk: int | None) -> int:
     """Time steps from one checkpoint to the next: a tile, which divides a chunk that is asked for; at most 32 bits."""
-    rows = how["rows"] or _every(dtype, count)
+    rows = asked or _every(dtype, count)
     if rows > 32:
         raise Refused(f"rows={rows}: the spikes of a tile are kept as one word of at most 32 bits; take rows=32")
-    return _adjoint.cut(1 << 62, how["chunk"] or 0, rows)[1]
+    return _adjoint.cut(1 << 62, chunk or 0, rows)[1]
 
 
 def _word(rows: int) -> torch.dtype:
@@ -112,31 +120,40 @@ def _word(rows: int) -> torch.dtype:
     return torch.uint8 if rows <= 8 else torch.int16 if rows <= 16 else torch.int32
 
 
-def _kept(neuron: LIF, x: Tensor, how: dict[str, Any]) -> dict[str, Tensor | None]:
-    """What the forward pass leaves for the backward pass: u [T, M], or a tile's first states and its spikes as bits."""
-    wide = _launch.wide(x.dtype)
-    if how["save"] == "membrane":
-        return {"u": torch.empty_like(x, dtype=wide), "states": None, "bits": None}
-    tiles = (_launch.cdiv(x.shape[0], how["rows"]), x.shape[1])
-    states = x.new_empty(1 if neuron.synapse_decay is None else 2, *tiles, dtype=wide)
-    return {"u": None, "states": states, "bits": x.new_empty(tiles, dtype=_word(how["rows"]))}
+def _checkpoints(neuron: LIF, x: Tensor, rows: int) -> _Kept:
+    """Empty tensors for what is kept of every tile of `rows` steps."""
+    tiles = (_launch.cdiv(x.shape[0], rows), x.shape[1])
+    states = x.new_empty(1 if neuron.synapse_decay is None else 2, *tiles, dtype=_launch.wide(x.dtype))
+    return _Kept(states=states, bits=x.new_empty(tiles, dtype=_word(rows)))
 
 
-def _forward(neuron: LIF, x: Tensor, s: Tensor, kept: dict[str, Tensor | None] | None, how: dict[str, Any]) -> None:
-    """Spikes into s [T, M], and what `_kept` holds."""
-    name = "lif.inference" if kept is None else "lif.forward" + _variant(how)
-    shape = _launch.shape(name, x, how)
+def _forward(neuron: LIF, x: Tensor, s: Tensor, kept: _Kept, asked: _launch.Options) -> None:
+    """Spikes into s [T, M], and what is to be kept."""
+    u, states, bits = kept
+    name = "lif.forward" if u is not None else "lif.inference" if states is None else "lif.forward.checkpoints"
+    shape = _launch.shape(name, x, asked)
     grid = (_launch.cdiv(x.shape[1], shape.block),)
-    given = {**_constants(neuron), **(kept or NOTHING), **_tile.sizes(x, shape)}
-    _launch.launch(forward_kernel, grid, shape.warps, x, x=x, s=s, **given)
+    constants, sizes = _constants(neuron), _tile.sizes(x, shape)
+    _launch.launch(forward_kernel, grid, shape.warps, x, x=x, s=s, u=u, states=states, bits=bits, **constants, **sizes)
 
 
-def _variant(how: dict[str, Any]) -> str:
-    return "" if how["save"] == "membrane" else ".checkpoints"
-
-
-def _constants(neuron: LIF) -> dict[str, Any]:
+class _Constants(TypedDict):
     """Kernel arguments that describe the neuron: learned scalars by address, plain ones by value."""
+
+    decay_at: Tensor | None
+    threshold_at: Tensor | None
+    decay: float
+    rest: float
+    threshold: float
+    synapse: float
+    SYNAPSE: bool
+    SCALED: bool
+    RESET: str
+    DELAY: bool
+    STRICT: bool
+
+
+def _constants(neuron: LIF) -> _Constants:
     decay, threshold = neuron.decay, neuron.threshold
     return {
         "decay_at": decay if isinstance(decay, Tensor) else None,
@@ -156,31 +173,41 @@ def _constants(neuron: LIF) -> dict[str, Any]:
 class _LIF(_operator.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, decay: Tensor | float, threshold: Tensor | float, neuron: LIF, how: dict[str, Any]
+        ctx: Any,
+        x: Tensor,
+        decay: Tensor | float,
+        threshold: Tensor | float,
+        neuron: LIF,
+        asked: _launch.Options,
+        save: Save,
     ) -> Tensor:
         flat = _launch.series(x)
-        if how["save"] == "checkpoints":
-            how = {**how, "rows": _rows_kept(x.dtype, flat.shape[1], how)}
-        s, kept = torch.empty_like(flat), _kept(neuron, flat, how)
-        _forward(neuron, flat, s, kept, how)
-        again = how["save"] == "checkpoints" or (ctx.needs_input_grad[1] and neuron.input_scale == "1-decay")
+        if save == "checkpoints":
+            rows = _rows_kept(x.dtype, flat.shape[1], asked.rows, asked.chunk)
+            asked, kept = _launch.Options(*asked[:4], rows), _checkpoints(neuron, flat, rows)
+        else:
+            kept = _Kept(torch.empty_like(flat, dtype=_launch.wide(x.dtype)))
+        s = torch.empty_like(flat)
+        _forward(neuron, flat, s, kept, asked)
+        again = save == "checkpoints" or (ctx.needs_input_grad[1] and neuron.input_scale == "1-decay")
         parameters = (p for p in (decay, threshold) if isinstance(p, Tensor))
-        ctx.save_for_backward(flat if again else None, *kept.values(), *parameters)
-        ctx.neuron, ctx.how = neuron, how
+        ctx.save_for_backward(flat if again else None, *kept, *parameters)
+        ctx.neuron, ctx.asked = neuron, asked
         return s.view(x.shape)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]  # as torch has it
-        x, *kept = ctx.saved_tensors[:4]  # the parameters are saved so that autograd sees them change
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]  # as torch has it
+        x, u, states, bits = ctx.saved_tensors[:4]  # the parameters are saved so that autograd sees them change
         g = grad.reshape(grad.shape[0], -1).contiguous()
         neuron: LIF = ctx.neuron
         kind = {"slope": neuron.slope, "SURROGATE": neuron.surrogate, "DETACH": neuron.detach_reset}
-        given = {"x": x, **dict(zip(NOTHING, kept, strict=True)), **_constants(neuron), **kind}
+        constants, kept = _constants(neuron), {"u": u, "states": states, "bits": bits}
         sums = dict(zip(("decay_sum", "threshold_sum"), ctx.needs_input_grad[1:3], strict=True))
-        kernel = (backward_kernel, "lif.backward" + _variant(ctx.how))
-        dx, (by_decay, by_threshold) = _adjoint.backward(kernel, g, given, sums, ctx.how)
-        return dx.view(grad.shape), by_decay, by_threshold, None, None
+        kernel = (backward_kernel, "lif.backward" if states is None else "lif.backward.checkpoints")
+        given = {"x": x, **kept, **constants, **kind}
+        dx, (by_decay, by_threshold) = _adjoint.backward(kernel, g, given, constants["synapse"], sums, ctx.asked)
+        return dx.view(grad.shape), by_decay, by_threshold, None, None, None
 
 
 @triton.jit

@@ -55,11 +55,11 @@ def run(
     """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted; further options as in psu."""
     if not neuron.plain:
         raise Refused(BEYOND)
-    how = {"chunk": chunk, "block": block, "warps": warps, "stages": stages, "rows": rows}
+    asked = _launch.Options(chunk, block, warps, stages, rows)
     syn, mem = neuron.decays()
     numbers = (syn, mem, 1 - mem, neuron.threshold, neuron.slope)
     late = neuron.mode.endswith("d")
-    call = _passes.Call(NEURON, numbers, how, mode=neuron.mode, surrogate=neuron.surrogate, late=late)
+    call = _passes.Call(NEURON, numbers, asked, mode=neuron.mode, surrogate=neuron.surrogate, late=late)
     return fused(_passes.PASSES, call, x, spikes=spikes)
 
 

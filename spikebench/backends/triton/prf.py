@@ -52,9 +52,9 @@ def run(
     gain, omega = neuron.log_dt.to(wide).exp(), neuron.log_omega.to(wide).exp()
     damping, angle = torch.exp(-gain / neuron.tau), gain * omega
     turn = torch.stack([damping * angle.cos(), damping * angle.sin(), gain])  # [3, N], torch differentiates it
-    how = {"chunk": chunk, "block": block, "warps": warps, "stages": stages, "rows": rows}
+    asked = _launch.Options(chunk, block, warps, stages, rows)
     numbers = (0.0, 0.0, 0.0, neuron.threshold, neuron.slope)  # behind the three of turn
-    call = _passes.Call(NEURON, numbers, how, surrogate=neuron.surrogate)
+    call = _passes.Call(NEURON, numbers, asked, surrogate=neuron.surrogate)
     return fused(_passes.PASSES, call, x, turn, spikes=spikes)
 
 

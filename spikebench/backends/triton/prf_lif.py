@@ -47,10 +47,10 @@ def run(
     rows: int = 0,
 ) -> Tensor:
     """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted; options as in psu, chunks backward alone."""
-    how = {"chunk": chunk, "block": block, "warps": warps, "stages": stages, "rows": rows}
+    asked = _launch.Options(chunk, block, warps, stages, rows)
     fade = neuron.decay if neuron.accumulation == "decayed" else 1.0
     numbers = (neuron.decay, neuron.threshold * neuron.decay, fade, neuron.threshold, neuron.slope)
-    call = _passes.Call(NEURON, numbers, how, surrogate=neuron.surrogate)
+    call = _passes.Call(NEURON, numbers, asked, surrogate=neuron.surrogate)
     return fused(_passes.PASSES, call, x, spikes=spikes)
 
 

@@ -60,9 +60,9 @@ def run(
     """
     if reason := _not_scan(neuron.form):
         raise Refused(reason)
-    how = {"chunk": chunk, "block": block, "warps": warps, "stages": stages, "rows": rows}
+    asked = _launch.Options(chunk, block, warps, stages, rows)
     numbers = (neuron.decay, neuron.gain, float(neuron.threshold), constant(neuron.slope, "slope"))
-    call = _passes.Call(NEURON, numbers, how, surrogate=neuron.surrogate)
+    call = _passes.Call(NEURON, numbers, asked, surrogate=neuron.surrogate)
     return fused(_passes.PASSES, call, x, spikes=spikes)
 
 

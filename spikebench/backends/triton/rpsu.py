@@ -47,11 +47,11 @@ def run(
     rows: int = 0,
 ) -> Tensor:
     """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted; further options as in psu."""
-    how = {"chunk": chunk, "block": block, "warps": warps, "stages": stages, "rows": rows}
+    asked = _launch.Options(chunk, block, warps, stages, rows)
     flat = _launch.series(x)
     q = torch.addmm(neuron.bias, neuron.weight.tril(), flat)
     numbers = (neuron.decay, neuron.gain, float(neuron.threshold), constant(neuron.slope, "slope"))
-    call = _passes.Call(NEURON, numbers, how, surrogate=neuron.surrogate)
+    call = _passes.Call(NEURON, numbers, asked, surrogate=neuron.surrogate)
     return fused(_passes.PASSES, call, flat, q, spikes=spikes).view(x.shape)
 
 

@@ -39,5 +39,5 @@ def run(
     rows: int = 0,
 ) -> Tensor:
     """Spikes [T, B, N]; options as in exodus."""
-    how = {"chunk": chunk or None, "block": block, "warps": warps, "stages": stages, "rows": rows}
-    return exodus.fused(neuron, x, spikes, how, through_reset=False)
+    asked = _launch.Options(chunk or None, block, warps, stages, rows)
+    return exodus.fused(neuron, x, spikes, asked, through_reset=False)

@@ -1,6 +1,6 @@
 """Sliding PSN fused: the window over time, the spike and all gradients without a copy of the windows; parallel in time."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import torch
 import triton
@@ -52,12 +52,31 @@ def _too_long(k: int) -> str | None:
     return None if k <= LONGEST else f"the kernels hold a window of at most {LONGEST} steps, not k={k}"
 
 
-def _plan(neuron: SlidingPSN, x: Tensor, block: int) -> tuple[tuple[int, int], dict[str, Any]]:
+class _Common(TypedDict):
+    """Arguments that both kernels take over x [T, M]: L steps a program, K places in the window."""
+
+    weight: Tensor
+    T: int
+    M: int
+    L: int
+    K: int
+    COMPUTE: tl.dtype
+    BLOCK: int
+
+
+def _plan(neuron: SlidingPSN, x: Tensor, block: int) -> tuple[tuple[int, int], _Common]:
     """Grid and arguments; a warp walks through a few steps of some series, reading each step once per place in the window."""
     width = block or (128 if x.shape[1] >= 1 << 14 else 32)
-    grid = (triton.cdiv(x.shape[1], width), triton.cdiv(x.shape[0], STEPS))
-    sizes = {"T": x.shape[0], "M": x.shape[1], "L": STEPS, "K": len(neuron.weight)}
-    return grid, {"weight": neuron.weight, "COMPUTE": _launch.COMPUTE[x.dtype], "BLOCK": width, **sizes}
+    steps, count = x.shape
+    return (_launch.cdiv(count, width), _launch.cdiv(steps, STEPS)), {
+        "weight": neuron.weight,
+        "T": steps,
+        "M": count,
+        "L": STEPS,
+        "K": len(neuron.weight),
+        "COMPUTE": _launch.COMPUTE[x.dtype],
+        "BLOCK": width,
+    }
 
 
 def _forward(neuron: SlidingPSN, x: Tensor, s: Tensor, u: Tensor | None, block: int) -> None:

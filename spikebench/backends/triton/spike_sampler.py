@@ -1,6 +1,6 @@
 """SpikeSampler (s4d) fused: filter, probability, Philox and sample in one pass, gradients in two; or as products."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import torch
 import triton
@@ -10,9 +10,8 @@ from torch.autograd.function import once_differentiable
 
 from spikebench.backend import Refused
 from spikebench.backends.triton import _launch, _ssm_dot
-from spikebench.backends.triton._philox import signed, uniforms
+from spikebench.backends.triton._philox import noise, uniforms
 from spikebench.neurons.spike_sampler import SpikeSampler
-from spikebench.numerics.philox import MASK
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
@@ -61,17 +60,16 @@ def run(
     decay, weight = neuron.discrete()  # autograd carries their gradients to the parameters
     filters = (decay.real, decay.imag, weight.real, weight.imag, neuron.d, neuron.gain, neuron.bias)
     filters = tuple(p.contiguous() for p in filters)
-    how = {"block": block, "warps": warps, "stages": stages, "call": neuron.next_call()}
-    how["seed"] = neuron.seed if seed is None else seed
+    drawn = noise(neuron.seed if seed is None else seed, neuron.next_call(), neuron.site)
+    how = _ssm_dot.How(drawn, precision, block, warps, stages)
     learns = torch.is_grad_enabled() and any(p.requires_grad for p in (x, *filters))
     dtype = _launch.dtype_of_spikes(x, spikes, learns)
     if form == "dot":
-        noise = {"seed": signed(how["seed"]), "call": how["call"] & MASK, "site": neuron.site & MASK}
         made = _ssm_dot.tables(decay, weight, neuron.d, neuron.gain, chunk)
-        return _ssm_dot.run(x, made, neuron.bias, {**how, **noise, "precision": precision}, dtype)
+        return _ssm_dot.run(x, made, neuron.bias, how, dtype)
     if learns:
-        return _Sampler.apply(x, neuron, how, *filters)  # pyright: ignore[reportReturnType]  # untyped in torch
-    return _forward(neuron, x.contiguous(), None, filters, how, dtype)
+        return _Sampler.apply(x, how, *filters)  # pyright: ignore[reportReturnType]  # untyped in torch
+    return _forward(x.contiguous(), None, filters, how, dtype)
 
 
 def _not_diagonal(ssm: str, state: int) -> str | None:
@@ -84,40 +82,58 @@ def _no_chunks(chunk: int) -> str | None:
     return None if chunk > 0 and chunk % 16 == 0 else f"chunk={chunk} of form=dot must be a multiple of 16"
 
 
-def _plan(x: Tensor, pairs: int, how: dict[str, int]) -> tuple[tuple[int, int], int, dict[str, Any]]:
+class _Sizes(TypedDict):
+    """Sizes that every kernel takes: S complex pairs a neuron, in ROWS rows, a power of 2."""
+
+    T: int
+    B: int
+    N: int
+    S: int
+    COMPUTE: tl.dtype
+    ROWS: int
+    BLOCK: int
+    STAGES: int
+
+
+def _plan(x: Tensor, pairs: int, how: _ssm_dot.How) -> tuple[tuple[int, int], int, _Sizes]:
     """Grid, warps and sizes: a thread holds 8 of a neuron's pairs, so that sums over them stay inside a warp."""
     rows = triton.next_power_of_2(pairs)
-    shape = _launch.Shape(how["block"] or max(1, min(32, 256 // rows)), how["warps"] or 1, stages=how["stages"] or 6)
+    block = how.block or max(1, min(32, 256 // rows))
     steps, batch, neurons = x.shape
-    sizes = {"T": steps, "B": batch, "N": neurons, "S": pairs, "COMPUTE": _launch.COMPUTE[x.dtype]}
-    grid = (triton.cdiv(neurons, shape.block), batch)
-    return grid, shape.warps, {**sizes, "ROWS": rows, "BLOCK": shape.block, "STAGES": shape.stages}
+    return (
+        (_launch.cdiv(neurons, block), batch),
+        how.warps or 1,
+        {
+            "T": steps,
+            "B": batch,
+            "N": neurons,
+            "S": pairs,
+            "COMPUTE": _launch.COMPUTE[x.dtype],
+            "ROWS": rows,
+            "BLOCK": block,
+            "STAGES": how.stages or 6,
+        },
+    )
 
 
 def _forward(
-    neuron: SpikeSampler,
-    x: Tensor,
-    q: Tensor | None,
-    filters: tuple[Tensor, ...],
-    how: dict[str, int],
-    dtype: torch.dtype | None = None,
+    x: Tensor, q: Tensor | None, filters: tuple[Tensor, ...], how: _ssm_dot.How, dtype: torch.dtype | None = None
 ) -> Tensor:
     """Spikes [T, B, N]; the probability before it is clamped into q."""
     _launch.check(x)
     s = torch.empty_like(x, dtype=dtype)
     grid, warps, sizes = _plan(x, filters[0].shape[0], how)
-    noise = {"seed": signed(how["seed"]), "call": how["call"] & MASK, "site": neuron.site & MASK}
     named = dict(zip(NAMES, filters, strict=True))
-    _launch.launch(forward_kernel, grid, warps, x, x=x, s=s, q=q, **named, **noise, **sizes)
+    _launch.launch(forward_kernel, grid, warps, x, x=x, s=s, q=q, **named, **how.noise._asdict(), **sizes)
     return s
 
 
 class _Sampler(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, neuron: SpikeSampler, how: dict[str, int], *filters: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, how: _ssm_dot.How, *filters: Tensor) -> Tensor:
         x = x.contiguous()
         q = torch.empty_like(x, dtype=_launch.wide(x.dtype))
-        s = _forward(neuron, x, q, filters, how)
+        s = _forward(x, q, filters, how)
         ctx.save_for_backward(x, q, *filters)
         ctx.how = how
         return s
@@ -131,8 +147,8 @@ class _Sampler(torch.autograd.Function):
         named = dict(zip(NAMES, filters, strict=True))
         dx = torch.empty_like(x)
         _launch.launch(backward_kernel, grid, warps, g, g=g, q=q, dx=dx, **named, **sizes)
-        if not any(ctx.needs_input_grad[3:]):
-            return dx, None, None, *(None for _ in filters)
+        if not any(ctx.needs_input_grad[2:]):
+            return dx, None, *(None for _ in filters)
         states = q.new_empty(4, x.shape[1], sizes["S"], x.shape[2])
         scalars = q.new_empty(3, x.shape[1], x.shape[2])
         parts = {"states": states, "scalars": scalars}
@@ -140,7 +156,7 @@ class _Sampler(torch.autograd.Function):
         h, slope = (torch.complex(*states[n : n + 2].sum(1)) for n in (0, 2))
         slope = 2 * torch.complex(filters[2], filters[3]) * slope
         by_scalar = (total.to(p.dtype) for total, p in zip(scalars.sum(1), filters[4:], strict=True))
-        return dx, None, None, slope.real, -slope.imag, 2 * h.real, -2 * h.imag, *by_scalar
+        return dx, None, slope.real, -slope.imag, 2 * h.real, -2 * h.imag, *by_scalar
 
 
 @triton.jit

@@ -8,12 +8,11 @@ from torch import Tensor
 
 from spikebench.backends.triton import _launch, _passes
 from spikebench.backends.triton._autograd import fused
-from spikebench.backends.triton._philox import signed
+from spikebench.backends.triton._philox import noise
 from spikebench.backends.triton._recurrence import cascade, cascaded
 from spikebench.backends.triton._shapes import Kernel
 from spikebench.backends.triton._surrogate import logistic
 from spikebench.neurons.spsn import SPSN
-from spikebench.numerics.philox import MASK
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
@@ -54,14 +53,14 @@ def run(
     chunk: steps per chunk of a scan over chunks, forward and backward; 0: one sequential pass; None: by the number of
     steps and series. rows: steps of a tile, a multiple of four. block, warps, stages: kernel shape; 0: by size.
     """
-    how = {"chunk": chunk, "block": block, "warps": warps, "stages": stages, "rows": rows}
+    asked = _launch.Options(chunk, block, warps, stages, rows)
     relaxed = neuron.mode == "gs"
     call = _passes.Call(
         NEURON,
         (neuron.syn_decay, neuron.mem_decay, 1 - neuron.mem_decay, neuron.tau),
-        how,
+        asked,
         mode="gs" if relaxed else neuron.estimator,
-        noise=(signed(neuron.seed if seed is None else seed), neuron.next_call() & MASK, neuron.site & MASK),
+        noise=noise(neuron.seed if seed is None else seed, neuron.next_call(), neuron.site),
         redraws=relaxed,
     )
     return fused(_passes.PASSES, call, x, spikes=spikes)
