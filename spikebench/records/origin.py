@@ -57,7 +57,7 @@ def origin(record: Record) -> Origin:
             f"{name}: {k}": v for k, v in {"python": other.get("python"), **_flat(other.get("versions"))}.items()
         }
     gpu = e.get("gpu")
-    card = " ".join(str(gpu[k]) for k in ("name", "uuid", "driver") if gpu.get(k)) if isinstance(gpu, dict) else gpu
+    card = " ".join(str(v) for k in ("name", "uuid", "driver") if (v := gpu.get(k))) if isinstance(gpu, dict) else gpu
     found = tuple((k, str(v)) for k, v in versions.items() if v is not None)
     where = (str(e.get("machine")), _text(card), _text(e.get("commit")), _text(e.get("dirty")))
     return Origin(*where, found, _text(e.get("threads")))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from spikebench.records.gate import GateResult
 from spikebench.records.migrate import SCHEMA as SCHEMA
 from spikebench.records.migrate import migrated
-from spikebench.records.schema import CaseJson, JsonValue
+from spikebench.records.schema import CaseJson, EnvironmentJson, JsonValue
 
 FEWEST = 5  # pairs that a verdict takes
 
@@ -59,7 +59,7 @@ class Record:
     status: Status = "ok"
     reason: str | None = None
     measurements: list[Measurement] = field(default_factory=list)
-    environment: dict[str, Any] = field(default_factory=dict)
+    environment: EnvironmentJson = field(default_factory=EnvironmentJson)
     flags: list[str] = field(default_factory=list)
     gate: GateResult | None = None
     repeat: int = 0

@@ -27,3 +27,59 @@ class CaseJson(TypedDict):
     task: str | None
     bias: NotRequired[float | None]
     allocator: NotRequired[str]
+
+
+class CardJson(TypedDict, total=False):
+    """A GPU."""
+
+    name: str
+    uuid: str
+    driver: str
+    memory_bytes: int
+
+
+class InterpreterJson(TypedDict, total=False):
+    """A Python and its libraries; of a session that has several, `interpreters` are the others by name."""
+
+    python: str
+    versions: dict[str, str]
+    interpreters: "dict[str, InterpreterJson]"
+
+
+class EnvironmentJson(InterpreterJson, total=False):
+    """What was true of the machine and the checkout while a record was made; `host/environment.py` and its monitor say it.
+
+    A record made from a frame has `origin`, a label, in place of all else that tells origins apart.
+    """
+
+    machine: str
+    host: str
+    cpu: str
+    cores: int | None
+    memory_bytes: int
+    os: str
+    gpu: CardJson | str | None
+    commit: str | None
+    dirty: str | None
+    threads: int
+    placement: str
+    session: InterpreterJson
+    origin: str
+    time: float
+    isolation: str
+    allocator: dict[str, str]
+    load_1min: float
+    steal_share: float
+    stolen_cpu: float
+    other_cpu: float | None
+    other_gpu_processes: int
+    throttle_reasons: list[str]
+    lowest_clock_share: float
+    top_sm_clock: float
+    sm_clock: dict[str, float]
+    gpu_celsius: dict[str, float]
+    tries: int
+    started: float
+    ended: float
+    accelerator: str | None
+    aa_floor: float | None

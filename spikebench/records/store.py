@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from spikebench.errors import Problem
 from spikebench.records.origin import origin
 from spikebench.records.record import Measurement, Record
-from spikebench.records.schema import CaseJson, JsonValue
+from spikebench.records.schema import CaseJson, EnvironmentJson, JsonValue
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,7 +121,7 @@ def records(frame: Any) -> list[Record]:
     for _, rows in frame.groupby("record", sort=False):
         head = rows.iloc[0].to_dict()
         measured = [_measured(str(metric), part) for metric, part in rows.groupby("metric", sort=False)]
-        about = {k: _known(head[k]) for k in ("machine", "time", "aa_floor", "origin")}
+        about = cast(EnvironmentJson, {k: _known(head[k]) for k in ("machine", "time", "aa_floor", "origin")})
         plan, reason = _known(head["pairs"]), _known(head["reason"])
         case = cast(CaseJson, {k: _known(head[k]) for k in COLUMNS[3:]})
         names = (str(head["run"]), str(head["case_id"]), case, head["status"], reason, measured, about)

@@ -257,8 +257,8 @@ def _rests_on(profile: "Profile") -> str:
     ok = [r for r in profile.records if r.status == "ok"]
     if ok:
         e, flags = ok[0].environment, sorted({f for r in ok for f in r.flags})
-        versions = ", ".join(f"{k} {v}" for k, v in e["versions"].items())
-        lines.append(f"- {e['cpu']}, {e['threads']} threads; Python {e['python']}; {versions}")
+        versions = ", ".join(f"{k} {v}" for k, v in e.get("versions", {}).items())
+        lines.append(f"- {e.get('cpu')}, {e.get('threads')} threads; Python {e.get('python')}; {versions}")
         pairs = sorted({c.ratio.n for c in profile.comparisons if c.ratio}) or [0]
         many = " to ".join(dict.fromkeys(map(str, (pairs[0], pairs[-1]))))
         lines.append(f"- {many} pairs of fresh processes in random order; ratios within pairs, 95 % intervals")

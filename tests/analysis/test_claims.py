@@ -24,6 +24,7 @@ from spikebench.experiments.reproduce import begins
 from spikebench.plots import draw
 from spikebench.records import store
 from spikebench.records.record import FEWEST, Measurement, Record
+from spikebench.records.schema import EnvironmentJson
 from spikebench.report.claim_page import page
 
 HERE = Path(__file__).parents[2]
@@ -42,7 +43,7 @@ def claim(*full: Any, **changes: Any) -> Claim:
 
 def record(case: Case, value: float, repeat: int = 0, metric: str = "latency", **fields: Any) -> Record:
     measured = [Measurement(metric, "s", samples=[value], detail=fields.pop("detail", {}))]
-    where = {"machine": fields.pop("machine", "m")}
+    where: EnvironmentJson = {"machine": fields.pop("machine", "m")}
     return Record("r", case.case_id, case.to_json(), measurements=measured, environment=where, repeat=repeat, **fields)
 
 

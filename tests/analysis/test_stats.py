@@ -11,7 +11,7 @@ from spikebench.analysis import difference, noise, stats
 from spikebench.analysis.pairs import Pairs, sides
 from spikebench.errors import Problem
 from spikebench.records.record import Measurement, Record
-from spikebench.records.schema import CaseJson
+from spikebench.records.schema import CaseJson, EnvironmentJson
 
 DRAWS = 400
 
@@ -195,7 +195,9 @@ def record(case: str, seconds: float, repeat: int = 0, run: str = "r", **environ
     facts = {"machine": "m", "threads": 2} | environment
     latency = Measurement("latency", "s", samples=[seconds])
     body = {"subject": "lif@cpu", "mode": "train", "T": 1, "B": 1, "N": 1}
-    return Record(run, case, cast(CaseJson, body), measurements=[latency], environment=facts, repeat=repeat)
+    return Record(
+        run, case, cast(CaseJson, body), measurements=[latency], environment=cast(EnvironmentJson, facts), repeat=repeat
+    )
 
 
 def test_noise_floor_is_the_farther_end_of_a_against_a() -> None:

@@ -132,7 +132,7 @@ def test_a_case_runs_in_the_interpreter_of_its_backend() -> None:
     with Session(settings) as session:
         record = session.measure(case)
         assert record.status == "ok", record.reason
-        assert record.environment["versions"]["torch"]
+        assert record.environment.get("versions", {})["torch"]
     with pytest.raises(Problem, match="cannot run /nowhere/python"):
         Session(Settings(python={"eager": "/nowhere/python"}))
 

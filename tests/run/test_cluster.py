@@ -8,6 +8,7 @@ import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,7 +98,8 @@ def assert_no_overlap(records: list[Record]) -> None:
     """Each accelerator measured one case at a time."""
     spans: dict[str, list[tuple[float, float]]] = {}
     for r in records:
-        spans.setdefault(r.environment["accelerator"], []).append((r.environment["started"], r.environment["ended"]))
+        e: Any = r.environment
+        spans.setdefault(e["accelerator"], []).append((e["started"], e["ended"]))
     assert set(spans) == {"0", "1"}
     for found in spans.values():
         assert all(a[1] <= b[0] for a, b in itertools.pairwise(sorted(found)))

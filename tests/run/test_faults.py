@@ -15,7 +15,7 @@ from spikebench.cases.case import Case
 from spikebench.errors import Problem
 from spikebench.records import store
 from spikebench.records.record import Record
-from spikebench.records.schema import CaseJson
+from spikebench.records.schema import CaseJson, EnvironmentJson
 from spikebench.run import runner
 from spikebench.run.session import Session
 from spikebench.run.settings import Settings
@@ -240,7 +240,9 @@ class Quick:
         pass
 
     def measure(self, case: Case, repeat: int = 0) -> Record:
-        return Record("r", case.case_id, case.to_json(), environment=self.environment, repeat=repeat)
+        return Record(
+            "r", case.case_id, case.to_json(), environment=cast(EnvironmentJson, self.environment), repeat=repeat
+        )
 
 
 CASES = [Case("lif@eager", T=t, B=1, N=1) for t in range(1, 6)]

@@ -10,7 +10,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -22,6 +22,7 @@ from spikebench.metric import Plan, Running, warm_up
 from spikebench.metrics import latency
 from spikebench.records import store
 from spikebench.records.record import Record, Status
+from spikebench.records.schema import EnvironmentJson
 from spikebench.run import assemble, runner
 from spikebench.run.process import Interleaving
 from spikebench.run.protocol import Outcome
@@ -100,7 +101,7 @@ class FakeSession:
             case.to_json(),
             status=status,
             measurements=found,
-            environment=self.environment,
+            environment=cast(EnvironmentJson, self.environment),
             repeat=repeat,
         )
 
