@@ -2,15 +2,19 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from spikebench import units
 from spikebench.errors import Problem
+from spikebench.experiments.sweep import Grid
+
+if TYPE_CHECKING:
+    from spikebench.run.settings import Settings
 
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 Metrics = Annotated[list[str] | None, typer.Option("--metric", help="Metric to sample; repeat for several.")]
@@ -35,22 +39,9 @@ class Sizes:
     N: Annotated[str | None, typer.Option("-N", help="Neurons; several with commas.")] = None
     mode: Annotated[str | None, typer.Option("--mode", help="inference, forward, train or stream; with commas.")] = None
 
-    def axes(self) -> dict[str, Any]:
-        """The axes that were given."""
-        found: dict[str, Any] = {k: numbers(k, text) for k in "TBN" if (text := getattr(self, k)) is not None}
-        return found | ({} if self.mode is None else {"mode": self.mode.split(",")})
-
-
-class Fields:
-    """A group of options that are fields of a case under the same names."""
-
-    def fields(self) -> dict[str, Any]:
-        """The fields that were given."""
-        return {k: v for k, v in vars(self).items() if v is not None}
-
 
 @dataclass(frozen=True)
-class Tensors(Fields):
+class Tensors:
     """What the tensors of a case are."""
 
     device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None
@@ -59,7 +50,7 @@ class Tensors(Fields):
 
 
 @dataclass(frozen=True)
-class What(Fields):
+class What:
     """What of a case is measured: a layer, or a network of it."""
 
     workload: Annotated[str | None, typer.Option(help="layer, projection or network (implied by --network).")] = None
@@ -67,6 +58,18 @@ class What(Fields):
 
 
 USUAL = Tensors("cpu", "float32", 0.3)
+
+
+def grid(sizes: Sizes, tensors: Tensors, what: What) -> Grid:
+    """What the options say of cases."""
+    return Grid(
+        T=numbers("T", sizes.T),
+        B=numbers("B", sizes.B),
+        N=numbers("N", sizes.N),
+        mode=None if sizes.mode is None else sizes.mode.split(","),
+        **vars(tensors),
+        **vars(what),
+    )
 
 
 @dataclass(frozen=True)
@@ -78,10 +81,14 @@ class Process:
         None
     )
 
-    def settings(self) -> dict[str, Any]:
-        """Fields of the settings of a session."""
-        limit = {"timeout": seconds("--timeout", self.timeout)}
-        return limit if self.threads is None else limit | {"threads": self.threads}
+    @property
+    def limit(self) -> float | None:
+        """The longest time of one process in seconds."""
+        return seconds("--timeout", self.timeout)
+
+    def settings(self, usual: "Settings") -> "Settings":
+        """The settings of a session: what the options say, else the usual ones."""
+        return replace(usual, timeout=self.limit, threads=usual.threads if self.threads is None else self.threads)
 
 
 @dataclass(frozen=True)
@@ -95,9 +102,19 @@ class Sampling(Process):
         typer.Option(help="BACKEND=/path/to/python: the interpreter that has this library; repeat for several."),
     ] = None
 
-    def settings(self) -> dict[str, Any]:
-        own = {"samples": self.samples, "memory_limit": size(self.memory_limit), "python": interpreters(self.python)}
-        return super().settings() | own
+    def settings(self, usual: "Settings") -> "Settings":
+        limit, python = size(self.memory_limit), interpreters(self.python)
+        return replace(super().settings(usual), samples=self.samples, memory_limit=limit, python=python)
+
+
+@dataclass(frozen=True)
+class Compared(Sampling):
+    """How processes that are compared sample, and how they start."""
+
+    isolation: Isolation = "fork"
+
+    def settings(self, usual: "Settings") -> "Settings":
+        return replace(super().settings(usual), fork=forks(self.isolation))
 
 
 def flat(command: Callable[..., None]) -> Callable[..., None]:
@@ -105,11 +122,11 @@ def flat(command: Callable[..., None]) -> Callable[..., None]:
 
     A parameter's default is an instance whose values are the defaults of the options; without one they are the fields' own.
     """
-    hints, groups = get_type_hints(command, include_extras=True), dict[str, Any]()
+    hints, groups = get_type_hints(command, include_extras=True), dict[str, type[Any]]()
     parameters: list[inspect.Parameter] = []
     for p in inspect.signature(command).parameters.values():
         kind: Any = hints[p.name]
-        if not is_dataclass(kind):
+        if not (isinstance(kind, type) and is_dataclass(kind)):
             parameters.append(p.replace(annotation=kind, kind=p.KEYWORD_ONLY))
             continue
         groups[p.name] = kind
@@ -130,10 +147,10 @@ def flat(command: Callable[..., None]) -> Callable[..., None]:
     return called
 
 
-def numbers(name: str, text: str) -> list[int]:
-    """Whole numbers from "128,1024"; Problem names what cannot be read."""
+def numbers(name: str, text: str | None) -> list[int] | None:
+    """Whole numbers from "128,1024", or None; Problem names what cannot be read."""
     try:
-        return [int(part) for part in text.split(",") if part.strip()]
+        return None if text is None else [int(part) for part in text.split(",") if part.strip()]
     except ValueError:
         raise Problem(f"-{name} {text!r} is not a list of whole numbers; write -{name} 128,1024") from None
 
@@ -173,8 +190,8 @@ def size(text: str | None) -> int | None:
         raise Problem(f"--memory-limit {text!r} is not a size; write 4GB or 512MiB") from None
 
 
-def isolated(isolation: str) -> dict[str, Any]:
-    """The field of a session's settings that --isolation means."""
+def forks(isolation: str) -> bool:
+    """Whether processes are forked, by --isolation."""
     if isolation not in ("fork", "spawn"):
         raise Problem(f"no isolation {isolation!r}; there are fork, spawn")
-    return {"fork": isolation == "fork"}
+    return isolation == "fork"

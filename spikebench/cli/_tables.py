@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.markdown import Markdown, Paragraph, TableElement
+from rich.markdown import Markdown, MarkdownElement, Paragraph, TableElement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -36,8 +36,7 @@ def stdout() -> Console:
     """The console for results: text as it is, as wide as the terminal, and in a file as wide as the text."""
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else 1_000_000
-    plain: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
-    return Console(width=width, force_terminal=terminal, soft_wrap=True, **plain)
+    return Console(width=width, force_terminal=terminal, soft_wrap=True, markup=False, emoji=False, highlight=False)
 
 
 def table(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
@@ -73,7 +72,10 @@ class _Paragraph(Paragraph):
 class _Page(Markdown):
     """Markdown whose tables and paragraphs are laid out as ours."""
 
-    elements: ClassVar[dict[str, Any]] = Markdown.elements | {"table_open": _Table, "paragraph_open": _Paragraph}
+    elements: ClassVar[dict[str, type[MarkdownElement]]] = Markdown.elements | {
+        "table_open": _Table,
+        "paragraph_open": _Paragraph,
+    }
 
 
 def page(markdown: str) -> None:

@@ -17,15 +17,17 @@ def command(
     tensors: o.Tensors = o.USUAL,
     what: o.What,
     metric: Annotated[str, typer.Option(help="Metric to compare.")] = "latency",
-    sampling: o.Sampling,
-    isolation: o.Isolation = "fork",
+    sampling: o.Compared,
     out: Annotated[Path | None, typer.Option(help="Where the noise floor is kept.")] = None,
     as_json: o.Json = False,
 ) -> None:
     """A against A: this machine's noise floor per case, kept for compare and diff."""
     from spikebench.experiments.compare import aa
+    from spikebench.run.settings import Settings
 
-    given = sizes.axes() | tensors.fields() | what.fields() | sampling.settings() | o.isolated(isolation)
+    grid, settings = o.grid(sizes, tensors, what), sampling.settings(Settings())
     with stderr_progress() as progress:
-        rows = aa(*(subject or ()), pairs=pairs, metric=metric, out=out, progress=progress, **given)
+        rows = aa(
+            *(subject or ()), pairs=pairs, metric=metric, out=out, progress=progress, settings=settings, grid=grid
+        )
     compared(rows, as_json)

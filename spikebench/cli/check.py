@@ -21,7 +21,7 @@ def command(
     """Check what a neuron computes and whether it is what it declares. A foreign subject's code is executed."""
     from spikebench.experiments.check import check
 
-    rows = check(*subjects, like=like, **process.settings())
+    rows = check(*subjects, like=like, timeout=process.limit, threads=process.threads)
     if as_json:
         stdout().print_json(json.dumps([row.to_json() for row in rows]))
     else:

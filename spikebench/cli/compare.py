@@ -16,15 +16,15 @@ def command(
     tensors: o.Tensors = o.USUAL,
     what: o.What,
     metric: Annotated[str, typer.Option(help="Metric to compare; less is better.")] = "latency",
-    sampling: o.Sampling,
-    isolation: o.Isolation = "fork",
+    sampling: o.Compared,
     out: o.Out = None,
     as_json: o.Json = False,
 ) -> None:
     """Compare subjects with the first one, live, in randomised pairs of fresh processes."""
     from spikebench.experiments.compare import compare
+    from spikebench.run.settings import Settings
 
-    given = sizes.axes() | tensors.fields() | what.fields() | sampling.settings() | o.isolated(isolation)
+    grid, settings = o.grid(sizes, tensors, what), sampling.settings(Settings())
     with stderr_progress() as progress:
-        rows = compare(*subjects, pairs=pairs, metric=metric, out=out, progress=progress, **given)
+        rows = compare(*subjects, pairs=pairs, metric=metric, out=out, progress=progress, settings=settings, grid=grid)
     compared(rows, as_json)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,6 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from spikebench.cli import _options as o
 from spikebench.cli._tables import say, stdout, table
 from spikebench.errors import Problem
+
+if TYPE_CHECKING:
+    from spikebench.run.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,9 @@ class Sampled(o.Sampling):
     metric: o.Metrics = None
     budget: Annotated[str, typer.Option(help="Time of the whole: what does not fit is left out and named.")] = "150s"
 
-    def settings(self) -> dict[str, Any]:
-        own = {"budget": o.seconds("--budget", self.budget)}
-        return super().settings() | own | ({"metrics": tuple(self.metric)} if self.metric else {})
+    def settings(self, usual: "Settings") -> "Settings":
+        metrics = tuple(self.metric) if self.metric else usual.metrics
+        return replace(super().settings(usual), budget=o.seconds("--budget", self.budget), metrics=metrics)
 
 
 def command(
@@ -82,7 +85,7 @@ def command(
     """
     from spikebench.experiments.profile import SETTINGS, profile
 
-    settings = replace(SETTINGS, **sampled.settings())
+    settings = sampled.settings(SETTINGS)
     files = _files(out, trace)
     with _progress() as progress:
         made = profile(
@@ -91,7 +94,7 @@ def command(
             pairs=pairs,
             settings=settings,
             progress=progress,
-            **(grid.given() | called.given() | files | tensors.fields()),
+            **(grid.given() | called.given() | files | vars(tensors)),
         )
     where = made.report(out / "verdict.md") if out is not None else None
     if as_json:

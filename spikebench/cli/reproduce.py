@@ -3,9 +3,9 @@
 import json
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,9 @@ from spikebench.errors import Problem
 from spikebench.records import store
 from spikebench.report import claim_page
 
+if TYPE_CHECKING:
+    from spikebench.run.settings import Settings
+
 
 @dataclass(frozen=True)
 class Sampled(o.Process):
@@ -31,8 +34,9 @@ class Sampled(o.Process):
         str, typer.Option(help="After it only first questions are asked, in five blocks; not with --full.")
     ] = "60m"
 
-    def settings(self) -> dict[str, Any]:
-        return super().settings() | {"samples": self.samples, "budget": o.seconds("--budget", self.budget)}
+    def settings(self, usual: "Settings") -> "Settings":
+        budget = o.seconds("--budget", self.budget)
+        return replace(super().settings(usual), samples=self.samples, budget=budget)
 
 
 def command(
@@ -51,12 +55,20 @@ def command(
     as_json: o.Json = False,
 ) -> None:
     """Measure what papers claim: against the paper's opponent and the strongest, with an interval and a verdict."""
-    from spikebench.experiments.reproduce import reproduce
+    from spikebench.experiments.reproduce import SETTINGS, reproduce
 
     names, files = _split(claim or [], from_)
-    given: dict[str, Any] = {"full": full, "source": files, "data_root": data_root, "out": out, "resume": resume}
     with stderr_progress() as progress:
-        found = reproduce(*names, **given, **sampled.settings(), progress=progress)
+        found = reproduce(
+            *names,
+            full=full,
+            source=files,
+            data_root=data_root,
+            out=out,
+            resume=resume,
+            progress=progress,
+            settings=sampled.settings(SETTINGS),
+        )
     named = dict(claims.every())
     if as_json:
         stdout().print_json(json.dumps([f.to_json() for f in found]))

@@ -3,9 +3,9 @@
 import json
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +23,7 @@ from spikebench.cli._tables import (
 )
 from spikebench.errors import Problem
 from spikebench.experiments import sweep as grids
+from spikebench.experiments.sweep import Grid
 from spikebench.host import environment
 from spikebench.records import store
 from spikebench.records.record import Record
@@ -70,9 +71,9 @@ class Sampled(o.Sampling):
     isolation: o.Isolation = "fork"
     strict: o.Strict = False
 
-    def settings(self) -> dict[str, Any]:
-        own = {"repeats": self.repeats, "budget": o.seconds("--budget", self.budget), "strict": self.strict}
-        return super().settings() | own | o.isolated(self.isolation)
+    def settings(self, usual: "Settings") -> "Settings":
+        made, budget = super().settings(usual), o.seconds("--budget", self.budget)
+        return replace(made, repeats=self.repeats, budget=budget, strict=self.strict, fork=o.forks(self.isolation))
 
 
 def command(
@@ -92,10 +93,10 @@ def command(
     from spikebench.experiments.run import run as measured
     from spikebench.run.settings import DEFAULT_METRICS, Settings
 
-    fields = sizes.axes() | tensors.fields() | what.fields()
-    cases = chosen(sweep, subject, fields)
+    grid = o.grid(sizes, tensors, what)
+    cases = chosen(sweep, subject, grid)
     read_by = sampled.metric or sweeps.metrics(sweep or "") or DEFAULT_METRICS
-    settings = Settings(metrics=tuple(read_by), **sampled.settings())
+    settings = sampled.settings(Settings(metrics=tuple(read_by)))
     where = kept.out or Path("results") / environment.machine() / f"{sweep or 'run'}.jsonl"
     if kept.resume:
         _say_what_differs(where, settings)
@@ -105,7 +106,7 @@ def command(
     stability_notes(records)
     if not as_json:
         records_table(records)
-    if sweep is not None and not subject and not fields:
+    if sweep is not None and not subject and not grid.said:
         with stderr_progress() as progress:
             beside = companion(sweep, settings, where, progress)
         records += beside.records
@@ -124,13 +125,13 @@ def command(
         raise Problem(f"nothing could be run: {records[0].reason}")
 
 
-def chosen(name: str | None, subjects: list[str] | None, fields: dict[str, Any]) -> list[Case]:
+def chosen(name: str | None, subjects: list[str] | None, grid: Grid) -> list[Case]:
     """The cases of a sweep, narrowed to the subjects and replaced sizes that were named; or of the options alone."""
     if name is not None:
-        return grids.sweep(name, *(subjects or ()), **fields)
+        return grids.changed(name, subjects or (), grid)
     if not subjects:
         raise Problem("nothing to run; name a sweep (spikebench list sweeps) or give --subject lif@cpu")
-    return grids.points(subjects, **fields)
+    return grids.points(subjects, grid)
 
 
 def _say_what_differs(where: Path, settings: "Settings") -> None:

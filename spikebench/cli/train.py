@@ -3,11 +3,11 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from spikebench.cases.options import Value, read_value
+from spikebench.cases.options import Options, Value, read_value
 from spikebench.cli import _options as o
 from spikebench.cli._tables import stderr_progress, stdout, training_report, warn
 from spikebench.errors import Problem
@@ -28,10 +28,10 @@ class Recipe:
         bool, typer.Option("--ceiling", help="Also train with a single element-wise pass in the neuron's place.")
     ] = False
 
-    def given(self) -> dict[str, Any]:
-        """The arguments of `experiments.train.train`."""
-        changes = dict(_pair(text) for text in self.recipe or [])
-        return vars(self) | {"recipe": changes, "equal_time": o.seconds("--equal-time", self.equal_time)}
+    @property
+    def changes(self) -> Options:
+        """The changes to the task's recipe."""
+        return dict(_pair(text) for text in self.recipe or [])
 
 
 LIMITS = o.Process(timeout="1h")
@@ -53,20 +53,25 @@ def command(
 ) -> None:
     """Train a network of each neuron on a task: accuracy, time per epoch, spike rates."""
     from spikebench.experiments.train import train
+    from spikebench.run.settings import Settings
 
     where = out or Path("results") / environment.machine() / "train.jsonl"
-    given = recipe.given() | process.settings()
     with stderr_progress() as progress:
         records = train(
             task,
             *neuron,
+            seeds=recipe.seeds,
+            epochs=recipe.epochs,
+            recipe=recipe.changes,
+            equal_time=o.seconds("--equal-time", recipe.equal_time),
+            ceiling=recipe.ceiling,
             resume=resume,
             data_root=data_root,
             device=device,
             out=where,
             progress=progress,
             warn=warn,
-            **given,
+            settings=process.settings(Settings()),
         )
     if as_json:
         stdout().print_json(json.dumps([r.to_json() for r in records]))

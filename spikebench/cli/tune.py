@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -51,19 +51,28 @@ def command(
         return
     names, dtypes = kernels_of or (), dtype.split(",")
     if compile_only:
-        if kernels is None:
-            raise Problem("--compile-only needs --kernels FOLDER, which is then carried to the GPU")
         _compile(names, dtypes, tiny, kernels, capability)
         return
-    given: dict[str, Any] = {"out": out, "tuned": tuned, "commit": commit, "device": device, "tiny": tiny, "say": _say}
-    found = tune(*names, budget=o.seconds("--budget", budget) or 90.0, dtypes=dtypes, **given)
+    found = tune(
+        *names,
+        budget=o.seconds("--budget", budget) or 90.0,
+        dtypes=dtypes,
+        out=out,
+        tuned=tuned,
+        commit=commit,
+        device=device,
+        tiny=tiny,
+        say=_say,
+    )
     print(f"{sum(d.better for d in found)} of {len(found)} shapes are better than the model's")
 
 
-def _compile(names: Sequence[str], dtypes: list[str], tiny: bool, kernels: Path, capability: int) -> None:
+def _compile(names: Sequence[str], dtypes: list[str], tiny: bool, kernels: Path | None, capability: int) -> None:
     """Every shape that would be measured, on all cores."""
     from spikebench.experiments import tune_ahead, tune_plan
 
+    if kernels is None:
+        raise Problem("--compile-only needs --kernels FOLDER, which is then carried to the GPU")
     cases = tune_plan.cases(names, dtypes, "cuda", tiny)
     for subject, count, why in tune_ahead.compile_all(cases, kernels, capability, environment.threads()):
         rest = f", not all: {why}" if why else ""

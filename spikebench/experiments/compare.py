@@ -12,8 +12,8 @@ from spikebench.analysis.pairs import Pairs
 from spikebench.cases.case import Case, with_changes
 from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
-from spikebench.experiments.settings import settings_of
-from spikebench.experiments.sweep import points
+from spikebench.experiments.settings import told_apart
+from spikebench.experiments.sweep import Grid, points
 from spikebench.host import environment
 from spikebench.records import store
 from spikebench.records.record import Record
@@ -32,26 +32,29 @@ def compare(
     metric: str = "latency",
     out: str | Path | None = None,
     progress: Tell | None = None,
+    settings: Settings | None = None,
+    grid: Grid | None = None,
     **given: Any,
 ) -> list[Comparison]:
     """Compare subjects with the first one, live: randomised blocks of one fresh process per subject, after their gates.
 
     `pairs` is 10 for exactly ten, or "5-20" for as many as a clear verdict takes. `given` are fields of a Case (T, B, N
     and mode may have several values: device, dtype, rate, network, …) and of `spikebench.run.settings.Settings` (samples,
-    timeout, threads, …). Of `metric` less is better. The verdicts take account of the noise floor that `aa` measured on
-    this machine. Records are appended to `out`. A ratio above 1 says that the subject is better than the first one.
+    timeout, threads, …); what they do not say is as `grid` and `settings` have it. Of `metric` less is better. The
+    verdicts take account of the noise floor that `aa` measured on this machine. Records are appended to `out`. A ratio
+    above 1 says that the subject is better than the first one.
     """
     if len(subjects) < 2:
         named = subjects[0] if subjects else "none"
         raise Problem(f"one subject is no comparison: {named}; name a baseline first, then the others")
-    settings, fields = settings_of(given)
-    cases = points(subjects[:1], **fields)
+    chosen, asked = told_apart(given, settings or Settings(), grid or Grid())
+    cases = points(subjects[:1], asked)
     for text in subjects:
         parse_subject(text)
-    return _compared([(subjects, case) for case in cases], pairs, settings, metric, out, progress)
+    return _compared([(subjects, case) for case in cases], pairs, chosen, metric, out, progress)
 
 
-AA: dict[str, Any] = {"T": 1000, "B": 16, "N": 128}
+AA = Grid(T=[1000], B=[16], N=[128])
 
 
 def aa(
@@ -60,17 +63,19 @@ def aa(
     metric: str = "latency",
     out: str | Path | None = None,
     progress: Tell | None = None,
+    settings: Settings | None = None,
+    grid: Grid | None = None,
     **given: Any,
 ) -> list[Comparison]:
     """Compare subjects with themselves: how far A strays from A on this machine, which bounds what a comparison can find.
 
     Without subjects they are lif@cpu and lif@eager. The records are appended to `out`, else to the file of this machine
-    where `compare` and `diff` look for its noise floor. `given` is that of `compare`.
+    where `compare` and `diff` look for its noise floor. `settings`, `grid` and `given` are those of `compare`.
     """
-    settings, fields = settings_of(given)
-    cases = points(subjects or ("lif@cpu", "lif@eager"), **(AA | {k: v for k, v in fields.items() if v is not None}))
+    chosen, asked = told_apart(given, settings or Settings(), grid or Grid())
+    cases = points(subjects or ("lif@cpu", "lif@eager"), asked.over(AA))
     jobs = [((case.subject, case.subject), case) for case in cases]
-    return _compared(jobs, pairs, settings, metric, out or floor_file(), progress)
+    return _compared(jobs, pairs, chosen, metric, out or floor_file(), progress)
 
 
 def diff(

@@ -10,7 +10,6 @@ from spikebench import registry
 from spikebench.analysis import select
 from spikebench.analysis.assessment import Assessment, assessments
 from spikebench.claim import Claim
-from spikebench.errors import Problem
 from spikebench.experiments.claim_blocks import ClaimBlocks, plan
 from spikebench.experiments.settings import settings_of
 from spikebench.host import clock, environment
@@ -21,7 +20,7 @@ from spikebench.run.settings import Progress, Settings
 
 Named = list[tuple[str, Claim]]
 # the block of processes is what is replicated, so that two samples are enough of what takes long
-SETTINGS: dict[str, Any] = {"metrics": ("latency",), "samples": 10, "fewest": 2, "budget": 3600.0}
+SETTINGS = Settings(metrics=("latency",), samples=10, fewest=2, budget=3600.0)
 
 
 def reproduce(
@@ -32,7 +31,8 @@ def reproduce(
     out: str | Path | None = None,
     resume: bool = False,
     progress: Progress | None = None,
-    **settings: Any,
+    settings: Settings | None = None,
+    **given: Any,
 ) -> list[Assessment]:
     """Measure what papers claim, against the paper's opponent and the strongest there is: an assessment, with its verdict, of each.
 
@@ -40,14 +40,12 @@ def reproduce(
     With `source`, result files, nothing is measured, and the assessments are what those records say. Records are appended to
     `out`, else to claims.jsonl among the results of this machine; `resume` counts those that it has from this machine,
     these versions and this commit. After `budget` seconds (an hour) only the first question of each claim is begun.
-    `settings` are the fields of `spikebench.run.settings.Settings`.
+    `given` are fields of `settings`, a `spikebench.run.settings.Settings`.
     """
     named = claims_of(names)
     if source is not None:
         return assessed(named, store.load(source))
-    chosen, unknown = settings_of(settings, Settings(**SETTINGS))
-    if unknown:
-        raise Problem(f"reproduce takes no {', '.join(unknown)}")
+    chosen = settings_of("reproduce", given, settings or SETTINGS)
     where = Path(out) if out is not None else Path("results") / environment.machine() / "claims.jsonl"
     root = Path(data_root) if data_root is not None else None
     return assessed(named, _measured(named, full, chosen, where, resume, root, progress))

@@ -27,21 +27,23 @@ def run(
     *,
     progress: Progress | None = None,
     executor: Executor | None = None,
-    **settings: Any,
+    settings: Settings | None = None,
+    **given: Any,
 ) -> list[Record]:
     """Measure cases, each in fresh processes after its gate has passed, and return their records.
 
     `cases` are Case objects, as `sb.grid` and `sb.sweep` make them, or the name of a sweep, which is then measured with
     the metrics that it is read by, and with the pairs and trainings that go with it. Records are appended to the JSON
     Lines file `out` as they come. `resume` leaves out what `out` has from this machine, these versions and this commit;
-    `retry` redoes what is not ok there. `settings` are the fields of `spikebench.run.settings.Settings`: metrics, samples,
+    `retry` redoes what is not ok there. `given` are fields of `settings`: metrics, samples,
     timeout, memory_limit, budget, repeats, threads, …; `sb.table(records)` makes a tidy pandas frame of the result.
     """
     where = Path(out) if out is not None else None
     if not isinstance(cases, str):
-        return list(runner.run(list(cases), settings_of(settings)[0], where, resume, retry, progress, executor))
+        chosen = settings_of("run", given, settings or Settings())
+        return list(runner.run(list(cases), chosen, where, resume, retry, progress, executor))
     usual = Settings(metrics=sweeps.metrics(cases)) if sweeps.metrics(cases) else Settings()
-    chosen = settings_of(settings, usual)[0]
+    chosen = settings_of("run", given, settings or usual)
     records = list(runner.run(sweep(cases), chosen, where, resume, retry, progress, executor))
     return records + companion(cases, chosen, where, progress).records
 

@@ -4,16 +4,22 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from spikebench.errors import Problem
+from spikebench.experiments.sweep import Grid
 from spikebench.run.settings import Settings
 
 NAMES = frozenset(f.name for f in fields(Settings))
 
 
-def settings_of(given: Mapping[str, Any], usual: Settings | None = None) -> tuple[Settings, dict[str, Any]]:
-    """Settings from those of the keywords that are fields of `Settings`, and what else was given.
+def settings_of(verb: str, given: Mapping[str, Any], usual: Settings) -> Settings:
+    """Settings with the fields that are given, else the usual ones; Problem for what is no field of them."""
+    if unknown := [k for k in given if k not in NAMES]:
+        raise Problem(f"{verb} takes no {', '.join(unknown)}")
+    return replace(usual, **given)
 
-    The keyword `settings`, whole Settings, takes the place of the usual ones.
-    """
-    rest = {k: v for k, v in given.items() if k not in NAMES and k != "settings"}
+
+def told_apart(given: Mapping[str, Any], settings: Settings, grid: Grid) -> tuple[Settings, Grid]:
+    """Settings and grid with those of the keywords that are fields of each; Problem for what is a field of neither."""
     mine = {k: v for k, v in given.items() if k in NAMES}
-    return replace(given.get("settings") or usual or Settings(), **mine), rest
+    rest = {k: v for k, v in given.items() if k not in NAMES}
+    return replace(settings, **mine), Grid.of(rest).over(grid)

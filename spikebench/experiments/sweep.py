@@ -1,16 +1,65 @@
 """`sb.sweep` gives the cases that a person means: a named sweep, a part of it, or a grid of subjects and sizes."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from spikebench.cases import sweeps
 from spikebench.cases.case import Case, grid
 from spikebench.cases.named import parse_network
-from spikebench.cases.point import ARGUMENTS
 from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
 
 AXES = ("T", "B", "N", "mode")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is said of cases: the axes of a grid, each with its values, and fields that all its cases have.
+
+    None says nothing of a field. A network implies its workload.
+    """
+
+    T: Sequence[int] | None = None
+    B: Sequence[int] | None = None
+    N: Sequence[int] | None = None
+    mode: Sequence[str] | None = None
+    workload: str | None = None
+    dtype: str | None = None
+    device: str | None = None
+    seed: int | None = None
+    rate: float | None = None
+    network: str | None = None
+    task: str | None = None
+    bias: float | None = None
+    allocator: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.network is not None and self.workload is None:
+            implied = "projection" if parse_network(self.network).name == "projection" else "network"
+            object.__setattr__(self, "workload", implied)  # while it is made
+
+    @staticmethod
+    def of(given: Mapping[str, Any]) -> "Grid":
+        """A grid from keywords, whose axes may have one value or several; Problem for a field that no case has."""
+        known = [f.name for f in fields(Grid)]
+        if unknown := [k for k in given if k not in known]:
+            raise Problem(f"a case has no field {unknown[0]!r}; there are {', '.join(known)}")
+        single = {k: [given[k]] for k in AXES if isinstance(given.get(k), int | str)}
+        return replace(Grid(**given), **single)
+
+    @property
+    def said(self) -> Mapping[str, Any]:
+        """The fields of which something is said."""
+        return {k: v for k, v in vars(self).items() if v is not None}
+
+    def over(self, usual: "Grid") -> "Grid":
+        """This grid, and what another one says where this one says nothing."""
+        return replace(usual, **self.said)
+
+    def cases(self, subjects: Sequence[str]) -> list[Case]:
+        """The cases of subjects; of what nothing is said is as `sb.grid` has it."""
+        return grid(subjects, **self.said)
 
 
 def sweep(name: str, *subjects: str, **fields: Any) -> list[Case]:
@@ -19,7 +68,11 @@ def sweep(name: str, *subjects: str, **fields: Any) -> list[Case]:
     `fields` are those of a Case. T, B, N and mode, one value or several, make a new grid of the sweep's subjects; every
     other field replaces that of the sweep's cases. Raises Problem for a sweep or a subject that is not there.
     """
-    axes, fixed = split(fields)
+    return changed(name, subjects, Grid.of(fields))
+
+
+def changed(name: str, subjects: Sequence[str], asked: Grid) -> list[Case]:
+    """The cases of a named sweep, of some of its subjects where any are named, with what is asked of them."""
     cases = sweeps.sweep(name)
     if subjects:
         wanted = {str(parse_subject(s)) for s in subjects}
@@ -28,36 +81,15 @@ def sweep(name: str, *subjects: str, **fields: Any) -> list[Case]:
             there = ", ".join(dict.fromkeys(c.subject for c in cases))
             raise Problem(f"sweep {name} has no {', '.join(sorted(missing))}; there are {there}")
         cases = [c for c in cases if c.subject in wanted]
-    if not axes:
-        return [Case.from_json({**c.to_json(), **fixed}) for c in cases] if fixed else cases
+    if asked.said.keys().isdisjoint(AXES):
+        return [Case.from_json({**c.to_json(), **asked.said}) for c in cases] if asked.said else cases
     first = cases[0]
-    usual = {"T": list(dict.fromkeys(c.T for c in cases)), "B": [first.B], "N": [first.N], "mode": [first.mode]}
-    return grid(list(dict.fromkeys(c.subject for c in cases)), **(usual | axes), **fixed)
+    usual = Grid(T=list(dict.fromkeys(c.T for c in cases)), B=[first.B], N=[first.N], mode=[first.mode])
+    return asked.over(usual).cases(list(dict.fromkeys(c.subject for c in cases)))
 
 
-def points(subjects: Sequence[str], **fields: Any) -> list[Case]:
-    """The grid of cases of subjects. T, B, N and mode may have several values; a network has a published T and B of its own.
-
-    A `network` implies its workload.
-    """
-    axes, fixed = split(fields)
-    named = fixed.get("network") or ("projection" if fixed.get("workload") == "projection" else None)
+def points(subjects: Sequence[str], asked: Grid) -> list[Case]:
+    """The grid of cases of subjects; T and B are those that a network was published with, else 128 and 32."""
+    named = asked.network or ("projection" if asked.workload == "projection" else None)
     published = parse_network(named).facts if named else {"T": 128, "B": 32}
-    usual = {"T": [published["T"]], "B": [published["B"]], "N": [512], "mode": ["train"]}
-    return grid(subjects, **(usual | axes), **fixed)
-
-
-def split(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The axes of a grid, each a list, and the other fields of its cases, with the workload that a network implies."""
-    known = ARGUMENTS
-    if unknown := [k for k in given if k not in known]:
-        raise Problem(f"a case has no field {unknown[0]!r}; there are {', '.join(known)}")
-    there = {k: v for k, v in given.items() if v is not None}
-    axes = {k: _several(there.pop(k)) for k in AXES if k in there}
-    if "network" in there and "workload" not in there:
-        there["workload"] = "projection" if parse_network(there["network"]).name == "projection" else "network"
-    return axes, there
-
-
-def _several(value: Any) -> list[Any]:
-    return [value] if isinstance(value, int | str) else list(value)
+    return asked.over(Grid(T=[published["T"]], B=[published["B"]], N=[512], mode=["train"])).cases(subjects)

@@ -38,7 +38,8 @@ def train(
     out: str | Path | None = None,
     progress: Progress | None = None,
     warn: Warn | None = None,
-    **settings: Any,
+    settings: Settings | None = None,
+    **given: Any,
 ) -> list[Record]:
     """Train a network of each neuron on a task, each of the seeds in a fresh process: accuracy, seconds an epoch, spike rates.
 
@@ -46,12 +47,10 @@ def train(
     its number of epochs; with `equal_time` every neuron trains for so many seconds, and is tested after every epoch.
     `ceiling` also trains with one element-wise pass in the neuron's place: no neuron can make an epoch faster. `resume`
     takes up what `out` and the folder of checkpoints beside it have; `warn` is told what it cannot take up. `data_root` is the folder that holds the data.
-    `settings` are the fields of `spikebench.run.settings.Settings`; a seed may take an hour.
+    `given` are fields of `settings`, a `spikebench.run.settings.Settings`; a seed may take an hour.
     """
     cases = trainings(task, neurons, seeds, changes_of(epochs, recipe, equal_time), ceiling, device)
-    chosen, unknown = settings_of(settings, Settings(timeout=3600.0))
-    if unknown:
-        raise Problem(f"train takes no {', '.join(unknown)}")
+    chosen = settings_of("train", given, settings or Settings(timeout=3600.0))
     where, root = (None if path is None else Path(path) for path in (out, data_root))
     with Session(chosen) as session:
         return train_all(session, cases, root, where, resume, progress, warn)

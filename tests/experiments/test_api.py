@@ -3,6 +3,7 @@
 import inspect
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 
 import spikebench as sb
 from spikebench import registry
+from spikebench.cases.point import ARGUMENTS
 from spikebench.errors import Problem
-from spikebench.experiments.settings import settings_of
+from spikebench.experiments.settings import told_apart
+from spikebench.experiments.sweep import Grid
 from spikebench.run.settings import Settings
 
 HERE = Path(__file__).parents[2]
@@ -63,10 +66,18 @@ def test_a_sweep_is_narrowed_as_by_the_options() -> None:
 
 
 def test_keywords_of_settings_are_told_from_those_of_cases() -> None:
-    settings, rest = settings_of({"samples": 3, "T": 8}, Settings(samples=7, timeout=9.0))
-    assert (settings.samples, settings.timeout, rest) == (3, 9.0, {"T": 8})
+    given = {"samples": 3, "T": 8, "network": "shd"}
+    settings, grid = told_apart(given, Settings(samples=7, timeout=9.0), Grid(T=[9], N=[4]))
+    assert (settings.samples, settings.timeout) == (3, 9.0)
+    assert grid == Grid(T=[8], N=[4], network="shd", workload="network")
     with pytest.raises(Problem, match="a case has no field 'sample'"):
         sb.compare("lif@eager", "lif@cpu", sample=3)
+    with pytest.raises(Problem, match="run takes no sample"):
+        sb.run(sb.grid(["lif@eager"]), sample=3)
+
+
+def test_a_grid_has_the_fields_of_a_case() -> None:
+    assert [f.name for f in fields(Grid)] == [name for name in ARGUMENTS if name != "subject"]
 
 
 def test_a_comparison_is_kept_and_has_the_ids_of_its_cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
