@@ -6,6 +6,7 @@ It needs no GPU. The folder is triton's own cache, and can be carried to where t
 import json
 import os
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
 from multiprocessing import get_context
@@ -35,21 +36,20 @@ def launches(case: Case) -> list[Any]:
     return found
 
 
-def compile_case(case: dict[str, object], folder: str, capability: int) -> Said:
+def compile_case(case: Case, folder: str, capability: int) -> Said:
     """Compile what a case launches into a folder."""
     os.environ["TRITON_CACHE_DIR"] = folder  # triton's own, read when it compiles; this process does nothing else
-    made = Case.from_json(case)
     kernels = import_module("spikebench.backends.triton._ahead")
     try:
         with kernels.assuming(capability):
-            found = launches(made)
+            found = launches(case)
         kernels.compile_for(found, capability)
     except (Refused, NotImplementedError, RuntimeError, ValueError) as error:
-        return made.subject, 0, str(error).strip().partition("\n")[0]
-    return made.subject, len(found), None
+        return case.subject, 0, str(error).strip().partition("\n")[0]
+    return case.subject, len(found), None
 
 
-def compile_all(cases: list[dict[str, object]], folder: Path, capability: int, jobs: int) -> list[Said]:
+def compile_all(cases: Sequence[Case], folder: Path, capability: int, jobs: int) -> list[Said]:
     """Compile what cases launch, side by side."""
     folder.mkdir(parents=True, exist_ok=True)
     where = [str(folder.resolve())] * len(cases)
@@ -59,5 +59,5 @@ def compile_all(cases: list[dict[str, object]], folder: Path, capability: int, j
 
 if __name__ == "__main__":
     into, sm, many = sys.argv[1:4]
-    told = compile_all([json.loads(line) for line in sys.stdin], Path(into), int(sm), int(many))
+    told = compile_all([Case.from_json(json.loads(line)) for line in sys.stdin], Path(into), int(sm), int(many))
     sys.stdout.write(json.dumps(told))

@@ -29,16 +29,17 @@ def tune(
     """
     from spikebench.experiments.tune_measure import Book
     from spikebench.experiments.tune_plan import cases
+    from spikebench.experiments.tune_rules import With
 
     card, gathered, start = environment.gpu(), environment.gather(), clock.monotonic()
     if device == "cuda" and card is None:
         raise Problem("no NVIDIA GPU here; `--device cpu --tiny` tries the command without one")
-    facts: dict[str, object] = {"device": card.name if card else "cpu", "driver": card and card.driver}
-    facts |= {"triton": gathered.interpreter.versions.get("triton"), "date": time.strftime("%Y-%m-%d", time.gmtime())}
-    facts |= {"commit": commit or gathered.checkout.commit}
+    device_name, driver = (card.name, card.driver) if card else ("cpu", None)
+    triton, today = gathered.interpreter.versions.get("triton"), time.strftime("%Y-%m-%d", time.gmtime())
+    origin = With(device_name, driver, triton, today, commit or gathered.checkout.commit)
     folder = Path(tuned) if tuned is not None else None
-    path = import_module("spikebench.backends.triton._shapes").file_of(facts["device"], folder)
-    book = Book(path, facts, Path(out) if out is not None else None)
+    path = import_module("spikebench.backends.triton._shapes").file_of(origin.device, folder)
+    book = Book(path, origin, Path(out) if out is not None else None)
 
     def left() -> float:
         return budget - (clock.monotonic() - start)

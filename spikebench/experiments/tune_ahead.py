@@ -1,6 +1,5 @@
 """Compiles what `spikebench tune` will measure before there is a GPU: every shape of every kernel, into triton's cache."""
 
-import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -46,27 +45,27 @@ def launches(case: Case) -> list[Any]:
     return found
 
 
-def compile_cases(cases: list[dict[str, object]], folder: str, capability: int) -> Said:
+def compile_cases(cases: Sequence[Case], folder: str, capability: int) -> Said:
     """Compile what the tuner launches for cases of one subject and dtype into a folder, in a process of their own."""
     os.environ["TRITON_CACHE_DIR"] = folder  # triton's own, read when it compiles; this process does nothing else
-    count, why, made = 0, None, [Case.from_json(case) for case in cases]
+    count, why = 0, None
     compile_for = import_module("spikebench.backends.triton._ahead").compile_for
-    for case in made:
+    for case in cases:
         try:
             found = launches(case)
             compile_for(found, capability)
             count += len(found)
         except (Refused, NotImplementedError, RuntimeError, ValueError) as error:
             why = str(error).strip().partition("\n")[0]
-    return f"{made[0].subject} {made[0].dtype}", count, why
+    return f"{cases[0].subject} {cases[0].dtype}", count, why
 
 
 def compile_all(cases: Sequence[Case], folder: Path, capability: int, jobs: int) -> list[Said]:
     """Compile side by side, a process for each subject and dtype: what their sizes share is compiled once."""
     folder.mkdir(parents=True, exist_ok=True)
-    groups: dict[str, list[dict[str, object]]] = {}
+    groups: dict[tuple[str, str], list[Case]] = {}
     for case in cases:
-        groups.setdefault(json.dumps([case.subject, case.dtype]), []).append({**case.to_json()})
+        groups.setdefault((case.subject, case.dtype), []).append(case)
     where = [str(folder.resolve())] * len(groups)
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         return list(pool.map(compile_cases, groups.values(), where, [capability] * len(groups)))

@@ -21,7 +21,7 @@ from spikebench.backend import Refused
 from spikebench.cases.case import Case, with_changes
 from spikebench.errors import Problem
 from spikebench.experiments.tune_plan import part, worth
-from spikebench.experiments.tune_rules import Decision, described, write
+from spikebench.experiments.tune_rules import Decision, With, described, write
 from spikebench.host.clock import Clock, CpuClock, CudaClock, NotAhead
 from spikebench.workloads.layer import Workload, build, calibrate, spikes_of
 
@@ -37,6 +37,25 @@ class Pass:
     run: Callable[[], tuple[Tensor, ...]]
     model: Any  # the model's shape
     candidates: tuple[Any, ...]  # without the model's
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A shape that was measured or refused: its kernel at a size, whether it is the model's, the status, and seconds if any."""
+
+    kernel: str
+    T: int
+    M: int
+    dtype: str
+    subject: str
+    shape: dict[str, int]
+    model: bool
+    status: str
+    seconds: list[float] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, object]:
+        """The line of a tuning's file, without seconds where nothing was timed."""
+        return {k: v for k, v in vars(self).items() if k != "seconds" or v}
 
 
 def passes(work: Workload) -> Iterator[Pass]:
@@ -76,11 +95,11 @@ def _asking(run: Callable[[], tuple[Tensor, ...]], seen: set[str]) -> Iterator[P
 
 @dataclass
 class Tuner:
-    """Measures passes until the time is over. `keep` gets a line of facts for every shape as it was measured."""
+    """Measures passes until the time is over. `keep` gets every shape as it was measured."""
 
     clock: Clock
     left: Callable[[], float]
-    keep: Callable[[dict[str, object]], None] = lambda _: None
+    keep: Callable[[Tried], None] = lambda _: None
     decisions: list[Decision] = field(default_factory=list)
     order: random.Random = field(default_factory=lambda: random.Random(0))
 
@@ -112,7 +131,7 @@ class Tuner:
         self._rounds(which, late, FINAL)
         gains = {s: stats.paired_ratio(late[which.model], late[s]) for s in best if len(late[s]) >= FINAL}
         for shape, seconds in times.items():
-            self._say(case, which, shape, "ok", seconds=[*seconds, *late.get(shape, [])])
+            self._say(case, which, shape, "ok", [*seconds, *late.get(shape, [])])
         if not gains:
             return None
         found = max(gains, key=lambda s: gains[s].estimate)
@@ -155,10 +174,9 @@ class Tuner:
                 with shapes.forced({which.kernel: shape}):
                     times[shape].append(self.clock.on_device(which.run))
 
-    def _say(self, case: Case, which: Pass, shape: Any, status: str, **more: Any) -> None:
-        size = {"T": case.T, "M": case.B * case.N, "dtype": case.dtype, "subject": case.subject}
-        shown = {"kernel": which.kernel, **size, "shape": part("_shapes").as_json(shape)}
-        self.keep({**shown, "model": shape == which.model, "status": status, **more})
+    def _say(self, case: Case, which: Pass, shape: Any, status: str, seconds: Sequence[float] = ()) -> None:
+        size, shown = (case.T, case.B * case.N, case.dtype, case.subject), part("_shapes").as_json(shape)
+        self.keep(Tried(which.kernel, *size, shown, shape == which.model, status, list(seconds)))
 
 
 def differs(found: tuple[Tensor, ...], expected: tuple[Tensor, ...], dtype: str) -> str | None:
@@ -177,7 +195,7 @@ def differs(found: tuple[Tensor, ...], expected: tuple[Tensor, ...], dtype: str)
 
 
 def tune(
-    given: Sequence[Case], left: Callable[[], float], keep: Callable[[dict[str, object]], None]
+    given: Sequence[Case], left: Callable[[], float], keep: Callable[[Tried], None]
 ) -> Iterator[tuple[Case, Decision | str]]:
     """Tune the kernels of cases in order, until no time is `left`: what was decided, or why a case could not be tuned."""
     device = given[0].device if given else "cuda"
@@ -201,19 +219,19 @@ def tune(
 class Book:
     """Where tuning is written down: rules in the file of a device, everything that was measured as JSON Lines in `out`.
 
-    facts: device, driver, versions, date and commit, which stand beside each.
+    What it was measured with stands beside each.
     """
 
     path: Path
-    facts: dict[str, object]
+    origin: With
     out: Path | None = None
 
-    def keep(self, line: dict[str, object]) -> None:
-        """Append a line of facts about one shape."""
+    def keep(self, tried: Tried) -> None:
+        """Append a line about one shape."""
         if self.out is not None:
             self.out.parent.mkdir(parents=True, exist_ok=True)
             with self.out.open("a") as file:
-                file.write(json.dumps(line | self.facts) + "\n")
+                file.write(json.dumps(tried.to_json() | vars(self.origin)) + "\n")
 
     def fill(self, given: Sequence[Case], left: Callable[[], float], say: Callable[[str], None]) -> list[Decision]:
         """Tune the kernels of cases; rules are written after each decision, so that nothing measured is lost."""
@@ -221,7 +239,7 @@ class Book:
         for case, found in tune(given, left, self.keep):
             if isinstance(found, Decision):
                 decisions.append(found)
-                write(self.path, decisions, self.facts)
+                write(self.path, decisions, self.origin)
                 line = described(found)
             else:
                 line = f"{case.subject} T={case.T} M={case.B * case.N} {case.dtype}: {found}"

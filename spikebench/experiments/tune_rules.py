@@ -3,12 +3,23 @@
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 BETTER = 1.02  # how many times as fast a shape must be, at the lower end of the interval, to be written down
 END = 2**62
+
+
+@dataclass(frozen=True)
+class With:
+    """What shapes were measured with: the GPU's name, its driver, the version of triton, the day, and the commit."""
+
+    device: str
+    driver: str | None = None
+    triton: str | None = None
+    date: str | None = None
+    commit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,18 +80,18 @@ def _between(value: int, others: Iterable[int]) -> list[int]:
     return [low, math.ceil(math.sqrt(higher[0] * value)) if higher else END]
 
 
-def write(path: Path, decisions: Sequence[Decision], facts: Mapping[str, object]) -> int:
+def write(path: Path, decisions: Sequence[Decision], origin: With) -> int:
     """Put the rules into a device's file, and say how many there are: what it held of the same kernel and dtype is replaced.
 
-    facts: device, driver, triton, date and commit; each rule keeps those it was measured with.
+    Each rule keeps what it was measured with.
     """
     again = {(d.kernel, d.dtype) for d in decisions}
     before = json.loads(path.read_text())["rules"] if path.exists() else []
     kept = [r for r in before if (r["kernel"], r["dtype"]) not in again]
-    added = [rule | {"with": {k: v for k, v in facts.items() if k != "device"}} for rule in rules(decisions)]
+    added = [rule | {"with": {k: v for k, v in vars(origin).items() if k != "device"}} for rule in rules(decisions)]
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = ",\n".join(f"  {json.dumps(rule)}" for rule in (*kept, *added))
-    text = f'{{"device": {json.dumps(facts["device"])}, "rules": [\n{lines}\n]}}\n'
+    text = f'{{"device": {json.dumps(origin.device)}, "rules": [\n{lines}\n]}}\n'
     fresh = path.with_suffix(".new")
     fresh.write_text(text)
     os.replace(fresh, path)  # other processes read it while it is written

@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from spikebench.cases.case import Case
 from spikebench.errors import Problem
 from spikebench.experiments import tune_measure as tune
 from spikebench.experiments import tune_plan, tune_rules
-from spikebench.experiments.tune_rules import END, Decision
+from spikebench.experiments.tune_rules import END, Decision, With
 
 NAME, MODEL = "some.forward", Shape(32, 1, 8)
 OTHERS = (Shape(64, 2, 8), Shape(64, 1, 8), Shape(32, 1, 16))
@@ -50,8 +51,8 @@ class Clock:
 
 def decided(
     takes: dict[Shape, float], run: Callable[[], tuple[Tensor, ...]], noise: float = 0.01, budget: float = 1e9
-) -> tuple[Decision | None, list[dict[str, Any]], Clock]:
-    clock, lines = Clock(takes, noise), []
+) -> tuple[Decision | None, list[tune.Tried], Clock]:
+    clock, lines = Clock(takes, noise), list[tune.Tried]()
     tuner = tune.Tuner(clock, lambda: budget - clock.time, lines.append)
     which = tune.Pass(NAME, run, MODEL, OTHERS)
     return tuner._decide(CASE, which), lines, clock
@@ -74,8 +75,8 @@ def test_the_fastest_shape_is_chosen_and_everything_measured_is_told() -> None:
     assert decision is not None and decision.better
     assert Shape(**decision.best) == OTHERS[1] and Shape(**decision.model) == MODEL
     assert decision.gain[0] == pytest.approx(1.25, rel=0.02) and decision.gain[1] < 1.25 < decision.gain[2]
-    assert {Shape(**line["shape"]): len(line["seconds"]) for line in lines} == dict.fromkeys(TIMES, 13)
-    assert [line["model"] for line in lines].count(True) == 1
+    assert {Shape(**line.shape): len(line.seconds) for line in lines} == dict.fromkeys(TIMES, 13)
+    assert [line.model for line in lines].count(True) == 1
     rounds = [tuple(clock.order[n : n + 4]) for n in range(0, 12, 4)]
     assert all(set(r) == set(TIMES) for r in rounds) and len(set(rounds)) > 1  # interleaved, in changing order
 
@@ -99,7 +100,7 @@ def test_a_shape_that_computes_something_else_is_refused() -> None:
         return SPIKES, gradient + (1e-6 if shape == near else 1e-3 if shape == wrong else 0)
 
     decision, lines, clock = decided(TIMES, asks(result))
-    status = {Shape(**line["shape"]): line["status"] for line in lines}
+    status = {Shape(**line.shape): line.status for line in lines}
     assert "off by 0.001" in status[wrong] and "shared memory" in status[failing]
     assert status[near] == status[MODEL] == "ok" and set(clock.order) == {near, MODEL}
     assert decision is not None and Shape(**decision.best) == near
@@ -119,14 +120,14 @@ def test_a_kernel_that_takes_another_shape_is_not_measured_under_a_wrong_name() 
         return (SPIKES,)
 
     _, lines, _ = decided(TIMES, run)
-    status = {Shape(**line["shape"]): line["status"] for line in lines}
+    status = {Shape(**line.shape): line.status for line in lines}
     assert status[OTHERS[0]] == status[OTHERS[1]] == "the kernel takes another shape"
 
 
 def test_nothing_is_decided_from_part_of_the_rounds() -> None:
     decision, lines, clock = decided(TIMES, asks(lambda _: (SPIKES,)), budget=20)
     assert decision is None and clock.time < 24
-    assert sum(len(line["seconds"]) for line in lines) == len(clock.order)
+    assert sum(len(line.seconds) for line in lines) == len(clock.order)
 
 
 def test_a_broken_gpu_ends_the_tuning() -> None:
@@ -150,8 +151,9 @@ def test_rules_reach_half_way_to_the_next_size(tmp_path: Path, monkeypatch: pyte
     assert low["M"] == [1, 8192] and low["T"] == [1, END]
     assert long["M"] == [32768, END] and long["T"] == [256, END] and short["T"] == [1, 256]
     path = tmp_path / "card.json"
-    assert tune_rules.write(path, made, {"device": "Card", "commit": "abc"}) == 3
-    assert json.loads(path.read_text())["rules"][0]["with"] == {"commit": "abc"}
+    assert tune_rules.write(path, made, With("Card", commit="abc")) == 3
+    kept = {"driver": None, "triton": None, "date": None, "commit": "abc"}
+    assert json.loads(path.read_text())["rules"][0]["with"] == kept
     monkeypatch.setattr(_shapes, "file_of", lambda _: path)
     _shapes.rules.cache_clear()
     try:
@@ -163,9 +165,9 @@ def test_rules_reach_half_way_to_the_next_size(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_file_keeps_what_was_tuned_of_other_kernels(tmp_path: Path) -> None:
-    path, facts = tmp_path / "card.json", {"device": "Card", "date": "2026-01-01"}
+    path, facts = tmp_path / "card.json", With("Card", date="2026-01-01")
     tune_rules.write(path, [decision(8, 8), decision(8, 8, kernel="other.forward")], facts)
-    tune_rules.write(path, [decision(8, 99), decision(8, 8, dtype="bfloat16")], facts | {"date": "2026-01-02"})
+    tune_rules.write(path, [decision(8, 99), decision(8, 8, dtype="bfloat16")], replace(facts, date="2026-01-02"))
     found = json.loads(path.read_text())["rules"]
     assert [(r["kernel"], r["dtype"], r["measured"]["M"], r["with"]["date"][-1]) for r in found] == [
         ("other.forward", "float32", 8, "1"),
