@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from spikebench import declarations, registry
 from spikebench.cases.options import Options, parse_options, shown, written
@@ -29,6 +28,32 @@ def parse_task(text: str) -> Task:
     return Task(registry.find("tasks", match["name"]), parse_options(match["options"]))
 
 
+_SIZES = ("width", "layers", "channels", "classes")
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the file of a network declares: where it is from, its neuron, its sizes, and how it learns, if it does."""
+
+    title: str
+    source: str
+    neuron: str
+    T: int
+    B: int
+    sizes: dict[str, int]
+    optimizer: str | None = None
+    loss: str = "cross_entropy"
+
+    @staticmethod
+    def of(network: str) -> "Published":
+        """What a network declares. Only those of width, layers, channels and classes are there that it has."""
+        found = declarations.module_literals(registry.file("networks", network))
+        sizes: dict[str, int] = {k: found[k.upper()] for k in _SIZES if k.upper() in found}
+        title, source, neuron, T, B = (found[k] for k in ("title", "SOURCE", "NEURON", "T", "B"))
+        learns = found.get("OPTIMIZER"), found.get("LOSS", Published.loss)
+        return Published(title, source, neuron, T, B, sizes, *learns)
+
+
 @dataclass(frozen=True)
 class Network:
     """A named network with the sizes that are not its published ones, `shd[width=64]`."""
@@ -40,18 +65,14 @@ class Network:
         return f"{self.name}{written(self.options)}"
 
     @cached_property
-    def facts(self) -> dict[str, Any]:
-        """What its file declares: SOURCE, NEURON, the published T and B, …"""
-        return declarations.module_literals(registry.file("networks", self.name))
+    def published(self) -> Published:
+        """What its file declares."""
+        return Published.of(self.name)
 
     @cached_property
     def sizes(self) -> dict[str, int]:
         """Those of width, layers, channels and classes that it has; a missing one is the N of the case."""
-        published: dict[str, int] = {k: self.facts[k.upper()] for k in _NETWORK_SIZES if k.upper() in self.facts}
-        return published | self.options
-
-
-_NETWORK_SIZES = ("width", "layers", "channels", "classes")
+        return self.published.sizes | self.options
 
 
 def parse_network(text: str) -> Network:

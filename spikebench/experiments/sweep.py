@@ -91,5 +91,6 @@ def changed(name: str, subjects: Sequence[str], asked: Grid) -> list[Case]:
 def points(subjects: Sequence[str], asked: Grid) -> list[Case]:
     """The grid of cases of subjects; T and B are those that a network was published with, else 128 and 32."""
     named = asked.network or ("projection" if asked.workload == "projection" else None)
-    published = parse_network(named).facts if named else {"T": 128, "B": 32}
-    return asked.over(Grid(T=[published["T"]], B=[published["B"]], N=[512], mode=["train"])).cases(subjects)
+    published = parse_network(named).published if named else None
+    T, B = (published.T, published.B) if published else (128, 32)
+    return asked.over(Grid(T=[T], B=[B], N=[512], mode=["train"])).cases(subjects)

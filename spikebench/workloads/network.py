@@ -1,13 +1,14 @@
 """The workload of a network: the named network with the case's neuron, an input like its data, and one call that does its work."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from spikebench.cases.case import Case, NetworkStep, expect
+from spikebench.cases.named import Published
 from spikebench.loading.subject import definition_of, load
 from spikebench.network import LOSSES, Classifier, Layers
 from spikebench.network import load as load_network
@@ -40,8 +41,8 @@ def build(case: Case) -> Workload:
         g = torch.randint(sizes["classes"], (case.B,), generator=generator, device=case.device)
     else:
         g = noise(case, case.T, stream=1)
-    launch = _launcher(case, module, x, g, named.facts)
-    return Workload(case, module, x, g, launch, _forward(module, x, g, named.facts))
+    launch = _launcher(case, module, x, g, named.published)
+    return Workload(case, module, x, g, launch, _forward(module, x, g, named.published))
 
 
 def _settle(module: Layers | Classifier, x: Tensor, case: NetworkStep, longest: int = 2048, most: int = 2**21) -> None:
@@ -81,7 +82,7 @@ def layer_rates(work: Workload) -> list[float]:
     return rates
 
 
-def _launcher(case: Case, module: nn.Module, x: Tensor, g: Tensor, facts: Mapping[str, Any]) -> Callable[[], Tensor]:
+def _launcher(case: Case, module: nn.Module, x: Tensor, g: Tensor, of: Published) -> Callable[[], Tensor]:
     """The mode's work as one call; `train` is forward, loss, backward and optimiser step.
 
     The loss is the cross-entropy, or what the network declares in LOSS. The optimiser has the learning rate 0: it does
@@ -89,8 +90,8 @@ def _launcher(case: Case, module: nn.Module, x: Tensor, g: Tensor, facts: Mappin
     weights g for a projection, and nothing is learned.
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
-    step = OPTIMIZERS[facts["OPTIMIZER"]](parameters, lr=0.0) if "OPTIMIZER" in facts else None
-    loss_of = LOSSES[facts.get("LOSS", "cross_entropy")]
+    step = OPTIMIZERS[of.optimizer](parameters, lr=0.0) if of.optimizer is not None else None
+    loss_of = LOSSES[of.loss]
 
     def inference() -> Tensor:
         with torch.no_grad():
@@ -121,10 +122,10 @@ def _launcher(case: Case, module: nn.Module, x: Tensor, g: Tensor, facts: Mappin
     return {"inference": inference, "forward": forward, "train": spread}[case.mode]
 
 
-def _forward(module: nn.Module, x: Tensor, g: Tensor, facts: Mapping[str, Any]) -> Callable[[], Callable[[], object]]:
+def _forward(module: nn.Module, x: Tensor, g: Tensor, of: Published) -> Callable[[], Callable[[], object]]:
     """The forward pass with the loss, which gives the backward pass to the weights."""
     parameters = [p for p in module.parameters() if p.requires_grad]
-    loss_of = LOSSES[facts.get("LOSS", "cross_entropy")]
+    loss_of = LOSSES[of.loss]
 
     def forward() -> Callable[[], object]:
         out = module(x)

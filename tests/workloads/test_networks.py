@@ -64,15 +64,15 @@ def test_what_is_no_network_gets_one_line(fields: dict[str, str], complaint: str
 
 @pytest.mark.parametrize("name", registry.names("networks"))
 def test_every_named_network_says_where_it_is_from_and_steps(name: str) -> None:
-    facts = parse_network(name).facts
-    assert facts["title"] and facts["SOURCE"] and facts["T"] >= 1 and facts["B"] >= 1
-    published = Case(facts["NEURON"])  # parses
-    smaller = {"width": 12, "layers": 2} if "WIDTH" in facts else {"layers": 2}
+    said = parse_network(name).published
+    assert said.title and said.source and said.T >= 1 and said.B >= 1
+    published = Case(said.neuron)  # parses
+    smaller = {"width": 12, "layers": 2} if "width" in said.sizes else {"layers": 2}
     text = f"{name}[{','.join(f'{k}={v}' for k, v in smaller.items())}]"
     work = build(network(published.subject, text, N=12, T=24))
     out = work.launch()
     assert out.isfinite().all() and work.x.shape[:2] == (24, 3)
-    assert out.shape == ((3, facts["CLASSES"]) if "CLASSES" in facts else (24, 3, 12))
+    assert out.shape == ((3, said.sizes["classes"]) if "classes" in said.sizes else (24, 3, 12))
     assert len(layer_rates(work)) == len(list(work.module.neurons)) in (2, 4)  # pyright: ignore[reportArgumentType]  # a list of modules
     assert all(p.grad is not None for p in work.parameters)
 

@@ -212,9 +212,9 @@ def test_the_clamp_sampler_fires_with_its_clamped_input() -> None:
     [("psmnist", (784, 64, 400, 2), 64), ("listops", (2000, 32, 128, 4), 16), ("image", (1024, 50, 512, 6), 64)],
 )
 def test_published_configurations(name: str, sizes: tuple[int, ...], state: int) -> None:
-    facts = parse_network(name).facts
-    assert tuple(facts[k] for k in ("T", "B", "WIDTH", "LAYERS")) == sizes
-    assert f"state={state}]" in facts["NEURON"]
+    said = parse_network(name).published
+    assert (said.T, said.B, said.sizes["width"], said.sizes["layers"]) == sizes
+    assert f"state={state}]" in said.neuron
 
 
 @pytest.mark.parametrize(

@@ -65,8 +65,9 @@ def test_padding_behind_changes_nothing() -> None:
 
 
 def test_the_published_sizes_and_a_step() -> None:
-    facts = parse_network("psu_shd").facts
-    assert [facts[k] for k in ("T", "B", "CHANNELS", "WIDTH", "LAYERS", "CLASSES")] == [15, 256, 700, 1024, 2, 20]
+    said = parse_network("psu_shd").published
+    assert (said.T, said.B, said.loss, said.optimizer) == (15, 256, "mse", "adamw")
+    assert said.sizes == {"channels": 700, "width": 1024, "layers": 2, "classes": 20}
     work = build(Case("psu@eager", T=15, B=3, workload="network", network="psu_shd[width=8,channels=6]"))
     dropped = [m for m in work.module.modules() if isinstance(m, nn.Dropout)]
     assert [m.p for m in dropped] == [0.4] and work.module.training
