@@ -82,6 +82,11 @@ def function_options(path: Path, name: str) -> dict[str, Option] | None:
 
 def module_literals(path: Path) -> dict[str, Any]:
     """Literal names assigned at the top of a file, and `title`, the first line of its docstring."""
+    return dict(_module_literals(path))
+
+
+@lru_cache(maxsize=256)
+def _module_literals(path: Path) -> dict[str, Any]:
     tree = _parse(path)
     return {"title": (ast.get_docstring(tree) or "").split("\n")[0], **dict(_literals(tree.body))}
 

@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import math
 from dataclasses import asdict
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -25,14 +26,14 @@ def folders(package: str) -> list[Path]:
 
 def names(package: str) -> list[str]:
     """Ids in a package, sorted: its Python files and packages whose name does not start with an underscore."""
-    found: set[str] = set()
-    for folder in folders(package):
-        for path in folder.iterdir():
-            if path.name.startswith(("_", ".")):
-                continue
-            if path.suffix == ".py" or (path.is_dir() and any(path.glob("*.py"))):
-                found.add(path.stem)
-    return sorted(found)
+    return sorted({name for folder in folders(package) for name in _inside(folder, folder.stat().st_mtime_ns)})
+
+
+@lru_cache(maxsize=256)
+def _inside(folder: Path, changed: int) -> frozenset[str]:
+    """Ids in one folder as of its last change: a case asks for them dozens of times."""
+    there = (path for path in folder.iterdir() if not path.name.startswith(("_", ".")))
+    return frozenset(p.stem for p in there if p.suffix == ".py" or (p.is_dir() and any(p.glob("*.py"))))
 
 
 def find(package: str, name: str) -> str:
