@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import commands
 import pytest
 
 from spikebench import claim as claims
@@ -392,11 +393,6 @@ def test_claims_about_the_same_blocks_measure_them_once(first: str, others: list
     assert 0 < measured == len(session.asked)
 
 
-def call(cwd: Path, *args: str) -> "subprocess.CompletedProcess[str]":
-    line = [sys.executable, "-m", "spikebench", *args]
-    return subprocess.run(line, cwd=cwd, capture_output=True, text=True, check=False)
-
-
 @pytest.mark.long
 def test_from_judges_records_of_another_machine(tmp_path: Path) -> None:
     c = claims.load("onm_fused")
@@ -406,7 +402,7 @@ def test_from_judges_records_of_another_machine(tmp_path: Path) -> None:
         for row in records(w, {w.baseline: list(times), w.candidate: [1.0] * 5}, machine=name):
             store.append(tmp_path / f"{name}.jsonl", row)
     files = [str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")]
-    done = call(HERE, "reproduce", "onm-fused", "--json", "--strict", "--from", *files)
+    done = commands.run("reproduce", "onm-fused", "--json", "--strict", "--from", *files)
     rows = json.loads(done.stdout)
     assert [(r["claim"], r["machine"], r["verdict"]) for r in rows] == [
         ("onm_fused", "a", "reproduced"),
@@ -419,9 +415,9 @@ def test_from_judges_records_of_another_machine(tmp_path: Path) -> None:
         row = record(case, 1.0, metric="gradient", detail={"difference": 1.0, "equal_spikes": True})
         store.append(tmp_path / "c.jsonl", row)
     strict = ("reproduce", "exodus-gradient", "--json", "--from", str(tmp_path / "c.jsonl"))
-    assert json.loads(call(HERE, *strict).stdout)[0]["verdict"] == "contradicted"
-    assert (call(HERE, *strict).returncode, call(HERE, *strict, "--strict").returncode) == (0, 1)
-    wrong = call(HERE, "reproduce", "spsn-5000x")
+    assert json.loads(commands.run(*strict).stdout)[0]["verdict"] == "contradicted"
+    assert (commands.run(*strict).returncode, commands.run(*strict, "--strict").returncode) == (0, 1)
+    wrong = commands.run("reproduce", "spsn-5000x")
     assert (wrong.returncode, "no claim 'spsn-5000x'" in wrong.stderr) == (2, True)
 
 
@@ -442,7 +438,8 @@ CLAIM = Claim(
 def test_a_new_claim_is_one_file_and_an_interrupted_run_keeps_its_records(tmp_path: Path) -> None:
     shutil.copytree(HERE / "spikebench", tmp_path / "spikebench", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "spikebench" / "claims" / "toy.py").write_text(TOY)
-    listed = json.loads(call(tmp_path, "list", "claims", "--json").stdout)
+    line = [sys.executable, "-m", "spikebench", "list", "claims", "--json"]
+    listed = json.loads(subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=True).stdout)
     assert next(r for r in listed if r["id"] == "toy")["claimed"] == "2x"
     line = [sys.executable, "-m", "spikebench", "reproduce", "toy", "--out", "toy.jsonl", "--json", "--samples", "2"]
     out = tmp_path / "toy.jsonl"

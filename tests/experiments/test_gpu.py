@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import commands
 import pytest
 
 from spikebench import registry
@@ -197,8 +198,7 @@ def test_the_whole_session_in_miniature(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_the_plan_names_every_stage_and_needs_no_gpu() -> None:
-    command = [sys.executable, "-m", "spikebench", "gpu", "--plan", "--budget", "10m", "--skip", "energy"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = commands.run("gpu", "--plan", "--budget", "10m", "--skip", "energy")
     rows = [line.split("  ")[0] for line in done.stdout.splitlines()]
     assert [r for r in rows if r][1:10] == [
         "tests", "tuned", "gates", "claims", "bounds", "libraries", "memory", "gates of rest", "rest",
@@ -206,8 +206,7 @@ def test_the_plan_names_every_stage_and_needs_no_gpu() -> None:
 
 
 def test_a_stage_that_is_not_there_is_named() -> None:
-    command = [sys.executable, "-m", "spikebench", "gpu", "--plan", "--skip", "dinner"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = commands.run("gpu", "--plan", "--skip", "dinner")
     assert done.returncode == 2 and "no stage 'dinner'" in done.stderr and "claims" in done.stderr
 
 
@@ -337,6 +336,5 @@ def test_gates_of_a_gpu_come_before_anything_is_timed_and_those_of_a_cpu_with_th
 
 @pytest.mark.long
 def test_a_machine_without_a_gpu_says_so() -> None:
-    command = [sys.executable, "-m", "spikebench", "gpu"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = commands.run("gpu")
     assert done.returncode == 2 and "--device cpu --tiny" in done.stderr and "Traceback" not in done.stderr

@@ -3,11 +3,10 @@
 import ast
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
+import commands
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -53,8 +52,7 @@ def test_the_walk_leads_to_a_figure(tmp_path: Path) -> None:
     assert len(lines) == 3
     for line in lines:
         words = shlex.split(line.replace("lif@cpu", "lif@eager --metric latency"))  # nothing to compile
-        command = [sys.executable, "-m", "spikebench", *words]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        done = commands.run(*words, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     assert len((tmp_path / "walk.jsonl").read_text().splitlines()) == 2
     assert {p.suffix for p in (tmp_path / "figures").iterdir()} >= {".png", ".svg", ".txt"}

@@ -1,11 +1,10 @@
 """The repository's frame: versions, pins and the citation say the same."""
 
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
+import commands
 import pytest
 
 import spikebench
@@ -50,11 +49,5 @@ def test_plan_names_what_is_there() -> None:
 
 
 def test_docs_table_of_neurons_is_what_list_prints() -> None:
-    listed = subprocess.run(
-        [sys.executable, "-m", "spikebench", "list", "neurons", "--markdown"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    listed = commands.run("list", "neurons", "--markdown")
     assert (ROOT / "docs" / "neurons.md").read_text() == listed.stdout, "run make figures"

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import commands
 import pytest
 
 from spikebench.records import store
@@ -106,13 +107,12 @@ def assert_no_overlap(records: list[Record]) -> None:
 
 
 def test_an_executor_that_is_not_there_is_one_line() -> None:
-    line = [sys.executable, "-m", "spikebench", "run", "--subject", "lif", "--executor"]
     for name, said in (
         ("ray", "no executor 'ray'; there are local, parsl"),
         ("parsl", "pip install 'spikebench[cluster]'"),
     ):
         if name == "parsl" and find_spec("parsl"):
             continue
-        done = subprocess.run([*line, name], cwd=HERE, capture_output=True, text=True, check=False)
+        done = commands.run("run", "--subject", "lif", "--executor", name)
         assert done.returncode == 2
         assert said in done.stderr.replace("\n", " ")

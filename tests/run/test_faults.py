@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import commands
 import pytest
 
 from spikebench.cases.case import Case
@@ -291,9 +292,7 @@ def test_names_from_elsewhere_cannot_speak_to_the_terminal(tmp_path: Path) -> No
     case = cast(CaseJson, {**CASES[0].to_json(), "subject": name})
     path = tmp_path / "r.jsonl"
     store.append(path, Record("r", "c", case, status="failed", reason="\x1b[31mred"))
-    done = subprocess.run(
-        [sys.executable, "-m", "spikebench", "show", str(path)], capture_output=True, text=True, check=False
-    )
+    done = commands.run("show", str(path))
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stdout + done.stderr
     assert "\x07" not in done.stdout
