@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 # triton's own path from a call to a binary, with a driver that says it has an H100 and tensors that have no data
 LOOK = """
-import sys, torch, triton
+import json, sys, torch, triton
 from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 from spikebench.experiments import ahead
@@ -24,9 +24,10 @@ class Driver:
     def get_current_stream(self, _): return 0
 
 driver.set_active(Driver())
-for launch in ahead.launches(Case("lif@triton", T=256, B=4, N=96, device="cuda")):
-    given = {k: torch.empty_like(v, device="cpu") if isinstance(v, torch.Tensor) else v for k, v in launch.arguments.items()}
-    print(launch.kernel.warmup(grid=launch.grid, num_warps=launch.warps, **given).hash)
+for line in sys.stdin:
+    for launch in ahead.launches(Case.from_json(json.loads(line))):
+        given = {k: torch.empty_like(v, device="cpu") if isinstance(v, torch.Tensor) else v for k, v in launch.arguments.items()}
+        print(launch.kernel.warmup(grid=launch.grid, num_warps=launch.warps, **given).hash)
 """
 
 
@@ -38,19 +39,29 @@ def files(folder: Path) -> set[str]:
 def test_what_is_compiled_ahead_is_what_a_launch_looks_for(tmp_path: Path) -> None:
     from spikebench.cases.case import Case
 
-    case = Case("lif@triton", T=256, B=4, N=96, device="cuda")
+    cases = [  # a neuron with a backward pass whose kernels are compiled soon, and one with the most arguments
+        Case("psu@triton", T=256, B=4, N=96, device="cuda"),
+        Case("lif@triton", T=256, B=4, N=96, device="cuda", mode="inference"),
+    ]
+    lines = "".join(json.dumps(case.to_json()) + "\n" for case in cases)
     command = [sys.executable, "-m", "spikebench.experiments.ahead", str(tmp_path), "90", "1"]
-    said = subprocess.run(
-        command, input=json.dumps(case.to_json()), cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    ((found, count, why),) = json.loads(said.stdout)
-    assert (found, why) == (case.subject, None) and count >= 1
+    said = subprocess.run(command, input=lines, cwd=ROOT, capture_output=True, text=True, check=True)
+    told = json.loads(said.stdout)
+    assert [(found, why) for found, _, why in told] == [(case.subject, None) for case in cases]
+    counts = [count for _, count, _ in told]
+    assert counts[0] >= 2 and counts[1] >= 1
     ahead = files(tmp_path)
     assert ahead
     environment = {"TRITON_CACHE_DIR": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
     looked = subprocess.run(
-        [sys.executable, "-c", LOOK], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", LOOK],
+        input=lines,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert looked.returncode == 0, looked.stderr[-2000:]
-    assert len(looked.stdout.split()) == count
+    assert len(looked.stdout.split()) == sum(counts)
     assert files(tmp_path) == ahead, "the launch compiled something that was not there"
