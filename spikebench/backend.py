@@ -6,6 +6,7 @@ A file `backends/<backend>/<neuron>.py`, or `backends/<backend>.py` for all neur
 What else there is to know of it are literals, which are read without importing it: at the top of a neuron's file, or of
 `backends/<backend>/__init__.py` for all of them. Each may be left out.
 
+    ALIAS             what people call it; of several with the same alias, the device of a case decides
     REQUIRES          modules that must be installed; DISTRIBUTIONS their packages, where these have other names
     INSTALL           what pip is to install, where it is not those
     DEVICES           kinds of device that it runs on; all

@@ -14,7 +14,6 @@ from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
 from spikebench.records.record import FEWEST
 
-KERNELS = {"cpu": "cpu", "cuda": "triton"}
 Read = Literal["primary", "secondary", "code"]
 
 
@@ -77,7 +76,7 @@ class PlannedComparison:
 
     def __post_init__(self) -> None:
         def named(subject: str) -> str:
-            return str(parse_subject(subject.replace("@fused", f"@{KERNELS[self.case.device]}")))
+            return str(parse_subject(subject, self.case.device))
 
         for part in ("baseline", "candidate"):
             object.__setattr__(self, part, named(getattr(self, part)))
@@ -93,7 +92,7 @@ class PlannedComparison:
     @property
     def strong_name(self) -> str:
         """What the strong pair is called: a strong baseline if both are our fused kernels, else only the best of each today."""
-        fused = [parse_subject(s).backend in KERNELS.values() for s in self.strong or ()]
+        fused = [registry.alias(parse_subject(s).backend) == "fused" for s in self.strong or ()]
         return "strong baseline" if fused and all(fused) else "best of each today"
 
     def cases(self, block: int = 0, subjects: list[str] | None = None) -> list[Case]:

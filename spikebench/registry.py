@@ -108,6 +108,32 @@ def declared(backend: str, neuron: str | None, name: str, usual: Any = None) -> 
     return next((found[name] for found in map(module_literals, paths) if name in found), usual)
 
 
+def alias(backend: str) -> str:
+    """What people call a backend: `fused` for our kernels on any device, else its id."""
+    return declared(backend, None, "ALIAS", backend)
+
+
+def called(neuron: str) -> list[str]:
+    """Backends that can compute a neuron, as people call them."""
+    return sorted(set(map(alias, backends(neuron))))
+
+
+def meant(name: str, neuron: str, device: str) -> str:
+    """The backend that a name or an alias means for a neuron on a device; Problem if there is none."""
+    if name in backends(neuron):
+        return name
+    same = [b for b in backends(neuron) if alias(b) == name]
+    for backend in same:
+        if runs_on(backend, device, neuron):
+            return backend
+    if same:
+        others = sorted({d for b in same for d in declared(b, neuron, "DEVICES", ())})
+        raise Problem(
+            f"{neuron}@{name} runs on {', '.join(others)} only, not on {device}; take another backend or device"
+        )
+    raise Problem(f"no backend {name!r} for {neuron!r}; there are {', '.join(called(neuron))}")
+
+
 def lacks(backend: str, neuron: str | None = None) -> list[str]:
     """Modules that a backend requires, for a neuron or at all, and that are not installed here."""
     return [m for m in declared(backend, neuron, "REQUIRES", ()) if importlib.util.find_spec(m) is None]
@@ -152,7 +178,7 @@ def describe(package: str) -> list[dict[str, Any]]:
     """One row per id in a package, for `list`: what its file declares."""
     if package == "neurons":
         each = ((name, facts(name)) for name in names(package))
-        return [{"id": n, "title": f.title, "backends": backends(n), **asdict(f.attributes)} for n, f in each]
+        return [{"id": n, "title": f.title, "backends": called(n), **asdict(f.attributes)} for n, f in each]
     files = {name: whole(package, name) for name in names(package)}
     declared = {name: module_literals(path) if path else {"title": ""} for name, path in files.items()}
     return [{"id": n, **declared[n], **_neurons_of(package, n, path)} for n, path in files.items()]

@@ -90,7 +90,7 @@ class Case(metaclass=_ByWorkload):
         ) -> None: ...
 
     def __post_init__(self) -> None:
-        assign(self, "parsed", parse_subject(self.subject))
+        assign(self, "parsed", parse_subject(self.subject, self.device))
         assign(self, "subject", str(self.parsed))
         for axis in "TBN":
             size = getattr(self, axis)

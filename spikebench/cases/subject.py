@@ -118,8 +118,11 @@ class Subject:
         return {k: v for k, v in self.all_how.items() if k not in later or k in self.how}
 
 
-def parse_subject(text: str) -> Subject:
-    """A subject from text, checked against what there is; options equal to their default are dropped."""
+def parse_subject(text: str, device: str = "cpu") -> Subject:
+    """A subject from text, checked against what there is; options equal to their default are dropped.
+
+    The backend `fused` is that of our kernels for the device: `cpu`, or `triton` on a GPU.
+    """
     match = GRAMMAR.match(text.strip())
     if match is None:
         raise Problem(
@@ -128,26 +131,35 @@ def parse_subject(text: str) -> Subject:
     name, backend = match["name"].strip(), registry.canonical(match["backend"] or "eager")
     options, how = parse_options(match["options"]), parse_options(match["how"])
     if name in RENAMED:
-        now = parse_subject(RENAMED[name])
-        return parse_subject(str(replace(now, options=now.options | options)))
+        now = parse_subject(RENAMED[name], device)
+        return parse_subject(str(replace(now, options=now.options | options)), device)
     if ":" in name or name in STAND_INS:
         if backend != "eager":
             raise Problem(f"{name} is a module of its own and runs as it is; leave @{backend} out")
         return Subject(name, options, backend, checked("a foreign module", how, FOREIGN))
     if (entry := registry.installed(name)) is not None:
-        return parse_subject(text.strip().replace(match["name"], entry, 1))
+        return parse_subject(text.strip().replace(match["name"], entry, 1), device)
     neuron = registry.find("neurons", name)
-    if backend not in registry.backends(neuron):
-        raise Problem(f"no backend {backend!r} for {neuron!r}; there are {', '.join(registry.backends(neuron))}")
+    backend = registry.meant(backend, neuron, device)
     options = checked(f"neuron {neuron!r}", options, registry.facts(neuron).options)
     how = checked(f"backend {backend!r}", how, registry.backend_options(backend, neuron))
     return Subject(neuron, options, backend, how)
 
 
 def present(text: str) -> str:
-    """The text of a recorded subject as it is written now. It differs where the subject was recorded under an earlier name."""
+    """The text of a recorded subject as it is recorded now. It differs where its name was another one then."""
     match = GRAMMAR.match(text)
     return str(parse_subject(text)) if match and match["name"] in RENAMED else text
+
+
+def shown(text: str) -> str:
+    """The text of a subject as people read and write it: under its present name, and our kernels as `fused`."""
+    text = present(text)
+    match = GRAMMAR.match(text)
+    if match is None or match["backend"] is None or ":" in match["name"]:
+        return text
+    start, end = match.span("backend")
+    return text[:start] + registry.alias(match["backend"]) + text[end:]
 
 
 def foreign_file(subject: Subject) -> Path | None:

@@ -50,7 +50,7 @@ def compare(
     chosen, asked = told_apart(given, settings or Settings(), grid or Grid())
     cases = points(subjects[:1], asked)
     for text in subjects:
-        parse_subject(text)
+        parse_subject(text, cases[0].device)
     return _compared([(subjects, case) for case in cases], pairs, chosen, metric, out, progress)
 
 

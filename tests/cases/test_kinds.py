@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from spikebench import registry
 from spikebench.cases import point
 from spikebench.cases.case import Case, Layer, NetworkStep, Training, expect, grid, with_changes
+from spikebench.cases.subject import shown
 from spikebench.errors import Problem
 
 SHD: dict[str, Any] = {"workload": "network", "network": "shd"}
@@ -62,7 +64,24 @@ def test_a_case_of_another_kind_is_not_taken() -> None:
 def test_a_subject_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[str] = []
     real = point.parse_subject
-    monkeypatch.setattr(point, "parse_subject", lambda text: parsed.append(text) or real(text))
+    monkeypatch.setattr(point, "parse_subject", lambda text, device: parsed.append(text) or real(text, device))
     (case,) = grid(["lif[decay=0.9]@cpu"])
     read = (case.to_json(), case.options, case.case_id, case.parsed)
     assert parsed == ["lif[decay=0.9]@cpu"] and str(read[-1]) == case.subject
+
+
+def test_fused_is_our_kernel_for_the_device_and_keeps_the_id_of_its_records() -> None:
+    here, there = Case("lif[decay=0.8]@fused"), Case("lif@fused[save=checkpoints]", device="cuda")
+    assert (here.subject, there.subject) == ("lif[decay=0.8]@cpu", "lif@triton[save=checkpoints]")
+    assert here.case_id == Case("lif[decay=0.8]@cpu").case_id
+    assert shown(here.subject) == "lif[decay=0.8]@fused" and shown(there.subject) == "lif@fused[save=checkpoints]"
+    assert [shown(text) for text in ("lif@eager", "lif", "paper.py:Mine")] == ["lif@eager", "lif", "paper.py:Mine"]
+    assert "fused" in registry.called("lif") and not {"cpu", "triton"} & set(registry.called("lif"))
+
+
+def test_a_fused_kernel_that_is_not_there_is_said_in_one_line() -> None:
+    with pytest.raises(Problem, match="no backend 'fused' for 'gelu_sampler'; there are cudagraph, eager, fft"):
+        Case("gelu_sampler@fused")
+    only = next(n for n in registry.names("neurons") if {"cpu", "triton"} & set(registry.backends(n)) == {"cpu"})
+    with pytest.raises(Problem, match=f"{only}@fused runs on cpu only, not on cuda"):
+        Case(f"{only}@fused", device="cuda")
