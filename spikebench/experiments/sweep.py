@@ -75,7 +75,7 @@ def changed(name: str, subjects: Sequence[str], asked: Grid) -> list[Case]:
     """The cases of a named sweep, of some of its subjects where any are named, with what is asked of them."""
     cases = sweeps.sweep(name)
     if subjects:
-        wanted = {str(parse_subject(s, str(fields.get("device", cases[0].device)))) for s in subjects}
+        wanted = {str(parse_subject(s, asked.device or cases[0].device)) for s in subjects}
         missing = wanted - {c.subject for c in cases}
         if missing:
             there = ", ".join(dict.fromkeys(c.subject for c in cases))
