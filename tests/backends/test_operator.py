@@ -1,13 +1,9 @@
 """Fused layers as operators of torch.library, in triton's interpreter, which a process chooses when it imports triton."""
 
 import importlib.metadata
-import os
-import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from interpreting import Interpreted
 
 triton = pytest.importorskip("triton", reason="triton is not installed")
 
@@ -16,10 +12,9 @@ NUMPY = tuple(int(n) for n in importlib.metadata.version("numpy").split(".")[:2]
 
 
 @pytest.mark.skipif(VERSION < (3, 7) and NUMPY >= (2, 4), reason="triton's interpreter before 3.7 fails with numpy 2.4")
-def test_networks_with_fused_layers_compile_without_a_graph_break() -> None:
-    tests = Path(__file__).parents[1] / "interpreted_operator.py"
-    environment = os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", tests]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tests.parents[1], env=environment)
-    assert done.returncode == 0, done.stdout[-8000:]
-    assert re.search(r"\d+ passed", done.stdout) and "skipped" not in done.stdout
+@pytest.mark.timeout(300)
+@pytest.mark.interprets("interpreted_operator.py")
+@pytest.mark.long
+def test_networks_with_fused_layers_compile_without_a_graph_break(interpreted: Interpreted) -> None:
+    passed, skipped = interpreted.passed("interpreted_operator")
+    assert passed > 0 and skipped == 0

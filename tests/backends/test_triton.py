@@ -16,6 +16,8 @@ import torch
 
 triton = pytest.importorskip("triton", reason="triton is not installed")
 
+from interpreting import Interpreted
+
 from spikebench.backend import Refused
 from spikebench.backends.triton import (
     _aot,
@@ -54,22 +56,6 @@ NUMPY = tuple(int(n) for n in importlib.metadata.version("numpy").split(".")[:2]
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No kernel compiled by another version or an older source is taken from a cache."""
     monkeypatch.setattr(triton.knobs.cache, "dir", str(tmp_path))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def interpreted(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str] | None]:
-    """The interpreted tests, in a process of their own: triton chooses when it is imported. They run beside the others."""
-    if not any(item.name == "test_interpreted_kernels_equal_the_definitions" for item in request.session.items):
-        yield None
-        return
-    environment = os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
-    quiet = ["-q", "--no-header", "-p", "no:cacheprovider"]
-    command = [sys.executable, "-m", "pytest", *quiet, HERE / "interpreted_triton.py"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=HERE.parent, env=environment
-    ) as started:
-        yield started
-        started.kill()
 
 
 def compiled(launch: _launch.Launch, capability: int = 90) -> _aot.Binary:
@@ -212,9 +198,8 @@ def not_interpreted() -> Iterator[None]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(VERSION < (3, 7) and NUMPY >= (2, 4), reason="triton's interpreter before 3.7 fails with numpy 2.4")
+@pytest.mark.interprets("interpreted_triton.py")
 @pytest.mark.long
-def test_interpreted_kernels_equal_the_definitions(interpreted: subprocess.Popen[str] | None) -> None:
-    assert interpreted is not None
-    out, _ = interpreted.communicate()
-    assert interpreted.returncode == 0, out[-8000:]
-    assert re.search(r"\d+ passed", out) and "skipped" not in out
+def test_interpreted_kernels_equal_the_definitions(interpreted: Interpreted) -> None:
+    passed, skipped = interpreted.passed("interpreted_triton")
+    assert passed > 0 and skipped == 0

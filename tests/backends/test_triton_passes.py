@@ -1,10 +1,6 @@
 """The kernels that neurons of one or two states share: interpreted in shapes of all kinds, and compiled without a GPU."""
 
 import importlib
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +9,7 @@ import torch
 pytest.importorskip("triton")
 
 from interpreted_triton import agree, current
+from interpreting import Interpreted
 
 from spikebench.backends.triton import _aot, _launch
 from spikebench.neurons.para_lif import ParaLIF
@@ -84,13 +81,13 @@ def test_half_precision_is_computed_in_float32(place: int) -> None:
 
 
 @compiled
-@pytest.mark.timeout(120)
-def test_interpreted() -> None:
+@pytest.mark.timeout(300)
+@pytest.mark.interprets("backends/test_triton_passes.py")
+@pytest.mark.long
+def test_interpreted(interpreted: Interpreted) -> None:
     """The tests above in a process of their own: triton chooses between compiling and interpreting when it is imported."""
-    environment = os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], env=environment)
-    assert done.returncode == 0 and " passed" in done.stdout, done.stdout[-8000:]
+    passed, _ = interpreted.passed("test_triton_passes")
+    assert passed > 0
 
 
 @compiled

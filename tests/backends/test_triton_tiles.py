@@ -3,10 +3,6 @@
 # what Triton reads is no type:
 # pyright: reportInvalidTypeForm=false, reportUndefinedVariable=false, reportGeneralTypeIssues=false
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +11,7 @@ import torch
 triton, tl = pytest.importorskip("triton"), pytest.importorskip("triton.language")
 
 from interpreted_triton import LEARN, agree, current
+from interpreting import Interpreted
 
 from spikebench.backend import Refused
 from spikebench.backends.triton import _launch, _tile, lif
@@ -114,12 +111,11 @@ def test_a_word_holds_the_spikes_of_32_steps() -> None:
         lif.run(LIF(), torch.zeros(3, 1, 2, requires_grad=True), save="checkpoints", rows=64)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
+@pytest.mark.interprets("backends/test_triton_tiles.py")
 @compiled
 @pytest.mark.long
-def test_interpreted() -> None:
+def test_interpreted(interpreted: Interpreted) -> None:
     """The tests above in a process of their own: triton chooses between compiling and interpreting when it is imported."""
-    environment = os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], env=environment)
-    assert done.returncode == 0 and " passed" in done.stdout, done.stdout[-8000:]
+    passed, _ = interpreted.passed("test_triton_tiles")
+    assert passed > 0
