@@ -126,6 +126,7 @@ def until(page: browser.Page, condition: str) -> Any:
     return found
 
 
+@pytest.mark.long
 def test_pages_work_without_another_server(tab: browser.Page, address: str) -> None:
     tab.open(address)
     until(tab, f"document.body.textContent.includes('{BENCHMARK.split('.')[-1]}')")
@@ -137,6 +138,7 @@ def test_pages_work_without_another_server(tab: browser.Page, address: str) -> N
     assert not [a for a in tab.asked if a.startswith("http") and not a.startswith("http://127.0.0.1")]
 
 
+@pytest.mark.long
 def test_lists_sort_and_regressions_are_shown(tab: browser.Page, address: str) -> None:
     tab.open(address + "#/summarylist")
     until(tab, "document.querySelectorAll('#summarylist-display tbody tr').length > 1")

@@ -109,6 +109,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_show_and_growth(measured: Path) -> None:
     assert len(rows("show", "r.jsonl", "--json", cwd=measured)) == 4
     shown = call("show", "r.jsonl", cwd=measured).stdout
@@ -116,6 +117,7 @@ def test_show_and_growth(measured: Path) -> None:
     assert "ok" in shown
 
 
+@pytest.mark.long
 def test_a_resumed_run_says_what_of_the_file_is_not_from_here(measured: Path) -> None:
     text = (measured / "r.jsonl").read_text()
     others = [json.loads(line) for line in text.splitlines()]
@@ -129,6 +131,7 @@ def test_a_resumed_run_says_what_of_the_file_is_not_from_here(measured: Path) ->
 
 
 @pytest.mark.parametrize("kind", ["scaling", "speedup"])
+@pytest.mark.long
 def test_plot_writes_a_picture_and_its_caption(measured: Path, kind: str) -> None:
     done = call("plot", kind, "r.jsonl", "-o", "figures", cwd=measured)
     assert done.returncode == 0, done.stderr
@@ -150,6 +153,7 @@ def test_compare_prints_a_row_per_subject(measured: Path) -> None:
     assert (row["n"], row["status"], row["baseline"]) == (3, "ok", "lif@eager")
 
 
+@pytest.mark.long
 def test_diff_exits_with_1_on_a_regression(measured: Path) -> None:
     text = (measured / "r.jsonl").read_text()
     records = [json.loads(line) for line in text.splitlines()]

@@ -80,6 +80,7 @@ def test_a_grid_has_the_fields_of_a_case() -> None:
     assert [f.name for f in fields(Grid)] == [name for name in ARGUMENTS if name != "subject"]
 
 
+@pytest.mark.long
 def test_a_comparison_is_kept_and_has_the_ids_of_its_cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (row,) = sb.compare("lif@eager", "lif@indexed", T=8, B=2, N=8, pairs=2, samples=3, out="mine.jsonl")

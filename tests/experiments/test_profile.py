@@ -100,6 +100,7 @@ def test_a_neuron_that_hangs_is_a_timeout() -> None:
     assert not made.records
 
 
+@pytest.mark.long
 def test_the_neuron_of_the_tutorial_is_profiled(session: Session, tmp_path: Path) -> None:
     text = (HERE / "docs" / "profile-your-neuron.md").read_text()
     block = next(b for b in re.findall(r"(?:^    .*\n|^\n)+", text, re.M) if "class MyNeuron" in b)
@@ -156,6 +157,7 @@ class Local(nn.Module):
 
 
 @pytest.mark.parametrize("subject", [Local(), lambda n: Local(n)], ids=["instance", "factory"])
+@pytest.mark.long
 def test_an_object_in_memory_is_handed_over(session: Session, subject: Any) -> None:
     made = profile(subject, session=session, **SIZES)
     assert made.status == "ok", made.reason
@@ -163,6 +165,7 @@ def test_an_object_in_memory_is_handed_over(session: Session, subject: Any) -> N
     assert "/tmp" not in made.verdict().split("## How")[0]
 
 
+@pytest.mark.long
 def test_a_module_called_the_wrong_way_is_stopped_by_the_gate(session: Session) -> None:
     record = session.measure(Case(f"{NEURONS}:BatchFirst", T=16, B=2, N=8))
     assert record.status == "wrong"
@@ -170,6 +173,7 @@ def test_a_module_called_the_wrong_way_is_stopped_by_the_gate(session: Session) 
     assert "@eager[layout=BT]" in str(record.reason)
 
 
+@pytest.mark.long
 def test_like_gates_a_foreign_neuron(session: Session) -> None:
     like = "lif[surrogate=fast_sigmoid,slope=5]"
     made = profiled(session, "StepCarried", like=like)
@@ -179,6 +183,7 @@ def test_like_gates_a_foreign_neuron(session: Session) -> None:
     assert "differs from lif[decay=0.8]" in str(wrong.reason)
 
 
+@pytest.mark.long
 def test_one_pair_has_no_interval_on_any_page(
     session: Session, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

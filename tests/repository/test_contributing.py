@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parents[2]
 TEXT = (HERE / "CONTRIBUTING.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
@@ -20,6 +22,7 @@ def run(folder: Path, line: str) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_what_it_says_works_word_for_word(tmp_path: Path) -> None:
     shutil.copytree(HERE / "spikebench", tmp_path / "spikebench", ignore=shutil.ignore_patterns("__pycache__"))
     assert len(BLOCKS) == len(PLACES)
