@@ -16,6 +16,7 @@ What else there is to know of it are literals, which are read without importing 
     SPECTRAL          its errors are relative to the largest entry of a series
     SECONDS_A_STEP    what a loop over time costs a step of training on a GPU, to plan with; FIRST_CALL: seconds of the first call
     MARKER, DASHES    how figures draw it, as matplotlib has them
+    FOREIGN           it runs a module of somebody else, too, by its `foreign(module) -> module`
 
 `available() -> (reason, remedy) or None` says why this machine cannot run it, where that is not told by these.
 """
@@ -47,7 +48,8 @@ def module(backend: str, neuron: str) -> ModuleType:
 
     Raises Refused when a library that the backend needs is not installed.
     """
-    path = registry.backend_file(backend, neuron)
+    foreign = ":" in neuron
+    path = registry.whole("backends", backend) if foreign else registry.backend_file(backend, neuron)
     if path is None:
         raise Problem(f"no backend {backend!r} for {neuron!r}; there are {', '.join(registry.backends(neuron))}")
     name = f"spikebench.backends.{backend}" + (f".{neuron}" if path.stem != backend else "")

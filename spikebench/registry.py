@@ -70,6 +70,11 @@ def backends(neuron: str) -> list[str]:
     return [b for b in names("backends") if backend_file(b, neuron) is not None]
 
 
+def backends_of_others() -> list[str]:
+    """Backends that run a module of somebody else, too: those whose file says `FOREIGN = True`."""
+    return [b for b in names("backends") if declared(b, None, "FOREIGN", False)]
+
+
 def backend_file(backend: str, neuron: str) -> Path | None:
     """The file of a backend for a neuron: backends/<backend>/<neuron>.py, or backends/<backend>.py for all of them."""
     for folder in folders("backends"):

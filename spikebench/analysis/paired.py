@@ -21,7 +21,7 @@ __all__ = ["Origin", "Result", "Scaling", "by_origin", "compared", "corrected", 
 __all__ += ["point", "scaling", "scalings"]
 
 Block = tuple[str, int, str]  # run, repeat and plan of the live comparison
-POINT = ("workload", "network", "task", "mode", "T", "B", "N", "dtype", "device", "rate", "seed")
+POINT = ("workload", "network", "task", "mode", "T", "B", "N", "dtype", "device", "rate", "seed", "autocast")
 
 
 @dataclass(frozen=True)

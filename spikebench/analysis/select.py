@@ -16,7 +16,7 @@ from spikebench.records.record import Record
 
 Key = tuple[str, int]
 Environment = Mapping[str, Any]
-_POINT = "subject workload mode T B N dtype device rate network task bias allocator".split()
+_POINT = "subject workload mode T B N dtype device rate network task bias allocator autocast".split()
 
 
 def middle(record: Record, metric: str = "latency") -> float:

@@ -4,7 +4,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spikebench.neuron import State, SteppedNeuron
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from spikebench.cases.case import Case
 
 STEPPED_ONLY = True
+FOREIGN = True
 SECONDS_A_STEP = 3e-5
 FIRST_CALL = 60.0
 MARKER = "D"
@@ -42,6 +43,11 @@ def run(neuron: SteppedNeuron, x: Tensor, seed: int | None = None, *, chunk: int
         s, state = compiled(part, state)
         spikes.append(s)
     return torch.cat(spikes)
+
+
+def foreign(module: Any) -> nn.Module:
+    """A module of somebody else: what is called, the whole sequence or 16 steps where a call is a step, is one compiled graph."""
+    return module.through(lambda call: torch.compile(call, dynamic=False, fullgraph=True), chunk=16)
 
 
 def _compiled(neuron: SteppedNeuron) -> Any:

@@ -8,13 +8,14 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from spikebench.backend import Refused
-from spikebench.neuron import Neuron, StochasticNeuron
+from spikebench.neuron import StochasticNeuron
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
 
 LONGEST = 8192  # steps; a graph has dozens of nodes for each, and every node costs host and device memory
 DEVICES = ("cuda",)
+FOREIGN = True
 SECONDS_A_STEP = 2.8e-5
 WARM_UP = 3  # runs before the recording, as PyTorch asks: libraries set themselves up in them
 
@@ -28,7 +29,23 @@ def refuses(case: "Case") -> str | None:
     return f"T={case.T}: a graph of more than {LONGEST} steps is not recorded" if case.T > LONGEST else None
 
 
-def run(neuron: Neuron, x: Tensor, seed: int | None = None) -> Tensor:
+class Recorded(nn.Module):
+    """A module of somebody else, recorded as our definitions are."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Tensor:
+        return run(self.module, x)
+
+
+def foreign(module: nn.Module) -> nn.Module:
+    """A module of somebody else [T, B, N] → [T, B, N], by graphs of all its steps."""
+    return Recorded(module)
+
+
+def run(neuron: nn.Module, x: Tensor, seed: int | None = None) -> Tensor:
     """Spikes [T, B, N]. Input and gradient are copied into the graph's own tensors, spikes and gradients out of them."""
     if x.device.type != "cuda":
         raise Refused(f"CUDA graphs are recorded on CUDA devices; the input is on {x.device.type}")
@@ -60,7 +77,9 @@ def replay(module: nn.Module, mode: str) -> Callable[[], None] | None:
     return alone
 
 
-def _recorded(neuron: Neuron, x: Tensor, noise: Tensor | None, input_learns: bool, parameters: list[Any]) -> "_Graph":
+def _recorded(
+    neuron: nn.Module, x: Tensor, noise: Tensor | None, input_learns: bool, parameters: list[Any]
+) -> "_Graph":
     """The recording, or Refused: what waits for the GPU or brings numbers from the host cannot be recorded."""
     try:
         return _Graph(neuron, x, noise, input_learns, parameters)
@@ -78,7 +97,7 @@ class _Graph:
     """
 
     def __init__(
-        self, neuron: Neuron, x: Tensor, noise: Tensor | None, input_learns: bool, parameters: list[Any]
+        self, neuron: nn.Module, x: Tensor, noise: Tensor | None, input_learns: bool, parameters: list[Any]
     ) -> None:
         self.parameters, self.input_learns, self.number = parameters, input_learns, 0
         self.x = x.detach().clone(memory_format=torch.contiguous_format).requires_grad_(input_learns)
@@ -94,11 +113,11 @@ class _Graph:
                 self.grads = torch.autograd.grad(self.spikes, self.sources, self.g, allow_unused=True)
         self.spikes = self.spikes.detach()
 
-    def _spikes(self, neuron: Neuron) -> Tensor:
+    def _spikes(self, neuron: nn.Module) -> Tensor:
         out = neuron(self.x) if self.noise is None else neuron(self.x, self.noise)
         return out[0] if isinstance(out, tuple) else out
 
-    def _warm_up(self, neuron: Neuron) -> None:
+    def _warm_up(self, neuron: nn.Module) -> None:
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side), torch.set_grad_enabled(bool(self.sources)):

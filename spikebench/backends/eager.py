@@ -4,6 +4,7 @@ from torch import Tensor
 
 from spikebench.neuron import Neuron, StochasticNeuron
 
+FOREIGN = True
 SECONDS_A_STEP = 3.6e-4
 MARKER = "o"
 DASHES = (5, 2)

@@ -12,7 +12,7 @@ from spikebench import registry
 from spikebench.cases.named import Network, Task, parse_network, parse_task
 from spikebench.cases.options import Options, parse_options
 from spikebench.cases.point import LATER_FIELDS as LATER_FIELDS
-from spikebench.cases.point import RATE, Allocator, Case, Mode, Workload, assign, check_rate, made
+from spikebench.cases.point import RATE, Allocator, Case, Mode, Workload, assign, check_autocast, check_rate, made
 from spikebench.cases.point import case_id as case_id
 from spikebench.cases.subject import present
 from spikebench.errors import Problem
@@ -22,17 +22,20 @@ from spikebench.errors import Problem
 class Layer(Case, workloads=("layer",)):
     """One layer of a neuron alone. Its input is scaled until the neuron fires about `rate` times per neuron and time step.
 
-    With a `bias` the input has that mean instead, the same for all neurons.
+    With a `bias` the input has that mean instead, the same for all neurons. `autocast` is the type of torch.autocast in
+    the forward pass, None without it.
     """
 
-    OWN: ClassVar[tuple[str, ...]] = ("rate", "bias", "allocator")
+    OWN: ClassVar[tuple[str, ...]] = ("rate", "bias", "allocator", "autocast")
 
     rate: float = RATE
     bias: float | None = None
+    autocast: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_rate(self.rate)
+        check_autocast(self, self.autocast)
 
     @classmethod
     def of(
@@ -49,7 +52,7 @@ class Layer(Case, workloads=("layer",)):
         return self
 
     def own(self) -> dict[str, object]:
-        return {"rate": self.rate, "bias": self.bias}
+        return {"rate": self.rate, "bias": self.bias, "autocast": self.autocast}
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,11 @@ class NetworkStep(Case, workloads=("projection", "network")):
     its own name.
     """
 
-    OWN: ClassVar[tuple[str, ...]] = ("rate", "network", "allocator")
+    OWN: ClassVar[tuple[str, ...]] = ("rate", "network", "allocator", "autocast")
 
     network: str = "projection"
     rate: float = RATE
+    autocast: str | None = None
     named: Network = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -72,6 +76,7 @@ class NetworkStep(Case, workloads=("projection", "network")):
         assign(self, "N", self.named.sizes.get("width", self.N))
         super().__post_init__()
         check_rate(self.rate)
+        check_autocast(self, self.autocast)
         if self.mode == "stream":
             raise Problem("a network does not stream; take mode inference, forward or train")
 
@@ -93,10 +98,10 @@ class NetworkStep(Case, workloads=("projection", "network")):
     @property
     def gated(self) -> Layer:
         same = (self.subject, self.T, self.B, self.N, self.mode, self.dtype, self.device, self.seed, self.allocator)
-        return Layer(*same, rate=self.rate)
+        return Layer(*same, rate=self.rate, autocast=self.autocast)
 
     def own(self) -> dict[str, object]:
-        return {"rate": self.rate, "network": self.network}
+        return {"rate": self.rate, "network": self.network, "autocast": self.autocast}
 
 
 @dataclass(frozen=True)

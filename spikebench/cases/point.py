@@ -18,21 +18,23 @@ Mode = Literal["inference", "forward", "train", "stream"]
 Workload = Literal["layer", "projection", "network", "training"]
 Allocator = Literal["kept", "default"]
 DTYPES = ("float32", "float64", "bfloat16", "float16")
+AUTOCASTS = (None, "bfloat16", "float16")
 DEVICES = ("cpu", "cuda")
 RATE = 0.3
 
 # what is written of a case that has no such field, as the first records have it
 FIRST_FIELDS: dict[str, object] = {"rate": RATE, "network": None, "task": None}
 # fields newer than the first records, with their defaults, which are not written out
-LATER_FIELDS: dict[str, object] = {"bias": None, "allocator": "kept"}
+LATER_FIELDS: dict[str, object] = {"bias": None, "allocator": "kept", "autocast": None}
 OWNERS = {
     "rate": "layers and networks aim at one",
     "network": "it is one of workload network",
     "task": "it is one of workload training",
     "bias": "it is the mean input of a layer",
     "allocator": "layers and networks have one",
+    "autocast": "it is one of a layer's or a network's forward pass",
 }
-ARGUMENTS = (*"subject T B N mode workload dtype device seed rate network task bias allocator".split(),)
+ARGUMENTS = (*"subject T B N mode workload dtype device seed rate network task bias allocator autocast".split(),)
 SPELLED = ("subject", "neuron", "options", "backend", "backend_options")
 KINDS: dict[str, type["Case"]] = {}  # by workload; every kind enters itself
 
@@ -87,6 +89,7 @@ class Case(metaclass=_ByWorkload):
             task: str | None = None,
             bias: float | None = None,
             allocator: Allocator = "kept",
+            autocast: str | None = None,
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -197,6 +200,13 @@ def case_id(data: Mapping[str, object]) -> str:
 
 def assign(case: Case, name: str, value: object) -> None:
     object.__setattr__(case, name, value)  # while it is made
+
+
+def check_autocast(case: Case, autocast: str | None) -> None:
+    if autocast not in AUTOCASTS:
+        raise Problem(f"no autocast {autocast!r}; there are {', '.join(filter(None, AUTOCASTS))}")
+    if autocast and (case.mode == "stream" or case.dtype != "float32"):
+        raise Problem(f"autocast {autocast} takes float32 and no mode stream; the case has {case.dtype}, {case.mode}")
 
 
 def check_rate(rate: float) -> None:

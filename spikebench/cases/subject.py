@@ -16,13 +16,15 @@ GRAMMAR = re.compile(
 )
 
 PICKLED = ".pickle"  # the files in which `sb.profile` hands an object in memory to its workers
-FOREIGN = {  # how a foreign module is called, see `Way`
+FOREIGN = {  # how a foreign module is called, see `Way`; and what is tried on it, see `loading/remedies.py`
     "layout": Option("TB", ("TB", "BT"), "str"),
     "adapter": Option("sequence", ("sequence", "step"), "str"),
     "state": Option("hidden", ("hidden", "carried"), "str"),
     "reset": Option(None, (), "str|None"),
     "output": Option(0, (), "int"),
+    "remedy": Option(None, ("unbind", "float32", "no-clone", "reuse", "no-wait"), "str|None"),
 }
+FOREIGN_LATER = ("remedy",)  # what came after cases were recorded
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,24 @@ class Subject:
     @property
     def way(self) -> Way:
         """How this foreign subject is called."""
-        return Way(**self.all_how)  # pyright: ignore[reportArgumentType]  # checked against FOREIGN
+        said = {k: v for k, v in self.all_how.items() if k in Way.__dataclass_fields__}
+        return Way(**said)  # pyright: ignore[reportArgumentType]  # checked against FOREIGN
+
+    @property
+    def remedy(self) -> str | None:
+        """The remedy that is tried on this foreign subject, if one is."""
+        found = self.how.get("remedy") if self.foreign else None
+        return None if found is None else str(found)
+
+    @property
+    def plain(self) -> "Subject":
+        """This foreign subject as it is: on eager, and without a remedy."""
+        return replace(self, backend="eager", how={k: v for k, v in self.how.items() if k != "remedy"})
 
     def called(self, way: Way) -> "Subject":
         """This foreign subject with the way in which it is called. What equals the usual way is left out of its text."""
-        return replace(self, how={k: v for k, v in vars(way).items() if v != FOREIGN[k].default})
+        said = {k: v for k, v in vars(way).items() if v != FOREIGN[k].default}
+        return replace(self, how=said | {k: v for k, v in self.how.items() if k in FOREIGN_LATER})
 
     @cached_property
     def all_options(self) -> Options:
@@ -114,7 +129,7 @@ class Subject:
     @property
     def spelled_how(self) -> Options:
         """Options of the backend as a case writes them; its file may have a `LATER`, too."""
-        later = () if self.foreign else registry.backend_later(self.backend, self.name)
+        later = FOREIGN_LATER if self.foreign else registry.backend_later(self.backend, self.name)
         return {k: v for k, v in self.all_how.items() if k not in later or k in self.how}
 
 
@@ -134,8 +149,9 @@ def parse_subject(text: str, device: str = "cpu") -> Subject:
         now = parse_subject(RENAMED[name], device)
         return parse_subject(str(replace(now, options=now.options | options)), device)
     if ":" in name or name in STAND_INS:
-        if backend != "eager":
-            raise Problem(f"{name} is a module of its own and runs as it is; leave @{backend} out")
+        if backend not in (there := registry.backends_of_others()):
+            can = f"there are {', '.join(there)} for it"
+            raise Problem(f"{name} is a module of its own, which no backend {backend!r} can compute; {can}")
         return Subject(name, options, backend, checked("a foreign module", how, FOREIGN))
     if (entry := registry.installed(name)) is not None:
         return parse_subject(text.strip().replace(match["name"], entry, 1), device)

@@ -47,6 +47,7 @@ class Tensors:
     device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None
     dtype: Annotated[str | None, typer.Option(help="float32, float64, bfloat16 or float16.")] = None
     rate: Annotated[float | None, typer.Option(help="Output spike rate that the input aims at.")] = None
+    autocast: Annotated[str | None, typer.Option(help="bfloat16 or float16: torch.autocast in forward passes.")] = None
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ class Grid:
     task: str | None = None
     bias: float | None = None
     allocator: str | None = None
+    autocast: str | None = None
 
     def __post_init__(self) -> None:
         if self.network is not None and self.workload is None:

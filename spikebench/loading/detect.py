@@ -17,6 +17,8 @@ from spikebench.loading.foreign import Adapted, restart
 RESETS = ("reset", "reset_state", "reset_states", "reset_mem", "reset_net", "init_state", "init_states", "init_hidden")
 MEMORYLESS = "takes whole sequences; it shows no memory of earlier steps"
 B = 3
+# what Triton and PyTorch say of kernels that find no GPU, or tensors that are not on it
+FOR_GPU = ("active drivers", "cannot be accessed from Triton", "NVIDIA driver", "not compiled with CUDA enabled")
 FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError, AssertionError)
 
 
@@ -36,9 +38,10 @@ class Detective:
     steps: int
     n: int
     fixed: Mapping[str, Any]
+    device: str = "cpu"
 
     def fresh(self) -> nn.Module:
-        return self.make().eval()
+        return self.make().eval().to(self.device)
 
     def call(self, module: nn.Module, way: Way, x: Tensor) -> Tensor:
         """Spikes [T, B, n] of a call under fixed seeds; Problem if their shape is another."""
@@ -53,7 +56,7 @@ class Detective:
         """Weak, ordinary and strong currents [T, B, n]: some make a neuron fire now and then."""
         for scale in (1.0, 6.0, 40.0):
             generator = torch.Generator().manual_seed(1)
-            yield scale * (torch.randn(self.steps, B, self.n, generator=generator) + 0.4)
+            yield (scale * (torch.randn(self.steps, B, self.n, generator=generator) + 0.4)).to(self.device)
 
     def find(self) -> Found:
         """The way; Problem names what was tried if no way gives spikes of the input's shape."""
@@ -65,6 +68,10 @@ class Detective:
             if found is not None:
                 return found if named else self._with_reset(found, there)
         tried = "; ".join(dict.fromkeys(troubles))
+        if self.device == "cpu" and any(sign in tried for sign in FOR_GPU):
+            raise Problem(
+                f"its kernels are for a GPU, and it was called on the CPU; give --device cuda ({troubles[0]})"
+            )
         raise Problem(f"no way of calling it gives spikes of the input's shape: {tried}")
 
     def _has(self, name: str) -> bool:

@@ -30,31 +30,57 @@ class Adapted(nn.Module):
         positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         wanted = [p for p in inspect.signature(module.forward).parameters.values() if p.kind in positional]
         self._more = sum(p.default is p.empty for p in wanted[1:])  # a state that must be given, None at first
+        self._chunk, self._steps, self._whole = 0, self.steps, self.call
+
+    def through(self, change: Callable[[Callable[..., Any]], Callable[..., Any]], chunk: int) -> "Adapted":
+        """The same with what it calls changed by `change`: the whole sequence, or `chunk` steps where a call is a step."""
+        self._chunk, self._steps, self._whole = chunk, change(self.steps), change(self.call)
+        return self
 
     def forward(self, x: Tensor) -> Tensor:
         way, grad = self.way, torch.is_grad_enabled()
-        first = restart(self.module, way.reset, x) if way.reset else ()
-        state = first if way.state == "carried" else ()
+        state = self._first(x)
         if way.adapter == "step":
             out = self._loop(x, state)
         else:
-            out = self.call(x.transpose(0, 1) if way.layout == "BT" else x, state)[way.output]
+            out = self._whole(x.transpose(0, 1) if way.layout == "BT" else x, state)[way.output]
             out = out.transpose(0, 1) if way.layout == "BT" else out
         torch.set_grad_enabled(grad)  # what the module switched stays with it
         return out
 
     def call(self, x: Tensor, state: tuple[Any, ...] = ()) -> tuple[Any, ...]:
         """One call of the module, and everything that it gives."""
-        return outputs(self.module(x, *state, *(None,) * (self._more - len(state))))
+        return outputs(self.module(x, *self._given(state)))
+
+    def arguments(self, x: Tensor) -> tuple[Any, ...]:
+        """What the module itself is given for an input [T, B, N]: the whole of it, or the first step; with its first state."""
+        given = x[0] if self.way.adapter == "step" else x.transpose(0, 1) if self.way.layout == "BT" else x
+        return given, *self._given(self._first(x))
+
+    def _first(self, x: Tensor) -> tuple[Any, ...]:
+        """The state before the first step, where it is carried; the module is reset."""
+        first = restart(self.module, self.way.reset, x) if self.way.reset else ()
+        return first if self.way.state == "carried" else ()
+
+    def _given(self, state: tuple[Any, ...]) -> tuple[Any, ...]:
+        return *state, *(None,) * (self._more - len(state))
 
     def _loop(self, x: Tensor, state: tuple[Any, ...]) -> Tensor:
+        spikes: list[Tensor] = []
+        for part in x.split(self._chunk or len(x)):
+            s, state = self._steps(part, state)
+            spikes.append(s)
+        return torch.cat(spikes) if len(spikes) > 1 else spikes[0]
+
+    def steps(self, x: Tensor, state: tuple[Any, ...]) -> tuple[Tensor, tuple[Any, ...]]:
+        """The spikes of some steps, one call for each, and the state after them where it is carried."""
         spikes: list[Tensor] = []
         place, carried = self.way.output, self.way.state == "carried"
         for x_t in x.unbind(0):
             out = self.call(x_t, state)
             state = out[:place] + out[place + 1 :] if carried else ()
             spikes.append(out[place])
-        return torch.stack(spikes)
+        return torch.stack(spikes), state
 
 
 def outputs(out: Any) -> tuple[Any, ...]:

@@ -13,10 +13,12 @@ import torch
 from torch import nn
 
 from spikebench.backend import Bound
+from spikebench.backend import module as backend_module
 from spikebench.cases.subject import PICKLED, Subject, foreign_file, parse_subject
 from spikebench.errors import Problem
 from spikebench.loading.detect import FAILURES, Detective, Found
 from spikebench.loading.foreign import Adapted, contained, make
+from spikebench.loading.remedies import Remedied, imported
 from spikebench.neuron import Neuron
 
 
@@ -34,8 +36,12 @@ def load(subject: Subject, n: int, T: int, dtype: torch.dtype, device: str) -> n
     Raises Problem if it cannot be built, Refused if its backend cannot be loaded. A foreign subject's code is executed.
     """
     if subject.foreign:
-        with contained():
+        with contained(), imported(subject.remedy):
             made = make(_foreign(subject), subject.options, subject.name, n, T).module.to(device, dtype)
+        if subject.remedy:
+            return Remedied(Adapted(made, subject.way), subject.remedy)
+        if subject.backend != "eager":
+            return backend_module(subject.backend, subject.name).foreign(Adapted(made, subject.way))
         return made if isinstance(made, Neuron) else Adapted(made, subject.way)
     neuron = definition(subject, n, T).rounded(dtype).to(device)
     return Bound(neuron, subject.backend, subject.name, subject.how)
@@ -51,7 +57,9 @@ def definition_of(module: nn.Module) -> Neuron | None:
     return module.neuron if isinstance(module, Bound) else module if isinstance(module, Neuron) else None
 
 
-def find_way(subject: Subject, n: int, lengths: Sequence[int], shortest: int = 12) -> tuple[Found, str, dict[str, int]]:
+def find_way(
+    subject: Subject, n: int, lengths: Sequence[int], shortest: int = 12, device: str = "cpu"
+) -> tuple[Found, str, dict[str, int]]:
     """How a foreign module is to be called, how it was made, and the sizes that it holds to, if it does.
 
     Raises Problem if no way gives spikes of the input's shape. The module is called, on small inputs.
@@ -69,19 +77,19 @@ def find_way(subject: Subject, n: int, lengths: Sequence[int], shortest: int = 1
         try:
             with contained():
                 made = make(source, subject.options, subject.name, n, steps).how
-                found = Detective(fresh, steps, n, subject.how).find()
-                free = not fixed and Detective(lambda: fresh(n + 1), steps, n + 1, {}).works(found.way)
+                found = Detective(fresh, steps, n, subject.how, device).find()
+                free = not fixed and Detective(lambda: fresh(n + 1), steps, n + 1, {}, device).works(found.way)
             return found, made, {} if free else {"n": n, "T": 24 if steps == shortest else steps}
         except Problem as problem:
             error = error or problem
     raise Problem(f"{subject.name}: {error}")
 
 
-def mistaken(subject: Subject) -> str | None:
+def mistaken(subject: Subject, device: str = "cpu") -> str | None:
     """Why a foreign subject is not called as it wants to be, as far as that shows; None if nothing does."""
     if subject.foreign and not subject.name.rpartition(":")[0].endswith(PICKLED):
         try:
-            found = find_way(Subject(subject.name, subject.options), 5, (), shortest=5)[0]
+            found = find_way(Subject(subject.name, subject.options), 5, (), shortest=5, device=device)[0]
         except (Problem, *FAILURES):
             return None
         mine = subject.way

@@ -7,7 +7,7 @@ JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping
 
 
 class CaseJson(TypedDict):
-    """A case as it is recorded; `point.py` writes it. The first versions had no `bias` and no `allocator`."""
+    """A case as it is recorded; `point.py` writes it. The first versions had no `bias`, `allocator` and `autocast`."""
 
     subject: str
     neuron: str
@@ -27,6 +27,7 @@ class CaseJson(TypedDict):
     task: str | None
     bias: NotRequired[float | None]
     allocator: NotRequired[str]
+    autocast: NotRequired[str | None]
 
 
 class CardJson(TypedDict, total=False):

@@ -52,6 +52,7 @@ class Specimen:
     subject: Subject
     like: str | None = None
     fixed: dict[str, int] = field(default_factory=dict)  # sizes that an instance holds to
+    device: str = "cpu"
 
     @property
     def T(self) -> int:
@@ -68,7 +69,7 @@ class Specimen:
 
     def make(self, dtype: torch.dtype | None = None, steps: int | None = None, n: int | None = None) -> nn.Module:
         torch.manual_seed(0)
-        return load(self.subject, n or self.N, steps or self.T, dtype or self.dtype, "cpu")
+        return load(self.subject, n or self.N, steps or self.T, dtype or self.dtype, self.device)
 
     def input(
         self,
@@ -81,7 +82,7 @@ class Specimen:
         """Currents that make most neurons fire now and then."""
         generator = torch.Generator().manual_seed(seed)
         drawn = torch.randn(steps or self.T, b, n or self.N, generator=generator, dtype=torch.float64)
-        return (0.7 * drawn + 0.4).to(dtype or self.dtype)
+        return (0.7 * drawn + 0.4).to(self.device, dtype or self.dtype)
 
     def spikes(self, module: nn.Module, x: Tensor, call: int = 0) -> Tensor:
         """Spikes on the noise of a call number; foreign modules get torch's generator at a fixed seed."""
@@ -103,17 +104,19 @@ class Specimen:
         return held | {k: v for k, v in declared.items() if isinstance(v, bool)}
 
 
-def checks(subject: str, like: str | None = None, fixed: dict[str, int] | None = None) -> list[Check]:
+def checks(
+    subject: str, like: str | None = None, fixed: dict[str, int] | None = None, device: str = "cpu"
+) -> list[Check]:
     """Every check of a subject, in order; a check that has nothing to compare says so and is skipped.
 
     How a foreign module is to be called is found out, unless its subject says it. `fixed` sizes are kept to.
     Raises Problem if the subject cannot be built, Refused if its backend cannot run.
     """
-    specimen = Specimen(parse_subject(subject), like, fixed or {})
+    specimen = Specimen(parse_subject(subject), like, fixed or {}, device)
     specimen.make()
     if specimen.subject.foreign and not specimen.subject.how and fixed is None:
         with suppress(Problem):  # then it is called as usual, and what comes of that is found below
-            specimen.subject = specimen.subject.called(find_way(specimen.subject, N, (T,))[0].way)
+            specimen.subject = specimen.subject.called(find_way(specimen.subject, N, (T,), device=device)[0].way)
     return [_one(name, check, specimen) for name, check in CHECKS.items()]
 
 

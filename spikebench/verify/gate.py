@@ -2,13 +2,13 @@
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor
 
 from spikebench import declarations, registry
-from spikebench.cases.case import Case
+from spikebench.cases.case import Case, with_changes
 from spikebench.loading.subject import definition_of, mistaken
 from spikebench.neuron import Neuron, StochasticNeuron
 from spikebench.records.gate import GateResult, ProbeResult
@@ -21,6 +21,7 @@ ENTRY, ENTRY_HALF = (
     0.01,
     0.5,
 )  # largest error of one entry relative to itself, in half precision; what is cut off is off by 1
+ROUNDED = 1e-3  # by which a gradient may differ from that of the same module computed in another way
 SEED, SITE = 0x2545F4914F6CDD1D, 5  # of the noise on which a backend is probed: both words of the seed count
 
 
@@ -54,9 +55,33 @@ def _without_definition(workload: Workload, bias: float) -> GateResult:
     if spikes.shape != workload.x.shape:
         reason = f"spikes {list(spikes.shape)} for input {list(workload.x.shape)}"
         return GateResult("failed", reason, bias, 0.0)
-    if wrong := mistaken(workload.case.parsed):
+    subject, count = workload.case.parsed, float(spikes.double().sum())
+    if subject != subject.plain:
+        return _as_it_is(workload, spikes, bias, count)
+    if wrong := mistaken(subject, workload.case.device):
         return GateResult("failed", wrong, bias, 0.0)
-    return GateResult("none", "a foreign subject has no definition", bias, float(spikes.double().sum()))
+    return GateResult("none", "a foreign subject has no definition", bias, count)
+
+
+def _as_it_is(workload: Workload, spikes: Tensor, bias: float, count: float) -> GateResult:
+    """Whether a foreign subject on a backend, or with a remedy, gives the spikes and gradients that it gives as it is."""
+    case = workload.case
+    plain = build(with_changes(case, subject=str(case.parsed.plain)), bias)
+    differs = (plain.launch() != spikes).any(0)  # [B, N]
+    if (share := float(differs.double().mean())) > DIFFERING:
+        return GateResult(
+            "failed", f"{share:.0%} of the series spike at other steps than {plain.case.subject}", bias, 0.0
+        )
+    if case.mode == "train":
+        g = workload.g * ~differs
+        mine, theirs = (
+            torch.autograd.grad(spikes_of(w.module(w.x)), w.x, g.to(w.x.dtype))[0] for w in (workload, plain)
+        )
+        error, limit = float(relative_error(mine, theirs, axis=0).max()), max(ROUNDED, tolerance(workload.x.dtype, 1.0))
+        if not error <= limit:
+            why = f"the input's gradient is off by {error:.2g} of that of {plain.case.subject} (limit {limit:g})"
+            return GateResult("failed", why, bias, 0.0)
+    return GateResult("none", f"spikes as {plain.case.subject} gives them", bias, count)
 
 
 def pristine(workload: Workload) -> Neuron:
@@ -123,7 +148,8 @@ def compare(
         spikes = out.detach().clone()
     if spikes.shape != x.shape:
         return ProbeResult(name, False, f"spikes {list(spikes.shape)} for input {list(x.shape)}", 0, 0, 0.0, 0.0)
-    expected = Expected.of(reference, chosen, given, uniforms, case.mode != "inference", exact)
+    with _casting(case):
+        expected = Expected.of(reference, chosen, given, uniforms, case.mode != "inference", exact)
     differs, worst = expected.judge(chosen.take(spikes).double())
     differing = int(differs.sum())
     seen = {"series": chosen.count, "differing": differing, "spikes": float(spikes.double().sum())}
@@ -141,6 +167,12 @@ def compare(
     errors, reason = gradient_errors(workload, out, expected, chosen, kept, entries)
     named = dict(zip(("gradient_error", "parameter_error", "entry_error"), errors, strict=True))
     return ProbeResult(passed=reason is None, reason=reason, **named, **probe)
+
+
+def _casting(case: Case) -> AbstractContextManager[object]:
+    """torch.autocast as the case has it: what it rounds in the definition explains spikes as any rounding does; float64 it leaves."""
+    cast = getattr(case, "autocast", None)
+    return torch.autocast(case.device, dtype=getattr(torch, cast)) if cast else nullcontext()
 
 
 def _poison(like: Tensor, most: int = 2**28) -> None:
@@ -184,9 +216,13 @@ def gradient_errors(
     error = float(relative_error(mine.double(), want[0], axis=0).max())
     pairs = [_matched(a, b, chosen) for a, b in zip(others, want[1:], strict=True)]
     worst = max((float(relative_error(a, b)) for a, b in pairs), default=None)
-    limit = others_limit = tolerance(workload.x.dtype, float(getattr(expected.neuron, "slope", 1.0)))
+    cast = getattr(workload.case, "autocast", None)
+    limit = others_limit = tolerance(
+        getattr(torch, cast) if cast else workload.x.dtype, float(getattr(expected.neuron, "slope", 1.0))
+    )
     if limit < max(error, worst or 0.0) < 1000 * limit:  # rounding may explain it, as it may for spikes
-        own = expected.own_errors(given)
+        with _casting(workload.case):
+            own = expected.own_errors(given)
         limit, others_limit = max(limit, 8 * own[0]), max(limit, 8 * own[1])
     single = _single(workload, mine, want[0], expected, given) if entries else None
     errors: Errors = (error, worst, single)
@@ -210,7 +246,9 @@ def _single(workload: Workload, mine: Tensor, want: Tensor, expected: Expected, 
     """
     dtype = workload.x.dtype
     least = tolerance(dtype, 1.0) if spectral(workload.case) else 0.0
-    allowed = 8 * expected.own_entries(given) + least * want.abs().amax(0)
+    with _casting(workload.case):
+        entries = expected.own_entries(given)
+    allowed = 8 * entries + least * want.abs().amax(0)
     return float(entry_errors(mine.double(), want, allowed, torch.finfo(dtype).tiny).max())
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from spikebench import registry
 from spikebench.backend import Refused, refusal
-from spikebench.cases.case import Case, Layer, expect, with_changes
+from spikebench.cases.case import Case, Layer, NetworkStep, expect, with_changes
 from spikebench.errors import Problem
 from spikebench.loading.detect import FAILURES
 from spikebench.loading.subject import definition, definition_of, load
@@ -52,20 +52,28 @@ def build(case: Case, bias: float | None = None) -> Workload:
 
     Raises Refused with the reason when the backend cannot run the case.
     """
-    require(expect(case, Layer))
+    require(case := expect(case, Layer))
     dtype = cast(torch.dtype, getattr(torch, case.dtype))
     torch.manual_seed(case.seed)
-    module = load(case.parsed, case.N, case.T, dtype, case.device)
+    module = cast_by(case, load(case.parsed, case.N, case.T, dtype, case.device))
     x = current(case, calibrate(case) if bias is None else bias)
     g = noise(case, case.T, stream=1)
     return Workload(case, module, x, g, _launcher(case, module, x, g), _forward(module, x, g))
+
+
+def cast_by(case: Layer | NetworkStep, module: nn.Module) -> nn.Module:
+    """The module, with torch.autocast on in its forward pass where the case asks for it."""
+    if case.autocast is not None:
+        casting = torch.autocast(case.device, dtype=getattr(torch, case.autocast))
+        module.forward = casting(module.forward)
+    return module
 
 
 def require(case: Case) -> None:
     """Raises Refused with the reason when this machine or the backend cannot run the case."""
     if case.device == "cuda" and not torch.cuda.is_available():
         raise Refused("no CUDA device: torch.cuda.is_available() is false")
-    if not case.parsed.foreign and (reason := refusal(case)):
+    if (reason := refusal(case)) is not None:
         raise Refused(reason)
 
 
@@ -162,7 +170,7 @@ def _sample(case: Case, longest: int, most: int = 2**21) -> tuple[nn.Module, Cas
         sizes["N"] = case.N if facts.coupled or facts.per_neuron else min(case.N, 64)
     sample = with_changes(case, **sizes, dtype="float32")
     if case.parsed.foreign:
-        return load(case.parsed, case.N, case.T, torch.float32, case.device), sample, 1
+        return load(case.parsed.plain, case.N, case.T, torch.float32, case.device), sample, 1
     neuron = definition(case.parsed, sample.N, sample.T).to(case.device)
     return neuron, sample, min(15, max(1, most // (sample.T * sample.N)))
 

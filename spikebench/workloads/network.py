@@ -13,7 +13,7 @@ from spikebench.loading.subject import definition_of, load
 from spikebench.network import LOSSES, Classifier, Layers
 from spikebench.network import load as load_network
 from spikebench.neuron import StochasticNeuron
-from spikebench.workloads.layer import Workload, mean_for, noise, require, spikes_of
+from spikebench.workloads.layer import Workload, cast_by, mean_for, noise, require, spikes_of
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -36,7 +36,7 @@ def build(case: Case) -> Workload:
     x = made.data(case.T, case.B, sizes["channels"], generator).to(dtype)
     if isinstance(module, Layers | Classifier):
         _settle(module, x, case)
-    module.train(case.mode != "inference")
+    cast_by(case, module).train(case.mode != "inference")
     if sizes["classes"]:
         g = torch.randint(sizes["classes"], (case.B,), generator=generator, device=case.device)
     else:
