@@ -43,12 +43,14 @@ from spikebench.run.protocol import (
     GateJob,
     Job,
     MeasureJob,
+    ObserveJob,
     Request,
     Result,
     TraceJob,
     TrainJob,
     WayJob,
 )
+from spikebench.sampling.observe import observe
 from spikebench.sampling.profiler import trace
 from spikebench.verify import network_gate
 from spikebench.verify.check import checks
@@ -183,7 +185,7 @@ def perform(asked: Request, turn: Callable[[], None] | None = None) -> Result:
 def _perform(job: Job, threads: int, turn: Callable[[], None] | None) -> Result:
     if isinstance(job, MeasureJob):
         return _measure(job, threads, turn)
-    if isinstance(job, GateJob | TrainJob):
+    if isinstance(job, GateJob | TrainJob | ObserveJob):
         keep_memory()
     torch.set_num_threads(threads)
     match job:
@@ -192,11 +194,13 @@ def _perform(job: Job, threads: int, turn: Callable[[], None] | None) -> Result:
         case TrainJob():
             return _train(job)
         case CheckJob():
-            return Result(checks=[CheckResult(**vars(c)) for c in checks(job.subject, job.like, job.fixed)])
+            return Result(checks=[CheckResult(**vars(c)) for c in checks(job.subject, job.like, job.fixed, job.device)])
         case WayJob():
             return _way(job)
         case TraceJob():
             return Result(trace=trace(build(job.case), job.file))
+        case ObserveJob():
+            return Result(observed=observe(job.case, job.bias, job.fixed))
         case _:
             raise TypeError(f"no job {job.kind!r}")
 
@@ -313,7 +317,9 @@ def _train(job: TrainJob) -> Result:
 def _way(job: WayJob) -> Result:
     """How a foreign module is to be called, found out by calling it."""
     subject = replace(parse_subject(job.subject), how=job.how)  # also what is as usual may be fixed
-    found, made, fixed = find_way(subject, job.n, job.lengths)
+    if job.device == "cuda" and not torch.cuda.is_available():
+        raise Refused("no CUDA device: torch.cuda.is_available() is false")
+    found, made, fixed = find_way(subject, job.n, job.lengths, device=job.device)
     return Result(way=FoundWay(str(subject.called(found.way)), made, list(found.notes), found.way, fixed))
 
 

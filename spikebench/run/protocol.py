@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
+from spikebench.analysis.causes import Observed
 from spikebench.cases.case import Case
 from spikebench.cases.options import Options
 from spikebench.cases.subject import Way
@@ -81,6 +82,7 @@ class CheckJob(Job, kind="check"):
     subject: str
     like: str | None = None
     fixed: dict[str, int] | None = None
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class WayJob(Job, kind="way"):
     how: Options
     n: int
     lengths: list[int]
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,15 @@ class TraceJob(Job, kind="trace"):
 
     case: Case
     file: str
+
+
+@dataclass(frozen=True)
+class ObserveJob(Job, kind="observe"):
+    """Observe what a launch of a case does. `bias` is the mean of its input; a subject that is `fixed` has no other sizes."""
+
+    case: Case
+    bias: float
+    fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,6 +198,7 @@ class Result:
     checks: list[CheckResult] | None = None
     way: FoundWay | None = None
     trace: Trace | None = None
+    observed: Observed | None = None
 
     def to_json(self) -> dict[str, object]:
         """The result as it is sent. Samples may be infinite here: what becomes of them, the parent decides."""
@@ -196,6 +209,7 @@ class Result:
         """The result that was sent."""
         plain = Result(**{k: data[k] for k in ("status", "reason", "problem", "flags")})
         checks, way, trace, network = (data[k] for k in ("checks", "way", "trace", "network"))
+        observed = data["observed"]
         return replace(
             plain,
             gate=GateResult.from_json(data["gate"]) if data["gate"] else None,
@@ -204,6 +218,7 @@ class Result:
             checks=None if checks is None else [CheckResult(**c) for c in checks],
             way=FoundWay(**way | {"way": Way(**way["way"])}) if way else None,
             trace=Trace(**trace | {"rows": [TraceRow(**r) for r in trace["rows"]]}) if trace else None,
+            observed=Observed.from_json(observed) if observed else None,
         )
 
 
