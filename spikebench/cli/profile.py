@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from spikebench.cli import _options as o
-from spikebench.cli._tables import say, stdout, table
+from spikebench.cli._tables import notes, say, stdout, table
 from spikebench.errors import Problem
 
 if TYPE_CHECKING:
+    from spikebench.experiments.profile import Profile
     from spikebench.run.settings import Settings
 
 
@@ -96,7 +97,9 @@ def command(
             progress=progress,
             **(grid.given() | called.given() | files | vars(tensors)),
         )
-    where = made.report(out / "verdict.md") if out is not None else None
+    where = made.report(out / "verdict.html") if out is not None else None
+    if out is not None:
+        made.report(out / "verdict.md")
     if as_json:
         stdout().print_json(json.dumps(made.to_json()))
     else:
@@ -140,24 +143,34 @@ def _object(text: str | None) -> dict[str, Any] | None:
     return found
 
 
-def show(made: Any) -> None:
-    """The verdict as tables on a terminal."""
-    from spikebench.report import profile_page as verdict
+def show(made: "Profile") -> None:
+    """The verdict on a terminal: what the page has, in its order."""
+    from spikebench.report import profile_page as page
+    from spikebench.report import profile_verdict as verdict
 
-    say(verdict.short(made.subject), "bold")
-    for note in [f"made as {made.way.made}", *made.way.notes] if made.way else []:
-        say(f"  {note}")
+    say(verdict.sentence(made), "bold")
+    if rows := verdict.facts(made):
+        say()
+        table(("what", "found"), rows)
+    if said := verdict.reasons(made):
+        say()
+        say("Why it is slow", "bold")
+    for k, r in enumerate(said, 1):
+        say(f"{k}. {r.what} {r.evidence}", "bold" if k == 1 else "")
+        say(f"   {r.remedy}{f' {r.gain}.' if r.gain else ''}")
+    if not said and made.why.note:
+        notes([f"Why it takes that long was not found out: {made.why.note}."])
+    if made.comparisons:
+        say()
+        table(page.TIME_COLUMNS, [page.time_row(c) for c in made.comparisons])
+        if left_out := page.left_out(made):
+            say()
+            say(left_out.replace("`", ""))
+        if rows := page.scaling_rows(made):
+            say()
+            table(page.SCALING_COLUMNS, rows)
+    notes([f"made as {made.way.made}", *made.way.notes] if made.way else [])
     if made.checks:
         marks = {True: "passed", False: "FAILED", None: "skipped"}
         say()
         table(("check", "result", "detail"), [(c.check, marks[c.passed], c.detail) for c in made.checks])
-    if made.comparisons:
-        say()
-        table(verdict.TIME_COLUMNS, [verdict.time_row(c) for c in made.comparisons])
-        if left_out := verdict.left_out(made):
-            say()
-            say(left_out.replace("`", ""))
-        say()
-        table(verdict.SCALING_COLUMNS, verdict.scaling_rows(made))
-    say()
-    say(verdict.headline(made).replace("**", ""))

@@ -1,35 +1,39 @@
 """`sb.profile` measures a neuron that is new to spikebench: how it is called, what it computes, and its time over T against baselines."""
 
+import math
 import random
-import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from spikebench.analysis import stats
+from spikebench.analysis.causes import Why
 from spikebench.analysis.comparison import Comparison, judge, together
+from spikebench.analysis.crossovers import crossovers
 from spikebench.analysis.select import medians
 from spikebench.cases.case import Case, grid, with_changes
-from spikebench.cases.options import read_value
-from spikebench.cases.subject import PICKLED, Subject, parse_subject
+from spikebench.cases.subject import Subject, parse_subject
 from spikebench.errors import Problem
+from spikebench.experiments import handed_over
+from spikebench.experiments.why import Trials
 from spikebench.host import clock
 from spikebench.records import store
 from spikebench.records.record import Record
-from spikebench.report import html as report
-from spikebench.report import profile_page as verdict
+from spikebench.report import profile_html, profile_page
+from spikebench.report.profile_verdict import short
 from spikebench.run import blocks
-from spikebench.run.protocol import CheckJob, CheckResult, FoundWay, Traced, TraceJob, WayJob
+from spikebench.run.protocol import CheckJob, CheckResult, FoundWay, Outcome, Traced, TraceJob, WayJob
 from spikebench.run.schedule import Missing, Point, Schedule, points
 from spikebench.run.session import Session
 from spikebench.run.settings import Settings
 
 AGAINST = {"cpu": ("lif@cpu", "lif@eager"), "cuda": ("lif@triton", "lif@eager")}
 LENGTHS, MODES = (100, 300, 1000), ("train", "inference")
-FIRST, LATER = ("latency", "copy", "spike_rate", "peak_memory"), ("latency",)
+FIRST, LATER = ("latency", "compile_time", "copy", "spike_rate", "peak_memory"), ("latency",)
 PAIRS, BUDGET = 5, 150.0
+FOR_WHY = 0.25  # share of the budget to find out with why the subject is slow
 # the process is replicated, so that of a launch over half a second one sample is enough
 SLOW: dict[str, Any] = {"fewest": 1, "slow": 0.5, "warmup": 0.5}
 GRACE = 10.0  # seconds after the budget when a process that is still running is ended
@@ -55,9 +59,11 @@ class Profile:
     comparisons: list[Comparison] = field(default_factory=list)
     cases: list[Case] = field(default_factory=list)
     trace: Traced | None = None
+    why: Why = field(default_factory=Why)
     left_out: list[Missing] = field(default_factory=list)
     seconds: float = 0.0
     pairs: int = PAIRS
+    share: float = 1.0  # of the budget that the comparisons have
     settings: Settings = field(default_factory=lambda: replace(SETTINGS))
     out: Path | None = None
     started: float = field(default_factory=clock.monotonic)
@@ -70,7 +76,7 @@ class Profile:
     def compare(self, *baselines: str, progress: Progress | None = None) -> "Profile":
         """The same profile with more baselines, measured live in pairs with the subject."""
         if self.status != "ok":
-            raise Problem(f"{verdict.short(self.subject)} was not measured: {self.status}: {self.reason}")
+            raise Problem(f"{short(self.subject)} was not measured: {self.status}: {self.reason}")
         with Session(self.settings) as session:
             more = replace(self, cases=self.known, started=clock.monotonic())
             schedule = _schedule(more, [str(parse_subject(b)) for b in baselines], named=True)
@@ -91,17 +97,17 @@ class Profile:
 
     def verdict(self) -> str:
         """One page of Markdown: what it costs, where it wins and from which T on, what is wrong with it."""
-        return verdict.page(self)
+        return profile_page.page(self)
 
     def report(self, path: str | Path) -> Path:
-        """Write the verdict to a Markdown file, or a whole report, with the verdict first, to an HTML file; its path."""
+        """Write the verdict to an HTML page that needs nothing else, or to a file of Markdown; its path."""
         where = Path(path)
-        if where.suffix != ".md":
-            title = f"Profile of {verdict.short(self.subject)}"
-            baseline = self.comparisons[0].baseline if self.comparisons else None
-            return report.write(self.records, where, title, self.verdict(), baseline=baseline)
-        where.parent.mkdir(parents=True, exist_ok=True)
-        where.write_text(self.verdict())
+        text = self.verdict() if where.suffix == ".md" else profile_html.page(self)
+        try:
+            where.parent.mkdir(parents=True, exist_ok=True)
+            where.write_text(text, encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise Problem(f"cannot write {where}: {error.strerror}; name another file") from error
         return where
 
     def to_json(self) -> dict[str, Any]:
@@ -111,6 +117,7 @@ class Profile:
             "way": asdict(self.way) if self.way else {},
             "checks": [vars(c) for c in self.checks],
             "trace": self.trace.to_json() if self.trace else {},
+            "why": self.why.to_json(),
             "left_out": [{**m._asdict(), "point": m.point._asdict()} for m in self.left_out],
             "comparisons": [c.to_json() for c in self.comparisons],
             "growth": [
@@ -122,9 +129,9 @@ class Profile:
                     "low": s.low,
                     "high": s.high,
                 }
-                for of, s in verdict.exponents(self.records)
+                for of, s in profile_page.exponents(self.records)
             ],
-            "crossovers": [vars(c) for c in verdict.crossovers(self.comparisons)],
+            "crossovers": [vars(c) for c in crossovers(self.comparisons)],
             "records": [r.to_json() for r in self.records],
         }
 
@@ -147,139 +154,122 @@ def profile(
     out: str | Path | None = None,
     trace: str | Path | None = None,
     progress: Progress | None = None,
+    why: bool = True,
     **fields: Any,
 ) -> Profile:
     """Measure a neuron that spikebench has never seen: a class, factory(n) → module, module, or a subject's text.
 
-    It runs in worker processes only. How it is made and called is found out where `init` (arguments of its constructor),
-    `layout` (TB, BT), `adapter` (sequence, step) and `reset` (a method) do not say it. It must be causal, deterministic,
-    keep the shape and leak no state, or nothing is timed. `like` gates it against a neuron of ours. `settings.budget`
+    It runs in worker processes. How it is made and called is found out where `init` (arguments of its constructor), `layout`
+    (TB, BT), `adapter` (sequence, step) and `reset` (a method) do not say it. It must be causal, deterministic, keep
+    the shape and leak no state, or nothing is timed. `like` gates it against a neuron of ours. `settings.budget`
     bounds the whole in seconds. What does not fit is left out: of lengths that `T` names, pairs; otherwise (100, 300 and
-    1000 steps) lengths and modes before pairs. A `session` brings its own settings. `fields` are those of a Case: device,
+    1000 steps) lengths and modes before pairs. A quarter of it is for `why`: what a launch does is observed, and remedies for
+    what makes it slow are tried. A `session` brings its own settings. `fields` are those of a Case: device,
     dtype, rate. Raises Problem if the subject cannot be built.
     """
-    text, kept = _named(subject)
-    named = _given(text, init, {"layout": layout, "adapter": adapter, "reset": reset})
+    text, kept = handed_over.named(subject)
+    named = handed_over.given(text, init, {"layout": layout, "adapter": adapter, "reset": reset})
     lengths = [T] if isinstance(T, int) else sorted(set(T or LENGTHS))
     modes = [mode] if isinstance(mode, str) else list(mode or MODES)
     chosen = session.settings if session else settings or replace(SETTINGS)
     baselines = [str(parse_subject(b)) for b in against or AGAINST[fields.get("device", "cpu")]]
-    made = Profile(str(named), pairs=pairs, settings=chosen, kept=kept, out=Path(out) if out is not None else None)
+    made = Profile(
+        str(named), pairs=pairs, share=1 - FOR_WHY * why, settings=chosen, kept=kept, out=Path(out) if out else None
+    )
     cases = [c for t in lengths for c in grid([str(named)], T=[t], B=[B], N=[N], mode=modes, **fields)]
     tell = progress or _silent
     with nullcontext(session) if session else Session(chosen) as session:
-        tell("how it is called", 0, 0)
-        if not (named.foreign and not _ask_way(session, made, named, cases[0], lengths)):
-            tell("what it computes", 0, 0)
-            _ask_checks(session, made, cases[0], like)
-        if made.status == "ok":
+        if _understood(session, made, named, cases, like, tell):
             made.cases = [with_changes(c, subject=made.subject) for c in cases]
             _measure(session, made, _schedule(made, baselines, named=T is not None), tell)
-            if trace is not None:
-                _ask_trace(session, made, Path(trace))
+            made.trace = _ask_trace(session, made, Path(trace)) if trace is not None else None
+            made.why = _ask_why(session, made, tell) if why else made.why
     made.seconds = clock.monotonic() - made.started
     return made
+
+
+def _understood(
+    session: Session, made: Profile, named: Subject, cases: list[Case], like: str | None, tell: Progress
+) -> bool:
+    """Find out how the subject is called and what it computes; False if it cannot be measured, whose reason the profile has then."""
+    tell("how it is called", 0, 0)
+    if named.foreign and not _ask_way(session, made, named, cases[0], sorted({c.T for c in cases})):
+        return False
+    tell("what it computes", 0, 0)
+    _ask_checks(session, made, cases[0], like)
+    return made.status == "ok"
 
 
 def _silent(what: str, done: int, of: int) -> None:
     """Nobody is told."""
 
 
-def _given(text: str, init: Mapping[str, Any] | None, how: Mapping[str, Any]) -> Subject:
-    """The subject with constructor arguments and what is said of how it is called."""
-    named = parse_subject(text)
-    options = {**named.options, **(init or {})}
-    if not all(map(_plain, options.values())):
-        raise Problem(f"init {init}: only numbers, true, false, null and plain words can be written into a subject")
-    said = {k: v for k, v in how.items() if v is not None}
-    if said and not named.foreign:
-        raise Problem(f"{named} is a neuron of ours; {', '.join(said)} is for modules of others")
-    made = replace(named, options=options, how=named.how | said)
-    checked = parse_subject(str(made))
-    return replace(checked, how=made.how) if named.foreign else checked  # what is as usual may be said, too
-
-
-def _plain(value: Any) -> bool:
-    """Whether a value is the same after it was written into a subject and read again."""
-    if isinstance(value, str):
-        return read_value(value) == value and not set("[],=@") & set(value)
-    return value is None or isinstance(value, bool | int | float)
-
-
-def _named(subject: Any) -> tuple[str, Any]:
-    """The text of a subject, and what must be kept for it: an object in memory is pickled into a folder."""
-    if isinstance(subject, str):
-        return subject, None
-    module, name = getattr(subject, "__module__", "__main__"), getattr(subject, "__qualname__", "")
-    import cloudpickle
-    from torch import nn  # here, so that nobody waits for torch who asks for something else
-
-    home = sys.modules.get(module)
-    path = getattr(home, "__file__", None)
-    if module != "__main__" and path and getattr(home, name, None) is subject:
-        return (f"{module}:{name}" if getattr(home, "__package__", "") else f"{path}:{name}"), None
-    if not (isinstance(subject, nn.Module) or callable(subject)):
-        raise Problem(
-            f"{subject!r} is no subject; give a class, a factory(n), a module, or text like paper.py:MyNeuron"
-        )
-    folder = tempfile.TemporaryDirectory(prefix="spikebench-")
-    label = getattr(subject, "__name__", type(subject).__name__).replace("<lambda>", "factory")
-    source = sys.modules.get(type(subject).__module__)
-    if isinstance(subject, nn.Module) and source is not None and _own_code(source):
-        cloudpickle.register_pickle_by_value(source)
-    where = Path(folder.name) / f"{label}{PICKLED}"
-    where.write_bytes(cloudpickle.dumps(subject))
-    return f"{where}:{label}", folder
-
-
-def _own_code(module: Any) -> bool:
-    """Whether a module is code that a worker may not be able to import: not installed, not the script itself."""
-    path = getattr(module, "__file__", None)
-    return module.__name__ != "__main__" and path is not None and "site-packages" not in path
-
-
 def _ask_way(session: Session, made: Profile, named: Subject, case: Case, lengths: list[int]) -> bool:
     """Find out how the subject is called and write that into its text; False if that failed."""
-    job = WayJob(made.subject, named.how, case.N, lengths)
+    job = WayJob(made.subject, named.how, case.N, lengths, case.device)
     outcome = session.ask(case, job)
     if outcome.result.problem:
         raise Problem(str(outcome.reason))
     if outcome.status != "ok":
-        made.status, made.reason = outcome.status, f"{outcome.reason}, while finding out how it is called"
+        made.status, made.reason = (
+            outcome.status,
+            f"{outcome.reason}, while finding out how it is called{_raise(outcome)}",
+        )
         return False
     made.way = outcome.result.way
     made.subject = made.way.subject if made.way else made.subject
     return True
 
 
+def _raise(outcome: Outcome) -> str:
+    """The option that lets a process run longer, where it had no time."""
+    return "; raise --timeout" if outcome.status == "timeout" else ""
+
+
 def _ask_checks(session: Session, made: Profile, case: Case, like: str | None) -> None:
     """Check what the subject computes; a failed check that makes its times worthless makes the profile wrong."""
-    job = CheckJob(made.subject, like, made.way.fixed if made.way else {})
+    job = CheckJob(made.subject, like, made.way.fixed if made.way else {}, case.device)
     outcome = session.ask(case, job)
     if outcome.result.problem:
         raise Problem(str(outcome.reason))
     if outcome.status != "ok":
-        made.status, made.reason = outcome.status, f"{outcome.reason}, while checking what it computes"
+        made.status, made.reason = outcome.status, f"{outcome.reason}, while checking what it computes{_raise(outcome)}"
         return
     made.checks = outcome.result.checks or []
-    bad = [c for c in made.checks if c.passed is False and c.check in verdict.REFUSING]
+    bad = [c for c in made.checks if c.passed is False and c.check in profile_page.REFUSING]
     if bad:
         made.status, made.reason = "wrong", "; ".join(f"{c.check}: {c.detail}" for c in bad)
 
 
-def _ask_trace(session: Session, made: Profile, path: Path) -> None:
+def _ask_trace(session: Session, made: Profile, path: Path) -> Traced:
     """Where the time of a launch goes, at the longest length that was measured."""
     longest = max(made.known, key=lambda c: (c.T, c.mode == made.cases[0].mode))
     outcome = session.ask(longest, TraceJob(longest, str(path.resolve())))
-    made.trace = Traced(longest, outcome.reason, outcome.result.trace)
+    return Traced(longest, outcome.reason, outcome.result.trace)
+
+
+def _ask_why(session: Session, made: Profile, tell: Progress) -> Why:
+    """Why it is slow, with what is left of the budget."""
+    cases = {c: medians(r for r in made.records if r.case_id == c.case_id) for c in made.known}
+    launches = {c: stats.median(found) for c, found in cases.items() if found}
+    budget, fixed = made.settings.budget, bool(made.way and made.way.fixed)
+    until = made.started + budget if budget is not None else math.inf
+    session.deadline = until + GRACE
+    found = Trials(session, fixed, launches, until, lambda what: tell(what, 0, 0)).why()
+    session.deadline = None
+    if made.out is not None:
+        for record in found.records:
+            store.append(made.out, record)
+    return found
 
 
 def _schedule(made: Profile, baselines: list[str], named: bool) -> Schedule:
-    """What is to be measured of a profile's cases; `named`: somebody asked for just these lengths."""
+    """What is to be measured of a profile's cases in its share of the budget; `named`: somebody asked for just these lengths."""
     others = list(dict.fromkeys(b for b in baselines if b != made.subject))
     lengths, modes = [c.T for c in made.cases], list(dict.fromkeys(c.mode for c in made.cases))
     s = made.settings
-    return Schedule(made.subject, others, points(modes, lengths), made.pairs, s.budget, named, s.slow)
+    budget = None if s.budget is None else made.share * s.budget
+    return Schedule(made.subject, others, points(modes, lengths), made.pairs, budget, named, s.slow)
 
 
 def _measure(session: Session, made: Profile, schedule: Schedule, progress: Progress | None) -> None:

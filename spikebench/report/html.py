@@ -107,7 +107,7 @@ def page(
         resources.files("spikebench.report").joinpath("_report.html").read_text("utf-8")
     ).render(
         title=title,
-        lead=_html(lead),
+        lead=as_html(lead),
         facts=rows.facts(records),
         sections=sections,
         apart=apart(by_origin(sound)),
@@ -151,7 +151,7 @@ def _sound(r: Record) -> bool:
     return sizes and words and all(isinstance(v, int | float) for m in r.measurements for v in m.samples)
 
 
-def _html(markdown: str, down: int = 1) -> str:
+def as_html(markdown: str, down: int = 1) -> str:
     """Markdown as HTML with its headings `down` levels lower; HTML in it stays text."""
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = reader.parse(markdown)
@@ -172,7 +172,7 @@ def _claims(records: Sequence[Record]) -> list[ClaimRow]:
         f = assessment.assess(name, c, records)
         if f.measured is not None:
             head = (name.replace("_", "-"), f.claimed, f.shown, f.verdict, f.setting or "")
-            found.append(ClaimRow(*head, page=_html(pages.page(f, c), 3)))
+            found.append(ClaimRow(*head, page=as_html(pages.page(f, c), 3)))
     return found
 
 

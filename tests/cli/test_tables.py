@@ -33,6 +33,7 @@ from spikebench.records import store
 from spikebench.records.record import Measurement, Record
 from spikebench.records.schema import CaseJson
 from spikebench.report import profile_page as verdict
+from spikebench.report import profile_verdict
 from spikebench.run import process, protocol, runner
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -236,9 +237,10 @@ def profiled() -> Printed:
     times = [list(verdict.time_row(c)) for c in made.comparisons]
     growth = [list(row) for row in verdict.scaling_rows(made)]
     return lambda: profile_command.show(made), [
-        (("check", "result", "detail"), checks),
+        (("what", "found"), [list(row) for row in profile_verdict.facts(made)]),
         (verdict.TIME_COLUMNS, times),
         (verdict.SCALING_COLUMNS, growth),
+        (("check", "result", "detail"), checks),
     ]
 
 

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 import spikebench as sb
 from spikebench.analysis import paired, stats
 from spikebench.analysis.comparison import Comparison
+from spikebench.analysis.crossovers import crossovers
 from spikebench.cases.case import Case
 from spikebench.cases.subject import parse_subject
 from spikebench.cli.profile import show
 from spikebench.errors import Problem
 from spikebench.experiments.profile import Profile, profile
-from spikebench.report import profile_page as verdict
 from spikebench.run.schedule import Missing, Point
 from spikebench.run.session import Session
 from spikebench.run.settings import Settings
@@ -40,7 +40,7 @@ def session() -> Iterator[Session]:
 
 
 def profiled(session: Session, name: str, **changes: Any) -> Profile:
-    return profile(f"{NEURONS}:{name}", session=session, **SIZES | changes)
+    return profile(f"{NEURONS}:{name}", session=session, why=False, **SIZES | changes)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_wrong_neuron_is_refused_with_the_reason_and_not_timed(
 def test_a_neuron_that_hangs_is_a_timeout() -> None:
     made = profile(f"{NEURONS}:Hangs", settings=Settings(samples=1, timeout=4.0), **SIZES)
     assert made.status == "timeout"
-    assert made.reason == "no result after 4 s, while finding out how it is called"
+    assert made.reason == "no result after 4 s, while finding out how it is called; raise --timeout"
     assert not made.records
 
 
@@ -106,7 +106,7 @@ def test_the_neuron_of_the_tutorial_is_profiled(session: Session, tmp_path: Path
     block = next(b for b in re.findall(r"(?:^    .*\n|^\n)+", text, re.M) if "class MyNeuron" in b)
     (tmp_path / "paper.py").write_text("".join(line[4:] or "\n" for line in block.splitlines(keepends=True)))
     made = profile(
-        f"{tmp_path}/paper.py:MyNeuron", session=session, like="lif[surrogate=fast_sigmoid,slope=5]", **SIZES
+        f"{tmp_path}/paper.py:MyNeuron", session=session, like="lif[surrogate=fast_sigmoid,slope=5]", why=False, **SIZES
     )
     assert made.status == "ok", made.reason
     assert not [c for c in made.checks if c.passed is False]
@@ -159,7 +159,7 @@ class Local(nn.Module):
 @pytest.mark.parametrize("subject", [Local(), lambda n: Local(n)], ids=["instance", "factory"])
 @pytest.mark.long
 def test_an_object_in_memory_is_handed_over(session: Session, subject: Any) -> None:
-    made = profile(subject, session=session, **SIZES)
+    made = profile(subject, session=session, why=False, **SIZES)
     assert made.status == "ok", made.reason
     assert made.table()["subject"].nunique() == 2
     assert "/tmp" not in made.verdict().split("## How")[0]
@@ -218,26 +218,26 @@ def row(T: int, low: float, estimate: float, high: float) -> Comparison:
 
 def test_the_crossover_lies_where_the_lines_cross_one() -> None:
     rows = [row(100, 0.4, 0.5, 0.625), row(400, 1.6, 2.0, 2.5)]
-    (found,) = verdict.crossovers(rows)
+    (found,) = crossovers(rows)
     assert found.T == pytest.approx(200)  # half way on logarithmic axes
     assert found.low is not None and found.high is not None and found.low < 200 < found.high
     assert found.text.startswith("faster from T ≈ 200 [")
-    (other,) = verdict.crossovers([row(100, 1.6, 2.0, 2.5), row(400, 0.4, 0.5, 0.625)])
+    (other,) = crossovers([row(100, 1.6, 2.0, 2.5), row(400, 0.4, 0.5, 0.625)])
     assert other.text.startswith("faster up to T ≈ 200")
-    (always,) = verdict.crossovers([row(100, 1.6, 2.0, 2.5), row(400, 1.6, 2.0, 2.5)])
+    (always,) = crossovers([row(100, 1.6, 2.0, 2.5), row(400, 1.6, 2.0, 2.5)])
     assert always.text == "faster at every T measured"
 
 
 def test_no_crossover_is_claimed_where_a_side_is_in_doubt() -> None:
-    (found,) = verdict.crossovers([row(64, 0.01, 1.45, 229), row(256, 0.028, 0.039, 0.054)])
+    (found,) = crossovers([row(64, 0.01, 1.45, 229), row(256, 0.028, 0.039, 0.054)])
     assert found.T is None
     assert found.text == "not told apart at T = 64; slower at T = 256"
-    (found,) = verdict.crossovers([wide := row(64, 0.003, 0.013, 0.05), row(256, 0.028, 0.039, 0.054)])
+    (found,) = crossovers([wide := row(64, 0.003, 0.013, 0.05), row(256, 0.028, 0.039, 0.054)])
     assert found.text == "slower at every T measured"
     unsure = replace(wide, result=replace(wide.result, verdict="inconclusive"))
-    (found,) = verdict.crossovers([unsure, row(256, 0.028, 0.039, 0.054)])
+    (found,) = crossovers([unsure, row(256, 0.028, 0.039, 0.054)])
     assert found.text == "slower but the interval is too wide for a verdict at T = 64; slower at T = 256"
-    (found,) = verdict.crossovers([row(64, 0.01, 1.45, 229), row(256, 0.01, 1.1, 90)])
+    (found,) = crossovers([row(64, 0.01, 1.45, 229), row(256, 0.01, 1.1, 90)])
     assert found.text == "not told apart at every T measured"
 
 

@@ -1,0 +1,73 @@
+"""The verdict of a profile as one HTML page that needs nothing else: sentence, figure, facts, reasons, and what they rest on."""
+
+import base64
+import re
+import tempfile
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment
+from markupsafe import Markup, escape
+
+from spikebench.errors import Problem
+from spikebench.records import store
+from spikebench.report import profile_verdict as verdict
+from spikebench.report.html import as_html
+from spikebench.report.profile_page import details
+
+if TYPE_CHECKING:
+    from spikebench.experiments.profile import Profile
+
+
+def page(profile: "Profile") -> str:
+    """The HTML of a profile's verdict."""
+    template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    text = resources.files("spikebench.report").joinpath("_profile.html").read_text("utf-8")
+    template.filters["code"] = _code
+    figures = _figures(profile)
+    return template.from_string(text).render(
+        title=f"Profile of {verdict.short(profile.subject)}",
+        good=profile.status == "ok",
+        sentence=verdict.sentence(profile),
+        facts=verdict.facts(profile),
+        reasons=verdict.reasons(profile),
+        note=profile.why.note,
+        slow=profile.status == "ok" and verdict.slow(profile),
+        figures=figures,
+        details=_scrolling(as_html(details(profile))),
+    )
+
+
+def _code(text: str) -> Markup:
+    """Text with what stands between backticks as code."""
+    parts = [f"<code>{escape(part)}</code>" if k % 2 else escape(part) for k, part in enumerate(text.split("`"))]
+    return Markup("".join(map(str, parts)))
+
+
+def _scrolling(html: str) -> str:
+    """Tables that scroll by themselves where the page is narrow; each is named by the heading before it."""
+
+    def region(match: re.Match[str]) -> str:
+        name = re.sub("<.*?>", "", re.findall(r"<h\d>(.*?)</h\d>", html[: match.start()])[-1:][0])
+        return f'<div class="scroll" role="region" tabindex="0" aria-label="{name}"><table>'
+
+    return re.sub("<table>", region, html).replace("</table>", "</table></div>")
+
+
+def _figures(profile: "Profile") -> list[tuple[str, str]]:
+    """Time over T in the mode of the verdict, as SVG inside a data address, with its caption."""
+    main = verdict.main_case(profile)
+    if not main:
+        return []
+    from spikebench.plots import draw
+
+    same = [r for r in profile.records if r.case["mode"] == main[0].case["mode"]]
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            paths = draw("scaling", store.frame(same), Path(folder), ("svg",))
+        except Problem:
+            return []  # one length only
+        return [
+            (base64.b64encode(p.read_bytes()).decode(), p.with_suffix(".txt").read_text("utf-8")) for p in paths[:1]
+        ]
