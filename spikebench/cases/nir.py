@@ -19,6 +19,7 @@ from typing import Any, Literal
 from spikebench.cases.options import Options, number
 from spikebench.cases.subject import Subject, parse_subject
 from spikebench.errors import Problem
+from spikebench.host import files
 
 Rule = Literal["exact", "euler"]
 REFUSED = {"LI": "it emits its membrane and no spikes, and a neuron here emits spikes"}
@@ -28,10 +29,13 @@ CLOSE = 1e-6  # relative; NIR files mostly hold float32
 def subjects(path: Path, dt: float, rule: Rule = "exact") -> dict[str, str | Problem]:
     """The spiking nodes of a NIR file by name: each as a subject, or the Problem that says why it cannot be one."""
     nir = _nir()
+    with files.hdf5(path):
+        pass
     try:
         graph = nir.read(str(path))
-    except (OSError, LookupError, TypeError, ValueError, AttributeError, AssertionError) as error:
-        raise Problem(f"cannot read {path} as a NIR graph: {type(error).__name__}: {error}") from error
+    except (*files.BROKEN, RecursionError, MemoryError) as error:
+        text = " ".join(str(error).split())
+        raise Problem(f"cannot read {path} as a NIR graph: {type(error).__name__}: {text}") from error
     found: dict[str, str | Problem] = {}
     for name, node in graph.nodes.items():
         if type(node).__name__ in (*READ, *REFUSED):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spikebench.errors import Problem
+from spikebench.host import files
 from spikebench.task import Batch, Dataset, find
 
 LICENCE = "CC BY 4.0"
@@ -32,6 +34,7 @@ RECIPE = {
     "lr": 1e-3,
 }
 UNITS = 700
+MOST_STEPS = 1_000_000  # of a recording; of one second, with dt = 1 µs
 _DATASETS = ("spikes/times", "spikes/units", "labels")
 
 
@@ -101,7 +104,12 @@ class Recordings:
         lengths = np.ones(len(self.counts), np.int64)
         filled = self.counts > 0
         if bins is None:
-            steps = np.ceil(times / dt).astype(np.int32)
+            steps = np.ceil(times / dt)
+            if (longest := steps.max(initial=0)) > MOST_STEPS:
+                raise Problem(
+                    f"a recording has {longest:.3g} steps of {dt:g} s, more than {MOST_STEPS}; give a longer dt"
+                )
+            steps = steps.astype(np.int32)
             lengths[filled] = np.maximum.reduceat(steps, starts[filled]) + 1
         else:
             first, last = (end.reduceat(times, starts[filled]) for end in (np.minimum, np.maximum))
@@ -123,19 +131,19 @@ class Recordings:
 
 def read(path: Path, channels: int) -> Recordings:
     """The whole file. Problem if it is no HDF5, cut short, of another layout, or empty."""
-    try:
-        with h5py.File(path, "r") as file:
-            if missing := [name for name in _DATASETS if getattr(file.get(name), "ndim", 0) != 1]:
-                raise Problem(f"{path}: no list {', '.join(missing)}; is it in the layout of SHD?")
-            times, units, labels = (np.asarray(file[name]) for name in _DATASETS)
-            names = len(np.asarray(file["extra/keys"])) if "extra/keys" in file else 0
-    except OSError as error:
-        raise Problem(f"{path}: not an HDF5 file, or cut short ({error})") from None
+    with files.hdf5(path) as file:
+        if missing := [name for name in _DATASETS if getattr(file.get(name), "ndim", 0) != 1]:
+            raise Problem(f"{path}: no list {', '.join(missing)}; is it in the layout of SHD?")
+        times, units = (_lists(path, file[name]) for name in _DATASETS[:2])
+        labels = np.asarray(file[_DATASETS[2]])
+        names = len(np.asarray(file["extra/keys"])) if "extra/keys" in file else 0
     if not len(labels):
         raise Problem(f"{path}: holds no recordings")
     counts = np.array([len(recording) for recording in times])
     if len({len(times), len(units), len(labels)}) > 1 or any(counts != [len(recording) for recording in units]):
         raise Problem(f"{path}: times, units and labels do not belong together; their lengths differ")
+    if labels.dtype.kind not in "iuf":
+        raise Problem(f"{path}: labels are of type {labels.dtype}, they should be whole numbers")
     all_times, all_units, labels = (
         np.concatenate(times),
         np.concatenate(units).astype(np.int32),
@@ -148,6 +156,23 @@ def read(path: Path, channels: int) -> Recordings:
     if labels.min() < 0:
         raise Problem(f"{path}: label {labels.min()} is negative")
     return Recordings(all_times, all_units, counts, labels, max(names, int(labels.max()) + 1), channels)
+
+
+def _lists(path: Path, dataset: Any) -> list[NDArray[Any]]:
+    """Lists of varying length. They lie in the file as they are, so that together they cannot be larger than it."""
+    kind = h5py.check_vlen_dtype(dataset.dtype)
+    if kind is None or np.dtype(kind).kind not in "iuf":
+        raise Problem(f"{path}: {dataset.name} has no lists of numbers; is it in the layout of SHD?")
+    most = left = path.stat().st_size
+    found: list[NDArray[Any]] = []
+    rows = max(1, 2**26 // most)  # several may name the same list, which then is in memory as often
+    for start in range(0, len(dataset), rows):
+        part = [np.asarray(entry) for entry in dataset[start : start + rows]]
+        left -= sum(entry.nbytes for entry in part)
+        if left < 0:
+            raise Problem(f"{path}: {dataset.name} holds more than the {most} bytes of the file: lists are named again")
+        found += part
+    return found
 
 
 @dataclass(frozen=True)

@@ -285,7 +285,7 @@ def test_shd_refuses_a_file_of_another_kind(events: Path, changes: dict[str, obj
 def test_shd_refuses_a_file_that_is_cut_short(events: Path, kept: float) -> None:
     path = events / "shd_test.h5"
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
-    with pytest.raises(Problem, match="not an HDF5 file, or cut short") as problem:
+    with pytest.raises(Problem, match="not an HDF5 file, or damaged") as problem:
         task.load("shd", events)
     assert "\n" not in str(problem.value)
 
