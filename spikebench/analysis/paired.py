@@ -14,6 +14,7 @@ from spikebench.analysis import stats
 from spikebench.analysis.pairs import Pairs, sides, verdict
 from spikebench.analysis.select import medians
 from spikebench.errors import Problem
+from spikebench.records.flags import Flag
 from spikebench.records.origin import Origin, apart, by_origin, origin
 from spikebench.records.record import Record
 
@@ -140,16 +141,24 @@ def point(record: Record, but: str = "") -> tuple[Any, ...]:
 class Scaling:
     """The scaling exponent of a subject: the slope of log time against log T between its two longest lengths.
 
-    The interval is Welch's 95 % on the logs of the process medians; None with one process at a length.
+    The interval is Welch's 95 % on the logs of the process medians; None with one process at a length. Times in which the
+    host kept the device waiting have no exponent: they grow as the host's work does, and not as the kernel's.
     """
 
     T: tuple[int, int]
-    exponent: float
+    exponent: float | None
     low: float | None
     high: float | None
     n: int
 
+    @property
+    def host_bound(self) -> bool:
+        """Whether the times were the host's, so that there is no exponent."""
+        return self.exponent is None
+
     def __str__(self) -> str:
+        if self.exponent is None:
+            return f"host-bound, n={self.n}"
         interval = f" [{self.low:.2f}, {self.high:.2f}]" if self.low is not None and self.high is not None else ""
         return f"{self.exponent:.2f}{interval}, n={self.n}"
 
@@ -165,9 +174,16 @@ def scaling(records: Sequence[Record], metric: str = "latency") -> Scaling | Non
     if len(measured) < 2:
         return None
     short, long = measured[-2:]
+    if metric == "latency" and any(is_host_bound(r) for r in records if r.case["T"] in (short, long)):
+        return Scaling((short, long), None, None, None, min(len(lengths[short]), len(lengths[long])))
     ratio, step = stats.unpaired_ratio(lengths[long], lengths[short]), math.log(long / short)
     low, high = (math.log(v) / step if 0 < v < math.inf else None for v in (ratio.low, ratio.high))
     return Scaling((short, long), math.log(ratio.estimate) / step, low, high, ratio.n)
+
+
+def is_host_bound(record: Record) -> bool:
+    """Whether what a user waited for was the host's work, and not the device's."""
+    return Flag.HOST_BOUND in record.flags
 
 
 def scalings(records: Iterable[Record], metric: str = "latency") -> list[tuple[list[Record], Scaling]]:

@@ -10,12 +10,16 @@ from spikebench.analysis.printed import Cells
 from spikebench.analysis.select import medians
 from spikebench.records.record import Record
 
+HOST_BOUND = "host-bound"
 ALWAYS, VARYING = ("mode", "B", "N"), ("workload", "network", "device", "dtype", "rate")
 
 
 @dataclass(frozen=True)
 class ScalingRow:
-    """How a subject scales with T: its sizes and what else differs between the rows, the fit, and the scaling exponent."""
+    """How a subject scales with T: its sizes and what else differs between the rows, the fit, and the scaling exponent.
+
+    Host-bound times grow as the host's work does: their row shows neither fit nor exponent.
+    """
 
     subject: str
     sizes: Cells
@@ -24,19 +28,23 @@ class ScalingRow:
     fit: stats.ScalingFit
     exponent: paired.Scaling | None
     origin: str | None
+    host_bound: bool = False
 
     @property
     def cells(self) -> Cells:
         """The row below its headings."""
         fit = self.fit
-        return {
-            "subject": self.subject,
-            **self.sizes,
-            "T": f"{self.shortest}…{self.longest}",
+        grown: Cells = {
             "a": units.show(fit.a, "s"),
             "b": f"{fit.b:.3g} s [{fit.b_low:.3g}, {fit.b_high:.3g}]",
             "bT/a": f"{fit.curvature:.3g} [{fit.curvature_low:.3g}, {fit.curvature_high:.3g}]",
             "scaling exponent": str(self.exponent),
+        }
+        return {
+            "subject": self.subject,
+            **self.sizes,
+            "T": f"{self.shortest}…{self.longest}",
+            **({k: HOST_BOUND for k in grown} if self.host_bound else grown),
             "processes": fit.n,
             **({"origin": self.origin} if self.origin is not None else {}),
         }
@@ -61,4 +69,5 @@ def _row(group: list[Record], more: list[str], where: str | None) -> ScalingRow:
     fit = stats.scaling_fit([r.case["T"] for r in group], medians(group))
     case, lengths = group[0].case, [r.case["T"] for r in group]
     sizes = {k: case.get(k) for k in (*ALWAYS, *more)}
-    return ScalingRow(case["subject"], sizes, min(lengths), max(lengths), fit, paired.scaling(group), where)
+    bound, exponent = any(map(paired.is_host_bound, group)), paired.scaling(group)
+    return ScalingRow(case["subject"], sizes, min(lengths), max(lengths), fit, exponent, where, bound)

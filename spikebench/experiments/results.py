@@ -57,14 +57,36 @@ def report(
     return write(records_of(source), path, title, notes=notes, baseline=baseline)
 
 
-def plot(kind: str, source: Source, folder: str | Path = "out", formats: Sequence[str] = ("png", "svg")) -> list[Path]:
+def plot(
+    kind: str,
+    source: Source,
+    folder: str | Path = "out",
+    formats: Sequence[str] | None = None,
+    subjects: Sequence[str] = (),
+    baseline: str | None = None,
+    style: str = "screen",
+) -> list[Path]:
     """Draw a figure from records, or those in files, with its caption as a text beside it; the paths of the pictures.
 
-    A kind is a file in spikebench/plots. Raises Problem if the records hold nothing that it can show.
+    A kind is a file in spikebench/plots. `subjects` are the only ones to show: whole subjects, neurons or @backends; with a
+    `baseline` ratios to it are drawn. The style "paper" gives PDFs of 3.25 and 6.75 inches. Raises Problem if the records
+    hold nothing that the kind can show.
     """
-    from spikebench.plots import draw
+    from spikebench.plots import View, draw
 
-    return draw(kind, store.frame(records_of(source), details=True), Path(folder), tuple(formats))
+    frame = store.frame(records_of(source), details=True)
+    wanted = None if formats is None else tuple(formats)
+    return draw(kind, frame, Path(folder), wanted, View(tuple(subjects), baseline), style)
+
+
+def plot_text(
+    kind: str, source: Source, subjects: Sequence[str] = (), baseline: str | None = None, width: int = 80
+) -> list[str]:
+    """Every figure of a kind as text of some width, for a terminal; see `plot`."""
+    from spikebench.plots import View, text
+
+    frame = store.frame(records_of(source), details=True)
+    return list(text(kind, frame, View(tuple(subjects), baseline), width))
 
 
 ENDINGS = {"csv": "csv", "parquet": "parquet", "bencher": "json", "github": "json"}

@@ -1,30 +1,29 @@
 """Agreement of approximate neurons with the LIF that they approximate, beyond chance, against decay, one panel per spike rate."""
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
-
-import matplotlib.pyplot as plt
+from typing import Any
 
 from spikebench.cases.options import number
 from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
 from spikebench.plots import _style as style
+from spikebench.plots._chart import Axis, Chart, Panel, Series, finished
+from spikebench.plots._over import mean
 from spikebench.plots._style import Frame
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 RESETS = ("soft", "hard")
+SILENT = (0.0, "silent or independent")
 SIZES = ["mode", "device", "dtype", "T", "B", "N", "seed"]
 WHAT = (
     "Cohen's kappa of the spikes with those of a LIF with soft or hard reset on the same input: 1, all are equal; "
     "0, as many are equal as by chance at both rates, as for a neuron that is silent or fires independently. "
-    "Median over processes."
+    "Mean over processes with its 95 % interval."
 )
 
 
-def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
+def figures(frame: Frame) -> Iterator[tuple[str, Chart, str]]:
     """One figure per mode and sizes: a panel per rate and reset, a line per neuron."""
     found = frame[(frame["metric"] == "agreement") & frame["value"].notna()].copy()
     if not len(found):
@@ -37,7 +36,7 @@ def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
     ]
     found = found.dropna(subset=["decay", "kappa"])
     for _, part in found.groupby(SIZES):
-        yield "agreement", _figure(part), style.caption(part, WHAT)
+        yield "agreement", _chart(part), style.caption(part, WHAT)
 
 
 def kappa(share: float, detail: Mapping[str, Any], reset: int) -> float:
@@ -63,26 +62,14 @@ def _decay(subject: str) -> float | None:
     return next((number(options[o]) for o in ("decay", "mem_decay") if o in options), None)
 
 
-def _figure(found: Frame) -> "Figure":
-    rates = sorted(found["rate"].unique())
-    figure, panels = plt.subplots(
-        2, len(rates), sharex=True, sharey=True, figsize=(3.2 * len(rates) + 1, 5.4), squeeze=False
-    )
-    least = min(0.0, float(found["kappa"].min()))
-    for row, reset in enumerate(RESETS):
-        for column, rate in enumerate(rates):
-            axes = panels[row][column]
-            part = found[(found["rate"] == rate) & (found["sample"] == row)]
-            for neuron, line in part.groupby("neuron"):
-                points = line.groupby("decay")["kappa"].median()
-                axes.plot(points.index, points, label=neuron, marker="o", markersize=4, color=style.colour(str(neuron)))
-            axes.axhline(0, color="#666666", lw=1)
-            axes.set_title(f"{reset} reset, rate {rate:g}", loc="left", fontsize=9)
-            axes.set_ylim(least - 0.05, 1.02)
-    panels[0][0].annotate(
-        "silent or independent", (0.02, 0.01), xycoords=("axes fraction", "data"), fontsize=7, va="bottom"
-    )
-    figure.supxlabel("decay per step")
-    figure.supylabel("Cohen's kappa of the spikes")
-    panels[0][-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=7)
-    return figure
+def _chart(found: Frame) -> Chart:
+    made: list[Panel] = []
+    for reset, rate in itertools.product(RESETS, sorted(found["rate"].unique())):
+        part = found[(found["rate"] == rate) & (found["sample"] == RESETS.index(reset))]
+        series = [
+            Series(str(neuron), tuple(mean(float(d), [*at["kappa"]]) for d, at in line.groupby("decay")))
+            for neuron, line in part.groupby("neuron")
+        ]
+        made.append(Panel(f"{reset} reset, rate {rate:g}", tuple(series), SILENT))
+    y = Axis("Cohen's kappa of the spikes", "", "linear")
+    return finished(Chart("", tuple(made), Axis("decay per step", "", "linear"), y, wide=True))

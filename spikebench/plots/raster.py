@@ -2,10 +2,10 @@
 
 import base64
 import binascii
+import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from spikebench.errors import Problem
@@ -38,7 +38,8 @@ def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
         name += "".join(text for u, text in usual.items() if not text.endswith(u))
         title = f"{mode}, T = {t:,}, B = {b}, N = {n}, {device}, input aimed at a rate of {rate:g}"
         shown = found[:MOST]
-        yield name, _figure(shown, found[MOST:], asked, title), style.caption(shown, _what(shown))
+        missing = _missing(asked, found[MOST:])
+        yield name, _figure(shown, title), style.caption(shown, _what(shown)) + missing
 
 
 def _spikes(detail: Any) -> np.ndarray | None:
@@ -70,7 +71,9 @@ def _what(shown: Frame) -> str:
     return text
 
 
-def _figure(shown: Frame, left_out: Frame, asked: Frame, title: str) -> "Figure":
+def _figure(shown: Frame, title: str) -> "Figure":
+    import matplotlib.pyplot as plt
+
     ratios = [3.0, 1.0] * len(shown)
     figure, panels = plt.subplots(
         len(ratios), 1, sharex=True, figsize=(7.0, 0.8 + 2.9 * len(shown)), height_ratios=ratios, squeeze=False
@@ -78,12 +81,15 @@ def _figure(shown: Frame, left_out: Frame, asked: Frame, title: str) -> "Figure"
     for k, (_, row) in enumerate(shown.iterrows()):
         _pair(panels[2 * k][0], panels[2 * k + 1][0], row)
     figure.suptitle(title, x=0.02, ha="left", fontsize=10)
-    last = panels[-1][0]
-    last.set_xlabel("time step")
-    missing = style.missing(asked, "raster")
-    missing |= {(str(s), f"no room beside {MOST} others"): [int(t)] for s, t in left_out[["subject", "T"]].values}
-    style.say_missing(last, missing)
+    panels[-1][0].set_xlabel("time step")
     return figure
+
+
+def _missing(asked: Frame, left_out: Frame) -> str:
+    """What is not drawn and why, as the end of a caption."""
+    found = style.missing(asked, "raster")
+    found |= {(str(s), f"no place beside {MOST} others"): [int(t)] for s, t in left_out[["subject", "T"]].values}
+    return f" Not drawn: {'; '.join(style.told_missing(found, str))}." if found else ""
 
 
 def _pair(marks: "Axes", counts: "Axes", row: Any) -> None:
@@ -98,7 +104,7 @@ def _pair(marks: "Axes", counts: "Axes", row: Any) -> None:
     marks.set_xlim(-0.5, steps - 0.5)
     marks.set_yticks(sorted({0, neurons // 2, neurons - 1}))
     marks.set_ylabel("neuron")
-    marks.set_title(style.cut(str(row["subject"])), loc="left", fontsize=9)
+    marks.set_title("\n".join(textwrap.wrap(str(row["subject"]), 90)), loc="left", fontsize=9)
     marks.tick_params(labelbottom=False)
     counts.stairs(row["detail"]["counts"], np.arange(steps + 1) - 0.5, color=colour, fill=True, alpha=0.7)
     counts.set_ylim(bottom=0)

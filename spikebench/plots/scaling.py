@@ -1,38 +1,37 @@
-"""Time against T, one line per subject, log-log, with the spread of the samples and the scaling exponent."""
+"""Time against T, one line per subject, log-log, with intervals and the scaling exponent."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
-
-import matplotlib.pyplot as plt
 
 from spikebench.analysis import paired
 from spikebench.plots import _style as style
+from spikebench.plots._chart import EVERYTHING, Axis, Chart, View
+from spikebench.plots._over import over_T
 from spikebench.plots._style import Frame
 from spikebench.records import store
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+WHAT = (
+    "Wall-clock time of one launch: geometric mean of the processes with its 95 % interval. Under a name: the power of T that the "
+    "time grows by between the two longest T, with its 95 % interval; host-bound times have none."
+)
 
 
-def figures(frame: Frame) -> Iterator[tuple[str, "Figure", str]]:
-    """One figure per mode, B and N that was measured at two lengths or more. Bands: 5th to 95th percentile of samples."""
+def figures(frame: Frame, view: View = EVERYTHING) -> Iterator[tuple[str, Chart, str]]:
+    """One figure per mode, B and N that was measured at two lengths or more."""
     for unusual, same in style.alike(frame[frame["workload"] != "training"]):
         for (mode, b, n), everything in same.groupby(["mode", "B", "N"]):
             part = everything[(everything["metric"] == "latency") & everything["value"].notna()]
             if part["T"].nunique() > 1:
-                what = "Wall-clock time of one launch; bands hold 90 % of the samples. Exponents: process medians at the two longest T, 95 % interval."
                 title = f"{mode}, B = {b}, N = {n}{unusual.replace('-', ', ')}"
-                name = f"scaling-{mode}-B{b}-N{n}{unusual}"
-                yield name, _figure(part, everything, title), style.caption(part, what)
+                y = Axis("time of one launch", "s")
+                chart = over_T(part, everything, "latency", view, title, y, note=exponent)
+                if chart is not None:
+                    yield f"scaling-{mode}-B{b}-N{n}{unusual}", chart, style.caption(part, WHAT)
 
 
-def _figure(times: Frame, everything: Frame, title: str) -> "Figure":
-    figure, axes = plt.subplots()
-    for subject, part in times.groupby("subject", sort=False):
-        found = paired.scaling(store.records(part[part["status"] == "ok"]))
-        style.banded(axes, str(subject), part, f"  {found}" if found else "")
-    style.log_axes(axes, "time steps T", "time of one launch (s)", times["T"])
-    axes.set_title(title, loc="left")
-    style.legend(axes, "subject, T to the power of")
-    style.gaps(axes, everything, "latency")
-    return figure
+def exponent(part: Frame) -> str:
+    """The scaling exponent of a subject's rows as T^1.02 [0.98, 1.06]; empty below two lengths."""
+    found = paired.scaling(store.records(part[part["status"] == "ok"]))
+    if found is None or found.host_bound:
+        return "host-bound" if found else ""
+    text, _, n = str(found).partition(", n=")
+    return f"T^{text}" if "[" in text else f"T^{text}, n = {n}"

@@ -2,8 +2,6 @@
 
 import base64
 import hashlib
-import re
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,10 +17,10 @@ from spikebench.errors import Problem
 from spikebench.records import flags, store
 from spikebench.records.origin import apart, by_origin
 from spikebench.records.record import Record
-from spikebench.report import again, record_table, rows
+from spikebench.report import again, figures, record_table, rows
 from spikebench.report.verdicts import VerdictRow, verdicts
 
-ROOM_FOR_FIGURES = 2_000_000  # bytes; the rest of a file of 5 MB is for the records
+LARGEST_FIGURES = 2_000_000  # bytes; the rest of a file of 5 MB is for the records
 
 
 @dataclass(frozen=True)
@@ -38,16 +36,6 @@ class ClaimRow:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A figure as SVG in base64, with its caption; `look` is "wide" for one that takes a whole line."""
-
-    kind: str
-    caption: str
-    image: str
-    look: str
-
-
-@dataclass(frozen=True)
 class Section:
     """What the page says of one origin."""
 
@@ -59,7 +47,7 @@ class Section:
     claims: list[ClaimRow]
     growth: list[Cells]
     trainings: list[dict[str, str]]
-    figures: list[Drawn]
+    figures: list[str]
 
 
 def write(
@@ -117,6 +105,8 @@ def page(
         environments=environments,
         commands=again.commands(sound),
         data=record_table.table(records, index),
+        figure_style=figures.style(),
+        figure_script=figures.script(),
     )
 
 
@@ -124,9 +114,9 @@ def _sections(records: Sequence[Record], baseline: str | None) -> tuple[list[Sec
     """The sections of the page, one for each origin, the newest first, and the figures that would have made the file too large."""
     made: list[Section] = []
     left_out: list[str] = []
-    room = ROOM_FOR_FIGURES
+    left = LARGEST_FIGURES
     for where, part in by_origin(records).items():
-        figures, missing, room = _figures(part, room)
+        shown, missing, left = _figures(part, left)
         left_out += [f"{where}: {text}" for text in missing]
         made.append(
             Section(
@@ -138,7 +128,7 @@ def _sections(records: Sequence[Record], baseline: str | None) -> tuple[list[Sec
                 claims=_claims(part),
                 growth=[row.cells for row in scaling_rows([r for r in part if r.case["workload"] == "layer"])],
                 trainings=rows.trainings(part),
-                figures=figures,
+                figures=shown,
             )
         )
     return made, left_out
@@ -176,27 +166,21 @@ def _claims(records: Sequence[Record]) -> list[ClaimRow]:
     return found
 
 
-def _figures(records: Sequence[Record], room: int) -> tuple[list[Drawn], list[str], int]:
-    """Every figure that the records allow, as SVG inside a data address, what did not find room, and the room left."""
-    from spikebench.plots import draw, kinds
+def _figures(records: Sequence[Record], left: int) -> tuple[list[str], list[str], int]:
+    """Every figure that the records allow, as HTML, what did not fit into the page, and the bytes that are left."""
+    from spikebench.plots import _draw, kinds
+    from spikebench.plots import figures as drawings
 
-    drawn: list[Drawn] = []
+    made: list[str] = []
     left_out: list[str] = []
     frame = store.frame(records, details=True)
-    with tempfile.TemporaryDirectory() as folder:
+    with _draw.applied():  # for the kinds that matplotlib draws
         for kind in kinds() if len(frame) else []:
-            try:
-                paths = draw(kind, frame, Path(folder) / kind, ("svg",))
-            except Problem:
-                continue  # these records have nothing that this kind shows
-            for path in paths:
-                image = base64.b64encode(path.read_bytes()).decode()
-                if len(image) > room:
-                    left_out.append(f"no room for the figure {path.stem}: spikebench plot {kind} FILES draws it")
+            for drawing in drawings(kind, frame):
+                text = figures.element(drawing, kind)
+                if len(text) > left:
+                    left_out.append(f"no place for the figure {drawing.name}: spikebench plot {kind} FILES draws it")
                     continue
-                room -= len(image)
-                size = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', path.read_bytes())
-                wide = "wide" if size and float(size[1]) > 2 * float(size[2]) else ""
-                caption = path.with_suffix(".txt").read_text()
-                drawn.append(Drawn(kind, caption, image, wide))
-    return drawn, left_out, room
+                left -= len(text)
+                made.append(text)
+    return made, left_out, left

@@ -2,14 +2,13 @@
 
 import html
 import itertools
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
-import numpy as np
 import pytest
 
 from spikebench import units
@@ -20,7 +19,9 @@ from spikebench.cli._tables import comparison_table
 from spikebench.errors import Problem
 from spikebench.experiments.profile import Profile, _compared
 from spikebench.plots import _style as style
-from spikebench.plots import figures, kinds, speedup, waterfall
+from spikebench.plots import figures, kinds, waterfall
+from spikebench.plots._chart import Chart
+from spikebench.plots._over import ratios
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
 from spikebench.report import export
@@ -93,18 +94,8 @@ def test_a_table_of_many_origins_holds_the_rows_of_each(parts: list[list[Record]
 
 
 def drawn(records: list[Record], kind: str) -> list[str]:
-    """What every figure of a kind shows: the points of lines and bars, the texts and the caption."""
-    found: list[str] = []
-    with style.applied():
-        for _, figure, caption in figures(kind, store.frame(records, details=True)):
-            for axes in figure.axes:
-                lines = [
-                    (str(v.get_label()), *(np.asarray(d, float).tolist() for d in v.get_data())) for v in axes.lines
-                ]
-                bars = [p.get_window_extent().bounds for p in axes.patches]
-                found.append(str((lines, bars, [t.get_text() for t in axes.texts], caption)))
-            plt.close(figure)
-    return sorted(found)
+    """What every figure of a kind shows: its points and texts, and the caption."""
+    return sorted(f"{f.what} {f.caption}" for f in figures(kind, store.frame(records, details=True)))
 
 
 def shown_kinds() -> Iterator[str]:
@@ -127,7 +118,7 @@ def test_every_kind_refuses_to_join_origins(parts: list[list[Record]]) -> None:
 
 
 def test_the_newest_origin_has_the_plain_name(parts: list[list[Record]]) -> None:
-    names = [name for name, _, _ in figures("scaling", store.frame([*parts[0], *parts[3]]))]
+    names = [f.name for f in figures("scaling", store.frame([*parts[0], *parts[3]]))]
     plain_names = [n for n in names if "@" not in n]
     assert plain_names and names[: len(plain_names)] == plain_names
     assert sorted(names[len(plain_names) :]) == sorted(f"{n}-{paired.origin(parts[0][0])}" for n in plain_names)
@@ -256,9 +247,9 @@ def test_verdict_page_and_html_say_what_the_function_says() -> None:
 
 @pytest.mark.long
 def test_figures_say_what_the_function_says() -> None:
-    lines = speedup.speedups(store.frame(a_comparison()))
-    shown = {(T, s): r for s, ratios in lines.items() for T, r in ratios.items()}
-    assert {k: units.ratio(r.estimate, r.low, r.high, r.n) for k, r in shown.items()} == {
+    lines = ratios(store.frame(a_comparison()), "latency", "lif@eager")
+    shown = {(int(p.x), s.subject): p for s in lines for p in s.points}
+    assert {k: units.ratio(p.y, p.low or 0.0, p.high or math.inf, p.n) for k, p in shown.items()} == {
         k: ratio for k, (ratio, _) in expected().items()
     }
     step = waterfall.steps(store.records(store.frame([r for r in a_comparison() if r.case["T"] == 512])))
@@ -280,9 +271,10 @@ def test_an_exponent_is_the_same_everywhere() -> None:
     assert {row.subject: str(row.exponent) for row in scaling.scaling_rows(made.records)} == found
     page = html.unescape(report.page(made.records))
     assert all(text in page for text in found.values())
-    with style.applied():
-        [(_, figure, _)] = figures("scaling", store.frame(made.records))
-    assert sorted(str(v.get_label()) for v in figure.axes[0].lines) == sorted(f"{s}  {e}" for s, e in found.items())
+    [figure] = figures("scaling", store.frame(made.records))
+    assert isinstance(figure.what, Chart)
+    notes = {s.subject: s.note for s in figure.what.series()}
+    assert notes == {s: f"T^{e.partition(', n=')[0]}" for s, e in found.items()}
 
 
 def test_one_pair_has_no_interval_and_no_verdict() -> None:

@@ -120,7 +120,7 @@ from spikebench.experiments.doctor import examine
 from spikebench.host import environment
 from spikebench.plots import _style
 cases = [(name, c.mode, c.T) for name in sweeps.SWEEPS for c in sweeps.sweep(name) if c.parsed.backend == "loopy"]
-drawn = {k: v for k, v in _style.line("lif@loopy").items() if k in ("marker", "linestyle")}
+drawn = vars(_style.look("lif@loopy"))
 found = examine()
 print(json.dumps({"cases": cases, "drawn": drawn, "versions": environment.versions(), "doctor": vars(found.backends["loopy"])}))
 """
@@ -192,7 +192,7 @@ def test_another_librarys_backend_is_one_folder(copy: Path) -> None:
     assert sorted((mode, T) for name, mode, T in found["cases"] if name == "libraries") == sorted(
         [*[("train", T) for T in (100, 1000)], *[("forward", T) for T in (100, 1000, 10000)]]
     )
-    assert found["drawn"] == {"marker": "h", "linestyle": [0, [7, 7]]}
+    assert found["drawn"] == {"marker": "h", "dashes": [7, 7], "plain": True}
     assert found["versions"]["loopy"] == "3.1" and found["doctor"]["available"]
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -22,7 +21,6 @@ from spikebench.networks._p_spikessm import PSpikeSSM
 from spikebench.neurons.gelu_sampler import GeluSampler
 from spikebench.neurons.lif import LIF
 from spikebench.neurons.spsn import SPSN
-from spikebench.plots import _style as style
 from spikebench.plots import draw, learning
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
@@ -181,16 +179,13 @@ def test_the_curve_is_drawn_over_the_seconds_of_training(tmp_path: Path) -> None
         r.measurements.append(Measurement("accuracy_curve", "1", samples=[0.3, 0.5, 0.6]))
     [path] = draw("learning", store.frame(found), tmp_path, ("svg",))
     assert path.name == "learning-shd.svg" and "of training" in (tmp_path / "learning-shd.txt").read_text()
-    with style.applied():
-        [(_, figure, _)] = learning.figures(store.frame(found))
-    lines = [np.asarray(line.get_xydata()).tolist() for line in figure.axes[0].lines]
-    assert lines == [[[2.0, 0.3], [4.0, 0.5], [6.0, 0.6]]] * 2
+    [(_, chart, _)] = learning.figures(store.frame(found))
+    curves = [[(p.x, p.y) for p in s.points] for s in chart.series()]
+    assert curves == [[(2.0, 0.3), (4.0, 0.5), (6.0, 0.6)]] * 2
+    assert [s.labelled for s in chart.series()] == [True, False], "a label for both seeds"
     found[0].measurement("accuracy").detail["majority"] = 0.15  # pyright: ignore[reportOptionalMemberAccess]
-    with style.applied():
-        [(_, figure, _)] = learning.figures(store.frame(found, details=True))
-    assert figure.axes[0].lines[0].get_ydata() == [0.15, 0.15]
-    assert (legend := figure.axes[0].get_legend()) is not None
-    assert [t.get_text() for t in legend.get_texts()] == ["the most frequent class", "lif@cpu"]
+    [(_, chart, _)] = learning.figures(store.frame(found, details=True))
+    assert chart.panels[0].rule == (0.15, "the most frequent class")
 
 
 class Told(Session):
