@@ -44,7 +44,7 @@ class ScalingRow:
             "subject": self.subject,
             **self.sizes,
             "T": f"{self.shortest}…{self.longest}",
-            **({k: HOST_BOUND for k in grown} if self.host_bound else grown),
+            **(dict.fromkeys(grown, HOST_BOUND) if self.host_bound else grown),
             "processes": fit.n,
             **({"origin": self.origin} if self.origin is not None else {}),
         }

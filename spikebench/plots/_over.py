@@ -72,9 +72,9 @@ def family(subject: str) -> str:
     facts = registry.facts(neuron).attributes
     if neuron == "lif":
         return "LIF"
-    if facts["stochastic"]:
+    if facts.stochastic:
         return "stochastic, parallel in time"
-    return "parallel in time" if facts["parallel_in_time"] else "other sequential neurons"
+    return "parallel in time" if facts.parallel_in_time else "other sequential neurons"
 
 
 def panels(series: Sequence[Series], view: View, rule: tuple[float, str] | None = None) -> tuple[Panel, ...]:

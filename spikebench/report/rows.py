@@ -10,6 +10,7 @@ from typing import Any
 
 from spikebench import units
 from spikebench.analysis import stats
+from spikebench.analysis.pairs import WIDEST
 from spikebench.analysis.select import medians
 from spikebench.cases.subject import CEILING, present
 from spikebench.records.origin import apart, by_origin
@@ -50,13 +51,46 @@ def day_of(r: Record) -> str:
 def trainings(records: Sequence[Record]) -> list[dict[str, str]]:
     """One row per subject, task and origin: mean accuracy over seeds, geometric mean of the seeds' median time per epoch, spike rates.
 
-    Both with their 95 % t interval. Beside a ceiling (`train --ceiling`), also the speed-up of an epoch over that of the
+    Both with their 95 % t interval. Where that of the time is wider than a factor 2, the row has the seeds' times and no mean,
+    nor a ratio to it. Beside a ceiling (`train --ceiling`), also the speed-up of an epoch over that of the
     first subject, and the share of the ceiling's that it is.
     """
     parts = by_origin(r for r in records if r.status == "ok")
     several = len(parts) > 1
     rows = ((where, row) for where, part in parts.items() for row in _trainings(part))
     return [row | ({"origin": str(where)} if several else {}) for where, row in rows]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The geometric mean of the seeds' times per epoch with its 95 % t interval, and the least and the longest of them."""
+
+    mean: float
+    ends: tuple[float, float] | None
+    least: float
+    longest: float
+
+    @staticmethod
+    def of(seeds: list[float]) -> "Epoch":
+        """That of the median times of some seeds."""
+        logs = [math.log(seconds) for seconds in seeds]
+        low, high = (math.exp(max(-700.0, min(700.0, end))) for end in stats.mean_interval(logs))
+        return Epoch(math.exp(statistics.fmean(logs)), (low, high) if len(seeds) > 1 else None, min(seeds), max(seeds))
+
+    @property
+    def known(self) -> bool:
+        """Whether the mean is a number to quote: its interval is narrower than a factor 2, or there is one seed alone."""
+        return self.ends is None or self.ends[1] <= WIDEST * self.ends[0]
+
+    def over(self, other: "Epoch") -> float | None:
+        """How often the other fits into this one; None where either mean is no number."""
+        return self.mean / other.mean if self.known and other.known else None
+
+    def __str__(self) -> str:
+        mean, least, longest = (units.show(v, "s") for v in (self.mean, self.least, self.longest))
+        if not self.known:
+            return f"{least} to {longest}, interval wider than a factor 2"
+        return mean + (f" [{units.show(self.ends[0], 's')}, {units.show(self.ends[1], 's')}]" if self.ends else "")
 
 
 def _trainings(records: Sequence[Record]) -> list[dict[str, str]]:
@@ -66,7 +100,7 @@ def _trainings(records: Sequence[Record]) -> list[dict[str, str]]:
         if r.status == "ok" and r.case.get("workload") == "training" and _trained(r):
             task = f"{r.case.get('task')}{r.case.get('network') or ''}"
             groups.setdefault((present(str(r.case["subject"])), task), []).append(r)
-    epochs = {key: statistics.geometric_mean(medians(group, "epoch_time")) for key, group in groups.items()}
+    epochs = {key: Epoch.of(medians(group, "epoch_time")) for key, group in groups.items()}
     ceilings = {task: seconds for (subject, task), seconds in epochs.items() if subject == f"{CEILING}@eager"}
     rows: list[dict[str, str]] = []
     for key, group in groups.items():
@@ -75,16 +109,16 @@ def _trainings(records: Sequence[Record]) -> list[dict[str, str]]:
         counts = [len(m.samples) for r in group if (m := r.measurement("epoch_time"))]
         rates = [m.samples for r in group if (m := r.measurement("spike_rate"))]
         low, high = stats.mean_interval(accuracy)
-        fast, slow = map(math.exp, stats.mean_interval([math.log(seconds) for seconds in medians(group, "epoch_time")]))
         many = len(group) > 1
         row = {"subject": subject, "seeds": str(len(group))}
         row["epochs"] = f"{min(counts)}-{max(counts)}" if min(counts) < max(counts) else str(counts[0])
         row["accuracy"] = f"{statistics.fmean(accuracy):.1%}" + many * f" [{max(0.0, low):.1%}, {min(1.0, high):.1%}]"
-        row["epoch"] = units.show(epochs[key], "s") + many * f" [{units.show(fast, 's')}, {units.show(slow, 's')}]"
+        row["epoch"] = str(epochs[key])
         if ceilings:
-            first = next(seconds for (_, t), seconds in epochs.items() if t == task)
-            share = f"{ceilings[task] / epochs[key]:.0%}" if task in ceilings else "—"
-            row |= {"speed-up": f"{first / epochs[key]:.2f}x", "of ceiling": share}
+            first = next(epoch for (_, t), epoch in epochs.items() if t == task)
+            speedup, share = first.over(epochs[key]), ceilings[task].over(epochs[key]) if task in ceilings else None
+            row["speed-up"] = f"{speedup:.2f}x" if speedup else "—"
+            row["of ceiling"] = f"{share:.0%}" if share else "—"
         row["rate per layer"] = " ".join(
             units.show(statistics.fmean(layer), "1") for layer in zip(*rates, strict=False)
         )

@@ -11,6 +11,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from spikebench.errors import Problem
 from spikebench.plots import _draw, agreement, draw, figures, kinds, raster, text
@@ -189,7 +190,7 @@ def test_labels_do_not_overlap() -> None:
     ]
     figure = _draw.drawn(only("scaling", records), _draw.STYLES["screen"], 7.0)
     figure.draw_without_rendering()
-    boxes = [t.get_window_extent() for t in figure.axes[0].texts]
+    boxes = [Text.get_window_extent(t) for t in figure.axes[0].texts]
     assert len(boxes) == 6 and not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
     assert max(b.x1 for b in boxes) <= figure.bbox.x1 + 1, "and end inside the figure"
     assert _draw.apart([5.0, 5.0, 90.0], [10.0] * 3, 100.0) == [5.0, 15.0, 90.0]
@@ -258,7 +259,7 @@ def test_headline() -> None:
     [found] = figures("headline", store.frame(records))
     chart = found.what
     assert isinstance(chart, Chart)
-    assert chart.title.startswith("T = 1,000: 1,003 times faster without changing the neuron, 0.91 times")
+    assert chart.title.startswith("T = 1,000: 1,004 times faster without changing the neuron, 0.91 times")
     assert found.name == "headline-train-T1000-B4-N8-cpu" and "n = 5" in [*chart.points()][1].said
     assert list(figures("headline", store.frame(r for r in records if r.repeat < 1))) == [], "one pair is no factor"
 

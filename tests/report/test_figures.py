@@ -172,7 +172,7 @@ def test_a_picture_of_matplotlib_stays_a_picture() -> None:
     made = Record(
         "r",
         "c",
-        case,
+        cast(CaseJson, case),
         measurements=[Measurement("raster", "1", samples=[0.5], detail=detail)],
         environment={"machine": "m"},
     )

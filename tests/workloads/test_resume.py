@@ -173,6 +173,14 @@ def test_the_report_shows_speed_up_and_share_of_the_ceiling() -> None:
     assert len(cells(found[:2])[0]) == 7, "without a ceiling there is nothing to compare with"
 
 
+def test_a_time_with_a_wide_interval_is_no_number() -> None:
+    found = [record("lif@eager", k, 0.8, seconds) for k, seconds in enumerate((60.0, 130.0))]
+    found += [record("lif@cpu", k, 0.9, 2.0 + k / 100) for k in range(2)] + [record(CEILING, 0, 0.7, 1.0)]
+    rows = cells(found)
+    assert rows[0][4] == "60.0 s to 130 s, interval wider than a factor 2", "not 88.3 s [648 ms, 12037 s]"
+    assert [row[5:7] for row in rows] == [["—", "—"], ["—", "50%"], ["—", "100%"]]
+
+
 def test_the_curve_is_drawn_over_the_seconds_of_training(tmp_path: Path) -> None:
     found = [record("lif@cpu", k, 0.6, 2.0) for k in range(2)]
     for r in found:
