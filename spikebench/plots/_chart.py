@@ -130,16 +130,19 @@ class Chart:
             yield from one.points
 
     def range(self) -> tuple[float, float] | None:
-        """The y of a log axis that must be seen: every value, and the intervals that are narrow; a wide one runs out of it."""
-        seen = [p.y for p in self.points()]
-        if self.y.scale != "log" or not seen:
-            return None
-        seen += [v for p in self.points() if p.known for v in (p.low, p.high) if v]
-        seen += [p.base for p in self.points() if p.base]
+        """The y that must be seen, the same in all panels; a wide interval on a log axis runs out of it."""
+        log = self.y.scale == "log"
+        seen = [v for p in self.points() for v in (p.y, p.base) if v is not None]
+        seen += [v for p in self.points() if p.known or not log for v in (p.low, p.high) if v is not None]
         seen += [panel.rule[0] for panel in self.panels if panel.rule]
-        pad = max(1.3, (max(seen) / min(seen)) ** 0.08)
-        pad *= 1.6 if any(s.form == "falls" for s in self.series()) else 1
-        return min(seen) / pad, max(seen) * pad
+        if not seen:
+            return None
+        low, high = min(seen), max(seen)
+        if not log:
+            pad = (high - low or 0.1) * 0.05
+            return low - pad, high + pad
+        pad = max(1.3, (high / low) ** 0.08) * (1.6 if any(s.form == "falls" for s in self.series()) else 1)
+        return low / pad, high * pad
 
     def said(self) -> str:
         """What the caption says beside the data: shortened names, what is grey, hollow marks, and what is not drawn."""

@@ -80,7 +80,7 @@ def _figure(shown: Frame, title: str) -> "Figure":
     )
     for k, (_, row) in enumerate(shown.iterrows()):
         _pair(panels[2 * k][0], panels[2 * k + 1][0], row)
-    figure.suptitle(title, x=0.02, ha="left", fontsize=10)
+    figure.suptitle("\n".join(textwrap.wrap(title, 50)), x=0.02, ha="left", fontsize="medium")
     panels[-1][0].set_xlabel("time step")
     return figure
 
@@ -104,7 +104,7 @@ def _pair(marks: "Axes", counts: "Axes", row: Any) -> None:
     marks.set_xlim(-0.5, steps - 0.5)
     marks.set_yticks(sorted({0, neurons // 2, neurons - 1}))
     marks.set_ylabel("neuron")
-    marks.set_title("\n".join(textwrap.wrap(str(row["subject"]), 90)), loc="left", fontsize=9)
+    marks.set_title("\n".join(textwrap.wrap(str(row["subject"]), 50)), loc="left", fontsize="medium")
     marks.tick_params(labelbottom=False)
     counts.stairs(row["detail"]["counts"], np.arange(steps + 1) - 0.5, color=colour, fill=True, alpha=0.7)
     counts.set_ylim(bottom=0)

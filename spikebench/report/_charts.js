@@ -30,7 +30,7 @@ for (const figure of document.querySelectorAll("figure.chart")) {
     const every = Math.ceil(found.length / 8);
     if (found.length > 2 || base === 2) return found.filter((_, k) => k % every === 0);
     const more = [];
-    for (let k = Math.floor(Math.log10(low)); k <= Math.ceil(Math.log10(high)); k++) for (const m of [1, 2, 3, 5]) more.push(m * 10 ** k);
+    for (let k = Math.floor(Math.log10(low)); k <= Math.ceil(Math.log10(high)); k++) for (const m of high / low < 15 ? [1, 2, 3, 5] : [1, 2, 5]) more.push(m * 10 ** k);
     const inside = more.filter(v => v >= low && v <= high);
     return inside.length > 1 ? inside : [low, high];
   }
@@ -59,6 +59,7 @@ for (const figure of document.querySelectorAll("figure.chart")) {
     pen.rect(left - 6 * r, top - 6 * r, width + 12 * r, height + 12 * r);
     pen.clip();
     pen.lineWidth = 1.5 * r;
+    pen.setLineDash([]);
     const stroke = (x0, y0, x1, y1) => { pen.beginPath(); pen.moveTo(x0, y0); pen.lineTo(x1, y1); pen.stroke(); };
     if (panel.rule) {
       pen.strokeStyle = pen.fillStyle = css("--soft");
@@ -132,20 +133,21 @@ for (const figure of document.querySelectorAll("figure.chart")) {
   }
 
   function build(panel, box) {
-    const xs = [...new Set(panel.series.flatMap(s => s.points.map(p => p.x)))].sort((a, b) => a - b);
+    const of = panels => [...new Set(panels.flatMap(q => q.series.flatMap(s => s.points.map(p => p.x))))].sort((a, b) => a - b);
+    const xs = of([panel]), whole = of(chart.panels), first = whole[0], last = whole[whole.length - 1];
     const column = s => { const by = new Map(s.points.map(p => [p.x, p.y])); return xs.map(x => by.get(x) ?? null); };
     const data = [xs, ...panel.series.map(column)], log = scale => chart[scale].scale === "log";
     const names = chart.x.names, pen = document.createElement("canvas").getContext("2d");
     pen.font = "12px system-ui, sans-serif";
     const wanted = chart.legend ? 0 : Math.max(0, ...panel.series.filter(s => s.label && !s.muted && s.form !== "falls").flatMap(s => [s.label, s.note]).map(t => pen.measureText(t).width));
-    const xrange = names.length ? [-0.6, names.length - 0.4] : log("x") ? [xs[0] / 1.12, xs[xs.length - 1] * 1.12] : [Math.min(0, xs[0]) || xs[0] - (xs[xs.length - 1] - xs[0]) * 0.05, xs[xs.length - 1] + (xs[xs.length - 1] - xs[0]) * 0.05 || 1];
+    const xrange = names.length ? [-0.6, names.length - 0.4] : log("x") ? [first / 1.12, last * 1.12] : [first - ((last - first) * 0.05 || 1), last + ((last - first) * 0.05 || 1)];
     const axis = { filter: (_, splits) => splits, stroke: () => css("--ink"), grid: { stroke: () => css("--line"), width: 1 }, ticks: { stroke: () => css("--line"), width: 1 }, font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif", labelSize: 20 };
     const u = new uPlot({
       width: box.clientWidth, height: 320, legend: { show: false }, cursor: { drag: { x: false, y: false }, points: { show: false }, x: false, y: false },
       padding: [14, wanted && box.clientWidth > 420 ? wanted + 18 : 14, 0, 0],
       scales: {
         x: { time: false, distr: log("x") ? 3 : 1, range: () => xrange },
-        y: { distr: log("y") ? 3 : 1, log: chart.y.unit === "B" ? 2 : 10, range: (_, low, high) => chart.range || (low === high ? [low - 0.1, high + 0.1] : [low - (high - low) * 0.08, high + (high - low) * 0.08]) },
+        y: { distr: log("y") ? 3 : 1, log: chart.y.unit === "B" ? 2 : 10, range: () => chart.range },
       },
       axes: [
         { ...axis, label: chart.x.label, size: names.length ? 48 : 40, splits: u => names.length ? names.map((_, k) => k) : chart.ticks.length ? spread(u, chart.ticks) : log("x") ? marks(...xrange, chart.x.unit) : ticks(...xrange), values: (_, v) => v.map(n => names.length ? names[n].replaceAll(" ", "\n") : show(n, chart.x.unit)) },
@@ -162,7 +164,7 @@ for (const figure of document.querySelectorAll("figure.chart")) {
   }
 
   const ticks = (low, high) => {
-    const raw = (high - low) / 5, size = 10 ** Math.floor(Math.log10(raw)), step = size * [1, 2, 5, 10].find(m => m * size >= raw), found = [];
+    const raw = (high - low) / 5, size = 10 ** Math.floor(Math.log10(raw)), step = size * [1, 2, 2.5, 5, 10].find(m => m * size >= raw), found = [];
     for (let v = Math.ceil(low / step) * step; v <= high + step * 1e-6; v += step) found.push(+v.toPrecision(12));
     return found;
   };

@@ -183,8 +183,8 @@ def test_committed_records_give_claims_growth_and_verdicts(tab: browser.Page, tm
     shown = tab.js("[...document.querySelectorAll('table.verdicts')].map(t => t.textContent).join()")
     ratios = [v.ratio for v in verdicts(records, None) if v.subject == "lif@cpu"]
     assert any("n=5" in ratio for ratio in ratios) and all(ratio in shown for ratio in ratios)
-    assert tab.js("document.querySelectorAll('figure img').length") > 2
-    assert tab.js("[...document.querySelectorAll('figure img')].every(i => i.complete && i.naturalWidth > 100)")
+    assert tab.js("document.querySelectorAll('figure.chart').length") > 2
+    assert tab.js("[...document.querySelectorAll('figure.chart')].every(f => f.querySelector('canvas').width > 100)")
     assert "Published:" in tab.js("document.querySelector('section.origin').parentNode.textContent")
 
 
