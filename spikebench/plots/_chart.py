@@ -6,6 +6,7 @@ from typing import Literal
 
 from spikebench import units
 from spikebench.analysis.pairs import WIDEST
+from spikebench.plots._names import Names, named
 from spikebench.plots._style import COLOURS
 from spikebench.plots._style import colours as subject_colours
 
@@ -15,10 +16,14 @@ MOST = 6  # series of a panel that have a colour and a label
 
 @dataclass(frozen=True)
 class View:
-    """What a person asks to see: some subjects only (all), and a baseline that the others are compared with (none)."""
+    """What a person asks to see: some subjects only (all), a baseline that the others are compared with (none).
+
+    `bold` is the subject that a page is about.
+    """
 
     subjects: tuple[str, ...] = ()
     baseline: str | None = None
+    bold: str | None = None
 
 
 EVERYTHING = View()
@@ -77,6 +82,7 @@ class Series:
     muted: bool = False
     labelled: bool = True
     small: bool = False
+    bold: bool = False
     failed: tuple[float, ...] = ()
 
 
@@ -117,7 +123,7 @@ class Chart:
     missing: tuple[str, ...] = ()
     legend: bool = False
     wide: bool = False
-    names: "Names" = field(default_factory=lambda: Names({}, {}))
+    names: Names = field(default_factory=lambda: Names({}, {}))
 
     def series(self) -> Iterator[Series]:
         """The series of all panels."""
@@ -154,52 +160,6 @@ class Chart:
         if self.missing:
             parts.append(f"Not drawn: {'; '.join(self.missing)}.")
         return " ".join(parts)
-
-
-@dataclass(frozen=True)
-class Names:
-    """Short names of subjects, and what their letters stand for. Nothing is cut: a letter stands for the whole."""
-
-    short: dict[str, str]
-    key: dict[str, str]
-
-    def of(self, subject: str) -> str:
-        """The name of a subject in this figure."""
-        return self.short.get(subject, subject)
-
-
-LONGEST_NAME = 24
-
-
-def named(subjects: list[str]) -> Names:
-    """Names of at most some two dozen characters: long options become a letter, the same for the same options."""
-    letters: dict[str, str] = {}
-    short: dict[str, str] = {}
-    for subject in dict.fromkeys(subjects):
-        text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in subject)
-        short[subject] = text if len(text) <= LONGEST_NAME else _lettered(text, letters)
-    return Names(short, {letter: text for text, letter in letters.items()})
-
-
-def _lettered(subject: str, letters: dict[str, str]) -> str:
-    head, at, backend = subject.rpartition("@")
-    head, backend = (head, backend) if at else (subject, "")
-    name, bracket, options = head.partition("[")
-    folder, colon, member = name.rpartition(":")
-    name = f"{folder.rpartition('/')[2]}{colon}{member}"
-    made = f"{name}[{_letter(options.removesuffix(']'), letters)}]" if bracket else name
-    if len(made) > LONGEST_NAME:
-        made = f"({_letter(head, letters)})"
-    kind, more, others = backend.partition("[")
-    if more and len(made + at + backend) > LONGEST_NAME + 8:
-        backend = f"{kind}[{_letter(others.removesuffix(']'), letters)}]"
-    return made + at + backend
-
-
-def _letter(text: str, letters: dict[str, str]) -> str:
-    """A, B, … Z, A2, …: the letter that stands for a text."""
-    count = len(letters)
-    return letters.setdefault(text, chr(ord("A") + count % 26) + (str(count // 26 + 1) if count >= 26 else ""))
 
 
 def value(number: float, unit: str) -> str:

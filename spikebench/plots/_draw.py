@@ -12,6 +12,7 @@ import matplotlib
 from spikebench.errors import Problem
 from spikebench.plots import _bars as bars
 from spikebench.plots._chart import Axis, Chart, Panel, Series, value
+from spikebench.plots._labels import label_ends
 from spikebench.plots._style import GREY, look
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def drawn(chart: Chart, chosen: Style, width: float) -> "Figure":
         across = int(whole * 72 / (chosen.letters * 0.8 * 0.58))
         text = "\n".join(line for k in key for line in textwrap.wrap(k, across, subsequent_indent="    "))
         figure.supxlabel(text, x=0.01, ha="left", fontsize=chosen.letters * 0.8, color=SOFT)
-    _label_ends(figure, list(zip(grid.flat, chart.panels, strict=False)), chart, chosen)
+    label_ends(figure, list(zip(grid.flat, chart.panels, strict=False)), chart, chosen.letters)
     return figure
 
 
@@ -159,7 +160,7 @@ def _line(axes: "Axes", one: Series, chosen: Style) -> None:
     """A line with a mark at every point: full where its interval is narrow, hollow where there is none or it is wide."""
     how, points = look(one.subject), sorted(one.points, key=lambda p: p.x)
     colour = GREY if one.muted else one.colour
-    width = chosen.line * (0.5 if one.muted else 0.8 if one.small or not how.plain else 1.0)
+    width = chosen.line * (1.8 if one.bold else 0.5 if one.muted else 0.8 if one.small or not how.plain else 1.0)
     kind: dict[str, Any] = {"color": colour, "lw": width, "zorder": 2 if one.muted else 3}
     if how.dashes and not one.muted and one.form == "line":
         kind["linestyle"] = (0, how.dashes)
@@ -233,51 +234,6 @@ def _unit_marks(axis: Any, of: Axis) -> None:
 
     axis.set_major_formatter(lambda v, _: value(v, of.unit))
     axis.set_minor_formatter(between)
-
-
-def _label_ends(figure: "Figure", pairs: list[tuple["Axes", Panel]], chart: Chart, chosen: Style) -> None:
-    """Names beside the last points, in the colour of their lines, moved apart where they would overlap."""
-    if chart.legend:
-        return
-    made: list[tuple[Axes, list[tuple[Any, float, int]]]] = []
-    size = chosen.letters * 0.85
-    for axes, panel in pairs:
-        mine: list[tuple[Any, float, int]] = []
-        for one in panel.series:
-            if one.muted or not one.labelled or not one.points or one.form == "falls":
-                continue
-            last = max(one.points, key=lambda p: p.x)
-            text = chart.names.of(one.subject) + (f"\n{one.note}" if one.note else "")
-            arrow: dict[str, Any] = {"arrowstyle": "-", "color": one.colour, "lw": 0.6, "ls": (0, (1, 2)), "shrinkB": 3}
-            label = axes.annotate(
-                text, (last.x, last.y), (1.03, 0.5), textcoords="axes fraction", va="center", fontsize=size,
-                color=one.colour, linespacing=1.1, arrowprops=arrow, annotation_clip=False,
-            )  # fmt: skip
-            mine.append((label, last.y, 1 + bool(one.note)))
-        made.append((axes, mine))
-    figure.draw_without_rendering()
-    for axes, mine in made:
-        height = axes.get_window_extent().height * 72 / figure.dpi
-        at = [(float(axes.transData.transform((1, y))[1]) - axes.bbox.y0) * 72 / figure.dpi for _, y, _ in mine]
-        for (label, _, _), place in zip(
-            mine, apart(at, [size * 1.25 * n + 1 for _, _, n in mine], height), strict=True
-        ):
-            label.set_position((1.03, place / height))
-
-
-def apart(wanted: list[float], sizes: list[float], height: float) -> list[float]:
-    """Places near those wanted for things of these sizes, one above the other without overlap, from 0 to `height` if they fit."""
-    order = sorted(range(len(wanted)), key=lambda k: wanted[k])
-    found = list(wanted)
-    edge = -sizes[order[0]] / 2 if order else 0.0
-    for k in order:
-        found[k] = max(found[k], edge + sizes[k] / 2)
-        edge = found[k] + sizes[k] / 2
-    edge = height + (sizes[order[-1]] / 2 if order else 0.0)
-    for k in reversed(order):
-        found[k] = min(found[k], edge - sizes[k] / 2)
-        edge = found[k] - sizes[k] / 2
-    return found
 
 
 def sized(what: "Chart | Figure", chosen: Style) -> Iterator[tuple[float, "Figure"]]:

@@ -91,7 +91,7 @@ def panels(series: Sequence[Series], view: View, rule: tuple[float, str] | None 
             parts = [mine[k : k + MOST] for k in range(0, len(mine), MOST)]
             made += [Panel(title, tuple(part), rule) for part in parts]
             continue
-        first = sorted(mine, key=lambda s: (-s.points[-1].x, s.points[-1].y))[:MOST]
+        first = sorted(mine, key=lambda s: (not s.bold, -s.points[-1].x, s.points[-1].y))[:MOST]
         grey = [replace(s, muted=True) for s in mine if s not in first]
         made.append(Panel(title, (*grey, *(s for s in mine if s in first)), rule))
     return tuple(made)
@@ -138,7 +138,7 @@ def over_T(
         return None
     if view.baseline is None:
         series = [replace(s, note=note(frame[frame["subject"] == s.subject])) for s in series]
-    series = [replace(s, failed=failed.get(s.subject, ())) for s in series]
+    series = [replace(s, failed=failed.get(s.subject, ()), bold=s.subject == view.bold) for s in series]
     ticks = tuple(sorted({p.x for s in series for p in s.points}))
     made = finished(Chart(title, panels(series, view, rule), Axis(STEPS), y, ticks))
     return replace(made, missing=told_missing(found, made.names.of))

@@ -124,7 +124,7 @@ for (const figure of document.querySelectorAll("figure.chart")) {
       pen.moveTo(left + u.valToPos(ends[k].x, "x") * r + 5 * r, top + u.valToPos(ends[k].y, "y") * r);
       pen.lineTo(x - 3 * r, y);
       pen.stroke();
-      pen.font = `${12 * r}px system-ui, sans-serif`;
+      pen.font = `${s.bold ? "bold " : ""}${12 * r}px system-ui, sans-serif`;
       pen.fillText(s.label, x, y + (s.note ? -2 : 4) * r);
       pen.font = `${11 * r}px system-ui, sans-serif`;
       if (s.note) pen.fillText(s.note, x, y + 11 * r);
@@ -154,7 +154,7 @@ for (const figure of document.querySelectorAll("figure.chart")) {
         { ...axis, label: chart.y.label, size: 66, splits: (u) => log("y") ? marks(u.scales.y.min, u.scales.y.max, chart.y.unit) : ticks(u.scales.y.min, u.scales.y.max), values: (_, v) => v.map(n => show(n, chart.y.unit)) },
       ],
       series: [{}, ...panel.series.map(s => ({
-        show: true, spanGaps: true, points: { show: false }, width: s.muted || s.small ? 1 : 2, dash: s.dash.map(d => d * 2), stroke: () => s.muted ? css("--soft") : shade(s.colour),
+        show: true, spanGaps: true, points: { show: false }, width: s.bold ? 4 : s.muted || s.small ? 1 : 2, dash: s.dash.map(d => d * 2), stroke: () => s.muted ? css("--soft") : shade(s.colour),
         paths: s.form === "line" ? undefined : s.form === "steps" ? uPlot.paths.stepped({ align: 1 }) : () => null,
       }))],
       hooks: { draw: [u => draw(u, panel)] },

@@ -9,13 +9,16 @@ import html
 import io
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from spikebench.plots import Drawing
-from spikebench.plots._chart import Axis, Chart, Panel, Point, Series, value
+from spikebench.plots import Drawing, figures
+from spikebench.plots._chart import EVERYTHING, Axis, Chart, Panel, Point, Series, View, value
 from spikebench.plots._style import look as look_of
+from spikebench.records import store
+from spikebench.records.record import Record
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,6 +55,11 @@ def element(drawing: Drawing, kind: str = "") -> str:
         f'<script type="application/json">{data}</script><div class="panels"></div><div class="keys" hidden></div>'
         f"<figcaption>{caption}</figcaption>{_table(chart, drawing.name)}</figure>"
     )
+
+
+def elements(kind: str, records: Iterable[Record], view: View = EVERYTHING) -> list[str]:
+    """The HTML of every figure of a kind that records allow, such as "scaling" with `View(bold=...)` for one's own neuron."""
+    return [element(drawing, kind) for drawing in figures(kind, store.frame(records, details=True), view)]
 
 
 def _picture(figure: "Figure") -> tuple[str, bool]:
@@ -105,6 +113,7 @@ def _series(chart: Chart, s: Series) -> dict[str, object]:
         "colour": s.colour,
         "muted": s.muted,
         "small": s.small,
+        "bold": s.bold,
         "form": s.form,
         "dash": look_of(s.subject).dashes if s.form == "line" and not s.muted else (),
         "points": [vars(_point(chart, s, p)) for p in sorted(s.points, key=lambda p: p.x)],

@@ -16,7 +16,9 @@ from matplotlib.text import Text
 from spikebench.errors import Problem
 from spikebench.plots import _draw, agreement, draw, figures, kinds, raster, text
 from spikebench.plots import _style as style
-from spikebench.plots._chart import LONGEST_NAME, Chart, Point, Series, View, named
+from spikebench.plots._chart import Chart, Point, Series, View
+from spikebench.plots._labels import apart
+from spikebench.plots._names import LONGEST_NAME, named
 from spikebench.plots._over import panels
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
@@ -173,6 +175,15 @@ def test_six_lines_of_a_family_have_a_colour() -> None:
     )
 
 
+def test_the_line_of_ones_own_is_bold_and_never_grey() -> None:
+    records = [record(f"lif[decay=0.{k}]@cpu", T, latency=[T * float(k)]) for k in range(1, 9) for T in (128, 256)]
+    chart = only("scaling", records, View(bold="lif[decay=0.8]@cpu"))
+    assert [(s.subject[-6], s.muted) for s in chart.series() if s.bold] == [("8", False)]
+    figure = _draw.drawn(chart, _draw.STYLES["screen"], 7.0)
+    weights = {t.get_text()[:16]: t.get_fontweight() for t in figure.axes[0].texts}
+    assert [name for name, weight in weights.items() if weight == "bold"] == ["lif[decay=0.8]@c"]
+
+
 def test_grey_lines_are_named_in_the_caption_and_have_no_label() -> None:
     records = [record(f"lif[decay=0.{k}]@cpu", T, latency=[T * float(k)]) for k in range(1, 9) for T in (128, 256)]
     said, chart = caption("scaling", records), only("scaling", records)
@@ -193,7 +204,7 @@ def test_labels_do_not_overlap() -> None:
     boxes = [Text.get_window_extent(t) for t in figure.axes[0].texts]
     assert len(boxes) == 6 and not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
     assert max(b.x1 for b in boxes) <= figure.bbox.x1 + 1, "and end inside the figure"
-    assert _draw.apart([5.0, 5.0, 90.0], [10.0] * 3, 100.0) == [5.0, 15.0, 90.0]
+    assert apart([5.0, 5.0, 90.0], [10.0] * 3, 100.0) == [5.0, 15.0, 90.0]
 
 
 def test_unavailable_is_no_zero() -> None:

@@ -1,0 +1,55 @@
+"""Names at the ends of lines, in a column beside the axes, none over another."""
+
+from typing import TYPE_CHECKING, Any
+
+from spikebench.plots._chart import Chart, Panel
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def label_ends(figure: "Figure", pairs: list[tuple["Axes", Panel]], chart: Chart, letters: float) -> None:
+    """Names beside the last points, in the colour of their lines, moved apart where they would overlap."""
+    if chart.legend:
+        return
+    made: list[tuple[Axes, list[tuple[Any, float, int]]]] = []
+    size = letters * 0.85
+    for axes, panel in pairs:
+        mine: list[tuple[Any, float, int]] = []
+        for one in panel.series:
+            if one.muted or not one.labelled or not one.points or one.form == "falls":
+                continue
+            last = max(one.points, key=lambda p: p.x)
+            text = chart.names.of(one.subject) + (f"\n{one.note}" if one.note else "")
+            arrow: dict[str, Any] = {"arrowstyle": "-", "color": one.colour, "lw": 0.6, "ls": (0, (1, 2)), "shrinkB": 3}
+            label = axes.annotate(
+                text, (last.x, last.y), (1.03, 0.5), textcoords="axes fraction", va="center", fontsize=size,
+                color=one.colour, linespacing=1.1, arrowprops=arrow, annotation_clip=False,
+                fontweight="bold" if one.bold else "normal",
+            )  # fmt: skip
+            mine.append((label, last.y, 1 + bool(one.note)))
+        made.append((axes, mine))
+    figure.draw_without_rendering()
+    for axes, mine in made:
+        height = axes.get_window_extent().height * 72 / figure.dpi
+        at = [(float(axes.transData.transform((1, y))[1]) - axes.bbox.y0) * 72 / figure.dpi for _, y, _ in mine]
+        for (label, _, _), place in zip(
+            mine, apart(at, [size * 1.25 * n + 1 for _, _, n in mine], height), strict=True
+        ):
+            label.set_position((1.03, place / height))
+
+
+def apart(wanted: list[float], sizes: list[float], height: float) -> list[float]:
+    """Places near those wanted for things of these sizes, one above the other without overlap, from 0 to `height` if they fit."""
+    order = sorted(range(len(wanted)), key=lambda k: wanted[k])
+    found = list(wanted)
+    edge = -sizes[order[0]] / 2 if order else 0.0
+    for k in order:
+        found[k] = max(found[k], edge + sizes[k] / 2)
+        edge = found[k] + sizes[k] / 2
+    edge = height + (sizes[order[-1]] / 2 if order else 0.0)
+    for k in reversed(order):
+        found[k] = min(found[k], edge - sizes[k] / 2)
+        edge = found[k] - sizes[k] / 2
+    return found
