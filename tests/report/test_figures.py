@@ -79,20 +79,16 @@ def test_it_draws_without_a_network_or_an_error(tab: browser.Page) -> None:
     assert tab.js("document.querySelectorAll('figure b, figure i').length") == 0
 
 
-def point(tab: browser.Page, x: float, y: float, number: int = 0) -> None:
-    """Move the mouse onto a value of a plot, as uPlot places it."""
-    over = f"document.querySelectorAll('.u-over')[{number}].getBoundingClientRect()"
-    left, top, width, height = tab.js(f"(r => [r.left, r.top, r.width, r.height])({over})")
-    tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=left + x * width, y=top + y * height)
-
-
 TIP = "(t => t.hidden ? null : t.textContent)(document.querySelector('.tip'))"
 
 
 def test_hover_says_the_value_with_its_interval(tab: browser.Page) -> None:
     seen: set[str] = set()
-    for x, y in itertools.product([k / 20 for k in range(21)], [k / 20 for k in range(21)]):
-        point(tab, x, y)
+    over = "(r => [r.left, r.top, r.width, r.height])(document.querySelector('.u-over').getBoundingClientRect())"
+    left, top, width, height = tab.js(over)
+    for x, y in itertools.product(range(20), range(9)):  # a value is found from 40 pixels on
+        where = {"x": left + width * x / 19, "y": top + height * y / 8}
+        tab.call("Input.dispatchMouseEvent", type="mouseMoved", **where)
         if text := tab.js(TIP):
             seen.add(text)
     assert "lif@eager\ntime steps T 1,000: 10.0 ms [9.00 ms, 11.0 ms], n = 5" in seen
