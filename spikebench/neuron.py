@@ -12,6 +12,16 @@ State = tuple[Tensor, ...]
 Operations = dict[str, float | str]
 Words = float | str
 
+# options that mean the same in several neurons; the others stand in the docstring of their neuron, under "Options:"
+OPTIONS: dict[str, str] = {
+    "decay": "what the membrane keeps per step",
+    "threshold": "the membrane at which a spike is fired",
+    "detach_reset": "no gradient goes through the reset",
+    "surrogate": "the derivative that stands for that of a spike",
+    "slope": "how steep the surrogate is",
+    "learn_slope": "the slope is a parameter",
+}
+
 
 class Neuron(nn.Module):
     """A neuron's definition: the reference that every backend must equal.

@@ -20,10 +20,17 @@ class ALIF(SteppedNeuron):
     the threshold. Backward: surrogate_scale·(the surrogate's derivative at (u_t − a_t)/a_t)/a_t, through a_t too; with
     the defaults 0.3·max(0, 1 − |u_t − a_t|/a_t)/a_t. The reset is differentiated unless detach_reset.
 
-    Options: input_scale and adaptation_scale "1-decay" as in the authors' LightALIF, "one" as in their EligALIF. Decays
-    20 and 200 ms at 1 ms steps. State: u, s, b, each [B, N]. Left out: refractory period, delays, recurrent weights.
+    State: u, s, b, each [B, N]. Left out: refractory period, delays, recurrent weights.
     Source: Nature Communications 11, 3625. The authors compare with >; their earlier LSNN code resets by the raised
     threshold and compares the membrane of the step before.
+
+    Options:
+        decay: what the membrane keeps per step; the default is 20 ms at steps of 1 ms
+        adaptation_decay: what the adaptation b keeps per step; the default is 200 ms at steps of 1 ms
+        beta: by how much one unit of adaptation raises the threshold
+        input_scale: what the input is multiplied by: 1-decay as in the authors' LightALIF, one as in their EligALIF
+        adaptation_scale: what a spike adds to b: 1-decay (1 − adaptation_decay) as in LightALIF, one as in EligALIF
+        surrogate_scale: a factor of the surrogate's derivative
     """
 
     reference: ClassVar[str] = (

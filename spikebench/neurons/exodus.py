@@ -21,14 +21,23 @@ class Exodus(SteppedNeuron):
     Backward, with σ'_t the surrogate at u_t − threshold, n_t = 0 where u_t = v_min (else 1), g the gradients of spikes and u:
         G_t = n_t·(g^s_t·σ'_t + g^u_t + decay·(1 − subtract·σ'_t)·G_{t+1})
         dL/d(scale·i_t) = G_t;  dL/d decay = Σ G_t·v_{t-1} (and through scale);  dL/dv_{-1} = decay·G_0
-    This equals backpropagation through time with the reset differentiated. backward: "sequential" is a loop in reverse,
-    "doubling" the same as an associative scan.
+    This equals backpropagation through time with the reset differentiated. The surrogate "exponential" is k·exp(−k|u − threshold|).
 
-    decay=1 is integrate-and-fire. subtract: the threshold when none. max_spikes none: no limit. Surrogate slope
-    k = 1/(width·threshold), with "exponential" k·exp(−k|u − threshold|). learn_decay makes decay a scalar parameter.
     State: v [B, N], and i [B, N] with a synapse. A NaN membrane never spikes and stays NaN.
     Source: Frontiers in Neuroscience 2023, arXiv 2205.10242. Caveat: the paper's full text was not read, the equations
     come from its public code; Sinabs itself cuts at v_min after the reset, EXODUS before the spikes, as here.
+
+    Options:
+        decay: what the membrane keeps per step; 1 is integrate-and-fire
+        synapse_decay: what the synaptic current keeps per step; None is no synapse
+        subtract: what a spike takes off the membrane; None is the threshold
+        v_min: the least value that the membrane can have; None is no limit
+        max_spikes: the most spikes in one step; None is no limit
+        norm_input: the input is multiplied by 1 − decay
+        width: the width of the surrogate, whose slope is k = 1/(width·threshold)
+        decay_early: a new input decays once before it counts
+        backward: how the gradient is computed: sequential is a loop in reverse, doubling the same as an associative scan
+        learn_decay: the decay is a scalar parameter
     """
 
     reference: ClassVar[str] = (

@@ -23,6 +23,16 @@ class GLIF(Neuron):
     Surrogate: a sigmoid of slope 4 (SpikingJelly); the authors use surrogate=rectangle, slope=1, and compare with >.
     Source: NeurIPS 2022, arXiv 2210.13768. The authors' layer-wise class starts the gates at 1 − that, with a sign that
     their channel-wise class has not; ours is channel-wise.
+
+    Options:
+        alpha: where the gate between exponential and linear leak starts
+        beta: where the gate between plain and time-dependent input starts
+        gamma: where the gate between hard reset and reset by v_re starts
+        tau: where the exponential decay τ starts
+        conduct: where the weight g_t of the input of each step starts
+        leak: where the linear leak starts; None is threshold/(2T)
+        threshold: where the learned threshold θ starts
+        random_gates: the gates start at random about ½, one for each neuron
     """
 
     reference: ClassVar[str] = (

@@ -23,6 +23,9 @@ class IPSU(PSU):
     W starts Kaiming normal (fan-out, ReLU) and b zero (braincog), or as in nn.Linear (fpt). learn_slope as in psu.
     Source: arXiv 2402.00449 and Brain-Cog-Lab/PSU at 89fd724, arXiv 2506.12087 (FPT code). The authors' code has no
     sigmoid between x and B; a line that is commented out there, with one, is what ppsu computes.
+
+    Options:
+        variant: which of the two public definitions
     """
 
     LONGEST_T: ClassVar[int | None] = 4096

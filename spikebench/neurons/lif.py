@@ -20,16 +20,30 @@ class LIF(SteppedNeuron):
     With `reset_delay` (soft only) the reset follows the decay: u_t = decay·u_{t-1} + x_t − threshold·s_{t-1}.
     Backward: the surrogate for s_t, and the reset differentiated too unless `detach_reset`.
 
-    Options: decay, synapse_decay per step in [0, 1]; surrogate and its slope; learn_decay, learn_threshold make
-    them parameters, scalar ones or, without `shared`, one for each neuron. Then both start evenly drawn from
-    decay ± spread·(1 − decay) and threshold·(1 ± spread). bounded: what learns stays in its range, the decay is the
-    sigmoid of `decay_logit`, the threshold max(0, threshold), as in ParaLIF. refractory: so many steps after a spike no
-    input reaches the membrane and no spike is fired, and no gradient goes through the count; ParaLIF's authors count
-    the step of the spike too, their period is one more. The baseline of the SPSN authors is lif[decay=0.951229,synapse_decay=0.951229,
-    input_scale=1-decay,reset=hard,detach_reset=true,strict=true,surrogate=fast_sigmoid,slope=100].
+    Without `shared`, decay and threshold start evenly drawn from decay ± spread·(1 − decay) and threshold·(1 ± spread).
+    With `bounded`, the decay is the sigmoid of `decay_logit` and the threshold max(0, threshold), as in ParaLIF. No gradient
+    goes through the count of a refractory period; ParaLIF's authors count the step of the spike too, their period is one more.
+    The baseline of the SPSN authors is lif[decay=0.951229,synapse_decay=0.951229,input_scale=1-decay,reset=hard,detach_reset=true,
+    strict=true,surrogate=fast_sigmoid,slope=100].
     State: v [B, N], i [B, N] with a synapse, and the steps left [B, N] with a refractory period. A NaN membrane never spikes and stays NaN.
     Source: Gerstner and Kistler, Spiking Neuron Models, 2002, ch. 4; options as read in the public code of
     SPSN, SpikingJelly, snnTorch, Norse and Sinabs.
+
+    Options:
+        decay: what the membrane keeps per step, in [0, 1]
+        threshold: the membrane at which a spike is fired
+        reset: what a spike does to the membrane: nothing, soft takes off the threshold, hard sets it to 0
+        detach_reset: no gradient goes through the reset
+        strict: a spike needs u > threshold, and not u ≥ threshold
+        input_scale: what the input is multiplied by: 1, or 1 − decay
+        synapse_decay: what the synaptic current keeps per step, in [0, 1]; None is no synapse
+        reset_delay: the reset comes one step later, after the decay (soft only)
+        learn_decay: the decay is a parameter
+        learn_threshold: the threshold is a parameter
+        shared: one decay and one threshold for the layer, and not one for each neuron
+        spread: how far those of the neurons lie apart at the start (shared=false)
+        bounded: what learns stays in its range
+        refractory: for so many steps after a spike no input arrives and no spike is fired
     """
 
     reference: ClassVar[str] = (

@@ -19,6 +19,10 @@ class MaskedPSN(PSN):
     Each step sees the last k inputs. masking=1 is the mask in full and causal; the authors start training at 0, where
     nothing is masked, and raise it to 1 (set the attribute). k has no published default; 8 is ours.
     Parameters and start as in psn. Source: arXiv 2304.12760, code in SpikingJelly.
+
+    Options:
+        k: how many of the last steps each step sees
+        masking: how much of the rest is masked: 0 is nothing, 1 is all
     """
 
     LONGEST_T: ClassVar[int | None] = 4096

@@ -25,6 +25,9 @@ class NewtonLIF(Neuron):
     It does not say parallel_in_time: its loop has as many steps as the rounds leave.
     Source: Newton's method for recurrences in parallel is that of DEER (Lim et al. 2024); the derivative is taken with
     the spikes held fixed, and the finish is ours. No paper has this neuron; the equation is lif's.
+
+    Options:
+        rounds: the most rounds in parallel before a loop finishes the rest
     """
 
     reference: ClassVar[str] = (

@@ -23,7 +23,7 @@ class ParaLIF(Neuron):
         t, st, tt, trt (threshold):  s_t = [m_t > threshold]
         d, sd, td, trd (delta):      s_t = [m_t − m_{t-1} > threshold],  m_{-1} = 0
 
-    threshold none: 1 for the threshold modes, 0.1 for the delta modes. With threshold 1, "st", "tt" and "trt" cannot
+    With threshold 1, "st", "tt" and "trt" cannot
     fire, for f stays below 1: give one. The authors' stochastic modes sb and gs are modes of the neuron spsn. Their
     trb, which draws a spike with probability max(tanh(v), 0), is in neither.
     recurrent: two passes in place of a recurrence. The spikes h of v a step late go through a learned coupling [N, N],
@@ -33,6 +33,16 @@ class ParaLIF(Neuron):
     learns and counts as its positive part. heterogeneous: decays and threshold are one number per neuron.
     Their timing script has surrogate=atan, slope=2. Default decays: 20 ms at 1 ms steps, as in their training script.
     Source: doi 10.1088/2634-4386/adb7fe. Caveat: the paper's full text was not read.
+
+    Options:
+        mode: f and what is compared, as in the equations: t, st, tt, trt compare a value, d, sd, td, trd a difference
+        threshold: what is compared with; None is 1 for the modes of a value and 0.1 for those of a difference
+        mem_decay: what the membrane keeps per step
+        syn_decay: what the synaptic current keeps per step; 0 is no synapse
+        recurrent: the layer is coupled by learned weights, in two passes
+        learn_tau: both decays learn
+        learn_threshold: the threshold learns
+        heterogeneous: decays and threshold are one number for each neuron
     """
 
     reference: ClassVar[str] = (

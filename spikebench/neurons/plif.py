@@ -19,6 +19,12 @@ class PLIF(SteppedNeuron):
     σ(w) is 1/tau, and w, one number for the layer, learns; it starts at −ln(tau − 1).
     tau=2, atan and a detached reset are BrainCog's choice; SpikingJelly differentiates the reset by default.
     State: v [B, N]. Source: ICCV 2021, arXiv 2007.05785, code in SpikingJelly and BrainCog (which compares with >).
+
+    Options:
+        tau: the time constant in steps at the start
+        reset: what a spike does to the membrane: hard sets it to 0, soft takes off the threshold
+        detach_reset: no gradient goes through the reset
+        decay_input: the input is multiplied by σ(w) too
     """
 
     reference: ClassVar[str] = (

@@ -18,6 +18,9 @@ class PRF(SteppedNeuron):
 
     Δ = exp(log_dt) and ω = exp(log_omega) learn; they start log-uniform in [0.001, 0.1] and uniform in (0, 2π).
     State: Re z and Im z, each [B, N], in real arithmetic, so that every dtype works. Source: arXiv 2410.03530.
+
+    Options:
+        tau: the time constant of the damping
     """
 
     reference: ClassVar[str] = (

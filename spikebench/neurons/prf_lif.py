@@ -23,6 +23,10 @@ class PRFLIF(Neuron):
     is compared with the threshold. Backward: the surrogate, then the filter alone; the raised threshold is a constant,
     so that its loop over steps stays out of autograd (the gradient of slayer).
     Source: arXiv 2410.03530. Caveat: the correction is ours; it agrees with the LIF that the paper starts from.
+
+    Options:
+        decay: what membrane and raised threshold keep per step
+        accumulation: how past spikes are summed: decayed is LIF exactly, printed is the paper's sum
     """
 
     reference: ClassVar[str] = (

@@ -27,6 +27,12 @@ class PSU(Neuron):
     learn_slope: the slope of the surrogate is a parameter, as in the authors' code.
     Source: arXiv 2402.00449 and its authors' code, Brain-Cog-Lab/PSU at 89fd724 (braincog/base/node/node.py:
     generate_matrix gives M1 = A and M2 = −B, PSU the equations). There the comparison is >, and the slope learns.
+
+    Options:
+        decay: what the membrane keeps per step, with matrices=lif
+        matrices: which A and B: those of the LIF, or the authors'
+        tau: the time constant that the authors' matrices are made of
+        form: how A and B are applied: scan is two recurrences, dense two T×T products
     """
 
     reference: ClassVar[str] = (

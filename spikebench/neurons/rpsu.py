@@ -21,6 +21,11 @@ class RPSU(PSU):
     multiplied by the threshold, which psu's is. W starts Kaiming normal (fan-out, ReLU), b zero.
     Source: arXiv 2402.00449 and Brain-Cog-Lab/PSU at 89fd724. matrices: "lif", the default, or the authors', as in psu; those at
     tau = 2 are the same. learn_slope as in psu.
+
+    Options:
+        decay: what the membrane keeps per step, with matrices=lif
+        matrices: which A and B: those of the LIF, or the authors'
+        tau: the time constant that the authors' matrices are made of
     """
 
     LONGEST_T: ClassVar[int | None] = 4096

@@ -17,6 +17,10 @@ class SlidingPSN(Neuron):
 
     w starts (…, ¼, ½, 1) if exp_init, else Kaiming uniform (a = √5); b at −1. k has no published default; 8 is ours.
     Source: arXiv 2304.12760, code in SpikingJelly.
+
+    Options:
+        k: how many of the last steps each step sees
+        exp_init: the weights start at powers of ½, and not at random
     """
 
     reference: ClassVar[str] = (

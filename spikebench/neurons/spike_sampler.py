@@ -27,6 +27,10 @@ class SpikeSampler(StochasticNeuron):
     In float16 and bfloat16 the state is computed in float32. Source: arXiv 2406.02923, S4 code for s4d and the starts.
     Caveat: the paper's full text was not read. The published configuration is not causal (two-sided kernel), samples
     its input too and has a GELU before gain and bias: those belong to the block, not to this neuron.
+
+    Options:
+        ssm: the state-space model: s4d is diagonal, dplr diagonal plus low rank, with dense work
+        state: how many numbers the state has
     """
 
     reference: ClassVar[str] = (

@@ -24,6 +24,13 @@ class SPSN(StochasticNeuron):
     filter is the recurrence itself, and the `fft` backend pads enough unless it is asked for padding=authors. Default
     decays: 20 ms at 1 ms steps.
     Source: arXiv 2306.12666. Caveat: the paper's full text was not read, the equations come from its public code.
+
+    Options:
+        mode: how a spike is drawn: sb from a sigmoid, gs from two Gumbels
+        mem_decay: what the membrane keeps per step; the default is 20 ms at steps of 1 ms
+        syn_decay: what the synaptic current keeps per step; 0 is no synapse
+        estimator: the gradient through the sample in mode sb: the authors' or the usual straight-through one
+        tau: the temperature of the relaxed sample of mode gs
     """
 
     reference: ClassVar[str] = (
