@@ -1,22 +1,23 @@
-"""Pages that are made when the site is built: neurons from their files and records, the commands, the names, the notebooks."""
+"""Pages that are made when the site is built: neurons, claims, trainings and bounds from files and records, commands and names."""
 
 import ast
-import inspect
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jupytext
+import books
+import neuron_pages
+import parts
+import reference
+import site_facts as site
 import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-import spikebench
-from spikebench import claim, registry, units
+from spikebench import claim, registry
 from spikebench.analysis import assessment, bound
-from spikebench.analysis.select import middle
 from spikebench.records import store
 from spikebench.records.flags import Flag
 from spikebench.records.record import Record
@@ -26,7 +27,26 @@ from spikebench.report.claim_page import page as claim_page
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results" / "amd-epyc-f25m1-2c"
 XEON = ROOT / "results" / "intel-xeon-f6m167-2c"
-NOTEBOOKS = ("tour", "explained_4000x", "own_neuron", "reading_results")
+
+
+serving = False
+
+
+def on_startup(command: str, dirty: bool) -> None:
+    """While the site is served, notebooks are not run again after every change: their pages have no outputs then."""
+    global serving
+    serving = command == "serve"
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """The repository's address, where one is known, is that of the links to it."""
+    config.repo_url = site.repository()
+    config.extra["polyfills"] = ["assets/iframe-worker.js"]  # search without a server; else one would be fetched
+    for section in (each for top in config.nav for each in top.values() if isinstance(each, list)):
+        for kind in ("neurons", "claims"):
+            if f"{kind}.md" in section:
+                section += [f"{kind}/{name}.md" for name in registry.names(kind)]
+    return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -34,23 +54,24 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     from spikebench.cli.app import app
 
     records = store.load(RESULTS / "quick.jsonl")
-    made = {f"neurons/{name}.md": "\n".join(neuron(name, records)) for name in registry.names("neurons")}
+    made: dict[str, str | bytes] = {}
+    for name in registry.names("neurons"):
+        made |= neuron_pages.files(name, records)
     made |= claims(store.load(ROOT / "results" / "*" / "claims.jsonl"))
     made["bound.md"] = "\n".join(bounds(store.load(XEON / "floor.jsonl")))
     made["trainings.md"] = "\n".join(trainings())
-    made["cli.md"] = "\n".join(commands(typer.main.get_command(app)))
-    made["api.md"] = "\n".join(names())
-    for name in NOTEBOOKS:
-        book = jupytext.read(ROOT / "notebooks" / f"{name}.py", fmt="py:percent")
-        book.metadata = {}
-        made[f"notebooks/{name}.md"] = jupytext.writes(book, fmt="md")
-    for path, text in made.items():
-        files.append(File.generated(config, path, content=text))
+    made["cli.md"] = "\n".join(reference.commands(typer.main.get_command(app)))
+    made["api.md"] = "\n".join(reference.names())
+    made |= parts.figures()
+    made |= books.files(run=not serving, repository=site.repository())
+    for path, content in made.items():
+        files.append(File.generated(config, path, content=content))
     return files
 
 
 def on_page_markdown(markdown: str, page: Any, config: MkDocsConfig, files: Files) -> str:
-    """The table of neurons gets its heading and its links, the glossary a line for every flag and metric."""
+    """Parts made from the code, the table of neurons with its heading and links, the glossary's flags and metrics."""
+    markdown = parts.fill(markdown)
     if page.file.src_path == "glossary.md":
         markdown = re.sub(r"<!-- flags:.*?-->", "\n".join(flags()), markdown)
         return re.sub(r"<!-- metrics:.*?-->", "\n".join(metrics()), markdown)
@@ -63,6 +84,16 @@ def on_page_markdown(markdown: str, page: Any, config: MkDocsConfig, files: File
         for i, row in zip(ids, rows, strict=True)
     ]
     return "# Neurons\n\nFacts are declared in each neuron's file and checked by the tests.\n\n" + "\n".join(linked)
+
+
+def on_page_content(html: str, page: Any, config: MkDocsConfig, files: Files) -> str:
+    """Headings that link to themselves are named for those who hear them."""
+    return html.replace('class="headerlink"', 'class="headerlink" aria-label="Link to this heading"')
+
+
+def on_post_page(output: str, page: Any, config: MkDocsConfig) -> str:
+    """The search's dialog has a name, which the theme leaves out."""
+    return output.replace('role="dialog"', 'role="dialog" aria-label="Search"', 1)
 
 
 def flags() -> Iterator[str]:
@@ -78,24 +109,6 @@ def metrics() -> Iterator[str]:
     for name in registry.names("metrics"):
         title = ast.get_docstring(ast.parse(registry.file("metrics", name).read_text())) or ""
         yield f"| {name} | {_cell(title.partition(chr(10))[0])} |"
-
-
-def neuron(name: str, records: list[Record]) -> Iterator[str]:
-    """The page of a neuron: docstring, facts, options, what was measured."""
-    facts = registry.facts(name)
-    title, _, rest = _docstring(name).partition("\n")
-    yield f"# {name}\n\n{title}\n"
-    yield f"```text\n{inspect.cleandoc(rest)}\n```\n" if rest.strip() else ""
-    yield "## Facts\n\n| | |\n| --- | --- |"
-    for key, value in vars(facts.attributes).items():
-        if key != "reference" and value is not None:
-            yield f"| {key.replace('_', ' ')} | {_cell(value)} |"
-    yield f"| backends | {', '.join(registry.backends(name))} |\n"
-    yield "## Options\n\n| option | default | choices |\n| --- | --- | --- |"
-    for key, option in facts.options.items():
-        yield f"| `{key}` | `{option.default}` | {', '.join(f'`{c}`' for c in option.choices) or _cell(option.type_name)} |"
-    yield f"\n## Source\n\n```bibtex\n{inspect.cleandoc(facts.attributes.reference)}\n```\n"
-    yield from _measured(name, records)
 
 
 def claims(records: list[Record]) -> dict[str, str]:
@@ -168,67 +181,9 @@ def trainings() -> Iterator[str]:
             yield ""
 
 
-def _docstring(name: str) -> str:
-    tree = ast.parse(registry.file("neurons", name).read_text())
-    wanted = name.replace("_", "")
-    found = next((n for n in tree.body if isinstance(n, ast.ClassDef) and n.name.lower() == wanted), tree)
-    return ast.get_docstring(found) or ast.get_docstring(tree) or ""
-
-
 def _cell(value: Any) -> str:
     shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     return shown.replace("|", "\\|").replace("\n", " ")
-
-
-def _measured(name: str, records: list[Record]) -> Iterator[str]:
-    rows = [r for r in records if r.case["neuron"] == name and r.case["workload"] == "layer" and r.case["B"] == 4]
-    if not rows:
-        return
-    yield "## Measured\n\n| subject | mode | T | B | N | time | peak memory |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |"
-    for r in rows:
-        shown = [
-            units.show(middle(r, k), m.unit) if (m := r.measurement(k)) else "—" for k in ("latency", "peak_memory")
-        ]
-        yield (
-            "| "
-            + " | ".join([f"`{r.case['subject']}`", *(str(r.case[k]) for k in ("mode", "T", "B", "N")), *shown])
-            + " |"
-        )
-    where = rows[0].environment
-    yield f"\nOne process a row, medians of its samples; {where['cpu']}, {where['threads']} threads, PyTorch {where['versions']['torch']}.\n"
-
-
-def commands(group: Any) -> Iterator[str]:
-    """The commands with their arguments and options, as typer declares them."""
-    yield "# Command line\n\n`spikebench COMMAND --help` prints the same. Exit codes: 0 finished, 1 a verdict failed, 2 bad usage, 130 interrupted.\n"
-    for name, command in sorted(group.commands.items()):
-        context = command.make_context(name, [], resilient_parsing=True)
-        usage = " ".join(command.collect_usage_pieces(context))
-        yield f"## {name}\n\n    spikebench {name} {usage}\n\n{inspect.cleandoc(command.help or '')}\n"
-        rows = [p for p in command.params if p.name != "help"]
-        if rows:
-            yield "| | | default |\n| --- | --- | --- |"
-        for p in rows:
-            words = p.name.upper() if p.param_type_name == "argument" else ", ".join([*p.opts, *p.secondary_opts])
-            default = "" if p.default in (None, (), False) or callable(p.default) else f"`{p.default}`"
-            yield f"| `{_cell(words)}` | {_cell(getattr(p, 'help', None) or '')} | {_cell(default)} |"
-        yield ""
-
-
-def names() -> Iterator[str]:
-    """The public names of the package."""
-    yield "# Python\n\n    import spikebench as sb\n"
-    for name in spikebench.__all__:
-        found = getattr(spikebench, name)
-        if callable(found):
-            yield f"## sb.{name}\n\n```python\n{name}{_signature(found)}\n```\n\n```text\n{inspect.getdoc(found) or ''}\n```\n"
-
-
-def _signature(found: Any) -> str:
-    try:
-        return str(inspect.signature(found))
-    except ValueError:  # an exception has none
-        return "(message)"
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import spikebench
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-PINNED = ("cpu", "triton", "tasks", "nir", "test", "dev", "asv")
+PINNED = ("cpu", "triton", "tasks", "nir", "test", "dev", "asv", "docs")
 
 
 def normal(name: str) -> str:

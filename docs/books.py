@@ -1,0 +1,73 @@
+"""The notebooks as pages: run when the site is built, shown with what they print, and there to be downloaded."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "notebooks"
+NAMES = ("tour", "explained_4000x", "own_neuron", "reading_results")
+
+
+def files(run: bool = True, repository: str | None = None) -> dict[str, str | bytes]:
+    """A page and a notebook of each; with their outputs, unless `run` is false."""
+    with ThreadPoolExecutor(2) as pool:
+        books = list(pool.map(lambda name: executed(name) if run else read(name), NAMES))
+    made: dict[str, str | bytes] = {}
+    for name, book in zip(NAMES, books, strict=True):
+        made[f"notebooks/{name}.ipynb"] = nbformat.writes(book)
+        made[f"notebooks/{name}.md"] = page(name, book, repository)
+    return made
+
+
+def read(name: str) -> Any:
+    """A notebook as it is in the repository, a script with cells."""
+    book = jupytext.read(FOLDER / f"{name}.py", fmt="py:percent")
+    book.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    for number, cell in enumerate(book.cells):
+        cell["id"] = f"cell-{number}"  # else random ones would differ from build to build
+    return book
+
+
+def executed(name: str) -> Any:
+    """The notebook with its outputs; raises what a cell raises."""
+    book = read(name)
+    client = NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}})
+    client.create_kernel_manager().transport = "ipc"  # no port is opened
+    paths = (str(ROOT), os.environ.get("PYTHONPATH"))
+    client.execute(env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))})
+    for cell in book.cells:
+        cell.metadata.pop("execution", None)  # hours and minutes
+    return book
+
+
+def page(name: str, book: Any, repository: str | None) -> str:
+    """Markdown of a notebook, with links to the notebook itself below its title."""
+    cells = [c for c in book.cells if c.source.strip()]
+    title, _, rest = cells[0].source.partition("\n")
+    links = [f"[:material-download: Download this notebook]({name}.ipynb){{ .md-button download }}"]
+    if repository and "github.com/" in repository:
+        place = repository.partition("github.com/")[2]
+        address = f"https://colab.research.google.com/github/{place}/blob/main/notebooks/{name}.ipynb"
+        links.append(f"[Open in Colab]({address}){{ .md-button }}")
+    parts = [title, " ".join(links), rest.strip()]
+    for cell in cells[1:]:
+        if cell.cell_type == "markdown":
+            parts.append(cell.source)
+        else:
+            parts += [f"```python\n{cell.source}\n```", *map(_shown, cell.get("outputs", ()))]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _shown(output: Any) -> str:
+    """What a cell printed or drew."""
+    if output.output_type == "stream":
+        return f'```text title="{"prints" if output.name == "stdout" else output.name}"\n{output.text.rstrip()}\n```'
+    if "image/png" in output.get("data", {}):
+        return f"![What the cell draws](data:image/png;base64,{output.data['image/png'].strip()})"
+    return f"```text\n{output.get('data', {}).get('text/plain', '')}\n```"
