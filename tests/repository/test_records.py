@@ -12,7 +12,7 @@ from spikebench.records.record import Record
 
 ROOT = Path(__file__).parents[2]
 RECORDS = store.load(ROOT / "results" / "nvidia-h100-80gb-hbm3-16c")
-TEXTS = [ROOT / "README.md", ROOT / "docs" / "index.md"]
+TEXTS = [ROOT / "docs" / "gpu.md"]
 SIZES = ("T", "B", "N")
 
 
@@ -50,7 +50,7 @@ def test_times_of_the_gpu_are_those_of_the_records(path: Path) -> None:
 
 
 def test_times_of_the_device_are_those_of_the_records() -> None:
-    """The README's table of an H200: columns of ours, its share of the copy, and SpikingJelly's two kernels."""
+    """The page's table of an H200: columns of ours, its share of the copy, and SpikingJelly's two kernels."""
     records = store.load(ROOT / "results" / "nvidia-h200-16c")
     columns = (
         ("lif@triton", "device_time"),
@@ -58,7 +58,7 @@ def test_times_of_the_device_are_those_of_the_records() -> None:
         ("lif@spikingjelly[provider=cuda]", "device_time"),
         ("lif@spikingjelly[provider=triton]", "device_time"),
     )
-    rows = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| T = ")]
+    rows = [line for line in (ROOT / "docs" / "gpu.md").read_text().splitlines() if line.startswith("| T = ")]
     assert len(rows) == 3
     for line in rows:
         head, *cells = [c.strip() for c in line.strip("|").split("|")]
@@ -81,7 +81,7 @@ def test_every_fused_neuron_passed_its_gate_in_three_precisions() -> None:
 
 
 def test_energy_in_the_text_is_that_of_the_records() -> None:
-    text = (ROOT / "docs" / "index.md").read_text()
+    text = (ROOT / "docs" / "gpu.md").read_text()
     for record in RECORDS:
         energy = record.measurement("energy")
         if energy:
