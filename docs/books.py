@@ -37,8 +37,8 @@ def read(name: str) -> Any:
 def executed(name: str) -> Any:
     """The notebook with its outputs; raises what a cell raises."""
     book = read(name)
-    client = NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}})
-    client.create_kernel_manager().transport = "ipc"  # no port is opened
+    where = {"metadata": {"path": str(FOLDER)}}
+    client = NotebookClient(book, kernel_name="python3", timeout=120, startup_timeout=120, resources=where)
     paths = (str(ROOT), os.environ.get("PYTHONPATH"))
     client.execute(env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))})
     for cell in book.cells:

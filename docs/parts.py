@@ -16,6 +16,7 @@ from drawing import shown, themed
 from spikebench import units
 from spikebench.analysis import paired, stats
 from spikebench.analysis.select import medians
+from spikebench.cases.subject import shown as written
 from spikebench.records import store
 from spikebench.records.flags import OF_SAMPLES, Flag
 
@@ -62,7 +63,7 @@ def compared() -> str:
         assert ratio is not None
         times = [units.show(stats.median(medians(side, "latency")), "s") for side in (sides["eager"], sides[name])]
         cells = [
-            f"`lif@{name}`",
+            f"`{written(f'lif@{name}')}`",
             "`lif@eager`",
             str(libraries.T),
             *times,
