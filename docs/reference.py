@@ -12,6 +12,7 @@ import spikebench
 
 WIDE = 88
 ITEMS = ("neuron", "backend", "metric", "network", "task", "claim")  # each has a file that says what one is
+HELD = ("cases.point", "cases.case", "cases.subject", "records.record")  # what is measured, and what was
 
 
 def commands(group: Any) -> Iterator[str]:
@@ -41,12 +42,20 @@ def names() -> Iterator[str]:
             yield f"## sb.{name}\n\n```python\n{signature(name, found)}\n```\n\n{prose(inspect.getdoc(found) or '')}\n"
     yield "## What one is\n\nWhoever adds a neuron, a backend, a metric, a network, a task or a claim writes one file; these say what it holds.\n"
     for name in ITEMS:
-        module = importlib.import_module(f"spikebench.{name}")
-        yield f"### spikebench.{name}\n\n{prose(inspect.getdoc(module) or '')}\n"
-        for key, value in vars(module).items():
-            own = getattr(value, "__module__", "") == module.__name__ and not key.startswith("_")
-            if own and (inspect.isclass(value) or inspect.isfunction(value)):
-                yield f"```python\n{signature(key, value)}\n```\n\n{prose(inspect.getdoc(value) or '')}\n"
+        yield from _module(name)
+    yield "## Cases and records\n\nWhat is measured, and what a process gave. Neither needs torch.\n"
+    for name in HELD:
+        yield from _module(name)
+
+
+def _module(name: str) -> Iterator[str]:
+    """A module with the classes and functions that are its own."""
+    module = importlib.import_module(f"spikebench.{name}")
+    yield f"### spikebench.{name}\n\n{prose(inspect.getdoc(module) or '')}\n"
+    for key, value in vars(module).items():
+        own = getattr(value, "__module__", "") == module.__name__ and not key.startswith("_")
+        if own and (inspect.isclass(value) or inspect.isfunction(value)):
+            yield f"```python\n{signature(key, value)}\n```\n\n{prose(inspect.getdoc(value) or '')}\n"
 
 
 def signature(name: str, found: Any) -> str:
@@ -63,4 +72,5 @@ def signature(name: str, found: Any) -> str:
         if inspect.Parameter.KEYWORD_ONLY in kinds and inspect.Parameter.VAR_POSITIONAL not in kinds:
             parts.insert(kinds.index(inspect.Parameter.KEYWORD_ONLY), "*")
         text = f"{name}(\n" + "".join(f"    {part},\n" for part in parts) + f"){tail}" if head else text
+    text = re.sub(r"<function [^>]+>", "…", text)  # a default that is a function: its address is another in every build
     return re.sub(r"\b(?:\w+\.)+(?=[A-Z])", "", text)  # pandas.core.frame.DataFrame as DataFrame
