@@ -16,7 +16,7 @@ NARROW = 16  # a column of text gets no narrower than this for the sake of its l
 # separator, but not inside a number
 _BREAK = re.compile(
     r"(?:(?<!\d )(?<![=≈] )(?<=\s)(?=\S)|(?<=\d )(?=[^\w\s%]|\d))(?![=≈]|[^\[\]]*\])"
-    r"|(?<=[\w\])][\[,@:/-])(?=[^\s\d.+−-])"
+    r"|(?<=[\w\])][\[,@:/-])(?=[^\s\d.+−-])|(?<=[\w\])]@)(?=\d)"
 )
 _SPACE = re.compile(r"(?<=\s)(?=\S)")
 _NUMBER = re.compile(r"[-−+<>≈~]?(\d|(inf|nan)\b)")
