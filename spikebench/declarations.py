@@ -80,6 +80,12 @@ def function_options(path: Path, name: str) -> dict[str, Option] | None:
     return None if found is None else _signature(found, _aliases(tree))[0]
 
 
+def function_title(path: Path, name: str) -> str:
+    """The first line of the docstring of a function at the top of a file, "" if it has none."""
+    found = next((f for f in _parse(path).body if isinstance(f, ast.FunctionDef) and f.name == name), None)
+    return "" if found is None else (ast.get_docstring(found) or "").split("\n")[0]
+
+
 def module_literals(path: Path) -> dict[str, Any]:
     """Literal names assigned at the top of a file, and `title`, the first line of its docstring."""
     return dict(_module_literals(path))

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 SERVER = """
 import contextlib, gc, io, json, os, sys
 import spikebench.cli, spikebench.cli.app
+dict(spikebench.cli.app.Commands())  # each is imported when it is asked for
 with contextlib.redirect_stdout(io.StringIO()):  # what every command loads when it reads its options
     spikebench.cli.app.app(["cite", "lif"], standalone_mode=False)
 gc.freeze()

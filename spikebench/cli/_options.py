@@ -11,9 +11,9 @@ import typer
 
 from spikebench import units
 from spikebench.errors import Problem
-from spikebench.experiments.sweep import Grid
 
 if TYPE_CHECKING:
+    from spikebench.experiments.sweep import Grid
     from spikebench.run.settings import Settings
 
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
@@ -61,8 +61,10 @@ class What:
 USUAL = Tensors("cpu", "float32", 0.3)
 
 
-def grid(sizes: Sizes, tensors: Tensors, what: What) -> Grid:
+def grid(sizes: Sizes, tensors: Tensors, what: What) -> "Grid":
     """What the options say of cases."""
+    from spikebench.experiments.sweep import Grid
+
     return Grid(
         T=numbers("T", sizes.T),
         B=numbers("B", sizes.B),

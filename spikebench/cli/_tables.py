@@ -1,22 +1,18 @@
 """Tables and progress on a terminal."""
 
 import json
-import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.markdown import Markdown, MarkdownElement, Paragraph, TableElement
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.text import Text
+from rich.console import Console
 
 from spikebench import units
 from spikebench.analysis import stability, stats
 from spikebench.cases.case import Case, NetworkStep
-from spikebench.cli._layout import Table, fold, printable
+from spikebench.cli._layout import printable
+from spikebench.cli._print import notes, stdout, table
 from spikebench.errors import Problem
 from spikebench.host import clock
 from spikebench.records import flags, store
@@ -31,58 +27,6 @@ Report = Callable[[str, Case, int, int], None]
 EVERY = 5.0  # seconds between two lines of progress
 
 
-@lru_cache(maxsize=1)
-def stdout() -> Console:
-    """The console for results: text as it is, as wide as the terminal, and in a file as wide as the text."""
-    terminal = sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if terminal else 1_000_000
-    return Console(width=width, force_terminal=terminal, soft_wrap=True, markup=False, emoji=False, highlight=False)
-
-
-def table(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
-    """Print rows under the named columns, at any width without losing a letter; None leaves a cell empty."""
-    stdout().print(Table(columns, rows))
-
-
-def say(text: str = "", style: str = "") -> None:
-    """Print a line of text, folded as the cells of a table are."""
-    stdout().print(fold(Text(printable(text), style), stdout().width))
-
-
-def notes(lines: Iterable[str]) -> None:
-    """Print lines below a table, after an empty one."""
-    for k, line in enumerate(lines):
-        if not k:
-            say()
-        say(line)
-
-
-class _Table(TableElement):
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        assert self.header and self.header.row and self.body
-        head, *rows = ([cell.content.plain for cell in row.cells] for row in (self.header.row, *self.body.rows))
-        yield Table(head, rows)
-
-
-class _Paragraph(Paragraph):
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield fold(self.text, options.max_width)
-
-
-class _Page(Markdown):
-    """Markdown whose tables and paragraphs are laid out as ours."""
-
-    elements: ClassVar[dict[str, type[MarkdownElement]]] = Markdown.elements | {
-        "table_open": _Table,
-        "paragraph_open": _Paragraph,
-    }
-
-
-def page(markdown: str) -> None:
-    """Print Markdown: laid out on a terminal, as it is into a file."""
-    stdout().print(_Page(markdown) if stdout().is_terminal else markdown, soft_wrap=not stdout().is_terminal)
-
-
 @contextmanager
 def stderr_progress(total: int | None = None) -> Iterator[Report]:
     """A progress bar on stderr; the report function takes what happens, the case, how many are done, and of how many.
@@ -92,6 +36,15 @@ def stderr_progress(total: int | None = None) -> Iterator[Report]:
     if not sys.stderr.isatty():
         yield _lines()
         return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=total)
@@ -129,13 +82,6 @@ def loaded(files: list[str], notes: list[str] | None = None) -> list[Record]:
     for note in noticed:
         warn(note)
     return records
-
-
-def text(value: Any) -> str:
-    """A fact as a cell of a table."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else "" if value is None else str(value)
 
 
 def records_table(records: list[Record]) -> None:

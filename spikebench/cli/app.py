@@ -1,27 +1,63 @@
 """The command line, put together from the files beside this one: a file without a leading underscore is a command.
 
 Its function `command` is the command, its name that of the file with dashes; `CONTEXT` has what click needs to know.
+A file is imported when its command is asked for, so that none waits for what others need.
 """
 
+from collections.abc import Iterator, Mapping
 from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from spikebench import registry
-from spikebench.cli._options import flat
+from spikebench.declarations import function_title
 
-app = typer.Typer(
-    help="Measure spiking neurons: time, memory, energy and spikes, behind one protocol.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for name in registry.names("cli"):
-    if name != "app":
-        module = import_module(f"spikebench.cli.{name}")
+USUAL: Mapping[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
+
+
+class Commands(Mapping[str, Any]):
+    """The commands by name, as click has them."""
+
+    def __init__(self) -> None:
+        self._files = {name.replace("_", "-"): name for name in registry.names("cli") if name != "app"}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, name: str) -> Any:
+        from spikebench.cli._options import flat
+
+        module = import_module(f"spikebench.cli.{self._files[name]}")
         context = getattr(module, "CONTEXT", None)
-        app.command(name.replace("_", "-"), no_args_is_help=bool(context), context_settings=context)(
-            flat(module.command)
-        )
+        alone = typer.Typer(**USUAL)
+        alone.command(name, no_args_is_help=bool(context), context_settings=context)(flat(module.command))
+        return typer.main.get_command(alone)
+
+    def titles(self) -> list[tuple[str, str]]:
+        """Each name with the first line of what its command says, which is read and not imported."""
+        return [(name, function_title(registry.file("cli", file), "command")) for name, file in self._files.items()]
+
+
+class Group(TyperGroup):
+    """A group of commands that are imported when they are asked for."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = Commands()  # pyright: ignore[reportAttributeAccessIssue]  # nothing is added to them
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(self.commands.titles())
+
+
+app = typer.Typer(cls=Group, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]}, **USUAL)
+
+
+@app.callback()
+def spikebench() -> None:
+    """Measure spiking neurons: time, memory, energy and spikes, behind one protocol."""

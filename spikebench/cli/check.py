@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from spikebench.cli import _options as o
-from spikebench.cli._tables import stdout, table
+from spikebench.cli._print import stdout, table
 
 LIMITS = o.Process(timeout="120s")
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from spikebench.cli._tables import stdout
+from spikebench.cli._print import stdout
 
 
 def command(neurons: Annotated[list[str], typer.Argument(help="Neuron ids.")]) -> None:

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from spikebench.cli import _options as o
-from spikebench.cli._tables import difference_table, stdout
+from spikebench.cli._print import stdout
+from spikebench.cli._tables import difference_table
 from spikebench.records import store
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from spikebench import units
 from spikebench.cli import _options as o
-from spikebench.cli._tables import stdout, table, text
+from spikebench.cli._print import stdout, table, text
 
 if TYPE_CHECKING:
     from spikebench.host.energy import Found

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from spikebench.cli import _options as o
-from spikebench.cli._tables import loaded, stdout
+from spikebench.cli._print import stdout
+from spikebench.cli._tables import loaded
 from spikebench.experiments.results import ENDINGS
 
 

@@ -8,7 +8,7 @@ import typer
 
 from spikebench.cases import nir as nir_graph
 from spikebench.cli import _options as o
-from spikebench.cli._tables import stdout, table
+from spikebench.cli._print import stdout, table
 from spikebench.errors import Problem
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from spikebench.cli import _options as o
-from spikebench.cli._tables import say, table
+from spikebench.cli._print import say, table
 from spikebench.errors import Problem
 from spikebench.experiments import gpu_before, gpu_plan, gpu_summary
 from spikebench.experiments.gpu import SHARES, forecast

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from spikebench.cli import _options as o
-from spikebench.cli._tables import stdout, table, text
+from spikebench.cli._print import stdout, table, text
 from spikebench.experiments.list import KINDS, rows
 
 COLUMNS = {

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from spikebench.cli import _options as o
-from spikebench.cli._tables import notes, say, stdout, table
+from spikebench.cli._print import notes, say, stdout, table
 from spikebench.errors import Problem
 
 if TYPE_CHECKING:

@@ -14,7 +14,9 @@ from spikebench.analysis import assessment
 from spikebench.analysis.assessment import Assessment
 from spikebench.claim import Claim, PlannedComparison
 from spikebench.cli import _options as o
-from spikebench.cli._tables import notes, page, say, stderr_progress, stdout, table
+from spikebench.cli._page import page
+from spikebench.cli._print import notes, say, stdout, table
+from spikebench.cli._tables import stderr_progress
 from spikebench.errors import Problem
 from spikebench.records import store
 from spikebench.report import claim_page

@@ -13,12 +13,12 @@ from spikebench.analysis.select import elsewhere
 from spikebench.cases import sweeps
 from spikebench.cases.case import Case
 from spikebench.cli import _options as o
+from spikebench.cli._print import stdout
 from spikebench.cli._tables import (
     comparison_table,
     records_table,
     stability_notes,
     stderr_progress,
-    stdout,
     training_report,
 )
 from spikebench.errors import Problem

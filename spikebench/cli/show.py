@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from spikebench.cli import _options as o
-from spikebench.cli._tables import loaded, records_table, stdout, table
+from spikebench.cli._print import stdout, table
+from spikebench.cli._tables import loaded, records_table
 from spikebench.errors import Problem
 
 

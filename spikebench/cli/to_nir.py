@@ -7,7 +7,7 @@ import typer
 
 from spikebench.cases import nir as nir_graph
 from spikebench.cli import _options as o
-from spikebench.cli._tables import stdout
+from spikebench.cli._print import stdout
 
 
 def command(

@@ -9,7 +9,8 @@ import typer
 
 from spikebench.cases.options import Options, Value, read_value
 from spikebench.cli import _options as o
-from spikebench.cli._tables import stderr_progress, stdout, training_report, warn
+from spikebench.cli._print import stdout
+from spikebench.cli._tables import stderr_progress, training_report, warn
 from spikebench.errors import Problem
 from spikebench.host import environment
 

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from spikebench import registry
-from spikebench.cases import sweeps
 from spikebench.errors import Problem
 
 if TYPE_CHECKING:
@@ -21,12 +20,14 @@ def rows(kind: str) -> list[dict[str, object]]:
 
         titles = {row["id"]: row["title"] for row in registry.describe(kind)}
         return [{"id": name, **c.facts(), "title": titles[name]} for name, c in claim.every()]
-    return [_sweep_row(name) for name in sweeps.SWEEPS] if kind == "sweeps" else registry.describe(kind)
+    return _sweep_rows() if kind == "sweeps" else registry.describe(kind)
 
 
-def _sweep_row(name: str) -> dict[str, object]:
-    doc = (sweeps.SWEEPS[name].__doc__ or "").split("\n")[0]
-    return {"id": name, "cases": len(sweeps.SWEEPS[name]()), "title": doc}
+def _sweep_rows() -> list[dict[str, object]]:
+    from spikebench.cases.sweeps import SWEEPS
+
+    titles = {name: (f.__doc__ or "").split("\n")[0] for name, f in SWEEPS.items()}
+    return [{"id": name, "cases": len(SWEEPS[name]()), "title": title} for name, title in titles.items()]
 
 
 def listed(kind: str = "neurons") -> "pd.DataFrame":

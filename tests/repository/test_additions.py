@@ -44,7 +44,8 @@ COMMAND = '''"""`count-statuses` counts records by status."""
 import json
 
 from spikebench.cli import _options as o
-from spikebench.cli._tables import loaded, stdout, table
+from spikebench.cli._print import stdout, table
+from spikebench.cli._tables import loaded
 from spikebench.experiments.count_statuses import counted
 
 
