@@ -181,7 +181,7 @@ def _operators(seen: Observed) -> Iterator[Cause]:
             "keep it a tensor: torch.where or a product in place of `if`, and no .item(), float() or bool() in the loop",
             tried="no-wait",
         )
-    if seen.allocated.calls > often:
+    if seen.allocated.calls > often and not seen.graphs:  # a compiled function fills tensors with its numbers
         yield Cause(
             "allocates",
             "makes new constant tensors in each step",

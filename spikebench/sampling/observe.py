@@ -22,9 +22,11 @@ from spikebench.loading.detect import FAILURES
 from spikebench.sampling.tracing import Watched, explained, watched
 from spikebench.workloads.layer import Workload, build, spikes_of
 
-FACTORIES = {"zeros", "ones", "full", "empty", "zeros_like", "ones_like", "full_like", "empty_like", "lift_fresh"}
+NEW = {"new_zeros", "new_ones", "new_full", "new_empty"}
+FACTORIES = {"zeros", "ones", "full", "empty", "zeros_like", "ones_like", "full_like", "empty_like", "lift_fresh"} | NEW
 COPIES = {"clone", "contiguous", "reshape", "flatten"}
 INDEXING = ("SelectBackward0", "SliceBackward0", "IndexBackward0")
+SLICES = "CopySlices"  # behind the name of a namespace, in some versions
 ENGINE, REGION, BACKWARD = "autograd::engine::evaluate_function: ", "Torch-Compiled Region", "CompiledFunctionBackward"
 FEW: dict[str, int] = {"T": 8, "B": 2, "N": 3}  # sizes at which operators are counted
 LAUNCHES, ENOUGH = 3, 1.0  # whose shortest is the time, and seconds after which no other is made
@@ -89,7 +91,7 @@ def _profiled(seen: Observed, work: Workload) -> Observed:
         graphs=sum(e.name.startswith(REGION) or e.name == BACKWARD for e in host),
         overhead=max(0.0, 1 - busy / seen.seconds) if work.case.device == "cuda" else None,
         indexed=count(e for e in engine if e.name.removeprefix(ENGINE) in INDEXING),
-        written=count(e for e in engine if e.name == f"{ENGINE}CopySlices"),
+        written=count(e for e in engine if e.name.endswith(SLICES) and e.name.startswith(ENGINE)),
         grown=count(forward["cat"]),
         waits=count(e for e in host if e.name == "aten::_local_scalar_dense" and not _backward(e)),
         allocated=count(e for name in FACTORIES for e in forward[name]),
@@ -125,7 +127,8 @@ def compiler() -> tuple[list[str], list[str]]:
         if m.recompile_reason:
             text = str(m.recompile_reason).strip().splitlines()[0]
             reasons[m.co_filename, m.co_firstlineno].append(text.partition("#")[0].strip())
-    breaks = [str(b).strip().splitlines()[0] for b in utils.counters["graph_break"]]
+    said = [*utils.counters["graph_break"], *utils.counters["unimplemented"]]
+    breaks = list(dict.fromkeys(str(b).strip().splitlines()[0] for b in said))
     return max(reasons.values(), key=len, default=[]), breaks
 
 
@@ -193,7 +196,7 @@ def _large(seen: Observed, work: Workload) -> Observed:
         todo += [n for n, _ in node.next_functions]
         if node.name() in INDEXING and math.prod(getattr(node, "_saved_self_sym_sizes", ())) >= work.x.numel() / 2:
             found["indexed"] += 1
-        if node.name() == "CopySlices" and (last := node.next_functions[0][0]) and last.name() == "CopySlices":
+        if node.name().endswith(SLICES) and (last := node.next_functions[0][0]) and last.name().endswith(SLICES):
             found["written"] += 1
     indexed, written = (
         replace(c, calls=found[k]) if found[k] else Count()

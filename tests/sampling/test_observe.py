@@ -1,5 +1,6 @@
 """What is observed of a launch leads to the reason for which each neuron of `slow_neurons.py` was written, and to none for the fast."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,15 @@ CAUSE = {
     "Compiled": None,
 }
 IN_A_MOMENT = ("Allocates", "ByNeuron")  # without a compiler
+
+
+@pytest.fixture(autouse=True)
+def compiler_of_a_fresh_process() -> None:
+    """What other tests have compiled in this process is forgotten; a profile observes in one of its own."""
+    if (dynamo := sys.modules.get("torch._dynamo")) is not None:
+        dynamo.reset()
+        dynamo.utils.counters.clear()
+        dynamo.utils.clear_compilation_metrics()
 
 
 def observed(name: str, T: int = 12, fixed: bool = False) -> Observed:
