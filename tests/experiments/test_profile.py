@@ -140,6 +140,31 @@ def test_what_cannot_be_built_is_one_problem(session: Session, name: str, change
         profiled(session, name, **changes)
 
 
+def test_a_file_without_a_class_lists_its_classes(tmp_path: Path) -> None:
+    with pytest.raises(Problem, match=r"which class of it\? there are .*foreign_neurons.py:TimeFirst, .*:BatchFirst"):
+        profile(str(NEURONS))
+    path = tmp_path / "mine.py"
+    with pytest.raises(Problem, match="no file"):
+        profile(str(path))
+    path.write_text(
+        "from torch import nn\nclass Only(nn.Module): ...\nclass Deeper(Only): ...\nclass Spike(Function): ...\n"
+    )
+    with pytest.raises(Problem, match=r"there are \S+mine.py:Only, \S+mine.py:Deeper$"):
+        profile(str(path))
+
+
+def test_kernels_for_a_gpu_are_told_so_on_the_cpu(session: Session, tmp_path: Path) -> None:
+    path = tmp_path / "fused.py"
+    path.write_text(
+        "from torch import nn\n"
+        "class Fused(nn.Module):\n"
+        "    def forward(self, x):\n"
+        "        raise RuntimeError('0 active drivers ([]). There should only be one.')\n"  # as triton 3 says it
+    )
+    with pytest.raises(Problem, match="give --device cuda"):
+        profile(f"{path}:Fused", session=session, **SIZES)
+
+
 class Local(nn.Module):
     """Made in the test, which is no file of a subject's own."""
 
