@@ -7,21 +7,24 @@ from typing import Any
 
 from spikebench.analysis.comparison import Comparison
 from spikebench.cases import sweeps
-from spikebench.cases.case import Case
+from spikebench.cases.case import Case, with_changes
 from spikebench.experiments.compare import appended_to, in_pairs
 from spikebench.experiments.settings import settings_of
 from spikebench.experiments.sweep import sweep
 from spikebench.experiments.train import train_all
+from spikebench.host import environment
 from spikebench.records.record import Record
+from spikebench.records.result_file import ResultFile
 from spikebench.run import runner
 from spikebench.run.executor import Executor
+from spikebench.run.forecast import seconds
 from spikebench.run.session import Session
 from spikebench.run.settings import Progress, Settings
 
 
 def run(
     cases: str | Iterable[Case],
-    out: str | Path | None = None,
+    out: str | Path | ResultFile | None = None,
     resume: bool = False,
     retry: bool = False,
     *,
@@ -38,7 +41,7 @@ def run(
     `retry` redoes what is not ok there. `given` are fields of `settings`: metrics, samples,
     timeout, memory_limit, budget, repeats, threads, …; `sb.table(records)` makes a tidy pandas frame of the result.
     """
-    where = Path(out) if out is not None else None
+    where = Path(out) if isinstance(out, str) else out
     if not isinstance(cases, str):
         chosen = settings_of("run", given, settings or Settings())
         return list(runner.run(list(cases), chosen, where, resume, retry, progress, executor))
@@ -46,6 +49,26 @@ def run(
     chosen = settings_of("run", given, settings or usual)
     records = list(runner.run(sweep(cases), chosen, where, resume, retry, progress, executor))
     return records + companion(cases, chosen, where, progress).records
+
+
+def left_to_do(
+    cases: Iterable[Case], out: Path | None, resume: bool, retry: bool, settings: Settings
+) -> list[tuple[Case, int]]:
+    """The cases that `run` would measure, each with the number of its process, in their order."""
+    here = environment.gather().to_json() | {"threads": settings.threads}
+    return runner.left_to_do(cases, settings, out, resume, retry, here)
+
+
+def seconds_beside(name: str, settings: Settings) -> float:
+    """Predicted seconds of the pairs and trainings that go with a sweep."""
+    found = sweeps.companion(name)
+    if found is None:
+        return 0.0
+    block = sum(
+        seconds(with_changes(found.case, subject=s), replace(settings, metrics=("latency",)), first=False)
+        for s in found.subjects
+    )
+    return found.pairs * block + sum(seconds(case, settings) for case in found.trainings)
 
 
 @dataclass(frozen=True)
@@ -57,7 +80,9 @@ class Beside:
     records: list[Record]
 
 
-def companion(name: str, settings: Settings, where: Path | None, progress: Progress | None = None) -> Beside:
+def companion(
+    name: str, settings: Settings, where: Path | ResultFile | None, progress: Progress | None = None
+) -> Beside:
     """Measure the pairs and the trainings that go with a sweep; the records are appended to `where`."""
     found = sweeps.companion(name)
     if found is None:
@@ -69,7 +94,8 @@ def companion(name: str, settings: Settings, where: Path | None, progress: Progr
         if progress:
             progress("pairs", found.case, done, of)
 
-    append = appended_to(where)
+    append = where.append if isinstance(where, ResultFile) else appended_to(where)
+    folder = where.path if isinstance(where, ResultFile) else where
 
     def keep(record: Record) -> None:
         records.append(record)
@@ -77,5 +103,5 @@ def companion(name: str, settings: Settings, where: Path | None, progress: Progr
 
     with Session(few) as session:
         comparisons = in_pairs(session, found.subjects, found.case, found.pairs, keep=keep, progress=tick)
-        trained = train_all(session, list(found.trainings), None, where, progress=progress)
+        trained = train_all(session, list(found.trainings), None, folder, progress=progress)
     return Beside(comparisons, trained, [*records, *trained])

@@ -24,18 +24,28 @@ def append(path: Path, record: Record) -> None:
 
     Raises Problem when the file cannot be written; nothing that was there is touched.
     """
-    line = (json.dumps(record.to_json(), separators=(",", ":"), allow_nan=False) + "\n").encode()
+    append_line(path, line(record))
+
+
+def line(record: Record) -> bytes:
+    """A record as a line of a file."""
+    return (json.dumps(record.to_json(), separators=(",", ":"), allow_nan=False) + "\n").encode()
+
+
+def append_line(path: Path, text: bytes) -> int:
+    """Append a line as `append` does; where it begins in the file."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             end = file.seek(0, os.SEEK_END)
-            if end and (file.seek(end - 1) or True) and file.read(1) != b"\n":
-                line = b"\n" + line
-            if os.write(file.fileno(), line) != len(line):
+            torn = bool(end and (file.seek(end - 1) or True) and file.read(1) != b"\n")
+            whole = b"\n" * torn + text
+            if os.write(file.fileno(), whole) != len(whole):
                 os.ftruncate(file.fileno(), end)
                 raise Problem(f"{path}: the disk took only a part of a record; free some space and use --resume")
             os.fsync(file.fileno())
+            return end + torn
     except OSError as error:
         raise Problem(f"cannot write {path}: {error.strerror}; name another file with --out") from error
 

@@ -1,23 +1,28 @@
 """Measures a list of cases: order, budget, resume, progress. Each record is appended as soon as it is there."""
 
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from time import sleep
 
 from spikebench.analysis import select
 from spikebench.cases.case import Case
-from spikebench.host import clock
-from spikebench.records import store
+from spikebench.host import clock, environment
 from spikebench.records.record import Record
+from spikebench.records.result_file import ResultFile
 from spikebench.run.executor import Executor, Local, Repeat
 from spikebench.run.session import Session
 from spikebench.run.settings import Progress, Settings
+from spikebench.run.shared import Shared
+
+WAIT = 1.0  # seconds until a run asks again for what another one measures
 
 
 def run(
     cases: Iterable[Case],
     settings: Settings | None = None,
-    out: Path | None = None,
+    out: Path | ResultFile | None = None,
     resume: bool = False,
     retry: bool = False,
     progress: Progress | None = None,
@@ -26,21 +31,45 @@ def run(
     """Measure cases and yield their records; each is appended to `out` as soon as it is there.
 
     Without an `executor` they are measured here, one after the other. `resume` leaves out what `out` already has from
-    this machine, these versions and this commit, whatever its status; `retry` redoes those that are not ok. Every case
-    is measured once before any is repeated, as the worth of a budget would have it; cases that the budget did not reach
-    are recorded as skipped, and a resumed run takes them up.
+    this machine, these versions and this commit, whatever its status; `retry` redoes those that are not ok. What another
+    run into the same file measures at this time is left to it, and measured here only if that run ends without it. Every
+    case is measured once before any is repeated, as the worth of a budget would have it; cases that the budget did not
+    reach are recorded as skipped, and a resumed run takes them up.
     """
     settings = settings or Settings()
+    file = ResultFile(out, warnings.warn) if isinstance(out, Path) else out
     with Session(settings) as session:
         executor = executor or Local(session.measure)
-        known = select.from_here(out, session.environment, executor.anywhere) if resume and out else []
-        done = select.done(known, settings.metrics, retry)
-        jobs = [(c, r) for r in range(settings.repeats) for c in cases]
-        todo = [(c, r) for c, r in jobs if (c.case_id, r) not in done]
+        here, anywhere = session.environment, executor.anywhere
+        todo = left_to_do(cases, settings, file and file.path, resume, retry, here, anywhere)
+
+        def done() -> set[select.Key]:
+            known = select.from_here(file.path, here, anywhere) if file else []
+            return set(select.done(known, settings.metrics, retry))
+
+        shared = Shared(file, done, environment.fingerprint(here), alone=not resume or anywhere)
         try:
-            yield from _records(todo, session, executor, out, progress or _silent)
+            yield from _records(todo, session, executor, file, shared, progress or _silent)
         finally:
             executor.close()
+            if file is not None:
+                file.close()
+
+
+def left_to_do(
+    cases: Iterable[Case],
+    settings: Settings,
+    out: Path | None,
+    resume: bool,
+    retry: bool,
+    here: select.Environment,
+    anywhere: bool = False,
+) -> list[Repeat]:
+    """The cases with their repeats, in the order in which they are measured, without those that `out` has from here."""
+    known = select.from_here(out, here, anywhere) if resume and out else []
+    done = select.done(known, settings.metrics, retry)
+    jobs = [(c, r) for r in range(settings.repeats) for c in cases]
+    return [(c, r) for c, r in jobs if (c.case_id, r) not in done]
 
 
 def _silent(*_: object) -> None:
@@ -48,25 +77,57 @@ def _silent(*_: object) -> None:
 
 
 def _records(
-    todo: list[Repeat], session: Session, executor: Executor, out: Path | None, progress: Progress
+    todo: list[Repeat],
+    session: Session,
+    executor: Executor,
+    file: ResultFile | None,
+    shared: Shared,
+    progress: Progress,
 ) -> Iterator[Record]:
     budget, left, start = session.settings.budget, list(todo), clock.monotonic()
     session.deadline = None if budget is None else start + budget
-    for job in todo:
-        executor.submit(*job)
-    found = executor.as_completed()
+
+    def tell(what: str, case: Case) -> None:
+        progress(what, case, len(todo) - len(left), len(todo))
+
+    def over() -> bool:
+        return budget is not None and clock.monotonic() - start >= budget
+
+    session.tell = tell
+    found = _found(left, executor, shared, tell, over)
     while left:
-        progress("start", left[0][0], len(todo) - len(left), len(todo))
-        over = budget is not None and clock.monotonic() - start >= budget
-        job, record = (left[0], None) if over else next(found)
-        late = budget is not None and clock.monotonic() - start >= budget and record and record.status == "timeout"
-        if record is None or late:
+        job, record = (left[0], None) if over() else next(found, (None, None))
+        if job is None:
+            continue  # others have recorded the rest, or the budget is spent
+        if record is None or (over() and record.status == "timeout"):
             record = _skipped(session, *job, budget or 0.0)
         left.remove(job)
-        if out is not None:
-            store.append(out, record)
-        progress(record.status, job[0], len(todo) - len(left), len(todo))
+        if file is not None:
+            file.append(record)
+        shared.over(job)
+        tell(record.status, job[0])
         yield record
+
+
+def _found(
+    left: list[Repeat], executor: Executor, shared: Shared, tell: Callable[[str, Case], None], over: Callable[[], bool]
+) -> Iterator[tuple[Repeat, Record]]:
+    """Cases with their records: as they end where other machines measure, else one after the other."""
+    if executor.anywhere:
+        for job in left:
+            executor.submit(*job)
+        tell("start", left[0][0])
+        yield from executor.as_completed()
+        return
+    while left and not over():
+        job = shared.next(left)
+        if job is not None:
+            tell("start", job[0])
+            executor.submit(*job)
+            yield from executor.as_completed()
+        elif left:
+            tell("another run measures it", left[0][0])
+            sleep(WAIT)
 
 
 def _skipped(session: Session, case: Case, repeat: int, budget: float) -> Record:

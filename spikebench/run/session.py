@@ -41,6 +41,7 @@ class Session:
             self.environment |= {"session": asdict(here.interpreter) | {"interpreters": others}}
         self._gates: dict[str, Outcome] = {}
         self.deadline: float | None = None  # no process runs longer, in seconds of the monotonic clock
+        self.tell: Callable[[str, Case], None] = lambda *_: None  # is told what begins
 
     def __enter__(self) -> "Session":
         return self
@@ -67,6 +68,7 @@ class Session:
             modes = get_args(Mode) if isinstance(case, Layer) else ()  # a network has data of its own, and no bias
             alike = (self._gates.get(with_changes(case, mode=m).case_id) for m in modes)
             known = next((g.result.gate.bias for g in alike if g and g.status == "ok" and g.result.gate), None)
+            self.tell("gate", case)
             self._gates[case.case_id] = self.ask(case, GateJob(case, known))
         return self._gates[case.case_id]
 
@@ -156,6 +158,7 @@ class Session:
         """What as many fresh processes as the metrics want have to say; no more of them after one without samples."""
         outcomes: list[Outcome] = []
         for _ in range(wanted.count(names, self.settings)):
+            self.tell("warm-up and samples" if process == "timing" else process, case)
             outcomes.append(self.ask(case, self._job(case, process, names), watch))
             if not any(m.samples for m in outcomes[-1].result.measurements):
                 break
