@@ -1,4 +1,7 @@
-"""The notebooks as pages: run when the site is built, shown with what they print, and there to be downloaded."""
+"""The notebooks as pages: run when the site is built, shown with what they print, and there to be downloaded.
+
+`python docs/books.py` writes them as Colab opens them; a test holds that they are the scripts beside them.
+"""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +13,22 @@ import nbformat
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).parent.parent
+SETUP = """# where nothing is installed, as on Colab: install spikebench, and fetch the records that notebooks read
+import importlib.util
+import os
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+if importlib.util.find_spec("spikebench") is None:
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "spikebench[cpu]"], check=True)
+if not any((folder / "results").is_dir() for folder in (Path.cwd(), *Path.cwd().parents)):
+    urls = dict(each.split(", ", 1) for each in metadata.metadata("spikebench").get_all("Project-URL") or ())
+    if not Path("spikebench").is_dir():
+        subprocess.run(["git", "clone", "-q", "--depth", "1", urls["Repository"], "spikebench"], check=True)
+    os.chdir("spikebench")
+"""
 FOLDER = ROOT / "notebooks"
 NAMES = ("tour", "explained_4000x", "own_neuron", "reading_results")
 
@@ -20,7 +39,7 @@ def files(run: bool = True, repository: str | None = None) -> dict[str, str | by
         books = list(pool.map(lambda name: executed(name) if run else read(name), NAMES))
     made: dict[str, str | bytes] = {}
     for name, book in zip(NAMES, books, strict=True):
-        made[f"notebooks/{name}.ipynb"] = nbformat.writes(book)
+        made[f"notebooks/{name}.ipynb"] = nbformat.writes(portable(book))
         made[f"notebooks/{name}.md"] = page(name, book, repository)
     return made
 
@@ -34,6 +53,12 @@ def read(name: str) -> Any:
     return book
 
 
+def portable(book: Any) -> Any:
+    """The notebook with a first cell that makes it run where nothing is installed."""
+    cell = nbformat.v4.new_code_cell(SETUP.strip(), id="setup")
+    return nbformat.from_dict(dict(book) | {"cells": [book.cells[0], cell, *book.cells[1:]]})
+
+
 def executed(name: str) -> Any:
     """The notebook with its outputs; raises what a cell raises."""
     book = read(name)
@@ -44,6 +69,12 @@ def executed(name: str) -> Any:
     for cell in book.cells:
         cell.metadata.pop("execution", None)  # hours and minutes
     return book
+
+
+def write() -> None:
+    """Write the notebooks that Colab opens, without outputs, beside the scripts that they are made of."""
+    for name in NAMES:
+        (FOLDER / f"{name}.ipynb").write_text(nbformat.writes(portable(read(name))) + "\n")
 
 
 def page(name: str, book: Any, repository: str | None) -> str:
@@ -71,3 +102,7 @@ def _shown(output: Any) -> str:
     if "image/png" in output.get("data", {}):
         return f"![What the cell draws](data:image/png;base64,{output.data['image/png'].strip()})"
     return f"```text\n{output.get('data', {}).get('text/plain', '')}\n```"
+
+
+if __name__ == "__main__":
+    write()

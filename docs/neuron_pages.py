@@ -12,6 +12,7 @@ from drawing import shown, themed
 
 from spikebench import registry, units
 from spikebench.analysis.select import middle
+from spikebench.cases.subject import shown as shown_subject
 from spikebench.neuron import OPTIONS
 from spikebench.records.record import Record
 
@@ -38,7 +39,7 @@ def page(name: str, caption: str, records: list[Record]) -> Iterator[str]:
     for key, value in vars(facts.attributes).items():
         if key not in ("reference", "LATER") and value not in (None, (), {}, ""):
             yield f"| {key.replace('_', ' ')} | {cell(value)} |"
-    yield f"| backends | {', '.join(registry.backends(name))} |\n"
+    yield f"| backends | {', '.join(registry.called(name))} |\n"
     yield from options(name)
     yield f"\n## Source\n\n```bibtex\n{inspect.cleandoc(facts.attributes.reference)}\n```\n"
     yield from measured(name, records)
@@ -125,7 +126,7 @@ def measured(name: str, records: list[Record]) -> Iterator[str]:
         shown = [
             units.show(middle(r, k), m.unit) if (m := r.measurement(k)) else "—" for k in ("latency", "peak_memory")
         ]
-        cells = [f"`{r.case['subject']}`", *(str(r.case[k]) for k in ("mode", "T", "B", "N")), *shown]
+        cells = [f"`{shown_subject(r.case['subject'])}`", *(str(r.case[k]) for k in ("mode", "T", "B", "N")), *shown]
         yield f"| {' | '.join(cells)} |"
     where = rows[0].environment
     yield f"\nOne process a row, medians of its samples; {where['cpu']}, {where['threads']} threads, PyTorch {where['versions']['torch']}.\n"

@@ -1,5 +1,6 @@
 """The notebooks run as plain scripts, and they measure nothing."""
 
+import json
 import os
 import re
 import subprocess
@@ -31,6 +32,18 @@ def test_runs(path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) >= 4
     assert before == {p: p.stat().st_mtime_ns for p in (ROOT / "results").rglob("*.jsonl")}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_the_notebook_beside_it_has_the_same_cells(path: Path) -> None:
+    """And one that sets up what is missing, as on Colab; `python docs/books.py` writes it. It has no outputs."""
+    parts = re.split(r"^# %%(.*)\n", path.read_text(), flags=re.M)[1:]
+    cells = list(zip(parts[::2], parts[1::2], strict=True))
+    wanted = [re.sub(r"^# ?", "", text, flags=re.M) if "markdown" in kind else text for kind, text in cells]
+    found = json.loads(path.with_suffix(".ipynb").read_text())["cells"]
+    assert found[1]["id"] == "setup" and "pip" in "".join(found[1]["source"])
+    assert ["".join(cell["source"]).strip() for cell in (found[0], *found[2:])] == [text.strip() for text in wanted]
+    assert not any(cell.get("outputs") for cell in found)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
