@@ -31,6 +31,7 @@ def label_ends(figure: "Figure", pairs: list[tuple["Axes", Panel]], chart: Chart
             mine.append((label, last.y, 1 + bool(one.note)))
         made.append((axes, mine))
     figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # it is laid out, and would be again for every file
     for axes, mine in made:
         height = axes.get_window_extent().height * 72 / figure.dpi
         at = [(float(axes.transData.transform((1, y))[1]) - axes.bbox.y0) * 72 / figure.dpi for _, y, _ in mine]

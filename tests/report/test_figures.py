@@ -112,6 +112,14 @@ def test_a_press_in_the_legend_hides_a_line_and_shows_it_again(tab: browser.Page
     assert tab.js(f"{button}.getAttribute('aria-pressed')") == "true"
 
 
+def test_names_stand_at_the_ends_of_lines(tab: browser.Page) -> None:
+    beside = """(c => { const over = document.querySelector('.u-over').getBoundingClientRect(), left = Math.ceil(over.right - c.getBoundingClientRect().left) + 8;
+        const d = c.getContext('2d').getImageData(left, 0, c.width - left, c.height).data, seen = new Set();
+        for (let k = 0; k < d.length; k += 4) if (d[k + 3] === 255) seen.add(`${d[k]} ${d[k + 1]} ${d[k + 2]}`);
+        return ['0 114 178', '213 94 0', '102 102 102'].map(c => seen.has(c)); })(document.querySelector('canvas'))"""
+    assert tab.js(beside) == [True, True, False], "those of both lines in their colours, and none of the grey one"
+
+
 def key(tab: browser.Page, name: str) -> str | None:
     for kind in ("keyDown", "keyUp"):
         tab.call("Input.dispatchKeyEvent", type=kind, key=name, code=name)
