@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from spikebench import registry
+from spikebench.cases import subject
 from spikebench.errors import Problem
 from spikebench.plots._chart import EVERYTHING, Chart, View, means
 
@@ -68,7 +69,7 @@ def _picked(frame: Any, view: View) -> Any:
     every = list(frame["subject"].dropna().unique())
     for name in view.subjects:
         if not any(means(name, s) for s in every):
-            raise Problem(f"no subject {name!r} in these records; there are {', '.join(every)}")
+            raise Problem(f"no subject {name!r} in these records; there are {', '.join(map(subject.shown, every))}")
     names = (*view.subjects, *filter(None, [view.baseline]))
     return frame[frame["subject"].isin([s for s in every if any(means(name, s) for name in names)])]
 

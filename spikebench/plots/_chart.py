@@ -6,6 +6,7 @@ from typing import Literal
 
 from spikebench import units
 from spikebench.analysis.pairs import WIDEST
+from spikebench.cases.subject import shown
 from spikebench.plots._names import Names, named
 from spikebench.plots._style import COLOURS
 from spikebench.plots._style import colours as subject_colours
@@ -30,7 +31,14 @@ EVERYTHING = View()
 
 
 def means(name: str, subject: str) -> bool:
-    """Whether a person who writes a name means a subject: it is the whole, its neuron, @backend, or all without options."""
+    """Whether a person who writes a name means a subject: it is the whole, its neuron, @backend, or all without options.
+
+    Our kernels are `fused` in a name, or the backend that they are recorded as.
+    """
+    return any(_is(name, text) for text in dict.fromkeys((subject, shown(subject))))
+
+
+def _is(name: str, subject: str) -> bool:
     neuron, backend = subject.partition("[")[0].partition("@")[0], subject.rpartition("@")[2]
     kind = backend.partition("[")[0]
     return name in (subject, neuron, f"@{backend}", f"@{kind}", f"{neuron}@{backend}", f"{neuron}@{kind}")

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from spikebench.cases.subject import shown
+
 
 @dataclass(frozen=True)
 class Names:
@@ -12,7 +14,7 @@ class Names:
 
     def of(self, subject: str) -> str:
         """The name of a subject in this figure."""
-        return self.short.get(subject, subject)
+        return self.short.get(subject) or shown(subject)
 
 
 LONGEST_NAME = 24
@@ -23,7 +25,7 @@ def named(subjects: list[str]) -> Names:
     letters: dict[str, str] = {}
     short: dict[str, str] = {}
     for subject in dict.fromkeys(subjects):
-        text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in subject)
+        text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown(subject))
         short[subject] = text if len(text) <= LONGEST_NAME else _lettered(text, letters)
     return Names(short, {letter: text for text, letter in letters.items()})
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from spikebench import registry
 from spikebench.analysis import paired, stats
+from spikebench.cases.subject import shown
 from spikebench.errors import Problem
 from spikebench.plots._chart import MOST, Axis, Chart, Panel, Point, Series, View, finished, means
 from spikebench.plots._style import NOT_MEASURED, Frame, missing, told_missing
@@ -102,7 +103,7 @@ def named(subjects: Iterable[str], name: str) -> str:
     every = list(dict.fromkeys(subjects))
     found = [name] if name in every else [s for s in every if means(name, s)]
     if len(found) != 1:
-        there = f"several: {', '.join(found)}" if found else f"there are {', '.join(every)}"
+        there = f"several: {', '.join(map(shown, found))}" if found else f"there are {', '.join(map(shown, every))}"
         raise Problem(f"no single baseline {name!r} in this figure; {there}")
     return found[0]
 
@@ -131,7 +132,7 @@ def over_T(
     else:
         baseline = named(frame["subject"], view.baseline)
         series = ratios(frame, metric, baseline)
-        y, rule = Axis(f"{y.label}: {baseline} over each", "x"), (1.0, baseline)
+        y, rule = Axis(f"{y.label}: {shown(baseline)} over each", "x"), (1.0, shown(baseline))
     found = missing(everything, metric)
     failed = {s: tuple(map(float, lengths)) for (s, why), lengths in found.items() if why != NOT_MEASURED}
     if not series:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from spikebench import registry
 from spikebench.cases.subject import parse_subject
 from spikebench.plots import _style as style
-from spikebench.plots._chart import EVERYTHING, Axis, Chart, Panel, Series, View, finished
+from spikebench.plots._chart import EVERYTHING, Axis, Chart, Panel, Series, View, finished, means
 from spikebench.plots._over import named, ratios, values
 from spikebench.plots._style import Frame
 
@@ -23,12 +23,13 @@ def figures(frame: Frame, view: View = EVERYTHING) -> Iterator[tuple[str, Chart,
     """One figure per neuron with its options, device, B and N that two libraries or more were measured at; a panel per mode."""
     layers = frame[frame["workload"] == "layer"]
     for unusual, same in style.alike(layers, "device"):
-        shown = [s for s in same["subject"].unique() if library(s) is not None]
-        kept = same[same["subject"].isin(shown)]
+        every = list(same["subject"].unique())
+        asked = [s for s in every if view.baseline and means(view.baseline, s)]
+        kept = same[same["subject"].isin([s for s in every if library(s) is not None or s in asked])]
         kept = kept.assign(of=kept["subject"].map(neuron))
         for (of, device, b, n), everything in kept.groupby(["of", "device", "B", "N"], sort=False):
             part = everything[(everything["metric"] == "latency") & everything["value"].gt(0)]
-            if len(set(map(library, part["subject"].unique()))) < 3:
+            if len({library(s) for s in part["subject"].unique()} - {None}) < 3:
                 continue
             name = f"libraries-{str(of).partition('[')[0]}-B{b}-N{n}-{device}{unusual}"
             chart = _chart(part, f"{of}, B = {b}, N = {n}, {device}{unusual.replace('-', ', ')}", view)
@@ -59,7 +60,9 @@ def library(subject: str) -> str | None:
 
 def _label(subject: str) -> str:
     """The library's own name, with the options of its backend where it has some."""
-    found, options = library(subject) or "", parse_subject(subject).how
+    found, options = library(subject), parse_subject(subject).how
+    if found is None:
+        return f"@{parse_subject(subject).backend}"
     more = f" ({', '.join(map(str, options.values()))})" if options else ""
     return (SHOWN.get(found, found) if found else "spikebench, fused") + more
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spikebench.cases.subject import shown as shown_as
 from spikebench.errors import Problem
 from spikebench.plots import _style as style
 from spikebench.plots._style import Frame
@@ -63,7 +64,7 @@ def _what(shown: Frame) -> str:
     text += f" over the first {steps[-1]:,} of {t:,} steps"
     if neurons[-1] == n and steps[-1] == t:
         text = f"Spikes of all {n:,} neurons of one batch item over all {t:,} steps"
-    rates = ", ".join(f"{s} {v:.3g}" for s, v in zip(shown["subject"], shown["value"], strict=True))
+    rates = ", ".join(f"{shown_as(s)} {v:.3g}" for s, v in zip(shown["subject"], shown["value"], strict=True))
     text += f"; under them the spikes of all {n:,} neurons of this item at each step."
     text += f" Spikes per neuron and step, of those drawn: {rates}."
     if max(float(d["most"]) for d in details) > 1:
@@ -89,7 +90,7 @@ def _missing(asked: Frame, left_out: Frame) -> str:
     """What is not drawn and why, as the end of a caption."""
     found = style.missing(asked, "raster")
     found |= {(str(s), f"no place beside {MOST} others"): [int(t)] for s, t in left_out[["subject", "T"]].values}
-    return f" Not drawn: {'; '.join(style.told_missing(found, str))}." if found else ""
+    return f" Not drawn: {'; '.join(style.told_missing(found, shown_as))}." if found else ""
 
 
 def _pair(marks: "Axes", counts: "Axes", row: Any) -> None:
@@ -104,7 +105,7 @@ def _pair(marks: "Axes", counts: "Axes", row: Any) -> None:
     marks.set_xlim(-0.5, steps - 0.5)
     marks.set_yticks(sorted({0, neurons // 2, neurons - 1}))
     marks.set_ylabel("neuron")
-    marks.set_title("\n".join(textwrap.wrap(str(row["subject"]), 50)), loc="left", fontsize="medium")
+    marks.set_title("\n".join(textwrap.wrap(shown_as(str(row["subject"])), 50)), loc="left", fontsize="medium")
     marks.tick_params(labelbottom=False)
     counts.stairs(row["detail"]["counts"], np.arange(steps + 1) - 0.5, color=colour, fill=True, alpha=0.7)
     counts.set_ylim(bottom=0)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from spikebench.cases.subject import shown
 from spikebench.plots import Drawing, figures
 from spikebench.plots._chart import EVERYTHING, Axis, Chart, Panel, Point, Series, View, value
 from spikebench.plots._style import look as look_of
@@ -44,9 +45,9 @@ def element(drawing: Drawing, kind: str = "") -> str:
     if not isinstance(drawing.what, Chart):
         image, wide = _picture(drawing.what)
         alt = html.escape(f"{kind}: {drawing.caption}".removeprefix(": "))
-        shown = f'<img alt="{alt}" src="data:image/svg+xml;base64,{image}">'
+        picture = f'<img alt="{alt}" src="data:image/svg+xml;base64,{image}">'
         look = ' class="wide"' if wide else ""
-        return f"<figure{look}>{shown}<figcaption>{caption}</figcaption></figure>"
+        return f"<figure{look}>{picture}<figcaption>{caption}</figcaption></figure>"
     chart = drawing.what
     data = json.dumps(payload(chart), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     wide = " wide" if len(chart.panels) > 1 else ""
@@ -106,7 +107,7 @@ def payload(chart: Chart) -> dict[str, object]:
 def _series(chart: Chart, s: Series) -> dict[str, object]:
     name = (s.note if chart.legend else "") or chart.names.of(s.subject)
     return {
-        "group": s.subject,
+        "group": shown(s.subject),
         "key": name,
         "label": name if s.labelled else "",
         "note": "" if chart.legend else s.note,
@@ -121,7 +122,9 @@ def _series(chart: Chart, s: Series) -> dict[str, object]:
 
 
 def _point(chart: Chart, s: Series, p: Point) -> Shown:
-    text = "\n".join((s.note if chart.legend and s.note else s.subject, f"{_at(chart.x, p)}: {_said(chart.y, s, p)}"))
+    text = "\n".join(
+        (s.note if chart.legend and s.note else shown(s.subject), f"{_at(chart.x, p)}: {_said(chart.y, s, p)}")
+    )
     return Shown(p.x, p.y, p.low, p.high, p.base, p.across, p.known, p.said.replace(" [", "\n["), text)
 
 
@@ -133,22 +136,22 @@ def _at(x: Axis, p: Point) -> str:
 
 def _said(y: Axis, s: Series, p: Point) -> str:
     """The value with its interval, and with one process the spread of its samples."""
-    shown = f"{100 * p.y:.2f}%" if y.unit == "%" else value(p.y, y.unit)
+    told = f"{100 * p.y:.2f}%" if y.unit == "%" else value(p.y, y.unit)
     if s.small:
-        return shown
+        return told
     if s.form == "falls":
         factor = p.said.replace("\n", " ")
-        return f"{shown}, {factor}" if p.base is not None else shown
+        return f"{told}, {factor}" if p.base is not None else told
     spread = f"; 90 % of its samples: {' to '.join(value(v, y.unit) for v in p.spread)}" if p.spread else ""
     if y.unit == "%" and p.low is not None and p.high is not None:
-        return f"{shown} [{100 * p.low:.2f}%, {100 * p.high:.2f}%], n = {p.n}"
-    return f"{shown} {p.interval(y.unit)}{spread}"
+        return f"{told} [{100 * p.low:.2f}%, {100 * p.high:.2f}%], n = {p.n}"
+    return f"{told} {p.interval(y.unit)}{spread}"
 
 
 def _table(chart: Chart, name: str) -> str:
     """Every value as a table that is folded: for those who cannot see the drawing, and for copying."""
     rows = [
-        f"<tr><th scope=row>{html.escape(s.subject)}</th>"
+        f"<tr><th scope=row>{html.escape(shown(s.subject))}</th>"
         + (f"<td>{html.escape(panel.title)}</td>" if len(chart.panels) > 1 else "")
         + f"<td>{html.escape(_at(chart.x, p))}</td><td>{html.escape(_said(chart.y, s, p))}</td></tr>"
         for panel, s in _rows(chart)

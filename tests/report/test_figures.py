@@ -92,8 +92,8 @@ def test_hover_says_the_value_with_its_interval(tab: browser.Page) -> None:
         if text := tab.js(TIP):
             seen.add(text)
     assert "lif@eager\ntime steps T 1,000: 10.0 ms [9.00 ms, 11.0 ms], n = 5" in seen
-    assert "lif@cpu\ntime steps T 100: 100 µs n = 1: no interval" in seen
-    assert any(text.startswith("</script><b>x@cpu\n") for text in seen) and len(seen) == 6
+    assert "lif@fused\ntime steps T 100: 100 µs n = 1: no interval" in seen
+    assert any(text.startswith("</script><b>x@fused\n") for text in seen) and len(seen) == 6
     tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=5, y=890)
     assert tab.js(TIP) is None
 
@@ -130,7 +130,7 @@ def test_keys_go_from_point_to_point(tab: browser.Page) -> None:
     tab.js("document.querySelector('.plot').focus()")
     assert str(key(tab, "ArrowRight")).startswith("lif@eager\ntime steps T 100:")
     assert str(key(tab, "ArrowRight")).startswith("lif@eager\ntime steps T 1,000:")
-    assert str(key(tab, "ArrowDown")).startswith("lif@cpu\ntime steps T 1,000:")
+    assert str(key(tab, "ArrowDown")).startswith("lif@fused\ntime steps T 1,000:")
     assert key(tab, "Escape") is None
     assert tab.js("document.querySelector('.plot').getAttribute('aria-label')").endswith("from point to point")
     assert tab.js("document.querySelector('.keys button').tabIndex") == 0
