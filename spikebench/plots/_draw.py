@@ -100,13 +100,14 @@ def close(figure: "Figure") -> None:
 def drawn(chart: Chart, chosen: Style, width: float) -> "Figure":
     """The chart as a figure of a width in inches, its panels side by side where they fit. Only inside `applied`."""
     import matplotlib.pyplot as plt
+    from matplotlib.patches import Patch
 
     count = len(chart.panels)
     columns = min(count, 1 if width < 5 else 3 if chart.wide and count > 4 else 2)
     whole = width if count == 1 or not chosen.titled else width * 1.45
     rows = -(-count // columns)
     each = whole / columns
-    height = rows * min(4.0, max(2.0, each * (0.62 if count == 1 else 0.72))) + 0.3 * chosen.titled
+    height = rows * min(4.0, max(2.0, each * (0.62 if count == 1 else 0.72))) + 0.3 * chosen.titled + 0.4 * chart.legend
     figure, grid = plt.subplots(
         rows, columns, sharex=chart.x.scale != "names", sharey=True, squeeze=False, figsize=(whole, height)
     )
@@ -118,8 +119,13 @@ def drawn(chart: Chart, chosen: Style, width: float) -> "Figure":
         axes.set_visible(False)
     for row in grid:
         row[0].set_ylabel(chart.y.label)
+    if chart.legend:
+        patches = {s.note or s.subject: Patch(facecolor=s.colour) for s in chart.series()}
+        look_of = {"ncols": 3 if whole > 5 else 2, "fontsize": chosen.letters * 0.8}
+        figure.legend([*patches.values()], [*patches], loc="outside lower center", **look_of)
     if chosen.titled and chart.title:
-        figure.suptitle(chart.title, x=0.01, ha="left", fontsize=chosen.letters, fontweight="bold")
+        title = "\n".join(textwrap.wrap(chart.title, int(whole * 72 / (chosen.letters * 0.68)), break_on_hyphens=False))
+        figure.suptitle(title, x=0.01, ha="left", fontsize=chosen.letters, fontweight="bold")
     key = [f"{letter}: {text}" for letter, text in chart.names.key.items()]
     if key:
         across = int(whole * 72 / (chosen.letters * 0.8 * 0.58))
@@ -151,9 +157,6 @@ def _panel(axes: "Axes", chart: Chart, panel: Panel, chosen: Style, limits: tupl
     _divide(axes, chart)
     axes.set_title(panel.title, loc="left")
     axes.set_xlabel(chart.x.label)
-    if chart.legend:
-        many = len(panel.series) > 3 and chosen.widths[0] < 5
-        axes.legend(loc="upper left", fontsize=chosen.letters * 0.8, ncols=2 if many else 1)
 
 
 def _line(axes: "Axes", one: Series, chosen: Style) -> None:

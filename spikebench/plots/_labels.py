@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def label_ends(figure: "Figure", pairs: list[tuple["Axes", Panel]], chart: Chart, letters: float) -> None:
     """Names beside the last points, in the colour of their lines, moved apart where they would overlap."""
     if chart.legend:
-        return
+        return  # for bars
     made: list[tuple[Axes, list[tuple[Any, float, int]]]] = []
     size = letters * 0.85
     for axes, panel in pairs:

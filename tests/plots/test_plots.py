@@ -264,8 +264,10 @@ def test_libraries_have_a_colour_each_and_ours_is_the_fused_kernel() -> None:
     loop = only("libraries", libraries(), View(baseline="@eager"))
     assert loop.y.label == "speed-up over @eager" and len(list(loop.series())) == 3, "a baseline may be no library"
     figure = _draw.drawn(chart, _draw.STYLES["screen"], 7.0)
-    assert (legend := figure.axes[0].get_legend()) is not None
+    [legend] = figure.legends
     assert [t.get_text() for t in legend.get_texts()] == ["Norse", "snnTorch", "spikebench, fused"]
+    figure.draw_without_rendering()
+    assert not legend.get_window_extent().overlaps(figure.axes[0].get_window_extent()), "it hides no bar"
 
 
 def test_headline() -> None:
