@@ -12,6 +12,7 @@ from spikebench.plots._style import COLOURS
 from spikebench.plots._style import colours as subject_colours
 
 Form = Literal["line", "points", "bars", "falls", "steps"]
+HOLLOW = "Hollow: n = 1, or an interval wider than a factor 2."
 MOST = 6  # series of a panel that have a colour and a label
 
 
@@ -164,7 +165,7 @@ class Chart:
         parts = [f"{letter}: {text}." for letter, text in self.names.key.items()]
         parts += [f"Grey: {', '.join(map(self.names.of, grey))}; --subjects draws them in colour."] if grey else []
         if any(not p.known for s in self.series() if not s.small for p in s.points):
-            parts.append("Hollow: n = 1, or an interval wider than a factor 2.")
+            parts.append(HOLLOW)
         if self.missing:
             parts.append(f"Not drawn: {'; '.join(self.missing)}.")
         return " ".join(parts)

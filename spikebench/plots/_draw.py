@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
@@ -85,7 +86,7 @@ def applied(name: str = "screen") -> Iterator[None]:
         yield
 
 
-def metadata(ending: str) -> dict[str, Any]:
+def metadata(ending: str) -> dict[str, None]:
     """File metadata without a date, so that the same data gives the same bytes."""
     return {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending, {})
 
@@ -143,8 +144,8 @@ def _panel(axes: "Axes", chart: Chart, panel: Panel, chosen: Style, limits: tupl
         axes.set_ylim(*limits)
     if panel.rule is not None:
         axes.axhline(panel.rule[0], color=SOFT, lw=0.8, zorder=1)
-        about: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "xytext": (2, 2), "textcoords": "offset points"}
-        axes.annotate(panel.rule[1], (0, panel.rule[0]), fontsize=chosen.letters * 0.8, color=SOFT, **about)
+        beside = partial(axes.annotate, xycoords=("axes fraction", "data"), textcoords="offset points")
+        beside(panel.rule[1], (0, panel.rule[0]), (2, 2), fontsize=chosen.letters * 0.8, color=SOFT)
     ways = {"bars": bars.grouped, "falls": bars.falling}
     for number, one in enumerate(panel.series):
         if one.form in ways:
@@ -152,8 +153,8 @@ def _panel(axes: "Axes", chart: Chart, panel: Panel, chosen: Style, limits: tupl
         else:
             _line(axes, one, chosen)
         if one.failed and not one.muted:
-            marks: dict[str, Any] = {"color": one.colour, "transform": axes.get_xaxis_transform(), "clip_on": False}
-            axes.plot(one.failed, [1.0] * len(one.failed), marker="x", linestyle="none", label="_", **marks)
+            edge = partial(axes.plot, transform=axes.get_xaxis_transform(), clip_on=False, linestyle="none", label="_")
+            edge(one.failed, [1.0] * len(one.failed), marker="x", color=one.colour)
     _divide(axes, chart)
     axes.set_title(panel.title, loc="left")
     axes.set_xlabel(chart.x.label)
@@ -164,16 +165,14 @@ def _line(axes: "Axes", one: Series, chosen: Style) -> None:
     how, points = look(one.subject), sorted(one.points, key=lambda p: p.x)
     colour = GREY if one.muted else one.colour
     width = chosen.line * (1.8 if one.bold else 0.5 if one.muted else 0.8 if one.small or not how.plain else 1.0)
-    kind: dict[str, Any] = {"color": colour, "lw": width, "zorder": 2 if one.muted else 3}
-    if how.dashes and not one.muted and one.form == "line":
-        kind["linestyle"] = (0, how.dashes)
-    x, y = [p.x for p in points], [p.y for p in points]
+    x, y, order = [p.x for p in points], [p.y for p in points], 2 if one.muted else 3
     if one.form == "steps":
-        axes.step(x, y, where="post", label=one.subject, **kind)
+        axes.step(x, y, where="post", label=one.subject, color=colour, lw=width, zorder=order)
         return
-    if one.form == "points":
-        kind["linestyle"] = "none"
-    axes.plot(x, y, label=one.subject if one.labelled else f"_{one.subject}", **kind)
+    dashes = (0, how.dashes) if how.dashes and not one.muted else "-"
+    name = one.subject if one.labelled else f"_{one.subject}"
+    line = "none" if one.form == "points" else dashes
+    axes.plot(x, y, label=name, color=colour, lw=width, zorder=order, linestyle=line)
     if not one.muted:
         _intervals(axes, one, colour, width)
     if one.form == "line" and one.small:
@@ -181,29 +180,30 @@ def _line(axes: "Axes", one: Series, chosen: Style) -> None:
     size = chosen.letters * (0.25 if one.muted else 0.35 if one.small else 0.5)
     full = [p for p in points if p.known or one.small or one.muted]
     for some, face in ((full, colour), ([p for p in points if p not in full], "white")):
-        marks: dict[str, Any] = {"markerfacecolor": face, "markeredgecolor": colour, "mew": width * 0.7, "zorder": 4}
         if some:
-            axes.plot([p.x for p in some], [p.y for p in some], how.marker, ms=size, label="_", **marks)
+            marks = partial(axes.plot, markerfacecolor=face, markeredgecolor=colour, mew=width * 0.7, zorder=4)
+            marks([p.x for p in some], [p.y for p in some], how.marker, ms=size, label="_")
 
 
 def _intervals(axes: "Axes", one: Series, colour: str, width: float) -> None:
     """The intervals as thin lines, and the spread of the samples of a single process as a wide pale one."""
-    look: dict[str, Any] = {"colors": colour, "capstyle": "butt"}
+    up, aside = (partial(draw, colors=colour, capstyle="butt") for draw in (axes.vlines, axes.hlines))
     if spread := [(p.x, *p.spread) for p in one.points if p.spread]:
-        axes.vlines(*zip(*spread, strict=True), lw=width * 3.5, alpha=0.2, zorder=2, **look)
+        up(*zip(*spread, strict=True), lw=width * 3.5, alpha=0.2, zorder=2)
     if high := [(p.x, p.low, p.high) for p in one.points if p.low is not None]:
-        axes.vlines(*zip(*high, strict=True), lw=width, zorder=3, **look)
+        up(*zip(*high, strict=True), lw=width, zorder=3)
     if wide := [(p.y, *p.across) for p in one.points if p.across]:
-        axes.hlines(*zip(*wide, strict=True), lw=width, zorder=3, **look)
+        aside(*zip(*wide, strict=True), lw=width, zorder=3)
 
 
 def _divide(axes: "Axes", chart: Chart) -> None:
     """Marks on the axes with their units; the x axis of a log scale is marked where there are values."""
     if chart.x.scale == "names":
-        turned: dict[str, Any] = (
-            {"rotation": 30, "ha": "right"} if len(chart.x.names) > 3 and max(map(len, chart.x.names)) > 7 else {}
-        )
-        axes.set_xticks(range(len(chart.x.names)), chart.x.names, **turned)
+        axes.set_xticks(range(len(chart.x.names)), chart.x.names)
+        if len(chart.x.names) > 3 and max(map(len, chart.x.names)) > 7:
+            axes.tick_params(axis="x", labelrotation=30)
+            for label in axes.get_xticklabels():
+                label.set_horizontalalignment("right")
         axes.grid(axis="x", visible=False)
     elif chart.x.scale == "log":
         axes.set_xscale("log")

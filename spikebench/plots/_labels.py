@@ -22,11 +22,11 @@ def label_ends(figure: "Figure", pairs: list[tuple["Axes", Panel]], chart: Chart
                 continue
             last = max(one.points, key=lambda p: p.x)
             text = chart.names.of(one.subject) + (f"\n{one.note}" if one.note else "")
-            arrow: dict[str, Any] = {"arrowstyle": "-", "color": one.colour, "lw": 0.6, "ls": (0, (1, 2)), "shrinkB": 3}
             label = axes.annotate(
                 text, (last.x, last.y), (1.03, 0.5), textcoords="axes fraction", va="center", fontsize=size,
-                color=one.colour, linespacing=1.1, arrowprops=arrow, annotation_clip=False,
-                fontweight="bold" if one.bold else "normal",
+                color=one.colour, linespacing=1.1,
+                arrowprops={"arrowstyle": "-", "color": one.colour, "lw": 0.6, "ls": (0, (1, 2)), "shrinkB": 3},
+                annotation_clip=False, fontweight="bold" if one.bold else "normal",
             )  # fmt: skip
             mine.append((label, last.y, 1 + bool(one.note)))
         made.append((axes, mine))

@@ -56,8 +56,7 @@ def look(subject: str) -> Look:
     return Look(said("MARKER", "."), tuple(said("DASHES", ())), "[" not in subject)
 
 
-USUAL: dict[str, Any] = {"workload": "layer", "network": "", "task": "", "device": "cpu", "dtype": "float32"}
-USUAL |= {"rate": 0.3, "seed": 0}
+USUAL = {"workload": "layer", "network": "", "task": "", "device": "cpu", "dtype": "float32", "rate": 0.3, "seed": 0}
 
 
 def alike(frame: Frame, *but: str) -> Iterator[tuple[str, Frame]]:

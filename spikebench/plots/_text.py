@@ -5,7 +5,7 @@ import math
 import textwrap
 from collections.abc import Callable
 
-from spikebench.plots._chart import Axis, Chart, Panel, Series, value
+from spikebench.plots._chart import HOLLOW, Axis, Chart, Panel, Series, value
 
 HEIGHT = 14
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -15,7 +15,7 @@ def drawn(chart: Chart, caption: str, width: int = 80) -> str:
     """The title, every panel and the caption. Where two subjects meet stands a star."""
     parts = [chart.title] if chart.title else []
     parts += [_panel(chart, panel, width) for panel in chart.panels]
-    return "\n\n".join([*parts, textwrap.fill(caption, width)]) + "\n"
+    return "\n\n".join([*parts, textwrap.fill(caption.replace(f" {HOLLOW}", ""), width)]) + "\n"
 
 
 def _panel(chart: Chart, panel: Panel, width: int) -> str:
