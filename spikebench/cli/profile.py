@@ -68,7 +68,7 @@ class Sampled(o.Sampling):
 def command(
     *,
     subject: Annotated[str, typer.Argument(help="path.py:Class, package.module:Class, an installed neuron, or ours.")],
-    against: Annotated[str | None, typer.Option(help="Baselines, with commas (default: lif@cpu,lif@eager).")] = None,
+    against: Annotated[str | None, typer.Option(help="Baselines, with commas (default: lif@fused,lif@eager).")] = None,
     grid: Grid,
     called: Called,
     pairs: Annotated[int, typer.Option(help="Most pairs of fresh processes at each length.")] = 5,
@@ -149,6 +149,8 @@ def show(made: "Profile") -> None:
     from spikebench.report import profile_verdict as verdict
 
     say(verdict.sentence(made), "bold")
+    for line in verdict.figure(made, min(80, stdout().width)):
+        say(line)
     if rows := verdict.facts(made):
         say()
         table(("what", "found"), rows)

@@ -1,17 +1,16 @@
 """The verdict of a profile as one HTML page that needs nothing else: sentence, figure, facts, reasons, and what they rest on."""
 
 import base64
+import hashlib
 import re
-import tempfile
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
-from spikebench.errors import Problem
-from spikebench.records import store
+from spikebench.plots._chart import View
+from spikebench.report import figures
 from spikebench.report import profile_verdict as verdict
 from spikebench.report.html import as_html
 from spikebench.report.profile_page import details
@@ -25,7 +24,8 @@ def page(profile: "Profile") -> str:
     template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     text = resources.files("spikebench.report").joinpath("_profile.html").read_text("utf-8")
     template.filters["code"] = _code
-    figures = _figures(profile)
+    template.filters["sha256"] = lambda text: base64.b64encode(hashlib.sha256(str(text).encode()).digest()).decode()
+    drawn = _figures(profile)
     return template.from_string(text).render(
         title=f"Profile of {verdict.short(profile.subject)}",
         good=profile.status == "ok",
@@ -34,7 +34,9 @@ def page(profile: "Profile") -> str:
         reasons=verdict.reasons(profile),
         note=profile.why.note,
         slow=profile.status == "ok" and verdict.slow(profile),
-        figures=figures,
+        figures=drawn,
+        figure_style=figures.style() if drawn else "",
+        figure_script=figures.script() if drawn else "",
         details=_scrolling(as_html(details(profile))),
     )
 
@@ -55,19 +57,7 @@ def _scrolling(html: str) -> str:
     return re.sub("<table>", region, html).replace("</table>", "</table></div>")
 
 
-def _figures(profile: "Profile") -> list[tuple[str, str]]:
-    """Time over T in the mode of the verdict, as SVG inside a data address, with its caption."""
-    main = verdict.main_case(profile)
-    if not main:
-        return []
-    from spikebench.plots import draw
-
-    same = [r for r in profile.records if r.case["mode"] == main[0].case["mode"]]
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            paths = draw("scaling", store.frame(same), Path(folder), ("svg",))
-        except Problem:
-            return []  # one length only
-        return [
-            (base64.b64encode(p.read_bytes()).decode(), p.with_suffix(".txt").read_text("utf-8")) for p in paths[:1]
-        ]
+def _figures(profile: "Profile") -> list[str]:
+    """Time over T in the mode of the verdict, one's own line bold; none where only one length was measured."""
+    shown = verdict.shown_records(profile)
+    return figures.elements("scaling", shown, View(bold=profile.subject)) if shown else []

@@ -77,7 +77,7 @@ def time_row(c: Comparison) -> tuple[str, ...]:
     """A comparison as text, in the order of TIME_COLUMNS."""
     ratio = units.ratio(c.ratio.estimate, c.ratio.low, c.ratio.high, c.ratio.n) if c.ratio else "—"
     times = [units.show(v, "s") for v in c.medians]
-    return (c.case.mode, str(c.case.T), c.baseline, *times, ratio, c.verdict or _reason(c.status, c.reason))
+    return (c.case.mode, str(c.case.T), short(c.baseline), *times, ratio, c.verdict or _reason(c.status, c.reason))
 
 
 def _reason(status: str, reason: str | None) -> str:

@@ -12,6 +12,10 @@ from spikebench.analysis.comparison import Comparison
 from spikebench.analysis.crossovers import crossovers
 from spikebench.analysis.paired import scalings
 from spikebench.analysis.select import medians
+from spikebench.cases.subject import shown
+from spikebench.errors import Problem
+from spikebench.plots._chart import View
+from spikebench.records import store
 from spikebench.records.flags import Flag
 from spikebench.records.record import Record
 
@@ -23,14 +27,14 @@ LITTLE = 1.5  # times: a remedy that brings less does not explain the cost alone
 
 
 def short(subject: str) -> str:
-    """A subject as people say it: without the folders of its file, and without `@eager` if it is foreign."""
+    """A subject as people say it: our kernels as `fused`, and a foreign one without the folders of its file and `@eager`."""
     name, at, backend = subject.partition("@")
     if ":" not in name:
-        return subject
+        return shown(subject)
     head, bracket, options = name.partition("[")
     path, _, member = head.rpartition(":")
-    shown = member if path.endswith(".pickle") else f"{Path(path).name}:{member}"
-    return shown + bracket + options + (at + backend if backend != "eager" else "")
+    own = member if path.endswith(".pickle") else f"{Path(path).name}:{member}"
+    return own + bracket + options + (at + backend if backend != "eager" else "")
 
 
 def samples(r: Record, metric: str) -> list[float]:
@@ -56,6 +60,25 @@ def opponents(profile: "Profile") -> list[Comparison]:
     return sorted(there, key=lambda c: c.medians[0])
 
 
+def shown_records(profile: "Profile") -> list[Record]:
+    """What the figure shows: the records of the mode of the verdict, those of the baselines too."""
+    main = main_case(profile)
+    return [r for r in profile.records if main and r.case["mode"] == main[0].case["mode"]]
+
+
+def figure(profile: "Profile", width: int) -> list[str]:
+    """Time over T as lines of text, one's own in bold where a terminal can; none where only one length was measured."""
+    from spikebench.plots import text  # here, so that nobody waits for pandas who measures nothing
+
+    if not (shown := shown_records(profile)):
+        return []
+    try:
+        drawn = list(text("scaling", store.frame(shown, details=True), View(bold=profile.subject), width))
+    except Problem:
+        return []
+    return ["", *"\n".join(drawn).splitlines()]
+
+
 def slow(profile: "Profile") -> bool:
     """Whether it is not known to be as fast as the fastest baseline at the main case."""
     there = opponents(profile)
@@ -75,7 +98,7 @@ def sentence(profile: "Profile") -> str:
     if not same:
         return "No case could be measured."
     case, time = same[0].case, stats.median(medians(same))
-    others = " and ".join(f"{_as_long(c)} as {c.baseline}" for c in reversed(opponents(profile)))
+    others = " and ".join(f"{_as_long(c)} as {short(c.baseline)}" for c in reversed(opponents(profile)))
     step = STEPS[case["mode"]]
     sizes = f"T = {case['T']:,} (B = {case['B']}, N = {case['N']})"
     costs = f"{short(profile.subject)} costs {units.show(time, 's')} {step} at {sizes}"
@@ -108,7 +131,9 @@ def facts(profile: "Profile") -> list[tuple[str, str]]:
         return [("correctness", correctness(profile))] if profile.checks else []
     rows = [("time", _times(profile)), *[("strongest opponent", _strongest(c)) for c in opponents(profile)[:1]]]
     rows += [("memory", _memory(same)), ("spike rate", _rate(same)), ("scaling with T", _scaling(profile, same[0]))]
-    rows += [(f"crossover, {c.mode}", f"{c.text}, against {c.baseline}") for c in crossovers(profile.comparisons)]
+    rows += [
+        (f"crossover, {c.mode}", f"{c.text}, against {short(c.baseline)}") for c in crossovers(profile.comparisons)
+    ]
     rows += [("first call", _first_call(same)), ("correctness", correctness(profile))]
     tries = [r for r in shown_reasons(profile) if r.helps or not r.cause.tried][:1]
     rows += [("what to try", f"{r.cause.remedy}{gained(r, ': ')}") for r in tries]
@@ -127,7 +152,7 @@ def _times(profile: "Profile") -> str:
 
 
 def _strongest(c: Comparison) -> str:
-    return f"{c.baseline}, {units.show(c.medians[0], 's')}: yours takes {_as_long(c)}, {c.verdict}"
+    return f"{short(c.baseline)}, {units.show(c.medians[0], 's')}: yours takes {_as_long(c)}, {c.verdict}"
 
 
 def _memory(same: list[Record]) -> str:

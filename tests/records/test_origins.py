@@ -15,6 +15,7 @@ from spikebench import units
 from spikebench.analysis import bound, difference, noise, paired, scaling
 from spikebench.analysis.comparison import judge, together
 from spikebench.cases.case import Case, with_changes
+from spikebench.cases.subject import shown
 from spikebench.cli._tables import comparison_table
 from spikebench.errors import Problem
 from spikebench.experiments.profile import Profile, _compared
@@ -267,7 +268,7 @@ def test_an_exponent_is_the_same_everywhere() -> None:
     made = a_profile()
     found = {of[0].case["subject"]: str(s) for of, s in paired.scalings(made.records)}
     assert len(found) == 3 and all("[" in text and text.endswith("n=5") for text in found.values())
-    assert {row[0]: row[3] for row in verdict.scaling_rows(made)} == found
+    assert {row[0]: row[3] for row in verdict.scaling_rows(made)} == {shown(s): text for s, text in found.items()}
     assert {row.subject: str(row.exponent) for row in scaling.scaling_rows(made.records)} == found
     page = html.unescape(report.page(made.records))
     assert all(text in page for text in found.values())
