@@ -70,7 +70,7 @@ class Point:
     def interval(self, unit: str) -> str:
         """The interval as text, or why there is none."""
         if self.low is None or self.high is None:
-            return f"n = {self.n}: no interval" if self.n < 2 else f"n = {self.n}"
+            return f"(n = {self.n}: no interval)"
         wide = "" if self.known else ", wider than a factor 2"
         return f"[{value(self.low, unit)}, {value(self.high, unit)}], n = {self.n}{wide}"
 

@@ -129,9 +129,9 @@ def _point(chart: Chart, s: Series, p: Point) -> Shown:
 
 
 def _at(x: Axis, p: Point) -> str:
-    if x.names:
-        return f"{x.label} {x.names[int(p.x)]}".strip().replace("\n", " ")
-    return f"{x.label} {value(p.x, x.unit)}"
+    name = "T" if x.label.endswith(" T") else x.label
+    where = x.names[int(p.x)] if x.names else value(p.x, x.unit)
+    return f"{name} = {where}" if name else where.replace("\n", " ")
 
 
 def _said(y: Axis, s: Series, p: Point) -> str:

@@ -290,7 +290,7 @@ def test_text_in_the_terminal() -> None:
     assert max(map(len, shown.splitlines())) <= 60 or "lif@eager" in shown
     assert grid[0].split("|")[0].strip() == "8.00 s" and grid[-1].split("|")[0].strip() == "500 ms"
     assert [line.split("|")[1][0] for line in grid if line.split("|")[1][:1] in ("a", "b")] == ["a", "b"]
-    assert "a  lif@eager: 8.00 s at 512 n = 1: no interval  T^1.00, n = 1" in shown and "Machine: m" in shown
+    assert "a  lif@eager: 8.00 s at 512 (n = 1: no interval)  T^1.00, n = 1" in shown and "Machine: m" in shown
     with pytest.raises(Problem, match="cannot be drawn as text"):
         list(text("raster", store.frame([fired("lif@eager", [[0, 1]])], details=True)))
 

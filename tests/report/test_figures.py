@@ -91,8 +91,8 @@ def test_hover_says_the_value_with_its_interval(tab: browser.Page) -> None:
         tab.call("Input.dispatchMouseEvent", type="mouseMoved", **where)
         if text := tab.js(TIP):
             seen.add(text)
-    assert "lif@eager\ntime steps T 1,000: 10.0 ms [9.00 ms, 11.0 ms], n = 5" in seen
-    assert "lif@fused\ntime steps T 100: 100 µs n = 1: no interval" in seen
+    assert "lif@eager\nT = 1,000: 10.0 ms [9.00 ms, 11.0 ms], n = 5" in seen
+    assert "lif@fused\nT = 100: 100 µs (n = 1: no interval)" in seen
     assert any(text.startswith("</script><b>x@fused\n") for text in seen) and len(seen) == 6
     tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=5, y=890)
     assert tab.js(TIP) is None
@@ -128,9 +128,9 @@ def key(tab: browser.Page, name: str) -> str | None:
 
 def test_keys_go_from_point_to_point(tab: browser.Page) -> None:
     tab.js("document.querySelector('.plot').focus()")
-    assert str(key(tab, "ArrowRight")).startswith("lif@eager\ntime steps T 100:")
-    assert str(key(tab, "ArrowRight")).startswith("lif@eager\ntime steps T 1,000:")
-    assert str(key(tab, "ArrowDown")).startswith("lif@fused\ntime steps T 1,000:")
+    assert str(key(tab, "ArrowRight")).startswith("lif@eager\nT = 100:")
+    assert str(key(tab, "ArrowRight")).startswith("lif@eager\nT = 1,000:")
+    assert str(key(tab, "ArrowDown")).startswith("lif@fused\nT = 1,000:")
     assert key(tab, "Escape") is None
     assert tab.js("document.querySelector('.plot').getAttribute('aria-label')").endswith("from point to point")
     assert tab.js("document.querySelector('.keys button').tabIndex") == 0
@@ -147,7 +147,7 @@ def test_the_table_holds_every_value_without_a_script() -> None:
     text = shown.element(Drawing("lines", chart(), ""))
     cells = re.findall(r"<td>(.*?)</td>", text)
     assert text.count("<tr><th scope=row>") == 6
-    assert cells[:2] == ["time steps T 100", "1.00 ms [900 µs, 1.10 ms], n = 5"]
+    assert cells[:2] == ["T = 100", "1.00 ms [900 µs, 1.10 ms], n = 5"]
     data = json.loads(re.findall(r'<script type="application/json">(.*?)</script>', text)[0])
     assert [len(s["points"]) for s in data["panels"][0]["series"]] == [2, 2, 2]
     assert "<b>x" not in text.partition('application/json">')[2].partition("</script>")[0]
