@@ -31,6 +31,11 @@ def inline(text: str) -> str:
     return INLINE.sub(lambda found: mathematics(found[1]), text)
 
 
+def safe(text: str) -> str:
+    """A text in which Markdown finds no marks of its own."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("*", r"\*").replace("[", r"\[").replace("_", r"\_")
+
+
 def mathematics(text: str) -> str:
     """One part of an equation as a <math> element."""
     return f"<math>{_row(list(_tokens(text.replace('`', ''))))}</math>"

@@ -63,7 +63,11 @@ def time(records: Sequence[Record]) -> str:
     """The geometric mean of the medians of processes with its 95 % t interval."""
     logs = [math.log(seconds) for seconds in medians(records, "latency")]
     low, high = stats.mean_interval(logs)
-    middle, *ends = (units.show(math.exp(v), "s") for v in (sum(logs) / len(logs), low, high))
+    shown = [units.show(math.exp(v), "s").split() for v in (sum(logs) / len(logs), low, high)]
+    if len({unit for _, unit in shown}) == 1:
+        (middle, unit), *ends = shown
+        return f"{middle} [{', '.join(number for number, _ in ends)}] {unit}"
+    middle, *ends = map(" ".join, shown)
     return f"{middle} [{', '.join(ends)}]"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
+import equations
 import libraries
 import pictures
 import yaml
@@ -95,6 +96,12 @@ def printed(most: str, line: str) -> str:
     return "\n".join(["```console", f"$ {line}", *lines[: int(most)], *more, "```"])
 
 
+def caption(name: str) -> str:
+    """The caption beside a figure."""
+    text = (ROOT / "docs" / "figures" / f"{name}.txt").read_text().strip()
+    return f"*{equations.safe(text)}*"
+
+
 def suite() -> str:
     """A BibTeX entry of what CITATION.cff says."""
     said = yaml.safe_load((ROOT / "CITATION.cff").read_text())
@@ -133,6 +140,7 @@ PARTS: dict[str, Callable[..., str]] = {
         "samples", "Samples of six processes: steady ones, and one panel for each flag of samples"
     ),
     "output": printed,
+    "caption": caption,
     "suite": suite,
     "sentence": sentence,
 }

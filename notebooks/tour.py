@@ -91,18 +91,16 @@ print("lif@cpu against lif@eager:", units.ratio(ratio.estimate, ratio.low, ratio
 # %%
 from tempfile import TemporaryDirectory
 
-import matplotlib.pyplot as plt
-
 from spikebench.plots import draw
 from spikebench.report import html as report
 
 with TemporaryDirectory() as folder:
     for path in draw("speedup", table, Path(folder)):
         print(path.name, path.stat().st_size, "bytes")
-        if path.suffix == ".png":  # as a reader of the notebook sees it
-            axes = plt.figure(figsize=(8, 6)).add_subplot()
-            axes.imshow(plt.imread(path))
-            axes.axis("off")
+        if path.suffix == ".png" and "get_ipython" in globals():  # in a notebook
+            from IPython.display import Image, display
+
+            display(Image(path.read_bytes(), width=640))
     page = report.write(store.load(RESULTS / "quick.jsonl"), Path(folder) / "report.html")
     print(page.name, page.stat().st_size, "bytes")
 

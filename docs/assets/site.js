@@ -1,4 +1,4 @@
-// wide tables scroll, so that they must be reachable by the keyboard; the theme wraps them when the page is ready
+// what scrolls must be reachable by the keyboard; the theme wraps tables when the page is ready
 addEventListener("load", () => setTimeout(() => {
-  for (const each of document.querySelectorAll(".md-typeset__scrollwrap")) each.tabIndex = 0;
+  for (const each of document.querySelectorAll(".md-typeset__scrollwrap, .language-console code, .language-text code")) each.tabIndex = 0;
 }));

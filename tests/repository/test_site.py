@@ -105,6 +105,19 @@ def test_the_answer_about_libraries_is_that_of_the_records(made: dict[str, Modul
     assert all(ends["norse"][1] < ends[other][0] for other in ("snntorch", "sinabs"))
 
 
+def test_the_figure_of_the_readme_says_what_stands_below_it() -> None:
+    """A thousand times without changing the neuron, and an interval that contains 1 by changing it."""
+    name = "headline-train-T10000-B4-N128-cpu"
+    assert f"(docs/figures/{name}.png)" in README
+    drawn = (ROOT / "docs" / "figures" / f"{name}.svg").read_text()  # which has its texts as comments
+    factors = [float(factor) for factor in re.findall(r"<!-- ([\d.]+)x -->", drawn)]
+    (low, high), (least, most) = (
+        map(float, each) for each in re.findall(r"<!-- \[([\d.]+), ([\d.]+)\], n = 5 -->", drawn)
+    )
+    assert 800 < low < factors[0] < high < 1250, "the README says a thousand"
+    assert least < 1 < most, "the README says that it is not told from nothing"
+
+
 def test_signatures_are_no_wider_than_a_page(made: dict[str, ModuleType]) -> None:
     for name in spikebench.__all__:
         found = getattr(spikebench, name)
