@@ -2,6 +2,7 @@
 
 import math
 
+WIDE = 10  # the factor beyond which the ends of an interval are not printed beside a value
 _SMALL = [(1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")]
 _LARGE = [(1e9, "G"), (1e6, "M"), (1e3, "k")]
 _BINARY = [(2.0**30, "Gi"), (2.0**20, "Mi"), (2.0**10, "Ki"), (1.0, "")]
@@ -16,6 +17,28 @@ def show(value: float | None, unit: str = "") -> str:
     scales = _BINARY if unit == "B" else _SMALL if unit == "s" else [*_LARGE, *_SMALL]
     scale, prefix = next(((s, p) for s, p in scales if abs(value) >= s), scales[-1])
     return f"{digits(value / scale)} {prefix}{unit}"
+
+
+def between(value: float, low: float | None, high: float | None, unit: str) -> str:
+    """A value with the ends of its interval in the same unit: "1.30 ms [1.25, 1.36]"; the value alone without an interval.
+
+    Of an interval whose ends differ by more than a factor WIDE nothing else is said.
+    """
+    if low is None or high is None or not value > 0:
+        return show(value, unit)
+    if not high < WIDE * low:
+        return f"{show(value, unit)} [over {WIDE}x wide]"
+    scales = _BINARY if unit == "B" else _SMALL if unit == "s" else [(1.0, "")]
+    scale = next((s for s, _ in scales if value >= s), scales[-1][0])
+    return f"{show(value, unit)} [{digits(low / scale)}, {digits(high / scale)}]"
+
+
+def duration(seconds: float) -> str:
+    """How long something takes, for people: "8 s", "4 min", "1 h 20 min"."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h{f' {minutes % 60} min' if minutes % 60 else ''}"
 
 
 def digits(value: float) -> str:

@@ -12,6 +12,7 @@ from spikebench.cases.subject import present
 from spikebench.errors import Problem
 from spikebench.host import environment
 from spikebench.records import store
+from spikebench.records.origin import origin
 from spikebench.records.record import Record
 
 Key = tuple[str, int]
@@ -77,8 +78,7 @@ class Table:
             self.add(record)
 
     def add(self, record: Record) -> None:
-        fields = LATER_FIELDS | record.case | {"subject": present(str(record.case.get("subject")))}
-        point, key = _place(fields.get, record.run, record.repeat)
+        point, key = _placed(record)
         self._rows.setdefault(point, {})[key] = record
 
     def of(self, case: Case) -> dict[Key, Record]:
@@ -101,6 +101,20 @@ class Table:
         """Why the first case that went wrong did."""
         bad = (r for case in cases for r in self.of(case).values() if r.status != "ok")
         return next((f"{r.case['subject']}: {r.status}: {r.reason}" for r in bad), None)
+
+
+def by_case(records: Iterable[Record]) -> list[list[Record]]:
+    """The processes that measured the same: records of one case and one origin; those of a training whatever its seed."""
+    found: dict[Any, list[Record]] = {}
+    for record in records:
+        found.setdefault((origin(record), _placed(record)[0]), []).append(record)
+    return list(found.values())
+
+
+def _placed(record: Record) -> tuple[tuple[Any, ...], Key]:
+    """The case of a record and its block."""
+    fields = LATER_FIELDS | record.case | {"subject": present(str(record.case.get("subject")))}
+    return _place(fields.get, record.run, record.repeat)
 
 
 def _place(field: Callable[[str], Any], run: str, repeat: int) -> tuple[tuple[Any, ...], Key]:

@@ -47,6 +47,26 @@ def mean_interval(samples: Sequence[float], level: float = 0.95) -> tuple[float,
     return mean - half, mean + half
 
 
+@dataclass(frozen=True)
+class Mean:
+    """The geometric mean over n processes with its 95 % t interval; one process has none, and none a mean of NaN."""
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+def geometric(values: Sequence[float]) -> Mean:
+    """The mean of positive process medians. Of values that are not positive it is NaN."""
+    if not values or not all(0 < v < math.inf for v in values):
+        return Mean(math.nan, None, None, len(values))
+    logs = [math.log(v) for v in values]
+    low, high = mean_interval(logs)
+    ends = (math.exp(low), math.exp(high)) if len(logs) > 1 and high < 700 else (None, None)
+    return Mean(math.exp(statistics.fmean(logs)), *ends, len(logs))
+
+
 def paired_ratio(baseline: Sequence[float], candidate: Sequence[float], level: float = 0.95) -> Ratio:
     """exp(mean log(baseline/candidate)) of paired process medians with a t interval on the logs.
 

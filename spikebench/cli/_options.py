@@ -25,6 +25,7 @@ Pairs = Annotated[str, typer.Option(help="Blocks of one fresh process per subjec
 DataRoot = Annotated[Path | None, typer.Option(help="Folder that holds the data of tasks.")]
 Out = Annotated[Path | None, typer.Option(help="JSON Lines file to append the records to.")]
 Files = Annotated[list[str], typer.Argument(help="Result files, folders or glob patterns.")]
+Each = Annotated[bool, typer.Option("--each", help="A row for every process, instead of one for all of a case.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
 Dt = Annotated[float, typer.Option(help="Length of a time step in seconds.")]
 Euler = Annotated[bool, typer.Option("--euler", help="decay = 1 − dt/τ instead of exp(−dt/τ).")]

@@ -4,68 +4,80 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-
-from rich.console import Console
+from typing import TYPE_CHECKING, Any, get_args
 
 from spikebench import units
 from spikebench.analysis import stability, stats
 from spikebench.cases.case import Case, NetworkStep
+from spikebench.cases.subject import shown
 from spikebench.cli._layout import printable
 from spikebench.cli._print import notes, stdout, table
 from spikebench.errors import Problem
 from spikebench.host import clock
 from spikebench.records import flags, store
-from spikebench.records.record import Record
+from spikebench.records.record import Record, Status
 from spikebench.report.rows import trainings
 
 if TYPE_CHECKING:
     from spikebench.analysis.comparison import Comparison
     from spikebench.analysis.difference import Difference
+    from spikebench.run.forecast import Forecast
 
 Report = Callable[[str, Case, int, int], None]
 EVERY = 5.0  # seconds between two lines of progress
+ENDED = frozenset(get_args(Status))
 
 
 @contextmanager
-def stderr_progress(total: int | None = None) -> Iterator[Report]:
+def stderr_progress(forecast: "Forecast | None" = None) -> Iterator[Report]:
     """A progress bar on stderr; the report function takes what happens, the case, how many are done, and of how many.
 
     Where stderr is no terminal, lines stand for the bar: one in EVERY seconds at most, so that a log shows that work goes on.
+    A forecast says how long the rest takes; it learns from what is done.
     """
+    left = Left(forecast)
     if not sys.stderr.isatty():
-        yield _lines()
+        yield _lines(left)
         return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from spikebench.cli._progress import bar
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=total)
-
-        def report(what: str, case: Case, done: int, of: int) -> None:
-            note = "" if what in ("start", "ok") else f" {what}"
-            bar.update(task, completed=done, total=of, description=f"{case.subject} T={case.T}{note}")
-
+    with bar(left) as report:
         yield report
 
 
-def _lines() -> Report:
+class Left:
+    """How long the rest takes: as was forecast when a case was done, less what has passed since."""
+
+    def __init__(self, forecast: "Forecast | None") -> None:
+        self.forecast, self._since = forecast, clock.monotonic()
+
+    def learn(self, what: str, case: Case) -> None:
+        """Learn from a case that has ended."""
+        if self.forecast is not None and what in ENDED:
+            now = clock.monotonic()
+            self.forecast.done(case, now - self._since)
+            self._since = now
+
+    def __str__(self) -> str:
+        """In words; empty without a forecast, and when nothing is left."""
+        if self.forecast is None or not len(self.forecast):
+            return ""
+        return f"about {units.duration(max(1.0, self.forecast.left_after(clock.monotonic() - self._since)))} left"
+
+
+def _lines(left: Left) -> Report:
     """A report that prints lines, none in the first EVERY seconds."""
     start = last = clock.monotonic()
 
     def report(what: str, case: Case, done: int, of: int) -> None:
         nonlocal last
+        left.learn(what, case)
         now = clock.monotonic()
         if now - last >= EVERY:
             last = now
-            print(f"{now - start:.0f} s: {done} of {of}: {case.subject} T={case.T} {what}", file=sys.stderr, flush=True)
+            rest = f", {left}" if str(left) else ""
+            line = f"{now - start:.0f} s: {done} of {of}: {shown(case.subject)} T={case.T} {what}{rest}"
+            print(line, file=sys.stderr, flush=True)
 
     return report
 
@@ -84,38 +96,9 @@ def loaded(files: list[str], notes: list[str] | None = None) -> list[Record]:
     return records
 
 
-def records_table(records: list[Record]) -> None:
-    """One row per record: medians with their spread, the distance to the bandwidth bound, spikes, memory, status."""
-    bound = ("fraction of bound",) if any(_samples(r, "bandwidth") for r in records) else ()
-    columns = ("subject", "mode", "T", "B", "N", "time", "spread", "x copy", *bound, "memory", "rate", "compile")
-    table((*columns, "status"), [_cells(r, bool(bound)) for r in records])
-    reasons = {f"{r.case['subject']} T={r.case['T']}: {r.status}: {r.reason}" for r in records if r.status != "ok"}
-    notes(sorted(reasons))
-
-
-def _cells(r: Record, bound: bool) -> list[str]:
-    samples = _samples(r, "latency")
-    time, copy = stats.median(samples), stats.median(_samples(r, "copy"))
-    spread = (max(samples) - min(samples)) / time if samples else float("nan")
-    case = r.case
-    return [
-        str(case["subject"]),
-        " ".join(str(case[k]) for k in ("mode", "network") if case.get(k)),
-        *(str(case[k]) for k in "TBN"),
-        units.show(time, "s"),
-        f"{spread:.0%}" if samples else "—",
-        units.show((stats.median(_samples(r, "device_time")) if _samples(r, "device_time") else time) / copy, "1"),
-        *([units.show(stats.median(_samples(r, "bandwidth")), "1")] if bound else []),
-        units.show(stats.median(_samples(r, "peak_memory")), "B"),
-        units.show(stats.median(_samples(r, "spike_rate")), "1"),
-        units.show(stats.median(_samples(r, "compile_time")), "s"),
-        " ".join([r.status, *r.flags]),
-    ]
-
-
-def _samples(r: Record, metric: str) -> list[float]:
-    found = r.measurement(metric)
-    return found.samples if found else []
+def named(r: Record) -> str:
+    """The subject of a record and its T, as a line names them."""
+    return f"{shown(str(r.case['subject']))} T={r.case['T']}"
 
 
 def stability_notes(records: list[Record]) -> None:
@@ -124,7 +107,7 @@ def stability_notes(records: list[Record]) -> None:
     for r in records:
         texts = [(f, t) for f in r.flags if (t := flags.told(f))]
         for name, text in [*texts, *((w.flag, w.text) for w in stability.warnings_of(r))]:
-            found.setdefault(name, []).append(f"{r.case['subject']} T={r.case['T']}: {text}")
+            found.setdefault(name, []).append(f"{named(r)}: {text}")
     for kind, texts in found.items():
         more = f" (and {len(texts) - 1} more cases)" if len(texts) > 1 else ""
         print(printable(f"spikebench: {kind}: {texts[0]}{more}"), file=sys.stderr)

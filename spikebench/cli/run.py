@@ -1,8 +1,6 @@
 """`run` measures the cases of a sweep, or of subjects and sizes."""
 
-import json
 import sys
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,20 +11,14 @@ from spikebench.analysis.select import elsewhere
 from spikebench.cases import sweeps
 from spikebench.cases.case import Case
 from spikebench.cli import _options as o
-from spikebench.cli._print import stdout
-from spikebench.cli._tables import (
-    comparison_table,
-    records_table,
-    stability_notes,
-    stderr_progress,
-    training_report,
-)
+from spikebench.cli._records import records_table
+from spikebench.cli._runs import announce, closing, going_on
+from spikebench.cli._tables import stability_notes, stderr_progress, warn
 from spikebench.errors import Problem
 from spikebench.experiments import sweep as grids
 from spikebench.experiments.sweep import Grid
 from spikebench.host import environment
-from spikebench.records import store
-from spikebench.records.record import Record
+from spikebench.records.result_file import ResultFile
 
 if TYPE_CHECKING:
     from spikebench.run.executor import Executor
@@ -59,6 +51,15 @@ class Kept:
     out: Annotated[Path | None, typer.Option(help="JSON Lines file to append to.")] = None
     resume: Annotated[bool, typer.Option(help="Leave out what the file already has.")] = False
     retry: Annotated[bool, typer.Option(help="With --resume: redo what is not ok.")] = False
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a run of over ten minutes.")] = False
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What is printed."""
+
+    each: o.Each = False
+    as_json: o.Json = False
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,11 @@ def command(
     sampled: Sampled,
     kept: Kept,
     place: Place,
-    as_json: o.Json = False,
+    printed: Printed,
 ) -> None:
     """Measure the cases of a sweep, or of the subjects and sizes given."""
-    from spikebench.experiments.run import companion
-    from spikebench.experiments.run import run as measured
+    from spikebench.experiments.run import companion, left_to_do, run, seconds_beside
+    from spikebench.run.forecast import Forecast
     from spikebench.run.settings import DEFAULT_METRICS, Settings
 
     grid = o.grid(sizes, tensors, what)
@@ -100,27 +101,24 @@ def command(
     where = kept.out or Path("results") / environment.machine() / f"{sweep or 'run'}.jsonl"
     if kept.resume:
         _say_what_differs(where, settings)
-    there = place.made(settings)
-    with stderr_progress(len(cases) * sampled.repeats) as progress:
-        records = measured(cases, where, kept.resume, kept.retry, progress=progress, executor=there, settings=settings)
-    stability_notes(records)
-    if not as_json:
-        records_table(records)
-    if sweep is not None and not subject and not grid.said:
+    executor, file = place.made(settings), ResultFile(where, warn)
+    beside = sweep if sweep is not None and not subject and not grid.said else None
+    jobs = left_to_do(cases, where, kept.resume, kept.retry, settings)
+    forecast = Forecast(jobs, settings) if executor is None else None
+    if forecast is not None:
+        forecast.beside = seconds_beside(beside, settings)
+    announce(len(cases) * settings.repeats, jobs, forecast, file, kept.yes)
+    with going_on(file, len(jobs)):
+        with stderr_progress(forecast) as progress:
+            records = run(cases, file, kept.resume, kept.retry, progress=progress, executor=executor, settings=settings)
+        stability_notes(records)
+        if records and not printed.as_json:
+            records_table(records, printed.each)
         with stderr_progress() as progress:
-            beside = companion(sweep, settings, where, progress)
-        records += beside.records
-        if beside.records and not as_json:
-            stdout().print()
-            comparison_table(beside.comparisons)
-            stdout().print()
-            training_report(beside.trained)
-    if as_json:
-        stdout().print_json(json.dumps([r.to_json() for r in records]))
-        return
-    stdout().print(f"\n{len(records)} records in {where}: spikebench report '{where}' puts them on a page")
-    for path in _figures(records, Path("out") / (sweep or "run")):
-        stdout().print(f"figure {path}")
+            also = companion(beside, settings, file, progress)
+    file.close()
+    closing(records, also, file, printed.as_json, Path("out") / (sweep or "run"))
+    records += also.records
     if records and all(r.status == "refused" for r in records):
         raise Problem(f"nothing could be run: {records[0].reason}")
 
@@ -141,14 +139,3 @@ def _say_what_differs(where: Path, settings: "Settings") -> None:
     if count:
         text = f"{count} records in {where} differ in {', '.join(differing)}: they stay, and do not count as done here"
         print(f"spikebench: {text}", file=sys.stderr)
-
-
-def _figures(records: list[Record], folder: Path) -> list[Path]:
-    """The speed-up and scaling figures of these records, as far as they hold any."""
-    from spikebench.plots import draw
-
-    paths: list[Path] = []
-    for kind in ("speedup", "scaling"):
-        with suppress(Problem):
-            paths += draw(kind, store.frame(r for r in records if r.case["workload"] == "layer"), folder, ("png",))
-    return paths

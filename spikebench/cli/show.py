@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from spikebench.cli import _options as o
-from spikebench.cli._print import stdout, table
-from spikebench.cli._tables import loaded, records_table
+from spikebench.cli._print import say, stdout, table
+from spikebench.cli._records import records_table
+from spikebench.cli._tables import loaded, training_report
 from spikebench.errors import Problem
 
 
@@ -15,6 +16,7 @@ def command(
     files: o.Files,
     growth: Annotated[bool, typer.Option(help="Fit t = a·T + b·T² per subject instead.")] = False,
     floor: Annotated[bool, typer.Option(help="Time and memory against a copy of the input instead.")] = False,
+    each: o.Each = False,
     as_json: o.Json = False,
 ) -> None:
     """Show recorded results."""
@@ -31,4 +33,10 @@ def command(
     elif as_json:
         stdout().print_json(json.dumps([r.to_json() for r in records]))
     else:
-        records_table(records)
+        trained = [r for r in records if r.case["workload"] == "training"]
+        if timed := [r for r in records if r.case["workload"] != "training"]:
+            records_table(timed, each)
+        if trained:
+            if timed:
+                say()
+            training_report(trained)

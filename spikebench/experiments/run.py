@@ -59,9 +59,9 @@ def left_to_do(
     return runner.left_to_do(cases, settings, out, resume, retry, here)
 
 
-def seconds_beside(name: str, settings: Settings) -> float:
+def seconds_beside(name: str | None, settings: Settings) -> float:
     """Predicted seconds of the pairs and trainings that go with a sweep."""
-    found = sweeps.companion(name)
+    found = sweeps.companion(name) if name else None
     if found is None:
         return 0.0
     block = sum(
@@ -81,10 +81,10 @@ class Beside:
 
 
 def companion(
-    name: str, settings: Settings, where: Path | ResultFile | None, progress: Progress | None = None
+    name: str | None, settings: Settings, where: Path | ResultFile | None, progress: Progress | None = None
 ) -> Beside:
     """Measure the pairs and the trainings that go with a sweep; the records are appended to `where`."""
-    found = sweeps.companion(name)
+    found = sweeps.companion(name) if name else None
     if found is None:
         return Beside([], [], [])
     records: list[Record] = []
@@ -94,8 +94,7 @@ def companion(
         if progress:
             progress("pairs", found.case, done, of)
 
-    append = where.append if isinstance(where, ResultFile) else appended_to(where)
-    folder = where.path if isinstance(where, ResultFile) else where
+    append, path = (where.append, where.path) if isinstance(where, ResultFile) else (appended_to(where), where)
 
     def keep(record: Record) -> None:
         records.append(record)
@@ -103,5 +102,5 @@ def companion(
 
     with Session(few) as session:
         comparisons = in_pairs(session, found.subjects, found.case, found.pairs, keep=keep, progress=tick)
-        trained = train_all(session, list(found.trainings), None, folder, progress=progress)
+        trained = train_all(session, list(found.trainings), None, path, progress=progress, keep=append)
     return Beside(comparisons, trained, [*records, *trained])

@@ -83,8 +83,9 @@ def train_all(
     resume: bool = False,
     progress: Progress | None = None,
     warn: Warn | None = None,
+    keep: Callable[[Record], None] | None = None,
 ) -> list[Record]:
-    """Train every case in a fresh process, with progress; records are appended to `where` unless refused.
+    """Train every case in a fresh process, with progress; records are appended to `where`, by `keep`, unless refused.
 
     The state after each epoch is kept in a folder beside `where` until the record is written. `resume` takes it up, and
     gives the records that `where` has from this machine, these versions and this commit; else both start anew.
@@ -109,7 +110,7 @@ def train_all(
 
         records.append(session.train(case, data_root, watch, kept))
         if where is not None and records[-1].status != "refused":
-            store.append(where, records[-1])
+            keep(records[-1]) if keep else store.append(where, records[-1])
         if kept is not None and records[-1].status == "ok":
             shutil.rmtree(kept, ignore_errors=True)
     if where is not None:

@@ -43,6 +43,7 @@ class Forecast:
             self._left[case.case_id, repeat] = case.subject, seconds(case, settings, first)
         self._start = START if self._left else 0.0
         self._budget = settings.budget
+        self.beside = 0.0  # seconds of what is measured after the cases
 
     def __len__(self) -> int:
         return len(self._left)
@@ -52,6 +53,11 @@ class Forecast:
         """Seconds that what is left takes, at most the budget."""
         found = self._start + sum(predicted * self._factor(subject) for subject, predicted in self._left.values())
         return min(found, self._budget if self._budget is not None else math.inf)
+
+    def left_after(self, elapsed: float) -> float:
+        """Seconds that are left when the case that is measured now began so long ago. One that takes longer has none left."""
+        subject, predicted = next(iter(self._left.values()), ("", 0.0))
+        return self.left - min(elapsed, self._start + predicted * self._factor(subject))
 
     def done(self, case: Case, took: float) -> None:
         """One process of a case is done, and took so many seconds."""

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import re
 import statistics
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import scipy.stats
 import screen
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -21,15 +23,17 @@ from spikebench import claim, plots, units
 from spikebench.analysis import assessment, paired, stats
 from spikebench.analysis.comparison import Comparison
 from spikebench.cases import case
+from spikebench.cases.subject import shown as shown_as
 from spikebench.cli import _layout as layout
+from spikebench.cli import _records, reproduce
 from spikebench.cli import _tables as tables
 from spikebench.cli import list as list_command
 from spikebench.cli import profile as profile_command
-from spikebench.cli import reproduce
 from spikebench.cli.app import app
 from spikebench.errors import Problem
 from spikebench.experiments.profile import Profile
 from spikebench.records import store
+from spikebench.records.origin import origin
 from spikebench.records.record import Measurement, Record
 from spikebench.records.schema import CaseJson
 from spikebench.report import profile_page as verdict
@@ -90,33 +94,57 @@ def doctor() -> Printed:
     return command("doctor"), expected
 
 
-def records_rows(records: list[dict[str, Any]]) -> Table:
+def records_rows(records: list[dict[str, Any]], each: bool = False) -> Table:
     """The table of `show` and `run`, from the JSON of the records."""
-
-    def median(samples: list[float]) -> float | None:
-        return statistics.median(samples) if samples else None
-
-    columns = ["subject", "mode", "T", "B", "N", "time", "spread", "x copy", "memory", "rate", "compile", "status"]
+    origins = {id(r): str(origin(Record.from_json(r))) for r in records}
+    several = len(set(origins.values())) > 1
+    columns = ["subject", "mode", "T", "B", "N", *(("time", "spread") if each else ("n", "time")), "x copy"]
+    columns += ["memory", "rate", "compile", "status", *(["origin"] * several)]
+    groups: dict[Any, list[dict[str, Any]]] = {}
+    for k, r in enumerate(records):
+        groups.setdefault(k if each else (r["case_id"], r["case"]["subject"], origins[id(r)]), []).append(r)
     rows: list[list[str]] = []
-    for r in records:
-        samples = {m["metric"]: m["samples"] for m in r["measurements"]}
-        of = {k: median(v) for k, v in samples.items()}
-        time, copy = of.get("latency"), of.get("copy")
-        spread = f"{(max(samples['latency']) - min(samples['latency'])) / time:.0%}" if time else "—"
-        sizes = [str(r["case"][k]) for k in "TBN"]
-        ratio = units.show(time / copy, "1") if time and copy else "—"
+    for group in groups.values():
+        of: dict[str, list[float]] = {}
+        for m in (m for r in group for m in r["measurements"] if r["status"] == "ok" and m["samples"]):
+            of.setdefault(m["metric"], []).append(statistics.median(m["samples"]))
+        times, copies = of.get("latency", []), of.get("copy", [])
+        time = units.show(statistics.geometric_mean(times), "s") if times else "—"
+        if each:
+            samples = [v for m in group[0]["measurements"] if m["metric"] == "latency" for v in m["samples"]]
+            over = [time, f"{(max(samples) - min(samples)) / statistics.median(samples):.0%}" if samples else "—"]
+        else:
+            over = [str(len(times) or len(group)), time + between(times)]
+        ratio = statistics.geometric_mean(times) / statistics.geometric_mean(copies) if times and copies else None
         last = [
-            units.show(of.get(k), unit)
+            units.show(statistics.median(of[k]) if k in of else None, unit)
             for k, unit in (("peak_memory", "B"), ("spike_rate", "1"), ("compile_time", "s"))
         ]
-        names = [clean(r["case"]["subject"]), " ".join(r["case"][k] for k in ("mode", "network") if r["case"].get(k))]
-        rows.append([*names, *sizes, units.show(time, "s"), spread, ratio, *last, " ".join([r["status"], *r["flags"]])])
+        names = [clean(shown_as(group[0]["case"]["subject"]))]
+        names.append(" ".join(group[0]["case"][k] for k in ("mode", "network") if group[0]["case"].get(k)))
+        status = [group[0]["status"], *sorted({f for r in group for f in r["flags"]})]
+        sizes = [str(group[0]["case"][k]) for k in "TBN"]
+        where = [origins[id(group[0])]] * several
+        rows.append([*names, *sizes, *over, units.show(ratio, "1"), *last, " ".join(status), *where])
     return columns, rows
 
 
-def shown(*files: Path) -> Printed:
-    records = [json.loads(line) for file in files for line in file.read_text().splitlines()]
-    return command("show", *map(str, files)), [records_rows(records)]
+def between(times: list[float]) -> str:
+    """The t interval of the mean log, in the unit of the mean."""
+    if len(times) < 2:
+        return ""
+    mean, error = stats.geometric(times).value, statistics.stdev(map(math.log, times)) / math.sqrt(len(times))
+    half = float(scipy.stats.t.ppf(0.975, len(times) - 1)) * error
+    if half > math.log(10) / 2:
+        return " [over 10x wide]"
+    scale = next(s for s in (1.0, 1e-3, 1e-6, 1e-9) if mean >= s)
+    return f" [{units.digits(mean * math.exp(-half) / scale)}, {units.digits(mean * math.exp(half) / scale)}]"
+
+
+def shown(*files: Path, each: bool = False) -> Printed:
+    every = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    records = [r for r in every if r["case"]["workload"] != "training"]  # these have a table of their own below
+    return command("show", *map(str, files), *["--each"] * each), [records_rows(records, each)]
 
 
 def analysed(option: str, file: Path) -> Printed:
@@ -162,8 +190,8 @@ def nasty_records() -> list[Record]:
                 "r",
                 "0" * 12,
                 cast(CaseJson, {**where.to_json(), "subject": subject}),
-                "wrong",
-                "because",
+                "ok" if k else "wrong",
+                None if k else "because",
                 measured,
                 flags=["ungated"],
             )
@@ -323,6 +351,8 @@ PRINTED: dict[str, Callable[[], Printed]] = {
     **{f"list {kind}": lambda kind=kind: listed(kind) for kind in list_command.KINDS},
     "doctor": doctor,
     "show": lambda: shown(EPYC / "quick.jsonl", EPYC / "pairs.jsonl"),
+    "show --each": lambda: shown(EPYC / "quick.jsonl", EPYC / "pairs.jsonl", each=True),
+    "show of five processes each": lambda: shown(RESULTS / "amd-epyc-f25m17-2c" / "libraries.jsonl"),
     "show --growth": lambda: analysed("--growth", EPYC / "growth.jsonl"),
     "show --floor": lambda: analysed("--floor", OTHER / "floor.jsonl"),
     "diff": diff,
@@ -403,7 +433,7 @@ def test_into_a_file_nothing_is_folded(capsys: pytest.CaptureFixture[str], monke
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "20")
     tables.stdout.cache_clear()
-    tables.records_table(nasty_records())
+    _records.records_table(nasty_records())
     tables.stdout.cache_clear()
     printed = capsys.readouterr().out
     columns, rows = records_rows([r.to_json() for r in nasty_records()])

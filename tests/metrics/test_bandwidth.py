@@ -11,7 +11,7 @@ pytest.importorskip("numba")
 from spikebench import plots
 from spikebench.cases.case import Case
 from spikebench.cli._print import stdout
-from spikebench.cli._tables import records_table
+from spikebench.cli._records import records_table
 from spikebench.metric import Plan, Running, measure
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
