@@ -6,15 +6,15 @@ A file is imported when its command is asked for, so that none waits for what ot
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from spikebench import registry
+from spikebench import __version__, registry
 from spikebench.declarations import function_title
 
-USUAL: Mapping[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
+USUAL: Mapping[str, Any] = {"pretty_exceptions_enable": False, "rich_markup_mode": None}
 
 
 class Commands(Mapping[str, Any]):
@@ -34,7 +34,7 @@ class Commands(Mapping[str, Any]):
 
         module = import_module(f"spikebench.cli.{self._files[name]}")
         context = getattr(module, "CONTEXT", None)
-        alone = typer.Typer(**USUAL)
+        alone = typer.Typer(add_completion=False, **USUAL)
         alone.command(name, no_args_is_help=bool(context), context_settings=context)(flat(module.command))
         return typer.main.get_command(alone)
 
@@ -58,6 +58,16 @@ class Group(TyperGroup):
 app = typer.Typer(cls=Group, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]}, **USUAL)
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"spikebench {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def spikebench() -> None:
+def spikebench(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
     """Measure spiking neurons: time, memory, energy and spikes, behind one protocol."""
