@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
+from spikebench.analysis.scaling import scaling_rows
 from spikebench.errors import Problem
 from spikebench.plots import _draw, agreement, draw, figures, kinds, raster, text
 from spikebench.plots import _style as style
@@ -142,6 +143,10 @@ def test_host_bound_times_have_no_exponent() -> None:
     assert only("scaling", records).panels[0].series[0].note == "T^1.00, n = 1"
     bound = [replace(r, flags=["host_bound"]) for r in records]
     assert only("scaling", bound).panels[0].series[0].note == "host-bound"
+    [free], [held] = scaling_rows(records), scaling_rows(bound)
+    fitted = ("a", "b", "bT/a", "scaling exponent")
+    assert [held.cells[k] for k in fitted] == ["host-bound"] * 4 and free.cells["scaling exponent"] == "1.00, n=1"
+    assert held.cells["T"] == free.cells["T"] == "128…512"
 
 
 def test_a_baseline_gives_ratios_of_pairs() -> None:
