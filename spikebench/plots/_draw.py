@@ -133,7 +133,23 @@ def drawn(chart: Chart, chosen: Style, width: float) -> "Figure":
         text = "\n".join(line for k in key for line in textwrap.wrap(k, across, subsequent_indent="    "))
         figure.supxlabel(text, x=0.01, ha="left", fontsize=chosen.letters * 0.8, color=SOFT)
     label_ends(figure, list(zip(grid.flat, chart.panels, strict=False)), chart, chosen.letters)
+    if chart.x.scale == "log" and chart.ticks:
+        for axes in grid.flat[:count]:
+            _thin(axes, chart, chosen.letters)
     return figure
+
+
+def _thin(axes: "Axes", chart: Chart, letters: float) -> None:
+    """Leave only the x that have place for their text, from the longest down. The axes have their final size here."""
+    points, edge = 72 / axes.get_figure(root=True).dpi, math.inf  # pyright: ignore[reportOptionalMemberAccess]  # it has one
+    kept: list[float] = []
+    for v in sorted(chart.ticks, reverse=True):
+        at = float(axes.transData.transform((v, 1))[0]) * points
+        half = 0.34 * letters * (len(value(v, chart.x.unit)) + 1)
+        if at + half <= edge:
+            kept.append(v)
+            edge = at - half
+    axes.set_xticks(kept, [value(v, chart.x.unit) for v in kept])
 
 
 def _panel(axes: "Axes", chart: Chart, panel: Panel, chosen: Style, limits: tuple[float, float] | None) -> None:
@@ -208,11 +224,7 @@ def _divide(axes: "Axes", chart: Chart) -> None:
     elif chart.x.scale == "log":
         axes.set_xscale("log")
         if chart.ticks:
-            apart: list[float] = []
-            for v in chart.ticks:
-                if not apart or v > 1.7 * apart[-1]:
-                    apart.append(v)
-            axes.set_xticks(apart, [value(v, chart.x.unit) for v in apart])
+            axes.set_xticks(chart.ticks, [value(v, chart.x.unit) for v in chart.ticks])
             axes.set_xticks([], minor=True)
         else:
             _unit_marks(axes.xaxis, chart.x)

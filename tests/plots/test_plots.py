@@ -1,6 +1,7 @@
 """Figures: what stands in them on fixed frames, and that the committed ones are those of the committed records."""
 
 import base64
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -215,6 +216,17 @@ def test_labels_do_not_overlap() -> None:
     assert len(boxes) == 6 and not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
     assert max(b.x1 for b in boxes) <= figure.bbox.x1 + 1, "and end inside the figure"
     assert apart([5.0, 5.0, 90.0], [10.0] * 3, 100.0) == [5.0, 15.0, 90.0]
+
+
+def test_marks_of_T_do_not_overlap() -> None:
+    records = [record("lif@cpu", T, latency=[float(T)]) for T in (128, 256, 512, 1024, 2048, 4096, 8192, 10000)]
+    with _draw.applied("paper"):
+        figure = _draw.drawn(only("scaling", records), _draw.STYLES["paper"], 3.25)
+        figure.draw_without_rendering()
+        texts = [t for t in figure.axes[0].get_xticklabels() if t.get_text()]
+        boxes = sorted((t.get_window_extent() for t in texts), key=lambda box: box.x0)
+    assert all(a.x1 <= b.x0 for a, b in itertools.pairwise(boxes)) and 3 < len(boxes) < 8
+    assert "10,000" in [t.get_text() for t in texts], "the longest stays"
 
 
 def test_unavailable_is_no_zero() -> None:
