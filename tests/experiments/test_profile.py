@@ -303,4 +303,12 @@ def test_the_example_of_the_readme_runs_word_for_word(tmp_path: Path) -> None:
     assert "sb.profile(MyNeuron" in (tmp_path / "mine.py").read_text()
     done = call(sys.executable, "mine.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("# MyNeuron\n")
+    shown = re.findall(r"```text\n(.*?)```", text, re.DOTALL)[0].splitlines()
+    assert shown[0] == "# MyNeuron" and len(shown) > 10
+    printed = done.stdout.splitlines()
+    heads = [line.partition(" | ")[0] for line in printed]
+    places = [heads.index(line.partition(" | ")[0]) for line in shown if line.startswith("| ")]
+    assert places == sorted(places), "the README shows rows that are there, in their order"
+    same = [line for line in shown if line.startswith(("# ", "| what", "| spike rate", "| correctness"))]
+    assert len(same) == 4 and set(same) <= set(printed), "what no clock decides is as the README has it"
+    assert shown[2].startswith("**MyNeuron costs ") and printed[2].startswith("**MyNeuron costs ")
