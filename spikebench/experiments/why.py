@@ -19,10 +19,8 @@ FEWEST = 3  # pairs below which nothing is tried
 PROCESS, GATE = 1.0, 3.0  # seconds of a process beside its launches, and of a gate
 OBSERVING = 10.0  # seconds without which no launch is observed
 LAUNCHES = 6  # of a process: the first, warming up, and samples
-COMPILE, UNROLLED = (
-    15.0,
-    32,
-)  # seconds to compile a loop, and steps at which a whole sequence is compiled: they are unrolled
+COMPILE = 15.0  # seconds to compile a loop
+UNROLLED = 16  # steps at which a whole sequence is compiled: each is a part of the graph
 FIRST_REPEAT = 1000  # of the blocks in which remedies are tried: those of the comparisons count from 0
 
 Tell = Callable[[str], None]
@@ -44,9 +42,8 @@ class Trials:
         if at is None:
             return Why(note="nothing was measured")
         if (left := self.until - clock.monotonic()) < OBSERVING:
-            return Why(
-                at, note=f"{max(0.0, left):.0f} s were left of the budget, and it takes {OBSERVING:g} s; raise --budget"
-            )
+            spent = f"{max(0.0, left):.0f} s were left of the budget, and it takes {OBSERVING:g} s; raise --budget"
+            return Why(at, note=spent)
         self.tell("why it takes that long")
         gate = self.session.gate(at.gated).result.gate
         outcome = self.session.ask(at, ObserveJob(at, gate.bias or 0.0 if gate else 0.0, self.fixed))
@@ -88,9 +85,9 @@ class Trials:
             if self.fixed:
                 return {cause.id: Reason(cause, note="its length is fixed, and too long to be compiled here")}, []
             case = with_changes(at, T=UNROLLED)
-        if (fits := self._fits(COMPILE, COMPILE / 2)) < FEWEST:
+        if self._fits(COMPILE, COMPILE / 2) < FEWEST:
             return {cause.id: Reason(cause, note="no time was left to compile it; raise --budget")}, []
-        return self._blocks(case, [cause], fits)
+        return self._blocks(case, [cause], FEWEST)
 
     def _fits(self, first: float, block: float) -> int:
         """How many blocks of so many seconds fit into what is left after the first ones; PAIRS at most."""

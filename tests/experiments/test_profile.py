@@ -293,8 +293,8 @@ def test_the_command_writes_a_verdict_and_json_alone(tmp_path: Path) -> None:
     assert "EXECUTED" in call(*line[:4], "--help", cwd=tmp_path).stdout
 
 
-@pytest.mark.timeout(400)
-@pytest.mark.long
+@pytest.mark.timeout(400)  # it also tries torch.compile
+@pytest.mark.slow
 def test_the_example_of_the_readme_runs_word_for_word(tmp_path: Path) -> None:
     text = (HERE / "README.md").read_text()
     block = next(b for b in re.findall(r"(?:^    .*\n|^\n)+", text, re.M) if "sb.profile(" in b)
