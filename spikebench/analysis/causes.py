@@ -205,7 +205,7 @@ def _general(seen: Observed) -> Iterator[Cause]:
     if a_step < LOOP and seen.graphs <= OFTEN * seen.steps:
         return
     overhead = "" if seen.overhead is None else f"; {seen.overhead:.0%} of the time is the same for a single neuron"
-    evidence = f"{a_step:.0f} operators for each time step, {seen.operators:,} a launch at T = {seen.steps:,}{overhead}"
+    evidence = f"{seen.operators:,} operators a launch at T = {seen.steps:,}{overhead}"
     graphs = f" and {seen.graphs:,} calls of compiled graphs" if seen.graphs else ""
     if seen.cannot_compile and not seen.graphs and not seen.breaks:
         yield Cause(

@@ -159,7 +159,7 @@ def show(made: "Profile") -> None:
         say("Why it is slow", "bold")
     for k, r in enumerate(said, 1):
         say(f"{k}. {r.what} {r.evidence}", "bold" if k == 1 else "")
-        say(f"   {r.remedy}{f' {r.gain}.' if r.gain else ''}")
+        say(f"   {r.remedy}{f' {r.gain}' if r.gain else ''}")
     if not said and made.why.note:
         notes([f"Why it takes that long was not found out: {made.why.note}."])
     if made.comparisons:

@@ -19,7 +19,7 @@ FEWEST = 3  # pairs below which nothing is tried
 PROCESS, GATE = 1.0, 3.0  # seconds of a process beside its launches, and of a gate
 OBSERVING = 10.0  # seconds without which no launch is observed
 LAUNCHES = 6  # of a process: the first, warming up, and samples
-COMPILE = 15.0  # seconds to compile a loop
+COMPILE, AGAIN = 10.0, 5.0  # seconds to compile a loop, and in a process that finds its kernels on the disk
 UNROLLED = 16  # steps at which a whole sequence is compiled: each is a part of the graph
 FIRST_REPEAT = 1000  # of the blocks in which remedies are tried: those of the comparisons count from 0
 
@@ -85,7 +85,7 @@ class Trials:
             if self.fixed:
                 return {cause.id: Reason(cause, note="its length is fixed, and too long to be compiled here")}, []
             case = with_changes(at, T=UNROLLED)
-        if self._fits(COMPILE, COMPILE / 2) < FEWEST:
+        if self._fits(COMPILE, AGAIN) < FEWEST:
             return {cause.id: Reason(cause, note="no time was left to compile it; raise --budget")}, []
         return self._blocks(case, [cause], FEWEST)
 

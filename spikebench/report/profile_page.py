@@ -40,7 +40,7 @@ def _glance(profile: "Profile") -> str:
 def _why(profile: "Profile") -> str:
     found = verdict.reasons(profile)
     said = [
-        f"{k}. **{r.what}** {r.evidence} {r.remedy}{f' {r.gain}.' if r.gain else ''}" for k, r in enumerate(found, 1)
+        f"{k}. **{r.what}** {r.evidence} {r.remedy}{f' {r.gain}' if r.gain else ''}" for k, r in enumerate(found, 1)
     ]
     note = profile.why.note
     if not said and note:
@@ -96,7 +96,7 @@ def left_out(profile: "Profile") -> str:
     for m in missing:
         where = f"{m.point.mode} at T = {m.point.T}"
         for baseline, pairs in m.pairs.items():
-            found.setdefault(where, []).append(f"{pairs} of {profile.pairs} pairs with {baseline}")
+            found.setdefault(where, []).append(f"{pairs} of {profile.pairs} pairs with {short(baseline)}")
     text = "; ".join(f"{where} ({', '.join(counts)})" for where, counts in found.items())
     return f"The budget of {budget:g} s left out: {text}. At most some {more:.0f} s more would add them: `--budget {enough}s`."
 

@@ -212,9 +212,7 @@ class Said:
 def reasons(profile: "Profile") -> list[Said]:
     """Why it is slow, in the order in which it counts."""
     return [
-        Said(
-            _sentence(f"it {r.cause.what}"), _sentence(r.cause.evidence), _sentence(r.cause.remedy), gained(r), r.helps
-        )
+        Said(*map(_sentence, (f"it {r.cause.what}", r.cause.evidence, r.cause.remedy, gained(r))), r.helps)
         for r in shown_reasons(profile)
     ]
 
@@ -234,4 +232,4 @@ def gained(r: Reason, before: str = "") -> str:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + "." * (not text.endswith("."))
+    return text[:1].upper() + text[1:] + "." * (not text.endswith(".")) if text else ""

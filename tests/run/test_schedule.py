@@ -129,7 +129,7 @@ def test_what_is_left_out_is_said_with_the_budget_that_adds_it() -> None:
     assert verdict.left_out(made) == ""
     made.left_out = [Missing(Point("train", 1000), {"lif@cpu": 0, "lif@eager": 1}, 41.0)]
     assert verdict.left_out(made) == (
-        "The budget of 150 s left out: train at T = 1000 (0 of 5 pairs with lif@cpu, 1 of 5 pairs with lif@eager). "
+        "The budget of 150 s left out: train at T = 1000 (0 of 5 pairs with lif@fused, 1 of 5 pairs with lif@eager). "
         "At most some 41 s more would add them: `--budget 200s`."
     )
 
