@@ -10,6 +10,8 @@ What else there is to know of it are literals, which are read without importing 
     REQUIRES          modules that must be installed; DISTRIBUTIONS their packages, where these have other names
     INSTALL           what pip is to install, where it is not those
     DEVICES           kinds of device that it runs on; all
+    CAN               values that options of the neuron can have, or `dtype`, by name; an option that is not there has all
+    NEEDS             where options have some values, which others can have, and why: ({"reset": "soft"}, "strict", (True,), "…")
     LATER             options that came after cases were recorded, see `registry.backend_later`
     LONGEST_T         longest T at which sweeps measure it
     PARALLEL_IN_TIME  its number of operators does not grow with T
@@ -70,19 +72,14 @@ def refusal(case: "Case") -> str | None:
     return found.refuses(case) if hasattr(found, "refuses") else None
 
 
-def beyond(case: "Case", library: str, version: str, **can: tuple[Any, ...]) -> str | None:
-    """Why another library's neuron cannot stand for a case: its version, or the first option with a value it has not.
-
-    `can` maps options of the neuron, or `dtype`, to the values that the library has.
-    """
+def beyond(case: "Case", library: str, version: str) -> str | None:
+    """Why another library's neuron cannot stand for a case: its version, or what `CAN` and `NEEDS` say of it."""
     found = metadata.version(library)
     if not f"{found}.".startswith(f"{version}."):
         return f"this adapter was written for {library} {version}, and {found} is installed"
-    for name, values in can.items():
-        value = case.dtype if name == "dtype" else case.options[name]
-        if value not in values:
-            return f"{library} {found} has no {name}={value}; it has {', '.join(map(str, values))}"
-    return None
+    limits = registry.limits(case.parsed.backend, case.parsed.name)
+    lacking = limits.lacking({**case.options, **case.parsed.all_how, "dtype": case.dtype})
+    return lacking and f"{library} {found} has {lacking}"
 
 
 def only(case: "Case", **can: tuple[Any, ...]) -> str | None:

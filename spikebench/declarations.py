@@ -2,7 +2,7 @@
 
 import ast
 import importlib.util
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -53,6 +53,41 @@ class Facts:
     options: dict[str, Option] = field(default_factory=dict)
     wants: tuple[str, ...] = ()  # constructor arguments that the workload gives: n, T
     stepped: bool = False
+
+
+Need = tuple[Mapping[str, Any], str, tuple[Any, ...], str]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a neuron can be set to. `can` has the values of an option, and of an option without any there is every value.
+
+    Each of `needs` says more where other options have these values: which, an option, its values there, and the reason.
+    """
+
+    can: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    needs: tuple[Need, ...] = ()
+
+    @property
+    def names(self) -> set[str]:
+        """The options of which something is said."""
+        return {*self.can, *(name for _, name, _, _ in self.needs), *(k for where, *_ in self.needs for k in where)}
+
+    def values(self, name: str) -> list[Any]:
+        """The values of an option that are named anywhere."""
+        wheres = [where[name] for where, *_ in self.needs if name in where]
+        return [*self.can.get(name, ()), *wheres, *(v for _, n, values, _ in self.needs if n == name for v in values)]
+
+    def lacking(self, have: Mapping[str, Any]) -> str | None:
+        """The first of these values that there is not, as "no slope=2.0; it has 1.0"; None if there are all."""
+        for name, values in self.can.items():
+            if name in have and have[name] not in values:
+                return f"no {name}={have[name]}; it has {', '.join(map(str, values))}"
+        for where, name, values, why in self.needs:
+            if all(have.get(k) == v for k, v in where.items()) and have[name] not in values:
+                there = ", ".join(f"{k}={v}" for k, v in where.items())
+                return f"no {name}={have[name]} with {there}, but {', '.join(map(str, values))}: {why}"
+        return None
 
 
 @lru_cache(maxsize=256)

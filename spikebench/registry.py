@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from spikebench.declarations import Facts, Option, class_facts, function_options, module_literals
+from spikebench.declarations import Facts, Limits, Option, class_facts, function_options, module_literals
 from spikebench.errors import Problem
 
 
@@ -111,6 +111,11 @@ def declared(backend: str, neuron: str | None, name: str, usual: Any = None) -> 
     own = backend_file(backend, neuron) if neuron else None
     paths = [p for p in (own, whole("backends", backend)) if p is not None]
     return next((found[name] for found in map(module_literals, paths) if name in found), usual)
+
+
+def limits(backend: str, neuron: str) -> Limits:
+    """What a backend says that a neuron can be set to: `CAN` and `NEEDS`."""
+    return Limits(declared(backend, neuron, "CAN", {}), declared(backend, neuron, "NEEDS", ()))
 
 
 def alias(backend: str) -> str:

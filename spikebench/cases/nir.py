@@ -16,13 +16,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from spikebench.cases.alike import Chosen, within
 from spikebench.cases.options import Options, number
 from spikebench.cases.subject import Subject, parse_subject
+from spikebench.declarations import Limits
 from spikebench.errors import Problem
 from spikebench.host import files
 
 Rule = Literal["exact", "euler"]
 REFUSED = {"LI": "it emits its membrane and no spikes, and a neuron here emits spikes"}
+LIMITS = Limits({"reset": ("hard",), "strict": (True,), "shared": (True,), "refractory": (0,)})
 CLOSE = 1e-6  # relative; NIR files mostly hold float32
 
 
@@ -47,6 +50,11 @@ def subjects(path: Path, dt: float, rule: Rule = "exact") -> dict[str, str | Pro
         kinds = ", ".join(sorted({type(n).__name__ for n in graph.nodes.values()})) or "no nodes"
         raise Problem(f"{path} has no neuron: it holds {kinds}; {', '.join(READ)} can be read")
     return found
+
+
+def sayable(subject: str) -> Chosen:
+    """The subject with what it leaves open as NIR's neurons have it, and a line that says what that is."""
+    return within(subject, LIMITS, "NIR's neurons") if parse_subject(subject).name == "lif" else Chosen([subject])
 
 
 def write(subject: str, path: Path, n: int, dt: float, rule: Rule = "exact") -> None:
@@ -125,7 +133,7 @@ def _node(subject: Subject, dt: float, rule: Rule) -> tuple[str, dict[str, float
     o = subject.all_options
     if subject.name != "lif":
         raise Problem(f"NIR has no {subject.name}; of the neurons here it can say lif[reset=hard,strict=true]")
-    for option, needed in (("reset", "hard"), ("strict", True), ("shared", True), ("refractory", 0)):
+    for option, (needed,) in LIMITS.can.items():
         if o[option] != needed:
             need = str(needed).lower()
             raise Problem(

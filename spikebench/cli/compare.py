@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from spikebench.cli import _options as o
-from spikebench.cli._tables import compared, stderr_progress
+from spikebench.cli._tables import compared, stderr_progress, warn
 
 
 def command(
@@ -26,5 +26,14 @@ def command(
 
     grid, settings = o.grid(sizes, tensors, what), sampling.settings(Settings())
     with stderr_progress() as progress:
-        rows = compare(*subjects, pairs=pairs, metric=metric, out=out, progress=progress, settings=settings, grid=grid)
+        rows = compare(
+            *subjects,
+            pairs=pairs,
+            metric=metric,
+            out=out,
+            progress=progress,
+            warn=warn,
+            settings=settings,
+            grid=grid,
+        )
     compared(rows, as_json)

@@ -1,5 +1,6 @@
 """`sb.compare`, `sb.aa` and `sb.diff`: subjects compared in pairs, one with itself, and two files of records."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,8 @@ from spikebench.analysis import difference, noise
 from spikebench.analysis.comparison import Comparison, judge, together
 from spikebench.analysis.difference import Difference
 from spikebench.analysis.pairs import Pairs
+from spikebench.cases.alike import alike
 from spikebench.cases.case import Case, with_changes
-from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
 from spikebench.experiments.settings import told_apart
 from spikebench.experiments.sweep import Grid, points
@@ -22,6 +23,7 @@ from spikebench.run.blocks import Keep, Progress
 from spikebench.run.session import Session
 from spikebench.run.settings import Settings
 
+Warn = Callable[[str], None]
 Tell = Callable[[str, Case, int, int], None]
 Job = tuple[Sequence[str], Case]
 
@@ -32,6 +34,7 @@ def compare(
     metric: str = "latency",
     out: str | Path | None = None,
     progress: Tell | None = None,
+    warn: Warn | None = None,
     settings: Settings | None = None,
     grid: Grid | None = None,
     **given: Any,
@@ -42,16 +45,24 @@ def compare(
     and mode may have several values: device, dtype, rate, network, …) and of `spikebench.run.settings.Settings` (samples,
     timeout, threads, …); what they do not say is as `grid` and `settings` have it. Of `metric` less is better. The
     verdicts take account of the noise floor that `aa` measured on this machine. Records are appended to `out`. A ratio
-    above 1 says that the subject is better than the first one.
+    above 1 says that the subject is better than the first one. Where a backend cannot have what was left open, as
+    lif@snntorch, options are chosen that all subjects of that neuron can have, and `warn` is told which.
     """
     if len(subjects) < 2:
         named = subjects[0] if subjects else "none"
         raise Problem(f"one subject is no comparison: {named}; name a baseline first, then the others")
     chosen, asked = told_apart(given, settings or Settings(), grid or Grid())
-    cases = points(subjects[:1], asked)
-    for text in subjects:
-        parse_subject(text, cases[0].device)
-    return _compared([(subjects, case) for case in cases], pairs, chosen, metric, out, progress)
+    found = _alike(subjects, asked, warn)
+    cases = points(found[:1], asked)
+    return _compared([(found, case) for case in cases], pairs, chosen, metric, out, progress)
+
+
+def _alike(subjects: Sequence[str], asked: Grid, warn: Warn | None) -> list[str]:
+    """The subjects with options that all of one neuron can have; what was chosen is told."""
+    found = alike(subjects, asked.device or "cpu")
+    if found.said:
+        (warn or warnings.warn)(found.said)
+    return found.subjects
 
 
 AA = Grid(T=[1000], B=[16], N=[128])
@@ -63,6 +74,7 @@ def aa(
     metric: str = "latency",
     out: str | Path | None = None,
     progress: Tell | None = None,
+    warn: Warn | None = None,
     settings: Settings | None = None,
     grid: Grid | None = None,
     **given: Any,
@@ -70,10 +82,11 @@ def aa(
     """Compare subjects with themselves: how far A strays from A on this machine, which bounds what a comparison can find.
 
     Without subjects they are lif@cpu and lif@eager. The records are appended to `out`, else to the file of this machine
-    where `compare` and `diff` look for its noise floor. `settings`, `grid` and `given` are those of `compare`.
+    where `compare` and `diff` look for its noise floor. `warn`, `settings`, `grid` and `given` are those of `compare`.
     """
     chosen, asked = told_apart(given, settings or Settings(), grid or Grid())
-    cases = points(subjects or ("lif@cpu", "lif@eager"), asked.over(AA))
+    found = _alike(subjects or ("lif@cpu", "lif@eager"), asked, warn)
+    cases = points(found, asked.over(AA))
     jobs = [((case.subject, case.subject), case) for case in cases]
     return _compared(jobs, pairs, chosen, metric, out or floor_file(), progress)
 

@@ -4,10 +4,12 @@ import math
 from pathlib import Path
 from typing import Any
 
+import commands
 import numpy as np
 import pytest
 
 from spikebench.cases import nir as nir_graph
+from spikebench.cases.alike import Chosen
 from spikebench.cases.options import number
 from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
@@ -90,6 +92,23 @@ def test_what_lif_cannot_be_is_refused_by_name(tmp_path: Path, kind: str, values
 def test_what_nir_cannot_say_is_refused_by_name(tmp_path: Path, subject: str, said: str) -> None:
     with pytest.raises(Problem, match=said):
         nir_graph.write(subject, tmp_path / "n.nir", 1, DT)
+
+
+def test_what_is_left_open_is_as_nir_has_it() -> None:
+    found = nir_graph.sayable("lif[decay=0.95]")
+    assert found == Chosen(
+        ["lif[decay=0.95,reset=hard,strict=true]@eager"],
+        "lif[decay=0.95]: taken with reset=hard, strict=true, because NIR's neurons have no other",
+    )
+    for text in (f"lif[{HARD}]", "lif[reset=soft]", "psu"):
+        assert nir_graph.sayable(text).said is None  # it is right, or what was typed is refused by `write`
+
+
+def test_the_command_writes_a_neuron_as_typed_and_says_how(tmp_path: Path) -> None:
+    done = commands.run("to-nir", "lif", "-o", str(tmp_path / "n.nir"))
+    assert done.returncode == 0 and "spikebench: lif: taken with reset=hard, strict=true" in done.stderr
+    (back,) = nir_graph.subjects(tmp_path / "n.nir", DT).values()
+    assert parse_subject(str(back)).options == {"reset": "hard", "strict": True}
 
 
 def test_what_is_no_graph_is_one_line(tmp_path: Path) -> None:

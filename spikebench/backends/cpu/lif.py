@@ -17,13 +17,13 @@ from spikebench.neurons.lif import LIF
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
 
-PLAIN: dict[str, tuple[Any, ...]] = {"shared": (True,), "bounded": (False,), "refractory": (0,)}
+CAN: dict[str, tuple[Any, ...]] = {"shared": (True,), "bounded": (False,), "refractory": (0,)}
 BLOCK = {"save": 8192, "recompute": 2048}  # series; the membranes of 32 steps stay in the second-level cache
 
 
 def refuses(case: "Case") -> str | None:
     """Why the kernels cannot run a case: they compute float32 and float64 on a CPU."""
-    return only(case, **PLAIN) or refuse(case.device, case.dtype)
+    return only(case, **CAN) or refuse(case.device, case.dtype)
 
 
 def moves(case: "Case") -> int:
@@ -39,7 +39,7 @@ def moves(case: "Case") -> int:
 def run(neuron: LIF, x: Tensor, seed: int | None = None, *, plan: Literal["save", "recompute"] = "save") -> Tensor:
     """Spikes, shape of x [T, ...]; for backward, "save" keeps every membrane and "recompute" one state in 32."""
     accept(x)
-    having(neuron, **PLAIN)
+    having(neuron, **CAN)
     if plan not in BLOCK:
         raise ValueError(f"no plan {plan!r}; there are {', '.join(BLOCK)}")
     setup = _Setup.of(neuron, x.dtype, plan)

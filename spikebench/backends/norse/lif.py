@@ -19,26 +19,24 @@ if TYPE_CHECKING:
     from spikebench.cases.case import Case
 
 
+CAN = {
+    "surrogate": ("fast_sigmoid",),
+    "slope": (1.0,),  # its SuperSpike ignores alpha
+    "reset": ("soft", "hard"),
+    "reset_delay": (False,),
+    "synapse_decay": (None,),
+    "learn_decay": (False,),
+    "learn_threshold": (False,),
+    "shared": (True,),
+    "refractory": (0,),
+}
+NEEDS = (({"reset": "soft"}, "strict", (True,), "it compares with >, and its soft reset subtracts the very threshold"),)
+
+
 def refuses(case: "Case") -> str | None:
-    """What LIFBoxCell cannot be set to."""
-    o = case.options
-    reason = beyond(
-        case,
-        "norse",
-        "1.1",
-        surrogate=("fast_sigmoid",),
-        slope=(1.0,),  # its SuperSpike ignores alpha
-        reset=("soft", "hard"),
-        reset_delay=(False,),
-        synapse_decay=(None,),
-        learn_decay=(False,),
-        learn_threshold=(False,),
-        shared=(True,),
-        refractory=(0,),
-    )
-    if reason is None and not o["strict"] and o["reset"] == "soft":
-        return "norse compares with >, and its soft reset subtracts the very threshold; take strict=true"
-    if reason is None and o["decay"] == 1:
+    """What LIFBoxCell cannot be set to: see CAN and NEEDS, and a decay of 1."""
+    reason = beyond(case, "norse", "1.1")
+    if reason is None and case.options["decay"] == 1:
         return "norse scales its input by 1 - decay, which is 0"
     return reason
 

@@ -19,26 +19,25 @@ if TYPE_CHECKING:
     from spikebench.cases.case import Case
 
 
+CAN = {
+    "dtype": ("float32",),  # its spikes are float32 whatever the input is
+    "reset": ("soft", "hard"),
+    "reset_delay": (False,),
+    "synapse_decay": (None,),  # it scales the synaptic current by the decay once more
+    "learn_decay": (False,),
+    "learn_threshold": (False,),
+    "shared": (True,),
+    "refractory": (0,),
+}
+NEEDS = (
+    ({"reset": "hard"}, "detach_reset", (True,), "its hard reset is a comparison of spikes"),
+    ({"reset": "soft"}, "strict", (False,), "it compares with >=, and its soft reset subtracts the very threshold"),
+)
+
+
 def refuses(case: "Case") -> str | None:
-    """What the layer cannot be set to."""
-    o = case.options
-    reason = beyond(
-        case,
-        "sinabs",
-        "3.1",
-        dtype=("float32",),  # its spikes are float32 whatever the input is
-        reset=("soft", "hard"),
-        reset_delay=(False,),
-        synapse_decay=(None,),  # it scales the synaptic current by the decay once more
-        learn_decay=(False,),
-        learn_threshold=(False,),
-        shared=(True,),
-        refractory=(0,),
-        detach_reset=(True,) if o["reset"] == "hard" else (True, False),  # its hard reset is a comparison of spikes
-    )
-    if reason is None and o["strict"] and o["reset"] == "soft":
-        return "sinabs compares with >=, and its soft reset subtracts the very threshold; take strict=false"
-    return reason
+    """What the layer cannot be set to: see CAN and NEEDS."""
+    return beyond(case, "sinabs", "3.1")
 
 
 def run(neuron: LIF, x: Tensor, seed: int | None = None) -> Tensor:

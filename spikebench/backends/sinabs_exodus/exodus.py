@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from spikebench.cases.case import Case
 
 
+CAN = {
+    "dtype": ("float32",),  # it makes its constants float32 whatever the input is
+    "synapse_decay": (None,),
+    "learn_decay": (False,),
+}
+
+
 def refuses(case: "Case") -> str | None:
     """What the layer cannot be set to."""
     if case.device != "cuda":
         return f"sinabs-exodus has CUDA kernels alone; the case asks for {case.device}"
-    return beyond(
-        case,
-        "sinabs-exodus",
-        "2.0",
-        dtype=("float32",),  # it makes its constants float32 whatever the input is
-        synapse_decay=(None,),
-        learn_decay=(False,),
-    )
+    return beyond(case, "sinabs-exodus", "2.0")
 
 
 def run(neuron: Exodus, x: Tensor, seed: int | None = None) -> Tensor:

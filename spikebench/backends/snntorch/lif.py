@@ -31,33 +31,29 @@ SURROGATES: dict[str, Callable[[float], Callable[[Tensor], Tensor]]] = {
 }
 
 
+CAN = {
+    "dtype": ("float32",),  # its spikes are float32 whatever the input is
+    "surrogate": ("atan", "fast_sigmoid"),
+    "synapse_decay": (None,),
+    "learn_decay": (False,),
+    "learn_threshold": (False,),
+    "shared": (True,),
+    "refractory": (0,),
+}
+NEEDS = (
+    ({"layer": "state_leaky"}, "reset", ("none",), "its StateLeaky has no reset"),
+    ({"reset": "soft"}, "detach_reset", (True,), "its reset is always detached"),
+    ({"reset": "hard"}, "detach_reset", (True,), "its reset is always detached"),
+    ({"reset": "soft"}, "reset_delay", (True,), "else it resets again when the membrane stays above threshold"),
+    ({"reset": "soft"}, "strict", (True,), "it compares with >, and its soft reset subtracts the very threshold"),
+)
+
+
 def refuses(case: "Case") -> str | None:
-    """What Leaky cannot be set to. Its reset is always detached, and comes one step later (`reset_delay=True`)."""
-    o = case.options
-    reason = beyond(
-        case,
-        "snntorch",
-        "1.0",
-        dtype=("float32",),  # its spikes are float32 whatever the input is
-        surrogate=tuple(SURROGATES),
-        synapse_decay=(None,),
-        learn_decay=(False,),
-        learn_threshold=(False,),
-        shared=(True,),
-        refractory=(0,),
-        detach_reset=(True,) if o["reset"] != "none" else (True, False),
-    )
-    if (
-        reason is None
-        and case.parsed.all_how["layer"] == "state_leaky"
-        and (o["reset"] != "none" or not 0 < o["decay"] < 1)
-    ):
-        return f"snntorch's StateLeaky has no reset and a decay between 0 and 1, not reset={o['reset']}, decay={o['decay']}"
-    if reason is None and o["reset"] == "soft":
-        if not o["reset_delay"]:
-            return "snntorch with reset_delay=False resets again when the membrane stays above threshold after a reset"
-        if not o["strict"]:
-            return "snntorch compares with >, and its soft reset subtracts the very threshold; take strict=true"
+    """What Leaky cannot be set to: see CAN and NEEDS. Its reset comes one step later (`reset_delay=True`)."""
+    reason, decay = beyond(case, "snntorch", "1.0"), case.options["decay"]
+    if reason is None and case.parsed.all_how["layer"] == "state_leaky" and not 0 < decay < 1:
+        return f"snntorch's StateLeaky has a decay between 0 and 1, not decay={decay}"
     return reason
 
 

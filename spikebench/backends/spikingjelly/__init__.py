@@ -3,3 +3,5 @@
 REQUIRES = ("spikingjelly",)
 MARKER = ">"
 DASHES = (8, 2)
+CAN = {"surrogate": ("atan", "sigmoid", "triangle", "fast_sigmoid")}
+NEEDS = (({"surrogate": "fast_sigmoid"}, "slope", (1.0,), "its SuperSpike is the fast sigmoid of slope 1"),)

@@ -14,8 +14,8 @@ from spikingjelly._ops import lif as operator
 from spikingjelly.activation_based import neuron as theirs
 from torch import Tensor
 
-from spikebench.backend import Refused, neighbour
-from spikebench.backends.spikingjelly._common import SURROGATES, lacking
+from spikebench.backend import Refused, beyond, neighbour
+from spikebench.backends.spikingjelly._common import SURROGATES
 from spikebench.neurons.lif import LIF
 
 if TYPE_CHECKING:
@@ -25,26 +25,31 @@ LATER = ("provider",)
 Provider = Literal["auto", "cuda", "triton", "torch"]
 
 
+CAN = {
+    "dtype": ("float32",),  # its CPU operator computes in float32
+    "surrogate": ("atan", "sigmoid", "triangle", "fast_sigmoid"),
+    "reset": ("soft", "hard"),
+    "reset_delay": (False,),
+    "synapse_decay": (None,),
+    "learn_decay": (False,),
+    "learn_threshold": (False,),
+    "shared": (True,),
+    "refractory": (0,),
+}
+NEEDS = (
+    ({"surrogate": "fast_sigmoid"}, "slope", (1.0,), "its SuperSpike is the fast sigmoid of slope 1"),
+    ({"reset": "soft"}, "strict", (False,), "it compares with >=, and its soft reset subtracts the very threshold"),
+)
+
+
 def refuses(case: "Case") -> str | None:
-    """What LIFNode cannot be set to."""
-    o = case.options
+    """What LIFNode cannot be set to: see CAN and NEEDS, the provider, and a decay of 0 or 1."""
+    decay = case.options["decay"]
     if case.device == "cpu" and (provider := case.parsed.all_how["provider"]) not in ("auto", "torch"):
         return f"spikingjelly has provider={provider} on CUDA; on the CPU there is torch"
-    reason = lacking(
-        case,
-        dtype=("float32",),  # its CPU operator computes in float32
-        reset=("soft", "hard"),
-        reset_delay=(False,),
-        synapse_decay=(None,),
-        learn_decay=(False,),
-        learn_threshold=(False,),
-        shared=(True,),
-        refractory=(0,),
-    )
-    if reason is None and o["strict"] and o["reset"] == "soft":
-        return "spikingjelly compares with >=, and its soft reset subtracts the very threshold; take strict=false"
-    if reason is None and not 0 < o["decay"] < 1:
-        return f"spikingjelly's tau = 1/(1 - decay) must be finite and above 1, which decay={o['decay']} does not give"
+    reason = beyond(case, "spikingjelly", "2.0")
+    if reason is None and not 0 < decay < 1:
+        return f"spikingjelly's tau = 1/(1 - decay) must be finite and above 1, which decay={decay} does not give"
     return reason
 
 

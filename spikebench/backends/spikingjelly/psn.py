@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from spikingjelly.activation_based import neuron as theirs
 from torch import Tensor
 
-from spikebench.backends.spikingjelly._common import lacking, parallel
+from spikebench.backend import beyond
+from spikebench.backends.spikingjelly._common import parallel
 from spikebench.neurons.psn import PSN
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def refuses(case: "Case") -> str | None:
     """What its surrogates cannot be set to."""
-    return lacking(case)
+    return beyond(case, "spikingjelly", "2.0")
 
 
 def run(neuron: PSN, x: Tensor, seed: int | None = None) -> Tensor:

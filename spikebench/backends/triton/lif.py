@@ -22,7 +22,7 @@ LATER = ("rows", "save")
 # per element and mode: tensors as wide as the input, and tensors of float32 at least, that are read or written
 MOVES = {"inference": (2, 0), "forward": (2, 1), "train": (4, 2)}
 CHECKPOINTED = {"inference": (2, 0), "forward": (2, 0), "train": (5, 0)}  # besides what is kept of each tile
-PLAIN: dict[str, tuple[Any, ...]] = {"shared": (True,), "bounded": (False,), "refractory": (0,)}
+CAN: dict[str, tuple[Any, ...]] = {"shared": (True,), "bounded": (False,), "refractory": (0,)}
 Save = Literal["membrane", "checkpoints"]
 
 
@@ -59,7 +59,7 @@ KERNELS = {
 
 def refuses(case: "Case") -> str | None:
     """Why the kernels cannot run a case, or None."""
-    return only(case, **PLAIN) or _launch.no_bytes(case) or _launch.refusal(case)
+    return only(case, **CAN) or _launch.no_bytes(case) or _launch.refusal(case)
 
 
 def moves(case: "Case") -> int:
@@ -95,7 +95,7 @@ def run(
     bits, from which it runs the tile again.
     """
     asked = _launch.Options(chunk or None, block, warps, stages, rows)
-    having(neuron, **PLAIN)
+    having(neuron, **CAN)
     decay, threshold = neuron.decay, neuron.threshold
     learns = torch.is_grad_enabled() and (x.requires_grad or any(p.requires_grad for p in neuron.parameters()))
     dtype = _launch.dtype_of_spikes(x, spikes, learns)
