@@ -212,7 +212,13 @@ class Said:
 def reasons(profile: "Profile") -> list[Said]:
     """Why it is slow, in the order in which it counts."""
     return [
-        Said(*map(_sentence, (f"it {r.cause.what}", r.cause.evidence, r.cause.remedy, gained(r))), r.helps)
+        Said(
+            what=_sentence(f"it {r.cause.what}"),
+            evidence=_sentence(r.cause.evidence),
+            remedy=_sentence(r.cause.remedy),
+            gain=_sentence(gained(r)),
+            helps=r.helps,
+        )
         for r in shown_reasons(profile)
     ]
 
