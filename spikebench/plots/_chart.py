@@ -27,6 +27,15 @@ class View:
     baseline: str | None = None
     bold: str | None = None
 
+    def told(self, what: str) -> str:
+        """What a figure shows of a metric, or of its ratios where there is a baseline: the beginning of its caption."""
+        if self.baseline is None:
+            return what
+        return (
+            f"{what.partition(':')[0]}, that of {self.baseline} over that of each subject: mean ratio of pairs of processes "
+            "with its 95 % interval. Above 1 the subject needs less."
+        )
+
 
 EVERYTHING = View()
 

@@ -125,7 +125,13 @@ def drawn(chart: Chart, chosen: Style, width: float) -> "Figure":
         look_of = {"ncols": 3 if whole > 5 else 2, "fontsize": chosen.letters * 0.8}
         figure.legend([*patches.values()], [*patches], loc="outside lower center", **look_of)
     if chosen.titled and chart.title:
-        title = "\n".join(textwrap.wrap(chart.title, int(whole * 72 / (chosen.letters * 0.68)), break_on_hyphens=False))
+        title = "\n".join(
+            textwrap.wrap(
+                chart.title.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"),
+                int(whole * 72 / (chosen.letters * 0.68)),
+                break_on_hyphens=False,
+            )
+        )
         figure.suptitle(title, x=0.01, ha="left", fontsize=chosen.letters, fontweight="bold")
     key = [f"{letter}: {text}" for letter, text in chart.names.key.items()]
     if key:

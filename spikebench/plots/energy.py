@@ -22,4 +22,4 @@ def figures(frame: Frame, view: View = EVERYTHING) -> Iterator[tuple[str, Chart,
                 title = f"{mode}, B = {b}, N = {n}, {device}{unusual.replace('-', ', ')}"
                 chart = over_T(energy, asked, "energy", view, title, Axis("energy of one launch", "J"))
                 if chart is not None:
-                    yield name, chart, style.caption(energy, WHAT)
+                    yield name, chart, style.caption(energy, view.told(WHAT))

@@ -25,4 +25,4 @@ def figures(frame: Frame, view: View = EVERYTHING) -> Iterator[tuple[str, Chart,
                 measured = everything[everything["metric"].eq("peak_memory") | everything["status"].ne("ok")]
                 chart = over_T(part, measured, "peak_memory", view, title, Axis("peak memory", "B"))
                 if chart is not None:
-                    yield name, chart, style.caption(part, WHAT)
+                    yield name, chart, style.caption(part, view.told(WHAT))

@@ -41,7 +41,7 @@ def figures(frame: Frame, view: View = EVERYTHING) -> Iterator[tuple[str, Chart,
                     for (s, why), T in style.missing(at, "latency").items()
                 }
                 chart = replace(chart, missing=style.told_missing(found, str))
-                yield name, chart, style.caption(part, f"{WHAT} Neuron: {of}.")
+                yield name, chart, style.caption(part, f"{view.told(WHAT)} Neuron: {of}.")
 
 
 def neuron(subject: str) -> str:

@@ -25,7 +25,7 @@ def figures(frame: Frame, view: View = EVERYTHING) -> Iterator[tuple[str, Chart,
                 y = Axis("time of one launch", "s")
                 chart = over_T(part, everything, "latency", view, title, y, note=exponent)
                 if chart is not None:
-                    yield f"scaling-{mode}-B{b}-N{n}{unusual}", chart, style.caption(part, WHAT)
+                    yield f"scaling-{mode}-B{b}-N{n}{unusual}", chart, style.caption(part, view.told(WHAT))
 
 
 def exponent(part: Frame) -> str:

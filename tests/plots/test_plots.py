@@ -154,6 +154,9 @@ def test_a_baseline_gives_ratios_of_pairs() -> None:
     chart = only("frontier", LENGTHS, View(baseline="@eager"))
     assert lines(chart) == {"spsn@cpu": [(128, pytest.approx(2.0))]}
     assert chart.y.unit == "x" and chart.panels[0].rule == (1.0, "lif@eager")
+    [found] = figures("frontier", store.frame(LENGTHS), View(baseline="lif@eager"))
+    assert "that of lif@eager over that of each subject: mean ratio of pairs" in found.caption
+    assert "geometric mean" not in found.caption
     with pytest.raises(Problem, match="no single baseline 'psu' in this figure; there are lif@eager, spsn@fused"):
         only("scaling", LENGTHS, View(baseline="psu"))
     with pytest.raises(Problem, match="a figure raster compares nothing with a baseline"):
