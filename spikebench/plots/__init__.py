@@ -4,6 +4,7 @@ A figure is a chart, which is drawn on paper, on a page and as text, or one that
 argument is told which subjects and which baseline a person asked for (`_chart.View`).
 """
 
+import hashlib
 import importlib
 import inspect
 import re
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+LONGEST_NAME = 180
 FORMATS = ("png", "svg", "pdf")
 
 
@@ -106,6 +108,8 @@ def draw(
     with _draw.applied(style):
         for drawing in figures(kind, frame, view):
             name = re.sub(r"[^\w.+=-]+", "-", drawing.name)
+            if len(name) > LONGEST_NAME:  # no file system has names of any length
+                name = f"{name[:LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
             folder.mkdir(parents=True, exist_ok=True)
             for width, figure in _draw.sized(drawing.what, chosen):
                 size = f"-{width:g}in" if len(chosen.widths) > 1 else ""
