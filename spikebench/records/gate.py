@@ -24,8 +24,8 @@ class ProbeResult:
     reason: str | None
     series: int
     differing: int
-    worst_margin: float
-    spikes: float
+    worst_margin: float | None
+    spikes: float | None
     gradient_error: float | None = None
     parameter_error: float | None = None
     entry_error: float | None = None

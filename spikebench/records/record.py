@@ -3,12 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from spikebench.records import typed
 from spikebench.records.gate import GateResult
 from spikebench.records.migrate import SCHEMA as SCHEMA
 from spikebench.records.migrate import migrated
-from spikebench.records.schema import CaseJson, EnvironmentJson, JsonValue
+from spikebench.records.schema import CaseJson, DetailJson, EnvironmentJson, JsonValue
 
 FEWEST = 5  # pairs that a verdict takes
 
@@ -25,7 +26,7 @@ class Measurement:
     status: MeasurementStatus = "ok"
     reason: str | None = None
     samples: list[float] = field(default_factory=list)
-    detail: dict[str, Any] = field(default_factory=dict)
+    detail: Annotated[dict[str, Any], DetailJson] = field(default_factory=dict)  # what is read of it has types
     extra: dict[str, JsonValue] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -87,11 +88,13 @@ class Record:
     def from_json(data: Mapping[str, Any]) -> "Record":
         """The record of a JSON object of this schema or an earlier one, which is migrated.
 
-        ValueError names a schema that is newer than this version, or what is missing.
+        ValueError names a schema that is newer than this version, or the first field that is missing or of another type.
         """
-        now = migrated(data)
-        if missing := [k for k in ("run", "case_id", "case") if k not in now]:
-            raise ValueError(f"no field {', '.join(missing)}")
+        try:
+            now = migrated(data)
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"a field is of another type than it has in schema {data['schema']}: {error}") from None
+        typed.check(now, Record)
         known = set(Record.__dataclass_fields__) - {"extra"}
         fields = {k: v for k, v in now.items() if k in known - {"measurements", "gate"}}
         gate = now.get("gate") and GateResult.from_json(now["gate"])

@@ -1,7 +1,7 @@
 """The types of a record's JSON, which is open: a file may hold fields of later versions, and they are kept."""
 
 from collections.abc import Mapping, Sequence
-from typing import NotRequired, TypeAlias, TypedDict
+from typing import Annotated, NotRequired, TypeAlias, TypedDict
 
 JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 
@@ -28,6 +28,26 @@ class CaseJson(TypedDict):
     bias: NotRequired[float | None]
     allocator: NotRequired[str]
     autocast: NotRequired[str | None]
+
+
+class DetailJson(TypedDict, total=False):
+    """How samples were taken: what figures and assessments read of it. Metrics write more, each in its own file."""
+
+    interleaved: bool
+    group: int
+    resolution: float
+    hertz: list[float]
+    kappa: list[float | None]
+    rate: float | None
+    rate_hard: float | None
+    rate_soft: float | None
+    steps: int
+    neurons: int
+    bits: str
+    counts: list[float]
+    active: float
+    difference: float
+    equal_spikes: bool
 
 
 class CardJson(TypedDict, total=False):
@@ -66,7 +86,7 @@ class EnvironmentJson(InterpreterJson, total=False):
     placement: str
     session: InterpreterJson
     origin: str
-    time: float
+    time: Annotated[float, (0, 9e10)]  # s since 1970; within, whole numbers are dates
     isolation: str
     allocator: dict[str, str]
     load_1min: float

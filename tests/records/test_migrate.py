@@ -1,13 +1,16 @@
 """Records of schema 1 are read as schema 2: nothing is lost, unknown fields are kept, a newer schema is refused by name."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from spikebench.cases.case import Case
+from spikebench.records.gate import GateResult
 from spikebench.records.migrate import SCHEMA, migrated
-from spikebench.records.record import Record
+from spikebench.records.record import Measurement, Record
 
 RESULTS = Path(__file__).parents[2] / "results"
 FILES = sorted(RESULTS.rglob("*.jsonl"))
@@ -43,7 +46,7 @@ def test_every_committed_record_is_migrated_without_loss(path: Path) -> None:
 
 
 def a_record(**fields: Any) -> dict[str, Any]:
-    return {"schema": 1, "run": "r", "case_id": "c", "case": {}, "status": "ok"} | fields
+    return {"schema": 1, "run": "r", "case_id": "c", "case": Case("lif@eager").to_json(), "status": "ok"} | fields
 
 
 def test_a_gate_and_a_detail_get_their_present_form() -> None:
@@ -68,8 +71,9 @@ def test_fields_of_a_later_version_are_kept_wherever_they_stand() -> None:
 def test_what_is_no_number_is_written_as_null() -> None:
     probe = {"name": "p", "passed": False, "reason": "off", "series": 1, "differing": 1, "worst_margin": float("inf")}
     gate = {"status": "failed", "reason": "off", "probes": [probe | {"spikes": 0.0}]}
-    measured = {"metric": "m", "unit": "1", "samples": [1.0, float("nan")], "detail": {"x": float("inf")}}
-    written = Record.from_json(a_record(gate=gate, measurements=[measured])).finite().to_json()
+    measured = Measurement("m", "1", samples=[1.0, float("nan")], detail={"x": float("inf")})
+    record = replace(Record.from_json(a_record()), gate=GateResult.from_json(gate), measurements=[measured])
+    written = record.finite().to_json()
     assert written["gate"]["probes"][0]["worst_margin"] is None
     assert written["measurements"][0]["samples"] == [1.0] and written["measurements"][0]["detail"] == {"x": None}
     json.dumps(written, allow_nan=False)

@@ -45,7 +45,7 @@ def test_a_torn_line_is_skipped_named_and_closed(tmp_path: Path) -> None:
         ("[1, 2]", "not a JSON object"),
         ('{"schema": 99, "run": "x"}', "schema 99 is newer than 2"),
         ('{"run": "x"}', "schema None"),
-        ('{"schema": 1, "run": "x"}', "no field case_id, case"),
+        ('{"schema": 1, "run": "x"}', "case_id is not there"),
         ('{"schema": 1, "run": "x", "case_id": "c", "case": {}, "measurements": 5}', ""),
         ("[" * 200_000, ""),
         ("\x00\xff", "torn or foreign"),
@@ -129,7 +129,7 @@ def test_not_a_number_is_never_written(tmp_path: Path) -> None:
 def test_the_table_has_a_row_per_sample_and_one_for_a_record_without(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     store.append(path, record("a"))
-    store.append(path, Record("b", "c", cast(CaseJson, {"subject": "x"}), status="oom", reason="too big"))
+    store.append(path, Record("b", "c", record().case, status="oom", reason="too big"))
     frame = store.table(str(tmp_path / "*.jsonl"))
     assert list(frame["value"][:2]) == [1e-3, 2e-3]
     assert list(frame["status"]) == ["ok", "ok", "oom"]
