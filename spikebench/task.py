@@ -2,7 +2,8 @@
 
 A task is a file in `tasks/` with `load(data_root, **options) -> Dataset` and some module constants: LICENCE, URL and SOURCE
 (its citation), literals, because they are also read without importing torch; and RECIPE, a dict of those fields of
-`training.Recipe` that are its own. The first line of the file's docstring is its title.
+`training.Recipe` that are its own. What is read from files has FILES, FOLDERS of the data root that may hold them, GET, which
+says how to get them, and perhaps INSIDE, the folder of an installed package: by these a training knows at once what is missing. The first line of the file's docstring is its title.
 """
 
 import importlib

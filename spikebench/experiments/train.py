@@ -1,5 +1,6 @@
 """`sb.train` trains networks on a task, each seed in a fresh process. A training that was cut off goes on after its last epoch."""
 
+import importlib.util
 import re
 import shutil
 import warnings
@@ -8,10 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from spikebench import registry
 from spikebench.analysis import select
 from spikebench.cases.case import Case
+from spikebench.cases.named import parse_task
 from spikebench.cases.options import Options, Value, written
 from spikebench.cases.subject import CEILING
+from spikebench.declarations import module_literals
 from spikebench.errors import Problem
 from spikebench.experiments.settings import settings_of
 from spikebench.host import environment
@@ -50,10 +54,25 @@ def train(
     `given` are fields of `settings`, a `spikebench.run.settings.Settings`; a seed may take an hour.
     """
     cases = trainings(task, neurons, seeds, changes_of(epochs, recipe, equal_time), ceiling, device)
+    if why := missing(task, data_root):
+        raise Problem(why)
     chosen = settings_of("train", given, settings or Settings(timeout=3600.0))
     where, root = (None if path is None else Path(path) for path in (out, data_root))
     with Session(chosen) as session:
         return train_all(session, cases, root, where, resume, progress, warn)
+
+
+def missing(task: str, data_root: str | Path | None) -> str | None:
+    """What of a task's files is not there and how to get it, by what its file declares; None if nothing is missing."""
+    name = parse_task(task).name
+    said = module_literals(registry.file("tasks", name))
+    places = [] if data_root is None else [Path(data_root, folder) for folder in said.get("FOLDERS", ())]
+    package, *inside = said.get("INSIDE", (None,))
+    spec = importlib.util.find_spec(package) if package else None
+    places += [Path(folder, *inside) for folder in (spec and spec.submodule_search_locations) or ()]
+    absent = [f for f in said.get("FILES", ()) if not any((place / f).exists() for place in places)]
+    where = f"not found in {', '.join(map(str, places))}" if places else "needs a data root"
+    return f"{name}: {absent[0]} {where}; {said['GET']}" if absent else None
 
 
 def changes_of(epochs: int | None, recipe: Mapping[str, Value] | None, equal_time: float | None) -> Options:

@@ -23,7 +23,9 @@ SOURCE = (
     " howpublished={https://github.com/Jakobovski/free-spoken-digit-dataset}}"
 )
 RECIPE = {"hidden": (128,), "epochs": 20, "batch": 32, "lr": 6e-3}
-_REMEDY = f"git clone {URL} fsdd and name the folder that holds it with --data-root"
+FILES = ("recordings",)
+FOLDERS = ("fsdd", "free-spoken-digit-dataset", ".")
+GET = "git clone https://github.com/Jakobovski/free-spoken-digit-dataset fsdd and name the folder that holds it with --data-root"
 _NAME = re.compile(r"(\d)_([a-z]+)_(\d+)")
 _RATE = 8000
 Recording = tuple[int, str, int, Path]  # digit, speaker, take, file
@@ -43,7 +45,7 @@ def load(
     split: "official" (takes 0 to 4 test, the others train) or "speaker:NAME" (all of one speaker's recordings test).
     window, hop, seconds in s: hop=0.0005 gives T = 2000. Longer recordings are cut at `seconds` (20 of 3000 at 1 s).
     """
-    folder = find("fsdd", data_root, ("fsdd", "free-spoken-digit-dataset", "."), "recordings", _REMEDY)
+    folder = find("fsdd", data_root, FOLDERS, *FILES, GET)
     train, test = _split(_recordings(folder), split)
     if hop < 1 / _RATE or window < hop or seconds < window:
         raise Problem(f"fsdd: need 1/{_RATE} <= hop <= window <= seconds, got {hop}, {window}, {seconds}")
@@ -62,7 +64,7 @@ def _recordings(folder: Path) -> list[Recording]:
         if match := _NAME.fullmatch(path.stem):
             found.append((int(match[1]), match[2], int(match[3]), path))
     if not found:
-        raise MissingData(f"fsdd: {folder} holds no recordings named digit_speaker_take.wav; {_REMEDY}")
+        raise MissingData(f"fsdd: {folder} holds no recordings named digit_speaker_take.wav; {GET}")
     return found
 
 

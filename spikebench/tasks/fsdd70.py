@@ -18,7 +18,9 @@ SOURCE = (
     " howpublished={https://github.com/Jakobovski/free-spoken-digit-dataset}}"
 )
 RECIPE = {"hidden": (128, 128), "epochs": 25, "batch": 32, "lr": 6e-3}
-_REMEDY = (
+FILES = ("fsdd70_train.h5", "fsdd70_test.h5")
+FOLDERS = ("fsdd70", ".")
+GET = (
     "turn takes 5 to 14 (train) and 0 and 1 (test) of the recordings into spikes with lauscher 1.0.1, 70 channels, in"
     " the layout of SHD, and name the folder with --data-root"
 )
@@ -33,4 +35,4 @@ def load(
     bins: int | None = None,
 ) -> Dataset:
     """Takes 5 to 14 of each digit and speaker to train, 0 and 1 to test, in bins of `dt` seconds, or `bins` as in shd."""
-    return shd.load_events("fsdd70", data_root, ("fsdd70", "."), 70, _REMEDY, dt, augment, mask, bins)
+    return shd.load_events("fsdd70", data_root, FOLDERS, 70, GET, dt, augment, mask, bins)

@@ -17,7 +17,10 @@ SOURCE = (
     " journal={Pattern Recognition Letters}, volume={20}, pages={1103--1111}, year={1999}}"
 )
 RECIPE = {"hidden": (128,), "epochs": 60, "batch": 32, "lr": 6e-3}
-_REMEDY = (
+FILES = ("JapaneseVowels_TRAIN.ts", "JapaneseVowels_TEST.ts")
+FOLDERS = ("japanese_vowels", "JapaneseVowels", ".")
+INSIDE = ("aeon", "datasets", "data", "JapaneseVowels")  # of an installed package
+GET = (
     "pip install --no-deps aeon==1.6.0 (its wheel holds the data), or unpack"
     " https://timeseriesclassification.com/aeon-toolkit/JapaneseVowels.zip in a folder and name it with --data-root"
 )
@@ -38,11 +41,11 @@ def load(data_root: str | Path | None = None) -> Dataset:
 
 def _locate(name: str, data_root: str | Path | None) -> Path:
     try:
-        return find("japanese_vowels", data_root, ("japanese_vowels", "JapaneseVowels", "."), name, _REMEDY)
+        return find("japanese_vowels", data_root, FOLDERS, name, GET)
     except MissingData:
-        spec = importlib.util.find_spec("aeon")
+        spec = importlib.util.find_spec(INSIDE[0])
         for folder in (spec and spec.submodule_search_locations) or ():
-            if (place := Path(folder, "datasets", "data", "JapaneseVowels", name)).exists():
+            if (place := Path(folder, *INSIDE[1:], name)).exists():
                 return place
         raise
 

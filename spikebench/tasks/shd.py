@@ -34,6 +34,9 @@ RECIPE = {
     "lr": 1e-3,
 }
 UNITS = 700
+FILES = ("shd_train.h5", "shd_test.h5")
+FOLDERS = ("shd", "SHD", ".")
+GET = "download shd_train.h5 and shd_test.h5 from https://zenkelab.org/resources/spiking-heidelberg-datasets-shd/ and name their folder with --data-root"
 MOST_STEPS = 1_000_000  # of a recording; of one second, with dt = 1 µs
 _DATASETS = ("spikes/times", "spikes/units", "labels")
 
@@ -51,8 +54,7 @@ def load(
     bins: each recording in as many equal bins from its first to its last event, instead of bins of `dt`; 15 in the
     training of the PSU authors.
     """
-    remedy = f"download shd_train.h5 and shd_test.h5 from {URL} and name their folder with --data-root"
-    return load_events("shd", data_root, ("shd", "SHD", "."), UNITS, remedy, dt, augment, mask, bins)
+    return load_events("shd", data_root, FOLDERS, UNITS, GET, dt, augment, mask, bins)
 
 
 def load_events(

@@ -14,11 +14,13 @@ SOURCE = (
     " year={2022}, doi={10.1109/TNNLS.2020.3044364}}"
 )
 RECIPE = shd.RECIPE
+FILES = ("ssc_train.h5", "ssc_test.h5")
+FOLDERS = ("ssc", "SSC", ".")
+GET = "download ssc_train.h5 and ssc_test.h5 from https://zenkelab.org/resources/spiking-heidelberg-datasets-shd/ and name their folder with --data-root"
 
 
 def load(
     data_root: str | Path | None = None, *, dt: float = 1e-3, augment: bool = False, mask: bool = False
 ) -> Dataset:
     """The official training and test splits in bins of `dt` seconds; the validation split is not used."""
-    remedy = f"download ssc_train.h5 and ssc_test.h5 from {URL} and name their folder with --data-root"
-    return shd.load_events("ssc", data_root, ("ssc", "SSC", "."), shd.UNITS, remedy, dt, augment, mask)
+    return shd.load_events("ssc", data_root, FOLDERS, shd.UNITS, GET, dt, augment, mask)

@@ -62,6 +62,7 @@ def rows(*args: str, cwd: Path = HERE) -> list[dict[str, Any]]:
         (("plot", "pie", "nothing.jsonl"), "no results at nothing.jsonl"),
         (("cite", "nobody"), "no neuron 'nobody'"),
         (("check", "nofile.py:Neuron"), "no file nofile.py"),
+        (("train", "shd", "--neuron", "lif"), "shd: shd_train.h5 needs a data root; download shd_train.h5"),
         (("train", "nothing", "--neuron", "lif"), "no task 'nothing'; there are "),
     ],
 )

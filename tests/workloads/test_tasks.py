@@ -15,6 +15,7 @@ import torch
 
 from spikebench import registry, task
 from spikebench.errors import Problem
+from spikebench.experiments import train as training
 from spikebench.task import MissingData, Sequences, standardise
 from spikebench.tasks import fsdd, japanese_vowels, shd
 
@@ -84,6 +85,9 @@ def test_every_task_has_facts_and_names_what_is_missing(
         with pytest.raises(MissingData) as missing:
             task.load(name, root)
         line = str(missing.value)
+        at_once = training.missing(name, root)  # before any process is started
+        assert at_once is not None and at_once.startswith(f"{name}: ") and at_once.endswith(facts["GET"])
+        assert line.endswith(facts["GET"])
         assert line.startswith(f"{name}: ") and "\n" not in line and "--data-root" in line
         assert ("needs a data root" in line) == (root is None)
         assert (str(tmp_path) in line) == (root is not None)
@@ -121,7 +125,7 @@ def test_standardise_uses_the_training_data_alone() -> None:
 
 def test_japanese_vowels_is_the_official_split() -> None:
     if importlib.util.find_spec("aeon") is None:
-        pytest.skip(japanese_vowels._REMEDY)
+        pytest.skip(japanese_vowels.GET)
     vowels = task.load("japanese_vowels")
     assert (vowels.channels, vowels.classes, vowels.steps) == (12, 9, 29)
     assert vowels.train.labels.bincount().tolist() == [30] * 9
