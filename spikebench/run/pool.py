@@ -48,8 +48,14 @@ class Fresh:
         python = [self._settings.interpreter(job.case) for job in jobs]
         return side_by_side(jobs, lambda: seconds, python, self._settings.variables)
 
+    def begin(self, cases: Sequence[Case]) -> None:
+        """Start the processes that `interleaved` asks about these cases, beside each other, and do not wait for them."""
+        for place, case in enumerate(cases):
+            self._workers_for(case, place).begin()
+
     def prepare(self, cases: Sequence[Case]) -> None:
         """Start the processes that `interleaved` asks about these cases, so that they have loaded what they need."""
+        self.begin(cases)
         for place, case in enumerate(cases):
             self._workers_for(case, place).prepare()
 

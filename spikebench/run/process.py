@@ -86,7 +86,7 @@ class Workers:
         self._flags = ["--spawn"] * (not fork) + ["--stays"] * stays + ["--opened"] * opened
         self._stays, self.done = stays, 0
         self._server: subprocess.Popen[bytes] | None = None
-        self._buffer = b""
+        self._buffer, self._ready = b"", False
         self._folder = tempfile.TemporaryDirectory(prefix="spikebench-")
         self._count = 0
 
@@ -106,6 +106,11 @@ class Workers:
         if self._server is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._server.pid, signal.SIGKILL)
+
+    def begin(self) -> None:
+        """Start the process that takes the next job, and do not wait until it has loaded what it needs."""
+        if self._server is None or self._server.poll() is not None:
+            self._spawn()
 
     def prepare(self) -> None:
         """Start the process that takes the next job, so that it has loaded what it needs when the job comes."""
@@ -200,22 +205,29 @@ class Workers:
         return Outcome("failed", f"the worker left with exit code {code} and no result", cpu_seconds=cpu)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        if self._server is None or self._server.poll() is not None:
-            self._stop()
-            command = [self.python, "-m", "spikebench.worker", *self._flags]
-            self._server = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=os.environ | environment.for_worker(self.threads, self.allocator) | self.more,
-                start_new_session=True,
-            )
-            self._buffer = b""
+        server = self._server
+        if server is None or (self._ready and server.poll() is not None):
+            server = self._spawn()
+        if not self._ready:
             if "ready" not in (self._line(120.0) or {}):
-                why = _last_line(self._server)
+                why = _last_line(server)
                 self._stop()
                 raise RuntimeError(f"the worker did not start: {why}")
+            self._ready = True
+        return server
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        self._stop()
+        command = [self.python, "-m", "spikebench.worker", *self._flags]
+        self._server = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | environment.for_worker(self.threads, self.allocator) | self.more,
+            start_new_session=True,
+        )
+        self._buffer, self._ready = b"", False
         return self._server
 
     def _stop(self) -> None:

@@ -118,6 +118,8 @@ class Session:
     def _block(self, cases: Sequence[Case], repeat: int, metrics: tuple[str, ...]) -> list[Record]:
         pool, small = self._pool, all(c.device == "cpu" and 4 * c.T * c.B * c.N <= SMALL for c in cases)
         beside = len(cases) > 1 and small and wanted.INTERLEAVED & set(metrics)
+        if beside and isinstance(pool, Fresh):
+            pool.begin(cases)  # they load while the gates are at work, which are no timing
         passed = [c for c in cases if self._gated(c).status == "ok"] if beside else []
         if len(passed) < 2 or not isinstance(pool, Fresh):
             return [self._measure(c, repeat, metrics) for c in cases]
