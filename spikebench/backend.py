@@ -8,7 +8,7 @@ What else there is to know of it are literals, which are read without importing 
 
     ALIAS             what people call it; of several with the same alias, the device of a case decides
     REQUIRES          modules that must be installed; DISTRIBUTIONS their packages, where these have other names
-    INSTALL           what pip is to install, where it is not those
+    INSTALL           what pip is to install, as it reads it, where it is not those
     DEVICES           kinds of device that it runs on; all
     CAN               values that options of the neuron can have, or `dtype`, by name; an option that is not there has all
     NEEDS             where options have some values, which others can have, and why: ({"reset": "soft"}, "strict", (True,), "…")

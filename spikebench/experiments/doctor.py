@@ -1,6 +1,7 @@
 """What this machine can measure, what it cannot, why, and what to do about it."""
 
 import importlib
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -63,9 +64,22 @@ def _backend(name: str) -> Verdict:
     if missing := registry.lacks(name):
         packages = registry.declared(name, None, "DISTRIBUTIONS", missing)
         install = registry.declared(name, None, "INSTALL", " ".join(packages))
-        return _verdict(f"{', '.join(missing)} is not installed", f"pip install {install}")
+        return _verdict(f"{', '.join(missing)} is not installed", pip_install(install))
     devices = registry.declared(name, None, "DEVICES", ("cpu",))
     return _verdict(*(_device(devices) or _own("backends", name, registry.whole("backends", name)) or ()))
+
+
+def pip_install(wanted: str, root: Path = Path(__file__).parents[2]) -> str:
+    """The command that installs a requirement and leaves torch and numpy as they are.
+
+    In a checkout its constraints hold them, and an extra is that of the checkout; else the command names their versions.
+    """
+    extra = wanted.removeprefix("spikebench") if wanted.startswith("spikebench[") else None
+    if (constraints := root / "constraints.txt").exists():
+        what = f"-e {shlex.quote(f'{root}{extra}')}" if extra else shlex.quote(wanted)
+        return f"pip install -c {shlex.quote(str(constraints))} {what}"
+    held = [f"{name}=={version}" for name, version in environment.versions().items() if name in ("torch", "numpy")]
+    return shlex.join(["pip", "install", wanted, *held])
 
 
 def _device(devices: tuple[str, ...]) -> tuple[str, str] | None:

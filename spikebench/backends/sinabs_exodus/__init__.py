@@ -3,3 +3,4 @@
 REQUIRES = ("sinabs", "exodus_cuda")
 DEVICES = ("cuda",)
 DISTRIBUTIONS = ("sinabs", "sinabs-exodus")
+INSTALL = "sinabs-exodus==2.0.*"

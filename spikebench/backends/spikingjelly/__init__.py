@@ -1,6 +1,7 @@
 """SpikingJelly 2.0: its neurons in multi-step mode."""
 
 REQUIRES = ("spikingjelly",)
+INSTALL = "spikingjelly==2.0.*"
 MARKER = ">"
 DASHES = (8, 2)
 CAN = {"surrogate": ("atan", "sigmoid", "triangle", "fast_sigmoid")}
