@@ -4,10 +4,13 @@ asv imports this file beside whatever commit it measures: it takes public names 
 not got one yet, and nothing of torch. A benchmark is known by its name, version and sizes: where they stay, its history does.
 """
 
+import hashlib
 import json
 import math
+import re
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -16,6 +19,9 @@ import spikebench as sb
 
 Found = dict[str, dict[str, Any]]
 F = TypeVar("F", bound=Callable[..., Any])
+KEPT = (
+    Path(__file__).parents[1] / ".asv" / "kept"
+)  # `spikebench asv run` makes it, and removes it when asv has saved its results
 METRICS = ("latency", "peak_memory", "spike_rate")
 
 
@@ -49,21 +55,48 @@ CASES = by_point(sweep("regression"))
 SIZES = CASES | by_point(sweep("cuda_regression"))
 
 
-def engine(cases: list[sb.Case], out: Path) -> None:
+def engine(cases: list[sb.Case], out: Path, metrics: tuple[str, ...] = METRICS) -> None:
     """Checks cases and measures them in fresh processes of their own; each record is a line of `out` once it is there."""
-    sb.run(cases, out=out, metrics=METRICS, samples=10)
+    sb.run(cases, out=out, resume=True, metrics=metrics, samples=10)
 
 
-def measure(name: str, run: Callable[[list[sb.Case], Path], object] = engine) -> Found:
-    """Records of an axis as JSON, by case id. What ends the engine costs the case it was at; the rest goes on."""
+def asked(name: str, kept: Path = KEPT) -> tuple[list[sb.Case], tuple[str, ...]]:
+    """The cases of an axis and the metrics that `asv run --bench` names; all of them where it names none."""
     cases = [case for (where, *_), case in CASES.items() if where == name]
-    found: Found = {}
-    with TemporaryDirectory() as folder:
-        out = Path(folder) / "records.jsonl"
+    said = kept / "bench.json"
+    patterns = json.loads(said.read_text()) if said.exists() else []
+
+    def named(metric: str, case: sb.Case) -> bool:
+        benchmark = f"regression.{name.capitalize()}.track_{metric}"
+        point = ", ".join(map(repr, (case.subject, case.T, case.B, case.N)))
+        return not patterns or any(
+            re.search(p, text) for p in patterns for text in (benchmark, f"{benchmark}({point})")
+        )
+
+    metrics = tuple(m for m in METRICS if any(named(m, c) for c in cases))
+    return [c for c in cases if any(named(m, c) for m in metrics)], metrics
+
+
+@contextmanager
+def records_of(name: str, kept: Path = KEPT) -> Iterator[Path]:
+    """The file of an axis' records: in `kept`, named by the code that is measured, so that the next run goes on; else a passing one."""
+    with TemporaryDirectory() as passing:
+        digest = hashlib.sha256()
+        for path in sorted(Path(sb.__path__[0]).rglob("*.py")):
+            digest.update(path.read_bytes())
+        out = (kept if kept.exists() else Path(passing)) / f"{name}-{digest.hexdigest()[:12]}.jsonl"
         out.touch()
+        yield out
+
+
+def measure(name: str, run: Callable[..., object] = engine, kept: Path = KEPT) -> Found:
+    """Records of an axis as JSON, by case id. What ends the engine costs the case it was at; the rest goes on."""
+    found: Found = {}
+    cases, metrics = asked(name, kept)
+    with records_of(name, kept) as out:
         while left := [c for c in cases if c.case_id not in found]:
             try:
-                run(left, out)
+                run(left, out, metrics)
                 found |= _read(out)
                 break
             except (RuntimeError, OSError, ValueError) as error:
@@ -75,8 +108,13 @@ def measure(name: str, run: Callable[[list[sb.Case], Path], object] = engine) ->
 
 
 def _read(out: Path) -> Found:
-    records = map(json.loads, out.read_text().splitlines())
-    return {record["case_id"]: record for record in records}
+    """The records of a file by case; a line that was cut off when a run was killed is left out."""
+    found: Found = {}
+    for line in out.read_text().splitlines():
+        with suppress(ValueError):
+            record = json.loads(line)
+            found[record["case_id"]] = record
+    return found
 
 
 def samples(found: Found, metric: str, case: sb.Case) -> list[float]:

@@ -2,9 +2,12 @@
 
 import json
 import platform
+import shutil
 import subprocess
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -105,7 +108,8 @@ def measure(folder: Path, arguments: list[str], asked: Namespace) -> int:
     options += [] if asked.record_samples or asked.append_samples else ["--record-samples"]
     options += [] if asked.show_stderr else ["--show-stderr"]
     if asked.range in HERE:
-        return measure_here(folder, asked.machine, options)
+        with kept(folder, asked.bench):
+            return measure_here(folder, asked.machine, options)
     if asked.range.startswith(ASVS_OWN):
         raise Problem(
             f"{asked.range}: give a range as git takes it, first..last; or spikebench asv run -E virtualenv {asked.range}"
@@ -114,7 +118,26 @@ def measure(folder: Path, arguments: list[str], asked: Namespace) -> int:
         raise Problem(
             "--date-period: not over a shared environment; use --steps, or spikebench asv run -E virtualenv …"
         )
-    return measure_commits(folder, asked.range, asked.steps, options)
+    with kept(folder, asked.bench):
+        return measure_commits(folder, asked.range, asked.steps, options)
+
+
+@contextmanager
+def kept(folder: Path, bench: list[str] | None) -> Iterator[None]:
+    """The folder in which the suites read what `--bench` names, and keep records until asv has saved its results.
+
+    It stays when a run is killed or interrupted, and the next one goes on with what is in it.
+    """
+    where = folder / ".asv" / "kept"
+    where.mkdir(parents=True, exist_ok=True)
+    if count := sum(len(p.read_text().splitlines()) for p in where.glob("*.jsonl")):
+        print(
+            f"spikebench: goes on with {count} records of a run that was ended; remove {where} to begin anew",
+            file=sys.stderr,
+        )
+    (where / "bench.json").write_text(json.dumps(bench or []))
+    yield
+    shutil.rmtree(where)
 
 
 def without_range(arguments: list[str], asked: Namespace) -> list[str]:
@@ -180,4 +203,7 @@ def measure_commits(folder: Path, spec: str, steps: int | None, options: list[st
 def call(arguments: list[str], folder: Path | None = None, variables: dict[str, str] | None = None) -> int:
     """asv's exit code. The file is named and not imported: the folder must not decide which spikebench that is."""
     launcher = Path(__file__).with_name("_asv_environment.py")
-    return subprocess.call([sys.executable, "-P", str(launcher), *arguments], cwd=folder, env=variables)
+    code = subprocess.call([sys.executable, "-P", str(launcher), *arguments], cwd=folder, env=variables)
+    if code < 0:
+        raise Problem(f"asv was ended by signal {-code}; what was measured is kept, and the same command goes on")
+    return code

@@ -141,7 +141,7 @@ def test_what_fails_is_one_case(suite: ModuleType) -> None:
     wrong, broken, *fine = points(axis)
     starts = []
 
-    def engine(cases: list[Case], out: Path) -> None:
+    def engine(cases: list[Case], out: Path, metrics: tuple[str, ...]) -> None:
         starts.append(len(cases))
         for case in cases:
             if case is suite.CASES["length", *broken]:
@@ -162,6 +162,58 @@ def test_what_fails_is_one_case(suite: ModuleType) -> None:
         assert axis.track_latency(found, *point) == {"samples": [0.5, 0.25], "number": 1}
         assert axis.track_peak_memory(found, *point) == 4.0
         assert axis.track_spike_rate(found, *point) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("bench", "count", "metrics"),
+    [
+        ([], None, ("latency", "peak_memory", "spike_rate")),
+        (["Length.track_latency"], None, ("latency",)),
+        (["track_peak", "Batch"], None, ("peak_memory",)),
+        ([r"track_latency\('lif@eager', 128,"], 1, ("latency",)),
+    ],
+)
+def test_a_run_measures_what_bench_names(
+    suite: ModuleType, tmp_path: Path, bench: list[str], count: int | None, metrics: tuple[str, ...]
+) -> None:
+    (tmp_path / "bench.json").write_text(json.dumps(bench))
+    cases, found = suite.asked("length", tmp_path)
+    assert (len(cases), found) == (count or len(points(suite.Length())), metrics)
+
+
+def test_a_killed_run_keeps_what_it_had_and_the_next_goes_on(suite: ModuleType, tmp_path: Path) -> None:
+    where, seen = tmp_path / ".asv" / "kept", list[int]()
+
+    def engine(cases: list[Case], out: Path, metrics: tuple[str, ...]) -> None:
+        seen.append(len(suite._read(out)))
+        store.append(out, record(cases[0]))
+        if len(seen) == 1:
+            with out.open("a") as file:
+                file.write('{"cut')
+            raise KeyboardInterrupt
+        for case in cases[1:]:
+            store.append(out, record(case))
+
+    with pytest.raises(KeyboardInterrupt), asv.kept(tmp_path, ["Length"]):
+        suite.measure("length", engine, where)
+    with asv.kept(tmp_path, ["Length"]):
+        found = suite.measure("length", engine, where)
+    assert seen == [0, 1]
+    assert len(found) == len(points(suite.Length())) and all(r["status"] == "ok" for r in found.values())
+    assert not where.exists()
+
+
+def test_a_run_without_that_folder_leaves_nothing(suite: ModuleType, tmp_path: Path) -> None:
+    with suite.records_of("length", tmp_path / "none") as out:
+        assert out.exists()
+    assert not out.exists() and not (tmp_path / "none").exists()
+
+
+@needs_asv
+def test_asv_that_is_killed_is_a_problem_and_no_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asv.subprocess, "call", lambda *_, **__: -9)
+    with pytest.raises(Problem, match="signal 9; what was measured is kept"):
+        asv.call([])
 
 
 def test_what_cannot_be_measured_here_is_not_a_number(suite: ModuleType) -> None:
