@@ -92,8 +92,9 @@ def on_page_content(html: str, page: Any, config: MkDocsConfig, files: Files) ->
 
 
 def on_post_page(output: str, page: Any, config: MkDocsConfig) -> str:
-    """The search's dialog has a name, which the theme leaves out."""
-    return output.replace('role="dialog"', 'role="dialog" aria-label="Search"', 1)
+    """The search's dialog has a name, which the theme leaves out; the link to the repository asks no server for its stars."""
+    named = output.replace('role="dialog"', 'role="dialog" aria-label="Search"', 1)
+    return named.replace(' data-md-component="source"', "")
 
 
 def flags() -> Iterator[str]:

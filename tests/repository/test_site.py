@@ -103,6 +103,8 @@ def test_the_answer_about_libraries_is_that_of_the_records(made: dict[str, Modul
     assert ends["cpu"][1] < ends["compiled"][0] < ends["compiled"][1] < ends["norse"][0]
     assert ends["norse"][0] < ends["spikingjelly"][1] and ends["spikingjelly"][0] < ends["norse"][1]
     assert all(ends["norse"][1] < ends[other][0] for other in ("snntorch", "sinabs"))
+    rows = made["parts"].compared().splitlines()
+    assert rows[2].endswith("| faster |") and rows[3].endswith("| slower |"), "as the first five minutes read them"
 
 
 def test_the_figure_of_the_readme_says_what_stands_below_it() -> None:
