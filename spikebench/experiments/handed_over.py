@@ -54,9 +54,8 @@ def named(subject: Any) -> tuple[str, Any]:
         )
     folder = tempfile.TemporaryDirectory(prefix="spikebench-")
     label = getattr(subject, "__name__", type(subject).__name__).replace("<lambda>", "factory")
-    source = sys.modules.get(type(subject).__module__)
-    if isinstance(subject, nn.Module) and source is not None and _own_code(source):
-        cloudpickle.register_pickle_by_value(source)
+    if home is not None and _own_code(home):
+        cloudpickle.register_pickle_by_value(home)
     where = Path(folder.name) / f"{label}{PICKLED}"
     where.write_bytes(cloudpickle.dumps(subject))
     return f"{where}:{label}", folder
