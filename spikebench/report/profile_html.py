@@ -60,4 +60,4 @@ def _scrolling(html: str) -> str:
 def _figures(profile: "Profile") -> list[str]:
     """Time over T in the mode of the verdict, one's own line bold; none where only one length was measured."""
     shown = verdict.shown_records(profile)
-    return figures.elements("scaling", shown, View(bold=profile.subject)) if shown else []
+    return figures.elements("scaling", shown, View(bold=verdict.short(profile.subject))) if shown else []

@@ -1,7 +1,7 @@
 """The verdict of a profile: one sentence, the facts at a glance, and why the subject is slow with what to do about it."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,9 +61,10 @@ def opponents(profile: "Profile") -> list[Comparison]:
 
 
 def shown_records(profile: "Profile") -> list[Record]:
-    """What the figure shows: the records of the mode of the verdict, those of the baselines too."""
+    """What the figure shows: the records of the mode of the verdict, with those of the baselines, under short names."""
     main = main_case(profile)
-    return [r for r in profile.records if main and r.case["mode"] == main[0].case["mode"]]
+    same = [r for r in profile.records if main and r.case["mode"] == main[0].case["mode"]]
+    return [replace(r, case={**r.case, "subject": short(r.case["subject"])}) for r in same]
 
 
 def figure(profile: "Profile", width: int) -> list[str]:
@@ -73,7 +74,7 @@ def figure(profile: "Profile", width: int) -> list[str]:
     if not (shown := shown_records(profile)):
         return []
     try:
-        drawn = list(text("scaling", store.frame(shown, details=True), View(bold=profile.subject), width))
+        drawn = list(text("scaling", store.frame(shown, details=True), View(bold=short(profile.subject)), width))
     except Problem:
         return []
     return ["", *"\n".join(drawn).splitlines()]
@@ -98,7 +99,7 @@ def sentence(profile: "Profile") -> str:
     if not same:
         return "No case could be measured."
     case, time = same[0].case, stats.median(medians(same))
-    others = " and ".join(f"{_as_long(c)} as {short(c.baseline)}" for c in reversed(opponents(profile)))
+    others = " and ".join(_beside(c) for c in reversed(opponents(profile)))
     step = STEPS[case["mode"]]
     sizes = f"T = {case['T']:,} (B = {case['B']}, N = {case['N']})"
     costs = f"{short(profile.subject)} costs {units.show(time, 's')} {step} at {sizes}"
@@ -114,6 +115,14 @@ def because(profile: "Profile") -> str:
     alone = first.cause.tried is None or (first.ratio is not None and first.ratio.low >= LITTLE)
     more = f", and {loop.cause.what}" if loop and loop is not first and not alone else ""
     return f", because it {first.cause.what}{more}"
+
+
+def _beside(c: Comparison) -> str:
+    """How long it takes beside a baseline; without a verdict the factor alone, as what it is."""
+    r = c.ratio
+    if r is None or c.verdict != "inconclusive":
+        return f"{_as_long(c)} as {short(c.baseline)}"
+    return f"some {units.digits(1 / r.estimate)} times as long as {short(c.baseline)} (n={r.n}, no verdict)"
 
 
 def _as_long(c: Comparison) -> str:
@@ -233,7 +242,7 @@ def gained(r: Reason, before: str = "") -> str:
         return f"{before}it could not be tried: {r.gain.reason}"
     times = units.ratio(r.ratio.estimate, r.ratio.low, r.ratio.high, r.ratio.n)
     case = r.gain.case
-    said = "as fast" if r.helps else "as fast, which is no gain"
+    said = "as fast" if r.helps else "as fast: no gain shown"
     return f"{before}{times}, {said}, tried for {STEPS[case.mode]} at T = {case.T:,}"
 
 
