@@ -132,5 +132,5 @@ print(found.verdict, "-", found.reason)
 assert found.verdict not in ("reproduced", "contradicted")
 
 # %% [markdown]
-# `spikebench reproduce spsn-4000x` measures the scaled run, `--full` on a GPU the published sizes; the figure is
+# `spikebench reproduce spsn_4000x` measures the scaled run, `--full` on a GPU the published sizes; the figure is
 # `spikebench plot waterfall`.

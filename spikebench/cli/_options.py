@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from spikebench import units
+from spikebench import registry, units
 from spikebench.errors import Problem
 
 if TYPE_CHECKING:
@@ -165,7 +165,8 @@ def interpreters(given: list[str] | None) -> dict[str, str]:
     for name, equals, path in pairs:
         if not (name and equals and path):
             raise Problem(f"--python {name!r} is not BACKEND=/path/to/python")
-    return {name: path for name, _, path in pairs}
+    backends = registry.names("backends")  # another name is that of a foreign file or package
+    return {c if (c := registry.canonical(name)) in backends else name: path for name, _, path in pairs}
 
 
 def seconds(option: str, text: str | None) -> float | None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from spikebench import registry
 from spikebench.analysis import difference, noise
 from spikebench.analysis.comparison import Comparison, judge, together
 from spikebench.analysis.difference import Difference
@@ -99,6 +100,7 @@ def diff(
     `base` and `new` are records, as `sb.load` gives them. Raises Problem if the machines or versions of the two differ,
     unless `anyway`.
     """
+    metric = registry.find("metrics", metric)
     return difference.rows(list(base), list(new), metric, noise.recorded(floor_file(), metric, apart=True), anyway)
 
 
@@ -117,6 +119,7 @@ def _compared(
 ) -> list[Comparison]:
     """Live pairs of each job's subjects at its case; the verdicts are those of many cases."""
     rows: list[Comparison] = []
+    metric = registry.find("metrics", metric)
     plan, floors = Pairs.of(pairs), noise.recorded(floor_file(), metric)
     keep = appended_to(Path(out) if out is not None else None)
     chosen = replace(settings, metrics=(metric,))
