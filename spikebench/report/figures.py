@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 
 def script() -> str:
-    """The JavaScript of a page with figures: uPlot (MIT licence), and what draws our charts with it."""
-    return f"{_file('_uplot/uPlot.iife.min.js')}\n{_file('_charts.js')}"
+    """The JavaScript of a page with figures: uPlot with its licence (MIT), which asks for that, and what draws our charts."""
+    licence = _file("_uplot/LICENSE").strip()
+    return f"/*!\nuPlot: {licence}\n*/\n{_file('_uplot/uPlot.iife.min.js')}\n{_file('_charts.js')}"
 
 
 def style() -> str:

@@ -153,6 +153,10 @@ def test_the_table_holds_every_value_without_a_script() -> None:
     assert "<b>x" not in text.partition('application/json">')[2].partition("</script>")[0]
 
 
+def test_the_licence_of_uplot_is_in_the_page() -> None:
+    assert "Copyright (c) 2022 Leon Sorokin" in shown.script() and "</script" not in shown.script()
+
+
 def test_a_picture_of_matplotlib_stays_a_picture() -> None:
     case: dict[str, Any] = {
         "subject": "lif@cpu",
