@@ -128,7 +128,8 @@ def compiler() -> tuple[list[str], list[str]]:
             text = str(m.recompile_reason).strip().splitlines()[0]
             reasons[m.co_filename, m.co_firstlineno].append(text.partition("#")[0].strip())
     said = [*utils.counters["graph_break"], *utils.counters["unimplemented"]]
-    breaks = list(dict.fromkeys(str(b).strip().splitlines()[0] for b in said))
+    first = dict.fromkeys(str(b).strip().splitlines()[0] for b in said)
+    breaks = [b for b in first if "recompile limit" not in b]  # that is no break: the function runs uncompiled
     return max(reasons.values(), key=len, default=[]), breaks
 
 
