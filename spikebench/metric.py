@@ -19,6 +19,7 @@ from spikebench.records.flags import Flag
 from spikebench.records.record import Measurement
 from spikebench.workloads.layer import Workload
 
+Measure = Callable[[Callable[[], object]], float]
 SHARE = Flag.HOST_BOUND.threshold  # of the latency, from which on the host decides
 
 
@@ -37,6 +38,30 @@ class Plan:
     warmup_seconds: float = 10.0
 
 
+class Watch(Protocol):
+    """Sees to it that what is timed is computed: see `sampling/timed.py`. `measure` is a clock's, and gives seconds."""
+
+    def expects(self, count: int) -> None:
+        """So many samples follow."""
+        ...
+
+    def sample(self, measure: Measure, group: int, settle: float, short: bool = False) -> float:
+        """Seconds of a launch, the mean of `group`, on an input of its own; `settle` seconds of launches come first."""
+        ...
+
+    def again(self, measure: Measure, settle: float) -> tuple[float, float]:
+        """Seconds of one launch on a new input, and of one more on the same."""
+        ...
+
+    def backward(self, measure: Measure, settle: float) -> float:
+        """Seconds of a backward pass."""
+        ...
+
+    def rest(self) -> None:
+        """Give the workload its own input back."""
+        ...
+
+
 @dataclass
 class Running:
     """A workload in its process, with what its metrics share. `first_call` is the duration of the first launch in seconds.
@@ -48,6 +73,7 @@ class Running:
     clock: Clock
     plan: Plan
     turn: Callable[[], None] | None = None
+    watch: Watch | None = None
     first_call: float | None = None
     last_output: Tensor | None = None
     detail: dict[str, Any] = field(default_factory=dict)
@@ -61,6 +87,29 @@ class Running:
         """
         latency, host = self.medians.get("latency", 0.0), self.medians.get("host", 0.0)
         return latency > 0 and host >= SHARE * latency and self.medians.get("device", 0.0) < SHARE * latency
+
+    def sample(self, measure: Measure, group: int, settle: float, short: bool = False) -> float:
+        """Seconds of a launch, the mean of `group`; `settle` seconds of launches come first. See `Timed.sample` for `short`."""
+        if self.watch:
+            return self.watch.sample(measure, group, settle, short)
+        spent, launch = 0.0, self.workload.launch
+        while spent < settle:
+            spent += self.clock.measure(launch)
+
+        def launches() -> None:
+            for _ in range(group):
+                self.last_output = launch()
+
+        return measure(launches) / group
+
+    def backward(self, settle: float) -> float:
+        """Seconds of a backward pass; `settle` seconds of training steps come first."""
+        if self.watch:
+            return self.watch.backward(self.clock.measure, settle)
+        spent, forward = 0.0, self.workload.forward
+        while spent < settle:
+            spent += self.clock.measure(lambda: forward()())
+        return self.clock.measure(forward())
 
 
 class Metric(Protocol):

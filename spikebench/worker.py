@@ -15,8 +15,8 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,7 +31,8 @@ from spikebench.backend import Refused, module
 from spikebench.cases.case import Case, Layer, NetworkStep, Training, expect
 from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
-from spikebench.host.clock import Clock, CpuClock, CudaClock
+from spikebench.host.clock import Clock, CpuClock, CudaClock, NotAhead
+from spikebench.host.traces import Traces, adopt
 from spikebench.loading.subject import find_way, load
 from spikebench.metric import Plan, Running
 from spikebench.records.flags import Flag
@@ -41,7 +42,7 @@ from spikebench.run.protocol import (
     CheckResult,
     FoundWay,
     GateJob,
-    Job,
+    JudgeJob,
     MeasureJob,
     ObserveJob,
     Request,
@@ -52,14 +53,19 @@ from spikebench.run.protocol import (
 )
 from spikebench.sampling.observe import observe
 from spikebench.sampling.profiler import trace
+from spikebench.sampling.timed import Timed
 from spikebench.verify import network_gate
 from spikebench.verify.check import checks
+from spikebench.verify.evidence import Evidence
 from spikebench.verify.gate import gate
+from spikebench.verify.judged import asleep, judged, outside
+from spikebench.verify.snapshot import Snapshot
 from spikebench.workloads import network as network_workload
 from spikebench.workloads.layer import build
 from spikebench.workloads.training import Epoch, Recipe, Run, train
 
 PR_SET_PDEATHSIG, PR_SET_THP_DISABLE = 1, 41
+COPIES = 5
 BEYOND = 5e-4  # seconds that a synchronisation may take to come back
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 
@@ -70,6 +76,7 @@ def serve(fork: bool, stays: bool = False, opened: bool = False) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if fork:
         _load_once()
+    _snapshot()
     if opened:
         _open_gpu()
     before = _cpu_seconds() if opened else 0.0  # what was spent before the first job is not the job's
@@ -101,8 +108,13 @@ def _load_once() -> None:
     import_module("torch.fx.experimental.symbolic_shapes")  # torch.autograd.grad loads it at its first call
     if find_spec("numba"):
         import_module("numba")
-    for name in registry.names("metrics"):
-        metrics.load(name)
+    for package, load_one in (("metrics", metrics.load), ("neurons", _neuron)):
+        for name in registry.names(package):
+            load_one(name)
+
+
+def _neuron(name: str) -> None:
+    import_module(f"spikebench.neurons.{name}")
 
 
 def _die_with_parent() -> None:
@@ -111,15 +123,27 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _turns(say: TextIO) -> Callable[[], None]:
-    """A call that comes back when the parent gives this process its turn."""
-    answers = os.fdopen(os.dup(0), "rb", buffering=0)
+class Channel:
+    """Lines between a job's process and the parent: it says something, and waits for the answer."""
 
-    def turn() -> None:
-        print(json.dumps({"turn": True}), file=say)
-        answers.readline()
+    def __init__(self, say: TextIO) -> None:
+        self._say, self._answers = say, os.fdopen(os.dup(0), "rb", buffering=0)
 
-    return turn
+    def _ask(self, **line: object) -> dict[str, str]:
+        print(json.dumps(line), file=self._say)
+        return json.loads(self._answers.readline() or b"{}")
+
+    def turn(self) -> None:
+        """Comes back when the parent gives this process its turn."""
+        self._ask(turn=True)
+
+    def mark(self) -> None:
+        """Tells the parent that a sample comes, who reads its own clock then."""
+        self._ask(mark=True)
+
+    def nonce(self) -> str:
+        """The number that a result needs to count. Nobody in this process can know it before its work is over."""
+        return self._ask(done=True).get("nonce", "")
 
 
 def _open_gpu() -> None:
@@ -138,24 +162,22 @@ def _cpu_seconds() -> float:
 def _child(asked: Request, say: TextIO, alone: bool = False) -> None:
     """Do a job in this process, write its result, and leave without clean-up.
 
-    Who is `alone`, with no server above, comes back and says itself how it ended; until then `say` stays open, and its
-    end would mean a crash.
+    Who is `alone`, with no server above, comes back and says itself how it ended.
     """
     print(json.dumps({"pid": os.getpid()}), file=say)
-    turn = _turns(say) if asked.turns else None
-    if not (alone or turn):
-        say.close()
+    channel = Channel(say)
     if os.getsid(0) != os.getpid():
         os.setsid()
+    adopt()
     _die_with_parent()
     log = os.open(asked.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(log, stream)
     os.close(log)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    result = perform(asked, turn)
+    result = perform(asked, channel)
     unfinished = Path(asked.result + ".part")
-    unfinished.write_text(json.dumps(result.to_json()))
+    unfinished.write_text(json.dumps(result.to_json() | {"nonce": channel.nonce()}))
     unfinished.rename(asked.result)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -163,12 +185,12 @@ def _child(asked: Request, say: TextIO, alone: bool = False) -> None:
         os._exit(0)
 
 
-def perform(asked: Request, turn: Callable[[], None] | None = None) -> Result:
+def perform(asked: Request, channel: Channel | None = None) -> Result:
     """The result of a job. Every failure of the subject becomes a status."""
     try:
         _limit(asked.job.memory_limit)
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # float32 means float32
-        return _perform(asked.job, asked.threads, turn)
+        return _perform(asked, channel)
     except Refused as error:
         return Result("refused", str(error))
     except Problem as error:
@@ -182,15 +204,18 @@ def perform(asked: Request, turn: Callable[[], None] | None = None) -> Result:
         return Result("failed", _one_line(error))
 
 
-def _perform(job: Job, threads: int, turn: Callable[[], None] | None) -> Result:
+def _perform(asked: Request, channel: Channel | None) -> Result:
+    job, threads = asked.job, asked.threads
     if isinstance(job, MeasureJob):
-        return _measure(job, threads, turn)
+        return _measure(job, asked, channel)
     if isinstance(job, GateJob | TrainJob | ObserveJob):
         keep_memory()
     torch.set_num_threads(threads)
     match job:
         case GateJob():
-            return _gate(job)
+            return _unchanged(_gate(job))
+        case JudgeJob():
+            return _judge(job)
         case TrainJob():
             return _train(job)
         case CheckJob():
@@ -250,29 +275,102 @@ def _gate(job: GateJob) -> Result:
     return Result("wrong" if wrong else "ok", found.reason if found and wrong else None, gate=layer, network=network)
 
 
-def _measure(job: MeasureJob, threads: int, turn: Callable[[], None] | None) -> Result:
-    case, process = job.case, job.process
+def _unchanged(result: Result) -> Result:
+    """The result, or that the subject has changed what measures or judges it."""
+    changed = _snapshot().changed()
+    if not changed or result.status != "ok":
+        return result
+    return Result("wrong", f"the subject changed {', '.join(changed[:3])}", gate=result.gate, network=result.network)
+
+
+@cache
+def _snapshot() -> Snapshot:
+    """What measures and judges, as it was when this process, or the one it was forked from, began."""
+    return Snapshot()
+
+
+def _judge(job: JudgeJob) -> Result:
+    """What the timed launches of another process are worth; their samples come from what its clock read."""
+    evidence = Evidence.load(job.evidence)
+    if job.case.device == "cpu":
+        evidence.renewed(job.case, job.bias)
+    found = judged(job.case, evidence)
+    late = None if found.wrong else outside(evidence.events, job.marks)
+    said: dict[str, object] = {k: v for k, v in vars(found).items() if k != "wrong"}
+    metrics = dict.fromkeys(e.metric for e in evidence.events)
+    samples = {m: [e.seconds for e in evidence.events if e.metric == m] for m in metrics}
+    made = [Measurement(m, "s", samples=found, detail={"compared": said}) for m, found in samples.items()]
+    wrong = found.wrong or late
+    flags: list[str] = [Flag.ASLEEP] * (job.case.device == "cpu" and asleep(evidence.events, job.marks))
+    return Result("wrong" if wrong else "ok", wrong, measurements=made, flags=flags)
+
+
+def _measure(job: MeasureJob, asked: Request, channel: Channel | None) -> Result:
+    case, process, snapshot = job.case, job.process, _snapshot()
+    turn = channel.turn if channel and asked.turns else None
     if turn:
         turn()
     if process == "memory":
         return_memory()
     elif case.allocator == "kept":
         keep_memory()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(asked.threads)
+    before = Traces.now()
     work = build(case, job.bias) if isinstance(case, Layer) else network_workload.build(case)
     clock: Clock = CudaClock(torch) if case.device == "cuda" else CpuClock()
     plan = Plan(samples=job.samples, fewest=job.fewest, slow=job.slow, warmup_seconds=job.warmup)
     running = Running(work, clock, plan, turn=turn)
+    mark = channel.mark if channel else None
+    running.watch = timed = Timed(work, running, mark, snapshot) if work.on and process == "timing" else None
     work.call_number(1)
     if process == "timing":
         running.first_call = clock.measure(work.launch)
     measurements = [metrics.measure(name, running) for name in job.metrics]
     if measurements and (said := _ran(case)):
         measurements[0].detail.update(said)
-    used = torch.get_num_threads()
-    flags: list[str] = [*[Flag.CHANGED_THREADS] * (used != threads), *[Flag.HOST_BOUND] * running.host_bound]
+    flags = _flags(running, asked.threads, before)
+    if timed and measurements:
+        measurements[0].detail.update(copied=_copied(work.x, clock), seeds=timed.evidence.seeds)
     problem = _check_output(running, job.spikes) if process == "timing" else None
-    return Result("wrong", problem, flags=flags) if problem else Result(measurements=measurements, flags=flags)
+    if timed and not problem:
+        problem = _hand_over(timed.finished(), case, asked.evidence, measurements)
+    return _unchanged(
+        Result("wrong", problem, flags=flags) if problem else Result(measurements=measurements, flags=flags)
+    )
+
+
+def _hand_over(evidence: Evidence, case: Case, path: str | None, measurements: list[Measurement]) -> str | None:
+    """Leave the evidence to another process, or compare it here where none was asked for."""
+    if path is not None:
+        evidence.save(path)
+        return None
+    found = judged(case, evidence)
+    if measurements:
+        measurements[0].detail.update(compared={k: v for k, v in vars(found).items() if k != "wrong"})
+    return found.wrong
+
+
+def _flags(running: Running, threads: int, before: Traces) -> list[str]:
+    """What the subject did to its process, and what decides how long it takes."""
+    after, renewed = Traces.now(), running.medians.get("renewed", 1.0)
+    raised = {
+        Flag.CHANGED_THREADS: torch.get_num_threads() != threads,
+        Flag.HOST_BOUND: running.host_bound,
+        Flag.COMPANY: before.company(after),
+        Flag.MOVED: before.moved(after),
+        Flag.REPLAYED: renewed > Flag.REPLAYED.threshold,
+    }
+    return [flag for flag, there in raised.items() if there]
+
+
+def _copied(x: torch.Tensor, clock: Clock) -> float | None:
+    """The fewest seconds of a copy of the input, on a GPU the device's; None where there is no room for one."""
+    x = x.detach()
+    try:
+        out = torch.empty_like(x)
+        return min(clock.on_device(lambda: out.copy_(x)) for _ in range(COPIES))
+    except (NotAhead, MemoryError, RuntimeError):
+        return None
 
 
 def _ran(case: Case) -> dict[str, object]:
@@ -337,7 +435,7 @@ def _check_output(running: Running, expected: float | None) -> str | None:
     if out is None:
         work.call_number(0)
         out = work.launch()
-    count = float(out.double().sum())
+    count = float(out.detach().double().sum())
     if not math.isfinite(count):
         return "the timed output is not finite"
     if expected is not None and count != expected:

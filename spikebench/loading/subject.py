@@ -12,6 +12,8 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+import spikebench
+from spikebench import neurons
 from spikebench.backend import Bound
 from spikebench.backend import module as backend_module
 from spikebench.cases.subject import PICKLED, Subject, foreign_file, parse_subject
@@ -20,6 +22,8 @@ from spikebench.loading.detect import FAILURES, Detective, Found
 from spikebench.loading.foreign import Adapted, contained, make
 from spikebench.loading.remedies import Remedied, imported
 from spikebench.neuron import Neuron
+
+FOLDERS = [Path(folder) for package in (spikebench, neurons) for folder in package.__path__]  # of our definitions
 
 
 def definition(subject: Subject, n: int, T: int) -> Neuron:
@@ -42,7 +46,8 @@ def load(subject: Subject, n: int, T: int, dtype: torch.dtype, device: str) -> n
             return Remedied(Adapted(made, subject.way), subject.remedy)
         if subject.backend != "eager":
             return backend_module(subject.backend, subject.name).foreign(Adapted(made, subject.way))
-        return made if isinstance(made, Neuron) else Adapted(made, subject.way)
+        bare = not any(callable(v) and not isinstance(v, nn.Module | torch.Tensor) for v in vars(made).values())
+        return made if isinstance(made, Neuron) and ours(type(made)) and bare else Adapted(made, subject.way)
     neuron = definition(subject, n, T).rounded(dtype).to(device)
     return Bound(neuron, subject.backend, subject.name, subject.how)
 
@@ -53,8 +58,20 @@ def neuron(text: str, N: int = 1, T: int = 1, dtype: torch.dtype = torch.float32
 
 
 def definition_of(module: nn.Module) -> Neuron | None:
-    """The definition behind a loaded module, or None if it has none."""
-    return module.neuron if isinstance(module, Bound) else module if isinstance(module, Neuron) else None
+    """The definition behind a loaded module, or None if it has none: a class derived from one of ours is somebody's own."""
+    found = module.neuron if isinstance(module, Bound) else module
+    return found if isinstance(found, Neuron) and ours(type(found)) else None
+
+
+def ours(kind: type) -> bool:
+    """Whether a class stands in a file of spikebench.
+
+    A class of somebody's that derives from one of ours computes what it likes, and would be compared with itself.
+    """
+    home = sys.modules.get(kind.__module__)
+    if home is None or not kind.__module__.startswith("spikebench.") or getattr(home, kind.__name__, None) is not kind:
+        return False
+    return any(Path(home.__file__ or "").is_relative_to(folder) for folder in FOLDERS)
 
 
 def find_way(

@@ -10,7 +10,8 @@ SETTLE = 0.01  # seconds of training steps before a sample, after other processe
 
 
 def sample(running: Running) -> list[float]:
-    """Seconds per backward pass, of a network without its optimiser; every sample has a forward pass of its own before it.
+    """Seconds per backward pass, of a network without its optimiser; every sample has a forward pass of its own before it,
+    and a new input and a new gradient.
 
     One process has both passes, so nothing is subtracted from anything. Samples are as many as of the latency, and like
     its samples they are interleaved with those of other processes. Python's cycle collector does not
@@ -27,15 +28,17 @@ def sample(running: Running) -> list[float]:
 
     slow = min(warm_up(step, clock, plan)) > plan.slow
     samples: list[float] = []
-    for _ in range(plan.fewest if slow else plan.samples):
+    count = plan.fewest if slow else plan.samples
+    if running.watch:
+        running.watch.expects(count)
+    for _ in range(count):
         if running.turn:
             running.turn()
-            settled = 0.0
-            while not slow and settled < SETTLE:
-                settled += clock.measure(step)
         if slow:
             gc.collect()
-        samples.append(clock.measure(work.forward()))
+        samples.append(running.backward(SETTLE if running.turn and not slow else 0.0))
     gc.enable()
+    if running.watch:
+        running.watch.rest()
     running.detail |= {"clock": clock.name, "interleaved": running.turn is not None}
     return samples

@@ -1,6 +1,7 @@
 """Wall-clock time of one launch, warm: synchronised at both ends, after the time has stopped falling."""
 
 import gc
+import os
 
 import torch
 
@@ -10,6 +11,13 @@ from spikebench.metric import Running, group_of, warm_up
 unit = "s"
 process = "timing"
 SETTLE = 0.01  # seconds of launches before a sample, after others had their turn: caches and threads were theirs
+BRIEF, FAST = 5e-4, 0.01  # the same after a new input, where launches are faster than the second
+REPEATED, FEWEST = 5, 3  # launches on a new input that are timed once more on the same
+LONGEST = 0.1  # seconds that these may take in all
+SHORT, COLD = (
+    2e-3,
+    2,
+)  # seconds of a launch to which a new input is cold, and how many times as long it may take for that
 
 
 def sample(running: Running) -> list[float]:
@@ -21,45 +29,65 @@ def sample(running: Running) -> list[float]:
 
     Python's cycle collector does not run inside samples: in a loop over T it would cost time as T². It runs before them,
     and between those that are slow; between fast ones it would empty the caches and let the threads fall asleep.
+    Every sample has an input of its own, which is written before it. After some of them, which nothing in this process can
+    foresee, one launch on a `new` input is timed and one more on the same `again`.
     A first call that takes as long as warming up may take was the warm-up. Where others measure beside this process, each
     sample is a turn of its own.
     """
     clock, plan, work = running.clock, running.plan, running.workload
+    again: list[tuple[float, float]] = []
     gc.collect()
     gc.disable()
     first = running.first_call or 0.0
     warm = warm_up(work.launch, clock, plan) if first < plan.warmup_seconds else [first]
     typical = min(warm)
-    slow = typical > plan.slow
-    group = group_of(typical, clock)
-
-    def launches() -> None:
-        for _ in range(group):
-            running.last_output = work.launch()
-
+    slow, group = typical > plan.slow, group_of(typical, clock)
+    short, settle = clock.grouped and typical < SHORT, 0.0
+    if not slow and (running.turn or (running.watch and clock.grouped and typical < FAST)):
+        settle = SETTLE if running.turn else BRIEF
     count = plan.fewest if slow else plan.samples
     samples: list[float] = []
+    told: dict[str, list[float]] = {name: [] for name in ("host", "beyond") if hasattr(clock, name)}
     hertz, device_hertz = [environment.cpu_hertz()], _device_hertz(running)
-    for _ in range(count):
+    repeated = set[int]()
+    if running.watch:
+        running.watch.expects(count)
+        repeated = _repeated(count, 2 * typical)
+    for number in range(count):
         if running.turn:
             running.turn()
-            settled = 0.0
-            while not slow and settled < SETTLE:
-                settled += clock.measure(work.launch)
         if slow:
             gc.collect()
-        samples.append(clock.measure(launches) / group)
+        samples.append(running.sample(clock.measure, group, settle, short))
+        for name, seconds in told.items():
+            seconds += getattr(clock, name)[-1:]
+        if running.watch and number in repeated:
+            again.append(running.watch.again(clock.measure, settle))
     hertz.append(environment.cpu_hertz())
     gc.enable()
-    if host := getattr(clock, "host", [])[-count:]:
+    if running.watch:
+        running.watch.rest()
+        running.detail |= {"new": [new for new, _ in again], "again": [old for _, old in again]}
+    if len(again) >= FEWEST:  # on a loaded machine a single pair says nothing
+        fastest = min(new for new, _ in again) / min(old for _, old in again)
+        ratio = min(fastest, sorted(new / old for new, old in again)[len(again) // 4])
+        running.medians["renewed"] = ratio / (COLD if short else 1)
+    if host := told.get("host"):
         running.medians["host"] = sorted(host)[len(host) // 2]
         running.detail |= {"host": host, "l2": "cold", "sm_hertz": [*device_hertz, *_device_hertz(running)]}
     running.medians["latency"] = sorted(samples)[len(samples) // 2]
-    beyond = sorted(getattr(clock, "beyond", [])[-count:] or [0.0])
+    beyond = sorted(told.get("beyond") or [0.0])
     running.medians["beyond"] = beyond[len(beyond) // 2] / group
     running.detail |= {"warmup": warm[:50], "group": group, "clock": clock.name, "threads": torch.get_num_threads()}
     running.detail |= {"resolution": clock.resolution, "hertz": hertz, "interleaved": running.turn is not None}
     return samples
+
+
+def _repeated(count: int, seconds: float) -> set[int]:
+    """Numbers of the samples that are taken again, drawn from what the system has of chance."""
+    many = min(REPEATED, count, int(LONGEST / seconds))
+    places = sorted(range(count), key=lambda _: os.urandom(8))
+    return set(places[:many]) if many >= FEWEST else set()
 
 
 def _device_hertz(running: Running) -> list[float]:

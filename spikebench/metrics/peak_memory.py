@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from spikebench.host import traces
 from spikebench.metric import Running, Unavailable
 
 unit = "B"
@@ -25,7 +26,7 @@ def sample(running: Running) -> list[float]:
     """Bytes. CUDA: the allocator's peak. CPU: the process's own high-water mark above what it held before the launch.
 
     On a CPU one launch comes first, so that code and caches are loaded; all it held is given back before the mark is
-    reset. On a GPU see `on_gpu`: what the first launch leaves behind counts.
+    reset. What other processes hold that the subject has started counts. On a GPU see `on_gpu`: what the first launch leaves behind counts.
     """
     work = running.workload
     if work.case.device == "cuda":
@@ -39,8 +40,9 @@ def sample(running: Running) -> list[float]:
         raise Unavailable(f"the high-water mark cannot be reset here ({error.strerror})") from error
     held = _status("VmRSS")
     work.launch()
-    running.detail |= {"input_bytes": work.x.numel() * work.x.element_size()}
-    return [float(max(0, _status("VmHWM") - held))]
+    children = traces.memory_of_children()
+    running.detail |= {"input_bytes": work.x.numel() * work.x.element_size(), "children": children}
+    return [float(max(0, _status("VmHWM") - held) + children)]
 
 
 def on_gpu(running: Running, cuda: Any) -> float:

@@ -50,7 +50,12 @@ def uniforms(seed: int, call: int, site: int, shape: Sequence[int], device: torc
 
 def plain(seed: int, call: int, site: int, steps: int, series: int, device: torch.device | str) -> Tensor:
     """Uniforms [steps, series] by PyTorch's integer operations."""
+    return some(seed, call, site, steps, series, torch.arange(series, device=device))
+
+
+def some(seed: int, call: int, site: int, steps: int, series: int, chosen: Tensor) -> Tensor:
+    """Uniforms [steps, k] of the `chosen` [k] among so many series: those columns of `plain`."""
     blocks = (steps + 3) // 4
-    index = torch.arange(blocks * series, device=device).view(blocks, series)
-    drawn = torch.stack(words(seed, call, site, index), dim=1).view(4 * blocks, series)[:steps]  # [T, M]
+    index = torch.arange(blocks, device=chosen.device)[:, None] * series + chosen
+    drawn = torch.stack(words(seed, call, site, index), dim=1).view(4 * blocks, len(chosen))[:steps]
     return (drawn >> 8).to(torch.float32) * 2.0**-24

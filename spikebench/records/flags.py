@@ -81,6 +81,35 @@ class Flag(StrEnum):
         "the subject changed the number of threads, so that it is not comparable with the others",
         "leave torch.set_num_threads alone in it",
     )
+    REPLAYED = (
+        "replayed",
+        "a launch took more than {threshold:g} times as long on a new input as on the one that was there before",
+        "take out of the subject what keeps results from call to call",
+        1.5,
+    )
+    COMPANY = (
+        "company",
+        "the subject has processes or threads of Python running beside it",
+        "leave no process or thread running after a call",
+    )
+    MOVED = (
+        "moved",
+        "the subject changed the priority of its process or the cores that it may use",
+        "leave both alone in it: every subject gets the same",
+    )
+    ASLEEP = (
+        "asleep",
+        "the process neither worked nor waited for a core in more than {threshold:.0%} of the time of its samples",
+        "let the subject compute in its own process, and not wait for another one",
+        0.5,
+    )
+    DISTURBING = (
+        "disturbing",
+        "the process worked for more than {threshold:.0%} of the time in which others had their turn",
+        "let its threads sleep when a call is over",
+        0.2,
+        True,
+    )
     SAMPLES = (
         "samples",
         "fewer than {threshold:g} samples, too few to see a spread",

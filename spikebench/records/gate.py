@@ -54,7 +54,8 @@ class GateResult:
 
     `bias` is the mean of the input that will be timed, and `spikes` the number of spikes that the backend gave on it.
     The timing process checks its own output against that number. For a network or a training, `layer` is the id of the
-    case that was gated in its place, and `network` what the network's own gate found.
+    case that was gated in its place, and `network` what the network's own gate found. The `seed` chose the series that were
+    compared; nobody knew it before.
     """
 
     status: str
@@ -64,12 +65,14 @@ class GateResult:
     probes: list[ProbeResult] = field(default_factory=list)
     layer: str | None = None
     network: NetworkGate | None = None
+    seed: int | None = None
     extra: dict[str, JsonValue] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, JsonValue]:
-        """JSON for the record; every field is there."""
+        """JSON for the record; every field is there, but for a seed that was not noted."""
         network = _written(self.network) if self.network else None
-        return _written(self) | {"probes": [_written(p) for p in self.probes], "network": network}
+        own = {k: v for k, v in _written(self).items() if k != "seed" or v is not None}
+        return own | {"probes": [_written(p) for p in self.probes], "network": network}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "GateResult":

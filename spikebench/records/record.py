@@ -13,7 +13,7 @@ from spikebench.records.schema import CaseJson, DetailJson, EnvironmentJson, Jso
 
 FEWEST = 5  # pairs that a verdict takes
 
-Status = Literal["ok", "skipped", "refused", "wrong", "oom", "timeout", "failed", "lost"]
+Status = Literal["ok", "skipped", "refused", "wrong", "impossible", "oom", "timeout", "failed", "lost"]
 MeasurementStatus = Literal["ok", "unavailable", "failed"]
 
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from typing import cast
 
+from spikebench.analysis.impossible import impossible
 from spikebench.cases.case import Case, Layer
 from spikebench.host.monitor import Around
 from spikebench.records.flags import Flag
@@ -24,14 +25,33 @@ def measured(begun: Record, case: Case, outcomes: list[Outcome], around: Around,
     bad = next((o for o in outcomes if o.status != "ok"), None)
     measurements = pooled([m for o in outcomes for m in o.result.measurements])
     flags = sorted({f for o in outcomes for f in o.result.flags})
+    flags += [Flag.DISTURBING] * any(o.disturbing for o in outcomes)
     if begun.gate:
         flags += [Flag.UNGATED] * (begun.gate.status == "none")
         flags += [Flag.OFF_RATE] * _off_rate(case, begun.gate.spikes)
     flags += around.flags
     flags += [Flag.BIMODAL] * bimodal(measurements)
     status, reason = _summary(bad, measurements)
+    if status == "ok" and (why := impossible(case, measurements)):
+        status, reason = "impossible", why
     made = replace(begun, status=status, reason=reason, measurements=measurements, environment=facts, flags=flags)
     return made.finite()
+
+
+def judged(timed: Outcome, found: Outcome) -> Outcome:
+    """The outcome of a process that was timed, after another one has judged what it kept: samples are what the judge read."""
+    if found.status != "ok":
+        reason = (
+            found.reason if found.status == "wrong" else f"the timed launches could not be compared: {found.reason}"
+        )
+        return replace(timed, status=found.status, reason=reason, result=replace(timed.result, measurements=[]))
+    own = {m.metric: m for m in found.result.measurements}
+    made = [
+        replace(m, samples=own[m.metric].samples, detail=m.detail | own[m.metric].detail) if m.metric in own else m
+        for m in timed.result.measurements
+    ]
+    flags = [*timed.result.flags, *found.result.flags]
+    return replace(timed, result=replace(timed.result, measurements=made, flags=flags))
 
 
 def _off_rate(case: Case, spikes: float | None) -> bool:

@@ -1,15 +1,18 @@
 """Who has the processes: a pool takes jobs and gives their outcomes. A session has one of its own unless it is given one."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from spikebench.cases.case import Case
 from spikebench.host import monitor
 from spikebench.host.monitor import Reading
+from spikebench.run.assemble import judged
 from spikebench.run.process import Interleaving, Workers, side_by_side
-from spikebench.run.protocol import GateJob, Job, MeasureJob, Outcome
+from spikebench.run.protocol import GateJob, Job, JudgeJob, MeasureJob, Outcome
 from spikebench.run.settings import Settings
 
 
@@ -41,7 +44,9 @@ class Fresh:
 
     def ask(self, case: Case, job: Job, seconds: float | None, watch: Callable[[str], None] | None = None) -> Outcome:
         """A job about a case, in a fresh process."""
-        return self._workers_for(case).ask(job, seconds, watch)
+        judged = isinstance(job, MeasureJob)
+        outcome = self._workers_for(case).ask(job, seconds, watch, judged=judged)
+        return self._judged(job, outcome, seconds) if isinstance(job, MeasureJob) else outcome
 
     def beside(self, jobs: Sequence[GateJob], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
         """Jobs that are no timings, several at once, as they end: the place of each, and its outcome."""
@@ -65,18 +70,32 @@ class Fresh:
 
         def one(place: int, job: MeasureJob) -> Outcome:
             try:
-                return self._workers_for(job.case, place).ask(job, seconds, turn=partial(turns.wait, place))
+                turn = partial(turns.wait, place)
+                return self._workers_for(job.case, place).ask(job, seconds, turn=turn, judged=True)
             finally:
                 turns.leave(place)
 
         with ThreadPoolExecutor(len(jobs)) as threads:
             asked = [threads.submit(one, place, job) for place, job in enumerate(jobs)]
             try:
-                return [a.result() for a in asked]
+                outcomes = [a.result() for a in asked]
             except BaseException:
                 for workers in self._workers.values():
                     workers.kill()
                 raise
+        return [self._judged(job, outcome, seconds) for job, outcome in zip(jobs, outcomes, strict=True)]
+
+    def _judged(self, job: MeasureJob, outcome: Outcome, seconds: float | None) -> Outcome:
+        """The outcome with what a process says of it that never had the subject, and compares what was kept of its launches."""
+        if outcome.evidence is None or outcome.status != "ok" or job.bias is None:
+            return outcome
+        key = (sys.executable, True, 0, "kept")
+        if key not in self._workers:
+            self._workers[key] = Workers(self._settings.threads, more=self._settings.variables)
+        asked = JudgeJob(job.case, outcome.evidence, job.bias, outcome.marks)
+        found = self._workers[key].ask(asked, seconds)
+        Path(outcome.evidence).unlink(missing_ok=True)
+        return judged(outcome, found)
 
     def reading(self, device: str) -> Reading:
         """The machine now."""

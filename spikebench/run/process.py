@@ -5,13 +5,14 @@ The child's program, `spikebench/worker.py`, is named as text and never imported
 
 import json
 import os
+import secrets
 import selectors
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from pathlib import Path
@@ -28,10 +29,13 @@ class Line(TypedDict, total=False):
     ready: int  # its process id, once it can take a job
     pid: int  # of the process that does the job
     turn: bool  # it asks for its turn
+    mark: bool  # a sample comes
+    done: bool  # its work is over, and it asks for the number that its result needs
     exit: int
     cpu_seconds: float
 
 
+SHARED = "/dev/shm"  # a folder in memory, where there is one
 BESIDE = 12  # processes that work at once on what is no timing
 
 
@@ -88,7 +92,13 @@ class Workers:
         self._server: subprocess.Popen[bytes] | None = None
         self._buffer, self._ready = b"", False
         self._folder = tempfile.TemporaryDirectory(prefix="spikebench-")
+        memory = SHARED if os.access(SHARED, os.W_OK) else None
+        self._shared = tempfile.TemporaryDirectory(prefix="spikebench-", dir=memory)
+        self._nonce, self._marks = "", list[list[float]]()
         self._count = 0
+        self._waited = self._worked = (
+            0.0  # seconds of the job while others had their turn, and CPU seconds that it used then
+        )
 
     def __enter__(self) -> "Workers":
         return self
@@ -100,6 +110,7 @@ class Workers:
         """Stop the server and remove the scratch folder."""
         self._stop()
         self._folder.cleanup()
+        self._shared.cleanup()
 
     def kill(self) -> None:
         """End the server and the job it has, from another thread; the one that waits for the job sees it die."""
@@ -122,26 +133,30 @@ class Workers:
         timeout: float | None = None,
         watch: Callable[[str], None] | None = None,
         turn: Callable[[], float] | None = None,
+        judged: bool = False,
     ) -> Outcome:
         """Do one job in a fresh process. A crash, a kill and a time-out are outcomes, not errors.
 
         `watch` is called twice a second with the end of what the job has printed. With `turn` the process asks before it
-        works, and in between; `turn` comes back when it may, with the seconds that took, which are not the job's.
+        works, and in between; `turn` comes back when it may, with the seconds that took, which are not the job's. With
+        `judged` the process leaves what it kept of timed launches in a file, for a JudgeJob.
         """
         self._count += 1
         base = Path(self._folder.name) / str(self._count)
         files = {"result": f"{base}.json", "log": f"{base}.log"}
+        evidence = f"{self._shared.name}/{self._count}.evidence" if judged else None
+        self._nonce, self._marks = "", []
         started = clock.monotonic()
         pid: int | None = None
+        self._waited = self._worked = 0.0
         try:
             server = self._start()
             assert server.stdin is not None
-            request = Request(job, files["result"], files["log"], self.threads, turn is not None)
-            server.stdin.write((json.dumps(request.to_json()) + "\n").encode())
-            server.stdin.flush()
+            request = Request(job, files["result"], files["log"], self.threads, turn is not None, evidence)
+            self._tell(request.to_json())
             ended = self._line(60.0)
             if ended and (pid := ended.get("pid")):
-                ended = self._wait(timeout, watch, Path(files["log"]), turn)
+                ended = self._wait(pid, timeout, watch, Path(files["log"]), turn)
         except BrokenPipeError:
             ended = Line()
         except BaseException:
@@ -160,6 +175,8 @@ class Workers:
             self._sweep(pid)
         outcome.log = _tail(Path(files["log"]))
         outcome.wall_seconds = clock.monotonic() - started
+        outcome.waited, outcome.worked, outcome.marks = self._waited, self._worked, self._marks
+        outcome.evidence = evidence if evidence and Path(evidence).exists() else None
         for path in files.values():
             Path(path).unlink(missing_ok=True)
         if not (self.fork or stays):
@@ -168,23 +185,50 @@ class Workers:
 
     def _wait(
         self,
+        pid: int,
         timeout: float | None,
         watch: Callable[[str], None] | None,
         log: Path,
         turn: Callable[[], float] | None,
     ) -> "Line | None":
         limit = clock.monotonic() + (timeout or float("inf"))
-        while (left := limit - clock.monotonic()) > 0:
+        while (left := limit + self._waited - clock.monotonic()) > 0:
             line = self._line(0.5 if watch else None if left == float("inf") else left)
             if line is None and watch:
                 watch(_tail(log))
-            elif line is not None and "turn" in line and turn and self._server and self._server.stdin:
-                limit += turn()
-                self._server.stdin.write(b'{"go": true}\n')
-                self._server.stdin.flush()
+            elif line is not None and self._answered(line, pid, turn):
+                continue
             elif line is not None:
                 return line
         return None
+
+    def _answered(self, line: "Line", pid: int, turn: Callable[[], float] | None) -> bool:
+        """Answer a process that waits for an answer; False for a line that wants none."""
+        if "mark" in line:
+            self._mark(pid)
+            self._tell({})
+        elif "turn" in line and turn:
+            before = clock.of_process(pid)[0]
+            self._waited += turn()
+            self._worked += clock.of_process(pid)[0] - before
+            self._tell({})
+        elif "done" in line:
+            self._mark(pid)
+            self._nonce = secrets.token_hex(16)
+            self._tell({"nonce": self._nonce})
+        else:
+            return False
+        return True
+
+    def _mark(self, pid: int) -> None:
+        """Note what the time is when a sample is announced, how much the process has worked or wanted to, and when it goes on."""
+        announced, busy = clock.monotonic(), sum(clock.of_process(pid))
+        self._marks.append([announced, clock.monotonic(), busy])
+
+    def _tell(self, line: Mapping[str, object]) -> None:
+        if self._server and self._server.stdin:
+            self._server.stdin.write((json.dumps(line) + "\n").encode())
+            self._server.stdin.flush()
 
     def _ended(self, ended: "Line", path: Path) -> Outcome:
         """The outcome of a process that is gone: its result, or how it died."""
@@ -194,9 +238,12 @@ class Workers:
                 code = self._server.wait(10)
             self._stop()
         cpu = ended.get("cpu_seconds")
-        if path.exists():
+        if path.exists() and code == 0:
             with suppress(ValueError):
-                result = Result.from_json(json.loads(path.read_text()))
+                written = json.loads(path.read_text())
+                if not self._nonce or written.pop("nonce", None) != self._nonce:
+                    return Outcome("failed", "the result was not written by the worker", cpu_seconds=cpu)
+                result = Result.from_json(written)
                 return Outcome(result.status, result.reason, result, cpu_seconds=cpu)
         if code is not None and code < 0:
             name = signal.Signals(-code).name if -code in list(signal.Signals) else str(-code)

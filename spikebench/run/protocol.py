@@ -8,6 +8,7 @@ from spikebench.analysis.causes import Observed
 from spikebench.cases.case import Case
 from spikebench.cases.options import Options
 from spikebench.cases.subject import Way
+from spikebench.records.flags import Flag
 from spikebench.records.gate import GateResult, NetworkGate
 from spikebench.records.record import Measurement
 
@@ -67,6 +68,21 @@ class MeasureJob(Job, kind="measure"):
 
 
 @dataclass(frozen=True)
+class JudgeJob(Job, kind="judge"):
+    """Compare what a process kept of its timed launches with the definition, in a process that never had the subject.
+
+    `evidence` is the file, `bias` the mean of the input. `marks` are the parent's own readings, in seconds: when each
+    sample was announced, when the process was told to go on, and how long its threads had worked or waited for a core by
+    then; the last mark is the end.
+    """
+
+    case: Case
+    evidence: str
+    bias: float
+    marks: list[list[float]]
+
+
+@dataclass(frozen=True)
 class TrainJob(Job, kind="train"):
     """Train one seed. Its state is kept in the folder `checkpoints`."""
 
@@ -115,13 +131,17 @@ class ObserveJob(Job, kind="observe"):
 
 @dataclass(frozen=True)
 class Request:
-    """A job as one process gets it: where its result and what it prints go, its threads, whether its samples are interleaved."""
+    """A job as one process gets it: where its result and what it prints go, its threads, whether its samples are interleaved.
+
+    `evidence` is the file for what it keeps of timed launches; without one it compares them itself.
+    """
 
     job: Job
     result: str
     log: str
     threads: int
     turns: bool = False
+    evidence: str | None = None
 
     def to_json(self) -> dict[str, object]:
         """The request as it is sent."""
@@ -130,7 +150,7 @@ class Request:
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "Request":
         """The request that was sent."""
-        return Request(Job.from_json(data["job"]), data["result"], data["log"], data["threads"], data["turns"])
+        return Request(Job.from_json(data["job"]), **{k: v for k, v in data.items() if k != "job"})
 
 
 @dataclass(frozen=True)
@@ -224,7 +244,11 @@ class Result:
 
 @dataclass
 class Outcome:
-    """How a job ended: status and reason of the process, the worker's result, the end of what it printed."""
+    """How a job ended: status and reason of the process, the worker's result, the end of what it printed.
+
+    `evidence` is the file of what the process kept of its timed launches, and `marks` are what the
+    parent read at each sample: see JudgeJob. `waited` are the seconds in which others had their turn, and `worked` the CPU seconds that the process used meanwhile.
+    """
 
     status: str
     reason: str | None = None
@@ -232,3 +256,12 @@ class Outcome:
     log: str = ""
     cpu_seconds: float | None = None
     wall_seconds: float = 0.0
+    evidence: str | None = None
+    marks: list[list[float]] = field(default_factory=list)
+    waited: float = 0.0
+    worked: float = 0.0
+
+    @property
+    def disturbing(self) -> bool:
+        """Whether the process worked while others had their turn, more than threads do that fall asleep."""
+        return self.worked > Flag.DISTURBING.threshold * self.waited and self.worked > 0.05

@@ -1,6 +1,7 @@
 """The gate compares a backend's spikes and gradients with the neuron's definition in float64, before anything is timed."""
 
 import copy
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -12,7 +13,8 @@ from spikebench.cases.case import Case, with_changes
 from spikebench.loading.subject import definition_of, mistaken
 from spikebench.neuron import Neuron, StochasticNeuron
 from spikebench.records.gate import GateResult, ProbeResult
-from spikebench.verify.probes import TIES, Probe, aim, probes_of
+from spikebench.verify.form import misformed
+from spikebench.verify.probes import TIES, UNUSUAL, Probe, aim, probes_of
 from spikebench.verify.reference import Expected, Selection, entry_errors, relative_error
 from spikebench.workloads.layer import Workload, build, calibrate, spikes_of
 
@@ -25,11 +27,13 @@ ROUNDED = 1e-3  # by which a gradient may differ from that of the same module co
 SEED, SITE = 0x2545F4914F6CDD1D, 5  # of the noise on which a backend is probed: both words of the seed count
 
 
-def gate(case: Case, bias: float | None = None) -> GateResult:
+def gate(case: Case, bias: float | None = None, seed: int | None = None) -> GateResult:
     """Compare a case's backend with the definition, on the case's own input and on the probes of `verify/probes.py`.
 
-    `bias` is the mean of the case's input, if it is known already. Raises Refused when the backend cannot run the case.
+    `bias` is the mean of the case's input, if it is known already. The `seed` says which series are compared; nobody can
+    foresee it unless it is given, and the result has it. Raises Refused when the backend cannot run the case.
     """
+    seed = int.from_bytes(os.urandom(6), "little") if seed is None else seed
     bias = calibrate(case) if bias is None else bias
     timed = build(case, bias)
     neuron = definition_of(timed.module)
@@ -37,24 +41,23 @@ def gate(case: Case, bias: float | None = None) -> GateResult:
         return _without_definition(timed, bias)
     if case.mode == "stream":
         return GateResult("passed", "a stream runs the definition itself", bias, _count(timed))
-    probes = [compare(timed, pristine(timed), "timed input")]
+    probes = [compare(timed, pristine(timed), "timed input", seed=seed)]
     for probe in probes_of(case, neuron):
         if not all(p.passed for p in probes):
             break
-        probes.append(_probed(probe))
+        probes.append(_probed(probe, seed))
     failed = next((p for p in probes if not p.passed), None)
     reason = failed and f"{failed.name}: {failed.reason}"
-    if not failed and not any(p.spikes for p in probes if p.name != TIES):
+    if not failed and not any(p.spikes for p in probes if p.name not in (TIES, UNUSUAL)):
         reason = f"vacuous: no input made {case.parsed.name} spike, so nothing was compared; change its options"
-    return GateResult("failed" if reason else "passed", reason, bias, probes[0].spikes, probes)
+    return GateResult("failed" if reason else "passed", reason, bias, probes[0].spikes, probes, seed=seed)
 
 
 def _without_definition(workload: Workload, bias: float) -> GateResult:
     """What can be said of a foreign subject: whether it gives spikes of its input's shape."""
     spikes = workload.launch()
-    if spikes.shape != workload.x.shape:
-        reason = f"spikes {list(spikes.shape)} for input {list(workload.x.shape)}"
-        return GateResult("failed", reason, bias, 0.0)
+    if wrong := misformed(spikes, workload.x, cast=getattr(workload.case, "autocast", None)):
+        return GateResult("failed", wrong, bias, 0.0)
     subject, count = workload.case.parsed, float(spikes.double().sum())
     if subject != subject.plain:
         return _as_it_is(workload, spikes, bias, count)
@@ -97,8 +100,8 @@ def _count(workload: Workload) -> float:
     return float(workload.launch().double().sum())
 
 
-def _probed(probe: Probe) -> ProbeResult:
-    """Compare on one probe, after the backend has run on other values in the same memory.
+def _probed(probe: Probe, seed: int | None = None) -> ProbeResult:
+    """Compare on one probe, after the backend has run on other values in the same memory; `seed` chooses the series.
 
     A kernel that keeps results, or reads a buffer of an earlier call, is caught so. A stochastic neuron gets a seed and a
     site that the timed input does not have."""
@@ -108,7 +111,7 @@ def _probed(probe: Probe) -> ProbeResult:
         neuron.seed, neuron.site = SEED, SITE
     reference = pristine(work)
     if probe.aimed:
-        aim(work, reference, call=3)
+        aim(work, reference, 3, seed)
     true = work.x.detach().clone()
     with _unwritten_is_nan():
         with torch.no_grad():
@@ -117,7 +120,7 @@ def _probed(probe: Probe) -> ProbeResult:
         work.launch()
         with torch.no_grad():
             work.x.copy_(true)
-        return compare(work, reference, probe.name, call=3, exact=probe.exact, entries=probe.entries)
+        return compare(work, reference, probe.name, 3, probe.exact, probe.entries, seed)
 
 
 @contextmanager
@@ -132,29 +135,36 @@ def _unwritten_is_nan() -> Iterator[None]:
 
 
 def compare(
-    workload: Workload, reference: Neuron, name: str, call: int = 0, exact: bool = False, entries: bool = False
+    workload: Workload,
+    reference: Neuron,
+    name: str,
+    call: int = 0,
+    exact: bool = False,
+    entries: bool = False,
+    seed: int | None = None,
 ) -> ProbeResult:
     """Run the backend on one input, run the definition in float64 on some of its series, and compare spikes and gradients.
 
     `call` is the number that the backend's next forward call must have, which names its noise. `exact`: no operation
-    rounds on this input. With `entries` each entry of the input's gradient is compared relative to itself.
+    rounds on this input. With `entries` each entry of the input's gradient is compared relative to itself. The `seed`
+    chooses the series; the case's own does where none is given.
     """
     case, x = workload.case, workload.x
-    chosen = Selection.of(x, reference, case.seed)
+    chosen = Selection.of(x, reference, case.seed if seed is None else seed)
     given, uniforms = chosen.take(x), chosen.uniforms(x, reference, call)
     _poison(x)
     with torch.set_grad_enabled(case.mode != "inference"):
         out = spikes_of(workload.module(x))
-        spikes = out.detach().clone()
-    if spikes.shape != x.shape:
-        return ProbeResult(name, False, f"spikes {list(spikes.shape)} for input {list(x.shape)}", 0, 0, 0.0, 0.0)
-    with _casting(case):
+    if wrong := misformed(out, x, cast=getattr(case, "autocast", None)):
+        return ProbeResult(name, False, wrong, 0, 0, 0.0, 0.0)
+    spikes = out.detach().clone()
+    with casting(case):
         expected = Expected.of(reference, chosen, given, uniforms, case.mode != "inference", exact)
     differs, worst = expected.judge(chosen.take(spikes).double())
     differing = int(differs.sum())
     seen = {"series": chosen.count, "differing": differing, "spikes": float(spikes.double().sum())}
     probe = {"name": name, "worst_margin": worst, **seen}
-    if not torch.equal(chosen.take(x), given):
+    if not torch.equal(chosen.take(x).nan_to_num(), given.nan_to_num()):
         return ProbeResult(passed=False, reason="the backend changed its input", **probe)
     if not worst <= 1:
         why = f"a spike differs where the margin is {worst:.3g} times what rounding explains"
@@ -169,10 +179,15 @@ def compare(
     return ProbeResult(passed=reason is None, reason=reason, **named, **probe)
 
 
-def _casting(case: Case) -> AbstractContextManager[object]:
+def casting(case: Case) -> AbstractContextManager[object]:
     """torch.autocast as the case has it: what it rounds in the definition explains spikes as any rounding does; float64 it leaves."""
     cast = getattr(case, "autocast", None)
     return torch.autocast(case.device, dtype=getattr(torch, cast)) if cast else nullcontext()
+
+
+def computed_in(case: Case) -> torch.dtype:
+    """The precision that a case's results can have: that of its tensors, or of torch.autocast."""
+    return getattr(torch, getattr(case, "autocast", None) or case.dtype)
 
 
 def _poison(like: Tensor, most: int = 2**28) -> None:
@@ -216,12 +231,9 @@ def gradient_errors(
     error = float(relative_error(mine.double(), want[0], axis=0).max())
     pairs = [_matched(a, b, chosen) for a, b in zip(others, want[1:], strict=True)]
     worst = max((float(relative_error(a, b)) for a, b in pairs), default=None)
-    cast = getattr(workload.case, "autocast", None)
-    limit = others_limit = tolerance(
-        getattr(torch, cast) if cast else workload.x.dtype, float(getattr(expected.neuron, "slope", 1.0))
-    )
+    limit = others_limit = tolerance(computed_in(workload.case), float(getattr(expected.neuron, "slope", 1.0)))
     if limit < max(error, worst or 0.0) < 1000 * limit:  # rounding may explain it, as it may for spikes
-        with _casting(workload.case):
+        with casting(workload.case):
             own = expected.own_errors(given)
         limit, others_limit = max(limit, 8 * own[0]), max(limit, 8 * own[1])
     single = _single(workload, mine, want[0], expected, given) if entries else None
@@ -246,7 +258,7 @@ def _single(workload: Workload, mine: Tensor, want: Tensor, expected: Expected, 
     """
     dtype = workload.x.dtype
     least = tolerance(dtype, 1.0) if spectral(workload.case) else 0.0
-    with _casting(workload.case):
+    with casting(workload.case):
         entries = expected.own_entries(given)
     allowed = 8 * entries + least * want.abs().amax(0)
     return float(entry_errors(mine.double(), want, allowed, torch.finfo(dtype).tiny).max())

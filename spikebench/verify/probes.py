@@ -21,6 +21,8 @@ SERIES = 128  # at least; a case may have a single one
 TIES = "exact ties"
 JUMP = "jump of the gradient"
 LAST = "gradient of the last step"
+UNUSUAL = "large, strided and undefined input"
+FEW, LARGE, ODD = 64, 24.0, 7  # steps; how many times the usual input; every so many series are large, or have a NaN
 QUIET, LOUD = 0.1, 8  # how much of the input is left where no neuron shall fire, and how many last steps keep theirs
 EXACT_STEPS = 16  # halving a membrane in eighths for longer would need more bits than float32 has
 EXACT = {"decay": 0.5, "synapse_decay": 0.5, "threshold": 1.0}
@@ -62,6 +64,9 @@ def probes_of(case: Case, neuron: Neuron) -> Iterator[Probe]:
     sharp = case.dtype in ("float32", "float64")  # else rounding takes most series to the other side of a jump
     if case.mode != "inference" and (sharp or type(neuron).jump is Neuron.jump):
         yield Probe(LAST, _last(short, neuron), entries=True)
+    brief = with_changes(short, T=steps if fixed else min(steps, FEW), mode="inference")
+    if (odd := _unusual(brief)) is not None:
+        yield Probe(UNUSUAL, odd)
 
 
 def _ties(case: Case) -> Workload | None:
@@ -97,7 +102,34 @@ def _last(case: Case, neuron: Neuron) -> Workload:
     return work
 
 
-def aim(workload: Workload, reference: Neuron, call: int, within: float = 1.25) -> None:
+def _unusual(case: Case) -> Workload | None:
+    """A workload whose input is a transposed view in which some series are 24 times as large and others have a NaN.
+
+    After a NaN the membrane stays one, and no comparison with it is true. Products of matrices and transforms over time
+    spread it to other steps, so the first step has it, and only of a neuron that spreads it over all of them itself. None
+    where the backend has no inference.
+    """
+    try:
+        work = build(case, calibrate(case))
+    except Refused:
+        return None
+    x = work.x.detach().flatten(1).clone()  # [T, B·N]
+    x[:, ::ODD] *= LARGE
+    undefined = x.clone()
+    undefined[0, 1::ODD] = torch.nan
+    own = definition_of(work.module)
+    if (
+        own is not None and not own.fixed_length
+    ):  # a matrix over time may have zeros, with which a product makes a NaN or none
+        with torch.no_grad():
+            membrane = own.membrane(undefined.view(work.x.shape)).flatten(1)
+        x = undefined if bool(membrane[:, 1::ODD].isnan().all()) else x
+    x = x.view(work.x.shape).transpose(0, 1).contiguous().transpose(0, 1)
+    assert work.on is not None
+    return replace(work, x=x, launch=work.on(x).launch)
+
+
+def aim(workload: Workload, reference: Neuron, call: int, seed: int | None = None, within: float = 1.25) -> None:
     """Change the input a little, so that one membrane of every selected series lies close to the threshold.
 
     The step is the one in the second half whose membrane is closest already. Its distance to the threshold becomes
@@ -105,7 +137,7 @@ def aim(workload: Workload, reference: Neuron, call: int, within: float = 1.25) 
     rounding; at a random distance it hardly ever would. The input of that step is changed, or all input up to it where
     no reset makes the membrane jump.
     """
-    chosen = Selection.of(workload.x, reference, workload.case.seed)
+    chosen = Selection.of(workload.x, reference, workload.case.seed if seed is None else seed)
     x = chosen.take(workload.x)
     uniforms = chosen.uniforms(workload.x, reference, call)
     goal = Expected.of(reference, chosen, x, uniforms, gradient=False).allowed * within

@@ -11,6 +11,7 @@ from spikebench import registry
 from spikebench.backend import Refused, refusal
 from spikebench.cases.case import Case, Layer, NetworkStep, expect, with_changes
 from spikebench.errors import Problem
+from spikebench.host import clock
 from spikebench.loading.detect import FAILURES
 from spikebench.loading.subject import definition, definition_of, load
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
@@ -19,13 +20,35 @@ REACH, FAR = 16.0, 1024.0  # means of the input that are tried
 FEW = 64  # steps on which the input of a foreign module is found first
 
 
+Given = tuple[Tensor, tuple[Tensor | None, ...]]  # spikes, gradients of the input and of the parameters
+
+
+@dataclass(frozen=True)
+class Launches:
+    """The work of a layer on one input tensor, as calls: `launch` and `forward` are those of a workload.
+
+    `whole` is `launch` that hands over the gradients too. `halves` is the forward pass with its spikes, and the call of its
+    backward pass, which gives the gradients.
+    """
+
+    launch: Callable[[], Tensor]
+    whole: Callable[[], Given]
+    halves: Callable[[], tuple[Tensor, Callable[[], tuple[Tensor | None, ...]]]]
+
+    def forward(self) -> Callable[[], object]:
+        """The forward pass, which gives the backward pass."""
+        return self.halves()[1]
+
+
 @dataclass
 class Workload:
     """A case that can be run. `launch()` does the work of its mode once and returns the spikes [T, B, N], or a network's output.
 
     `forward()` does the forward pass of a training step and returns its backward pass as a call, without the optimiser.
     x [T, B, N] is the input current, of a network its input [T, B, C]; g [T, B, N] is the gradient that is handed to the
-    backward pass, of a network with classes its labels [B].
+    backward pass, of a network with classes its labels [B]. A layer also has the mean of its input, and `on` gives the same
+    work on another input tensor; mode stream and networks have neither. `made` are the seconds that importing the subject
+    and making its module took.
     """
 
     case: Case
@@ -34,6 +57,9 @@ class Workload:
     g: Tensor
     launch: Callable[[], Tensor]
     forward: Callable[[], Callable[[], object]]
+    made: float = 0.0
+    mean: float | None = None
+    on: Callable[[Tensor], Launches] | None = None
 
     @property
     def parameters(self) -> list[nn.Parameter]:
@@ -52,13 +78,22 @@ def build(case: Case, bias: float | None = None) -> Workload:
 
     Raises Refused with the reason when the backend cannot run the case.
     """
+    start = clock.monotonic()
     require(case := expect(case, Layer))
     dtype = cast(torch.dtype, getattr(torch, case.dtype))
     torch.manual_seed(case.seed)
     module = cast_by(case, load(case.parsed, case.N, case.T, dtype, case.device))
-    x = current(case, calibrate(case) if bias is None else bias)
-    g = noise(case, case.T, stream=1)
-    return Workload(case, module, x, g, _launcher(case, module, x, g), _forward(module, x, g))
+    made = clock.monotonic() - start
+    mean = calibrate(case) if bias is None else bias
+    x, g = current(case, mean), noise(case, case.T, stream=1)
+
+    def on(x: Tensor) -> Launches:
+        return _launches(case, module, x, g)
+
+    own = on(x)
+    if case.mode == "stream":
+        return Workload(case, module, x, g, _streamer(definition_of(module), case, x), own.forward, made)
+    return Workload(case, module, x, g, own.launch, own.forward, made, mean, on)
 
 
 def cast_by(case: Layer | NetworkStep, module: nn.Module) -> nn.Module:
@@ -180,9 +215,11 @@ def spikes_of(out: Tensor | tuple[Tensor, ...]) -> Tensor:
     return out[0] if isinstance(out, tuple) else out
 
 
-def _launcher(case: Case, module: nn.Module, x: Tensor, g: Tensor) -> Callable[[], Tensor]:
-    """The mode's work as one call."""
-    parameters = [p for p in module.parameters() if p.requires_grad]
+def _launches(case: Case, module: nn.Module, x: Tensor, g: Tensor) -> Launches:
+    """The mode's work on one input tensor."""
+    if case.mode in ("forward", "train"):
+        x.requires_grad_()
+    wanted = (x, *(p for p in module.parameters() if p.requires_grad))
 
     def inference() -> Tensor:
         with torch.no_grad():
@@ -193,25 +230,22 @@ def _launcher(case: Case, module: nn.Module, x: Tensor, g: Tensor) -> Callable[[
 
     def train() -> Tensor:
         spikes = spikes_of(module(x))
-        torch.autograd.grad(spikes, (x, *parameters), g, allow_unused=True)
+        torch.autograd.grad(spikes, wanted, g, allow_unused=True)
         return spikes.detach()
 
-    if case.mode == "stream":
-        return _streamer(definition_of(module), case, x)
-    if case.mode != "inference":
-        x.requires_grad_()
-    return {"inference": inference, "forward": forward, "train": train}[case.mode]
-
-
-def _forward(module: nn.Module, x: Tensor, g: Tensor) -> Callable[[], Callable[[], object]]:
-    """The forward pass, which gives the backward pass from g to x and the parameters."""
-    wanted = (x, *(p for p in module.parameters() if p.requires_grad))
-
-    def forward() -> Callable[[], object]:
+    def trained() -> Given:
         spikes = spikes_of(module(x))
-        return lambda: torch.autograd.grad(spikes, wanted, g, allow_unused=True)
+        return spikes, torch.autograd.grad(spikes, wanted, g, allow_unused=True)
 
-    return forward
+    def halves() -> tuple[Tensor, Callable[[], tuple[Tensor | None, ...]]]:
+        spikes = spikes_of(module(x))
+        return spikes, lambda: torch.autograd.grad(spikes, wanted, g, allow_unused=True)
+
+    if case.mode == "inference":
+        return Launches(inference, lambda: (inference(), ()), halves)
+    if case.mode == "forward":
+        return Launches(forward, lambda: (forward(), ()), halves)
+    return Launches(train, trained, halves)
 
 
 def _streamer(neuron: Neuron | None, case: Case, x: Tensor) -> Callable[[], Tensor]:

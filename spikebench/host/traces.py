@@ -1,0 +1,53 @@
+"""What a process may leave behind or change around it: children, threads, its priority, its place on the cores."""
+
+import ctypes
+import os
+import sys
+import threading
+from dataclasses import dataclass
+
+import psutil
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+@dataclass(frozen=True)
+class Traces:
+    """This process at one moment: its children, Python threads, nice value, and the cores that its first thread may use."""
+
+    children: frozenset[int]
+    threads: int
+    nice: int
+    cores: frozenset[int]
+
+    @staticmethod
+    def now() -> "Traces":
+        """This process now."""
+        cores = os.sched_getaffinity(os.getpid()) if hasattr(os, "sched_getaffinity") else ()
+        children = frozenset(c.pid for c in psutil.Process().children(recursive=True))
+        return Traces(children, threading.active_count(), os.getpriority(os.PRIO_PROCESS, 0), frozenset(cores))
+
+    def company(self, later: "Traces") -> bool:
+        """Whether there are more processes or threads of Python later."""
+        return bool(later.children - self.children) or later.threads > self.threads
+
+    def moved(self, later: "Traces") -> bool:
+        """Whether priority or place are others later. OpenMP binds the first thread to one core, which is as it should be."""
+        return later.nice != self.nice or not (later.cores == self.cores or len(later.cores) == 1)
+
+
+def adopt() -> None:
+    """Become the parent of what descendants leave behind, so that a process which hides in its own session still shows. Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def memory_of_children() -> int:
+    """Bytes that the descendants of this process have to themselves now."""
+    held = 0
+    for child in psutil.Process().children(recursive=True):
+        try:
+            held += child.memory_full_info().uss
+        except psutil.Error:
+            continue  # it has just ended
+    return held

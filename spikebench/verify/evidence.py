@@ -1,0 +1,122 @@
+"""What is kept of the timed launches: some series of what they took and gave, copied as soon as the clock had stopped."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from spikebench.cases.case import Case
+from spikebench.workloads.layer import Given, current, noise
+from spikebench.workloads.renewal import Renewal
+
+
+@dataclass(eq=False)
+class Kept:
+    """Some series of one launch. `index` [k] are their places in B·N; x, spikes, g and the input's gradient are [T, k].
+
+    `call` is the number of the forward call, which names its noise, and the seeds name input and output gradient. Of a
+    launch that is kept `whole` there are the gradients of the parameters, too.
+    """
+
+    index: Tensor
+    call: int
+    seed: str
+    gradient_seed: str
+    whole: bool
+    spikes: Tensor
+    gradient: Tensor | None
+    parameters: list[Tensor | None]
+    x: Tensor | None = None
+    g: Tensor | None = None
+
+    @staticmethod
+    def of(given: Given, index: Tensor, call: int, seed: str, gradient_seed: str, whole: bool) -> "Kept":
+        """A copy of the series at `index` of what a launch gave."""
+        spikes, gradients = given
+        first = _taken(spikes, index)
+        gradient = None if not gradients or gradients[0] is None else _taken(gradients[0], index)
+        others = [None if v is None else v.detach().clone() for v in gradients[1:]] if whole else []
+        return Kept(index, call, seed, gradient_seed, whole, first, gradient, others)
+
+    def still(self, spikes: Tensor, gradients: tuple[Tensor | None, ...]) -> bool:
+        """Whether what the launch gave is what it was."""
+        same = _same(self.spikes, _taken(spikes, self.index))
+        if self.gradient is None or gradients[0] is None:
+            return same
+        return same and _same(self.gradient, _taken(gradients[0], self.index))
+
+    def complete(self, shape: Sequence[int], x: Renewal, g: Renewal) -> None:
+        """Add the input, and the output gradient, as the seeds name them."""
+        places = torch.arange(shape[0], device=self.index.device)[:, None] * (shape[1] * shape[2]) + self.index
+        self.x = x.at(places, bytes.fromhex(self.seed))
+        self.g = g.at(places, bytes.fromhex(self.gradient_seed)) if self.gradient_seed else None
+
+
+@dataclass(frozen=True)
+class Event:
+    """When the clock read the time before and after a sample of some launches, in nanoseconds."""
+
+    metric: str
+    group: int
+    start: int
+    end: int
+
+    @property
+    def seconds(self) -> float:
+        """The sample."""
+        return (self.end - self.start) * 1e-9 / self.group
+
+
+@dataclass
+class Evidence:
+    """What was kept of a case's timed launches, and what was wrong with them at first sight.
+
+    `compared` says whether there is a definition to compare with; `seeds` are those of all samples' inputs, `events` those
+    of their clock.
+    """
+
+    steps: int
+    batch: int
+    width: int
+    compared: bool
+    kept: list[Kept] = field(default_factory=list)
+    seeds: list[str] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    wrong: str | None = None
+
+    @property
+    def has_whole(self) -> bool:
+        """Whether a launch was kept as a whole."""
+        return any(k.whole for k in self.kept)
+
+    def save(self, path: str) -> None:
+        """Write it where another process reads it."""
+        plain = {**vars(self), "kept": [vars(k) for k in self.kept], "events": [vars(e) for e in self.events]}
+        torch.save(plain, path)
+
+    @staticmethod
+    def load(path: str) -> "Evidence":
+        """What was written; nothing but tensors, numbers and texts is read."""
+        plain = torch.load(path, map_location="cpu", weights_only=True)
+        kept, events = [Kept(**k) for k in plain.pop("kept")], [Event(**e) for e in plain.pop("events")]
+        return Evidence(**plain, kept=kept, events=events)
+
+    def renewed(self, case: Case, bias: float) -> None:
+        """Take the inputs that the seeds name in place of those that were handed over. On a GPU they cannot be made again."""
+        x, g = Renewal(current(case, bias), bias, 0.5), Renewal(noise(case, case.T, stream=1), 0.0, 1.0)
+        for kept in self.kept:
+            kept.complete((self.steps, self.batch, self.width), x, g)
+
+    def say(self, wrong: str) -> None:
+        """Note what is wrong, the first of it."""
+        self.wrong = self.wrong or wrong
+
+
+def _taken(tensor: Tensor, index: Tensor) -> Tensor:
+    """A copy of some series of [T, B, N] as [T, k]."""
+    return tensor.detach().reshape(len(tensor), -1).index_select(1, index)
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return torch.equal(one.nan_to_num(0.5), other.nan_to_num(0.5))

@@ -1,0 +1,127 @@
+"""What measures and judges, as it was before a subject was loaded: its callables and constants are compared with that later."""
+
+import builtins
+import gc
+import hashlib
+import importlib
+import inspect
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from types import CodeType, FunctionType, ModuleType
+
+import torch
+
+OWN = "spikebench."
+APART = ("spikebench.backends.",)  # backends are subjects: what they change of their own is their own
+PYTHON = (builtins, time, os, gc, sys, json, hashlib, statistics, inspect, importlib)
+TORCH = ("torch.autograd", "torch.autograd.grad_mode", "torch.autograd.function", "torch.cuda", "torch.testing")
+FUNCTIONS = (
+    *("equal", "allclose", "isclose", "randn", "randint", "randperm", "arange", "cat", "stack", "where", "sum", "max"),
+    *(
+        "add",
+        "empty",
+        "empty_like",
+        "zeros_like",
+        "full_like",
+        "no_grad",
+        "enable_grad",
+        "is_grad_enabled",
+        "Generator",
+    ),
+    *("get_num_threads", "set_num_threads", "save", "load", "tensor", "nan_to_num", "ne", "eq"),
+)
+CLOCKS = ("perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns", "clock_gettime")
+Owner = ModuleType | type
+Held = tuple[object, CodeType | None, object]
+
+
+class Snapshot:
+    """Every callable of torch.autograd, time, os and others, torch.Tensor's methods, and all of our own modules.
+
+    Of a function its code and its defaults are compared, too; of a module of ours also what is written in capitals.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[Owner, str], Held] = {}
+        self._modules: set[str] = set()
+        for module in PYTHON:
+            self._keep(module, callables(module))
+        for name in TORCH:
+            self._keep(importlib.import_module(name), callables(importlib.import_module(name)))
+        self._keep(torch, ((n, getattr(torch, n)) for n in FUNCTIONS))
+        self._keep(torch.Tensor, ((n, inspect.getattr_static(torch.Tensor, n)) for n in dir(torch.Tensor)))
+        self.extend()
+        self._clocks = [(name, getattr(time, name)) for name in CLOCKS if hasattr(time, name)]
+
+    def extend(self) -> None:
+        """Take in the modules of ours that have been loaded since."""
+        for name, module in list(sys.modules.items()):
+            if not name.startswith(OWN) or name.startswith(APART) or name in self._modules:
+                continue
+            self._modules.add(name)
+            self._keep(module, ((n, v) for n, v in vars(module).items() if _fixed(n, v)))
+            for kind in [v for v in vars(module).values() if inspect.isclass(v) and v.__module__ == name]:
+                self._keep(kind, ((n, v) for n, v in vars(kind).items() if callable(v) or isinstance(v, _DESCRIPTORS)))
+
+    def _keep(self, owner: Owner, found: Iterator[tuple[str, object]]) -> None:
+        for name, value in found:
+            self._held[owner, name] = _told(value)
+
+    def changed(self) -> list[str]:
+        """Names of what is no longer what it was."""
+        return [
+            f"{getattr(owner, '__name__', owner)}.{name}"
+            for (owner, name), held in self._held.items()
+            if _told(inspect.getattr_static(owner, name, None)) != held
+        ]
+
+    def clocks_changed(self) -> str | None:
+        """The same for the clocks alone, which takes a microsecond."""
+        return next((f"time.{name}" for name, held in self._clocks if getattr(time, name, None) is not held), None)
+
+
+_DESCRIPTORS = (property, staticmethod, classmethod)
+
+
+def callables(module: ModuleType) -> Iterator[tuple[str, object]]:
+    """Names and values of a module's own callables."""
+    return ((n, v) for n, v in vars(module).items() if callable(v) and not n.startswith("__"))
+
+
+def _fixed(name: str, value: object) -> bool:
+    """Whether a name of one of our modules has to stay what it is."""
+    if name.startswith("__"):
+        return False
+    return (
+        callable(value)
+        or isinstance(value, ModuleType)
+        or (name.isupper() and isinstance(value, int | float | str | tuple))
+    )
+
+
+class _Same:
+    """Equal to nothing but the same object."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.value is self.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+def _told(value: object) -> Held:
+    """What is compared of a value: itself, and of a function the code and the defaults."""
+    inner = value.__func__ if isinstance(value, staticmethod | classmethod) else value
+    inner = inner.fget if isinstance(inner, property) else inner
+    code = inner.__code__ if isinstance(inner, FunctionType) else None
+    defaults = inner.__defaults__ if isinstance(inner, FunctionType) else None
+    return _Same(value), code, _Same(defaults)
