@@ -20,6 +20,7 @@ from spikebench.neuron import StochasticNeuron
 from spikebench.verify import gate, probes
 from spikebench.verify.reference import Expected, Selection
 from spikebench.workloads.layer import build, calibrate
+from tests.verify import test_timed
 
 CHEATS = Path(__file__).parents[1] / "cheats"
 DECAYS = (0.5, 0.9, 0.99)
@@ -104,10 +105,9 @@ def cheats(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_cheat_is_tried(cheats: None) -> None:
-    there = {(n, c) for n in ("lif", "spsn") for c in registry.backends(n) if not _of_ours(c)} - {
-        (n, "right") for n in ("lif", "spsn")
-    }
-    assert {(n, c.partition("[")[0]) for n, c in PAIRS} == there
+    there = {c for n in ("lif", "spsn") for c in registry.backends(n) if not _of_ours(c)} - {"right"}
+    elsewhere = {c for _, c, _, _ in test_timed.TIMED} | {c for c, _, _ in test_timed.GATED}
+    assert {c.partition("[")[0] for c in {c for _, c in PAIRS} | elsewhere} | set(test_timed.APART) == there
 
 
 @pytest.mark.parametrize("ssm", ["s4d", "dplr"])
@@ -195,7 +195,7 @@ def passes(case: Case) -> gate.GateResult:
 def test_right_backend_passes(neuron: str, backend: str, decay: float, dtype: str) -> None:
     for rate in RATES:
         result = passes(Case(subject(neuron, decay, backend), 256, 4, 64, dtype=dtype, rate=rate))
-        assert len(result.probes) == (4 if neuron == "lif" else 3)
+        assert len(result.probes) == (5 if neuron == "lif" else 4)
         if dtype == "float64":
             assert all(p.differing == 0 for p in result.probes)
 

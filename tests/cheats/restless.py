@@ -1,0 +1,53 @@
+"""Slows others or favours itself: a thread or a process that never rests, another priority, other cores, another number of threads."""
+
+import contextlib
+import os
+import threading
+import time
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from spikebench.backends import eager
+from spikebench.neuron import Neuron
+
+Kind = Literal["thread", "process", "orphan", "nice", "cores", "threads"]
+done: list[Kind] = []
+
+
+def run(neuron: Neuron, x: Tensor, seed: int | None = None, *, kind: Kind = "thread") -> Tensor:
+    """An `orphan` is a process whose parent has ended, in a session of its own."""
+    if not done:
+        done.append(kind)
+        if kind == "thread":
+            threading.Thread(target=_spin, daemon=True).start()
+        elif kind in ("process", "orphan"):
+            _fork(orphan=kind == "orphan")
+        elif kind == "nice":
+            with contextlib.suppress(PermissionError):
+                os.nice(1)
+        elif kind == "cores":
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[1:] or {0})
+        else:
+            torch.set_num_threads(torch.get_num_threads() + 1)
+    return eager.run(neuron, x, seed)
+
+
+def _spin() -> None:
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        pass
+
+
+def _fork(orphan: bool) -> None:
+    pid = os.fork()
+    if pid == 0:
+        if orphan:
+            os.setsid()
+            if os.fork():
+                os._exit(0)
+        _spin()
+        os._exit(0)
+    if orphan:
+        os.waitpid(pid, 0)

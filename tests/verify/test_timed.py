@@ -1,0 +1,179 @@
+"""What is timed is computed: inputs that nobody can foresee, and launches that are compared with the definition.
+
+The cheats in cheats/ that the gate lets pass are caught here. Those that change the process they run in have a process of
+their own, in test_corpus.py.
+"""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from spikebench import backends
+from spikebench.cases.case import Layer
+from spikebench.host.clock import CpuClock
+from spikebench.metric import Plan, Running, measure
+from spikebench.neuron import StochasticNeuron
+from spikebench.numerics import philox
+from spikebench.records.flags import Flag
+from spikebench.sampling.timed import Timed
+from spikebench.verify import judged as judge
+from spikebench.verify.gate import gate
+from spikebench.workloads import renewal
+from spikebench.workloads.layer import build, current, noise
+from spikebench.workloads.renewal import Renewal
+
+CHEATS = Path(__file__).parents[1] / "cheats"
+SPIKE, GRADIENT = "a spike differs", "the input's gradient is off"
+HELD, AGAIN = "still held", "changed while it was held"
+# what the gate lets pass: neuron, backend, mode, and what is said of its timed launches
+TIMED = [
+    ("lif", "kept[kind=pointer]", "inference", Flag.REPLAYED),
+    ("lif", "kept[kind=content]", "inference", Flag.REPLAYED),
+    ("lif", "kept[kind=glance]", "train", Flag.REPLAYED),
+    ("lif", "kept[kind=blind]", "inference", SPIKE),
+    ("lif", "kept[kind=half]", "train", SPIKE),
+    ("lif", "kept_gradient[kind=same]", "train", GRADIENT),
+    ("lif", "kept_gradient[kind=scaled]", "train", GRADIENT),
+    ("lif", "kept_gradient[kind=early]", "train", GRADIENT),
+    ("spsn", "kept_gradient[kind=same]", "train", GRADIENT),
+    ("spsn", "frozen[kind=once]", "forward", SPIKE),
+    ("spsn", "frozen[kind=four]", "inference", SPIKE),
+    ("lif", "idle[kind=stack]", "train", SPIKE),
+    ("lif", "idle[kind=gc]", "inference", SPIKE),
+    ("lif", "idle[kind=calls]", "forward", SPIKE),
+    ("lif", "idle[kind=every-other]", "train", SPIKE),
+    ("lif", "idle[kind=backward]", "train", GRADIENT),
+    ("lif", "sometimes[kind=last,every=2]", "train", SPIKE),
+    ("lif", "sometimes[kind=none,every=1]", "inference", SPIKE),
+    ("lif", "sometimes[kind=gradient,every=2]", "train", GRADIENT),
+    ("lif", "form[kind=buffer]", "train", HELD),
+    ("lif", "reused_gradient", "train", AGAIN),
+]
+# what the gate catches of the rest: the backend, sizes [B, N] and the reason
+GATED = [
+    ("lazy[kind=subclass]", (2, 8), "gives a Later and not a torch.Tensor"),
+    ("foreseen[kind=seed]", (16, 64), SPIKE),
+    ("foreseen[kind=rare]", (16, 64), SPIKE),
+    ("foreseen[kind=edges]", (16, 64), SPIKE),
+    ("foreseen[kind=quarter]", (2, 8), SPIKE),
+    ("odd_input[kind=large]", (2, 8), SPIKE),
+    ("odd_input[kind=nan]", (2, 8), SPIKE),
+    ("odd_input[kind=strided]", (2, 8), SPIKE),
+    ("form[kind=half]", (2, 8), "gives torch.float16"),
+    ("form[kind=double]", (2, 8), "gives torch.float64"),
+    ("form[kind=bytes]", (2, 8), "gives torch.uint8"),
+    ("form[kind=sparse]", (2, 8), "layout is torch.sparse_coo"),
+    ("form[kind=in-place]", (2, 8), "its input's memory"),
+]
+APART = (
+    "patched",
+    "forged",
+    "early",
+    "hoard",
+    "restless",
+    "elsewhere",
+)  # change the process they run in: see test_corpus.py
+T = 24
+
+
+@pytest.fixture
+def cheats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package of backends, with the cheats in it."""
+    monkeypatch.setattr(backends, "__path__", [*backends.__path__, str(CHEATS)])
+    torch.set_num_threads(1)
+
+
+def watched(case: Layer, samples: int = 10) -> tuple[Running, judge.Judged]:
+    """A case that was timed here, and what the comparison of its launches gave."""
+    work = build(case, 0.2)
+    running = Running(work, CpuClock(), Plan(samples=samples, warmup_least=0.01))
+    running.watch = watch = Timed(work, running)
+    for metric in ("latency", "backward") if case.mode == "train" else ("latency",):
+        measure(metric, running)
+    return running, judge.judged(case, watch.finished())
+
+
+def case_of(neuron: str, backend: str, mode: str, B: int = 2, N: int = 8) -> Layer:
+    return Layer(f"{neuron}@{backend}", T=T, B=B, N=N, mode=mode)  # pyright: ignore[reportArgumentType]  # checked at run time
+
+
+@pytest.mark.parametrize(("neuron", "backend", "mode", "said"), TIMED)
+def test_a_cheat_that_the_gate_lets_pass_is_caught(
+    neuron: str, backend: str, mode: str, said: str, cheats: None
+) -> None:
+    running, found = watched(case_of(neuron, backend, mode))
+    if said == Flag.REPLAYED:
+        assert running.medians["renewed"] > Flag.REPLAYED.threshold
+    else:
+        assert said in (found.wrong or "nothing")
+
+
+@pytest.mark.parametrize(("backend", "sizes", "said"), GATED)
+def test_a_cheat_is_caught_by_the_gate(backend: str, sizes: tuple[int, int], said: str, cheats: None) -> None:
+    found = gate(case_of("lif", backend, "train", *sizes), 0.2)
+    assert found.status == "failed" and said in (found.reason or "")
+
+
+@pytest.mark.parametrize("mode", ["inference", "forward", "train"])
+@pytest.mark.parametrize(
+    "text", ["lif@right", "spsn@right", "lif@cpu", "spsn@fft", "recurrent_lif@eager", "plif@eager"]
+)
+def test_what_is_right_passes(text: str, mode: str, cheats: None) -> None:
+    neuron, backend = text.split("@")
+    case = case_of(neuron, backend, mode)
+    running, found = watched(case)
+    assert found.wrong is None and found.launches >= 2 and found.series > 0
+    assert isinstance(running.watch, Timed)
+    kept = running.watch.evidence
+    assert kept.has_whole and len(set(kept.seeds)) == len(kept.seeds)
+    if mode == "train":
+        assert found.gradient_error is not None and found.gradient_error < 1e-4
+    assert torch.equal(running.workload.x.detach(), current(case, 0.2)), "the workload has its own input again"
+    assert torch.equal(running.workload.g, noise(case, T, stream=1))
+
+
+def test_the_series_that_are_compared_are_those_of_the_seed() -> None:
+    """Of 4096 series the gate compares 514: with another seed others, which nobody has known before."""
+    found = [gate(Layer("lif@cpu", T=4, B=16, N=256, mode="inference"), 0.2).seed for _ in range(2)]
+    assert None not in found and found[0] != found[1]
+    assert gate(Layer("lif@cpu", T=4, B=2, N=8, mode="inference"), 0.2, seed=5).seed == 5
+
+
+@pytest.mark.parametrize("count", [1, 100, renewal.FEW + 5, 200_003])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_renewed_input_has_the_same_distribution(count: int, dtype: torch.dtype) -> None:
+    x = (torch.randn(count, generator=torch.Generator().manual_seed(1)) * 0.5 + 0.3).to(dtype)
+    values, new, other = Renewal(x, 0.3, 0.5), torch.empty_like(x), torch.empty_like(x)
+    values.write(new, b"one seed")
+    values.write(other, b"another1")
+    assert torch.equal(values.at(torch.arange(count), b"one seed"), new)
+    if count > renewal.FEW:
+        assert float(new.float().mean()) == pytest.approx(0.3, abs=0.02)
+        assert float(new.float().std()) == pytest.approx(0.5, rel=0.03)
+        pairs = torch.corrcoef(torch.stack([x.float(), new.float(), other.float()]))
+        assert float(pairs.fill_diagonal_(0).abs().max()) < 0.05
+
+
+def test_a_long_input_is_mixed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(renewal, "LONGEST", 2**15)
+    x = torch.randn(2**17 + 77, generator=torch.Generator().manual_seed(1))
+    values, new = Renewal(x, 0.0, 1.0), torch.empty_like(x)
+    values.write(new, b"one seed")
+    assert torch.equal(values.at(torch.arange(len(x)), b"one seed"), new)
+    assert float(new.std()) == pytest.approx(1, rel=0.03)
+
+
+@pytest.mark.parametrize("steps", [1, 7, 64])
+def test_uniforms_of_some_series_are_those_of_all(steps: int) -> None:
+    chosen = torch.tensor([0, 5, 5, 11])
+    some = philox.some(3 + 2**40, 9, 2, steps, 12, chosen)
+    assert torch.equal(some, philox.plain(3 + 2**40, 9, 2, steps, 12, "cpu")[:, chosen])
+
+
+def test_the_noise_of_a_timed_launch_is_named_by_its_call(cheats: None) -> None:
+    running, _ = watched(case_of("spsn", "right", "forward"))
+    neuron = next(m for m in running.workload.module.modules() if isinstance(m, StochasticNeuron))
+    assert neuron.calls > 2**8
+    assert isinstance(running.watch, Timed)
+    assert len({k.call for k in running.watch.evidence.kept}) > 2
