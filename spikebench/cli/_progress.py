@@ -37,7 +37,7 @@ class _Rest(ProgressColumn):
 
 @contextmanager
 def bar(left: Left) -> Iterator[Report]:
-    """A bar and the function that moves it. What is too long for its line is cut, which the next line of a case is not."""
+    """A bar and the function that moves it. A long subject is cut, and not what is done or its T."""
     what = TextColumn(
         "{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"), markup=False
     )
@@ -48,7 +48,7 @@ def bar(left: Left) -> Iterator[Report]:
 
         def report(event: str, case: Case, done: int, of: int) -> None:
             left.learn(event, case)
-            note = "" if event in SILENT else f" {event}"
-            made.update(task, completed=done, total=of, description=f"{shown(case.subject)} T={case.T}{note}")
+            note = "" if event in SILENT else f"{event}, "
+            made.update(task, completed=done, total=of, description=f"{note}T={case.T}: {shown(case.subject)}")
 
         yield report
