@@ -32,7 +32,7 @@ CORPUS = [
     ("idle[kind=backward]", "train", SIZES, "latency", "wrong", "gradient is off"),
     ("lazy[kind=subclass]", "train", SIZES, "latency", "wrong", "not a torch.Tensor"),
     ("lazy[kind=thread]", "train", SIZES, "latency", "wrong", "a spike differs"),
-    ("sometimes", "train", SIZES, "latency", "wrong", "a spike differs"),
+    ("sometimes[every=2]", "train", SIZES, "latency", "wrong", "a spike differs"),
     ("form[kind=buffer]", "train", SIZES, "latency", "wrong", "still held"),
     ("reused_gradient", "train", SIZES, "latency", "wrong", "changed while it was held"),
     ("patched[kind=time]", "train", SIZES, "latency", "wrong", "the subject changed time.perf_counter_ns"),
