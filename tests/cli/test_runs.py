@@ -231,7 +231,12 @@ def test_a_shell_completes_commands_and_options_with_what_it_was_given(tmp_path:
 
 def test_completion_is_installed_into_the_home_folder(tmp_path: Path) -> None:
     env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"HOME": str(tmp_path)}
-    done = commands.run("--install-completion", "bash", env=env)
+    asked = (
+        f"{shlex.quote(sys.executable)} -m spikebench --install-completion; exit $?"  # typer asks which shell it is in
+    )
+    done = subprocess.run(
+        ["bash", "-c", asked], cwd=commands.ROOT, env=env, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     files = [p.read_text() for p in tmp_path.rglob("*") if p.is_file()]
     assert any("_spikebench_completion" in text for text in files)
