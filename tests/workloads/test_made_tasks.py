@@ -137,7 +137,7 @@ def test_digits_in_order_and_permuted() -> None:
 
 def asked(made: Dataset, k: int) -> tuple[list[int], int]:
     """The symbols that were shown and the place that the cue names, read from the input."""
-    o = made.options
+    o = cast(dict[str, int], made.options)
     x = made.train.batch(torch.tensor([k])).x[:, 0]
     hold, places, symbols = o["hold"], o["places"], o["symbols"]
     shown = [int(x[hold * p, :symbols].argmax()) for p in range(places)]
