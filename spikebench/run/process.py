@@ -96,9 +96,7 @@ class Workers:
         self._shared = tempfile.TemporaryDirectory(prefix="spikebench-", dir=memory)
         self._nonce, self._marks = "", list[list[float]]()
         self._count = 0
-        self._waited = self._worked = (
-            0.0  # seconds of the job while others had their turn, and CPU seconds that it used then
-        )
+        self._waited = self._worked = 0.0  # seconds while others had their turn, and CPU seconds that the job used then
 
     def __enter__(self) -> "Workers":
         return self
@@ -169,19 +167,23 @@ class Workers:
             outcome = Outcome("timeout", f"no result after {timeout:g} s" if timeout else "the worker did not answer")
         else:
             outcome = self._ended(ended, Path(files["result"]))
-        stays = self._stays and outcome.status == "ok"
-        self.done = self.done + 1 if stays else 0
-        if not stays:
-            self._sweep(pid)
         outcome.log = _tail(Path(files["log"]))
         outcome.wall_seconds = clock.monotonic() - started
         outcome.waited, outcome.worked, outcome.marks = self._waited, self._worked, self._marks
         outcome.evidence = evidence if evidence and Path(evidence).exists() else None
         for path in files.values():
             Path(path).unlink(missing_ok=True)
-        if not (self.fork or stays):
-            self._stop()
+        self._leave(outcome, pid)
         return outcome
+
+    def _leave(self, outcome: Outcome, pid: int | None) -> None:
+        """Let the process stay for the next job where it may, else end it and what it left running."""
+        stays = self._stays and outcome.status == "ok"
+        self.done = self.done + 1 if stays else 0
+        if not stays:
+            self._sweep(pid)
+            if not self.fork:
+                self._stop()
 
     def _wait(
         self,
