@@ -14,10 +14,8 @@ SETTLE = 0.01  # seconds of launches before a sample, after others had their tur
 BRIEF, FAST = 5e-4, 0.01  # the same after a new input, where launches are faster than the second
 REPEATED, FEWEST = 5, 3  # launches on a new input that are timed once more on the same
 LONGEST = 0.1  # seconds that these may take in all
-SHORT, COLD = (
-    2e-3,
-    2,
-)  # seconds of a launch to which a new input is cold, and how many times as long it may take for that
+SHORT = 2e-3  # seconds of a launch to which a new input is cold
+COLD = 2  # how many times as long it may take for that
 
 
 def sample(running: Running) -> list[float]:
@@ -42,17 +40,14 @@ def sample(running: Running) -> list[float]:
     warm = warm_up(work.launch, clock, plan) if first < plan.warmup_seconds else [first]
     typical = min(warm)
     slow, group = typical > plan.slow, group_of(typical, clock)
-    short, settle = clock.grouped and typical < SHORT, 0.0
-    if not slow and (running.turn or (running.watch and clock.grouped and typical < FAST)):
-        settle = SETTLE if running.turn else BRIEF
+    short, settle = clock.grouped and typical < SHORT, _settle(running, typical, slow)
     count = plan.fewest if slow else plan.samples
     samples: list[float] = []
     told: dict[str, list[float]] = {name: [] for name in ("host", "beyond") if hasattr(clock, name)}
     hertz, device_hertz = [environment.cpu_hertz()], _device_hertz(running)
-    repeated = set[int]()
+    repeated = _repeated(count, 2 * typical) if running.watch else set[int]()
     if running.watch:
         running.watch.expects(count)
-        repeated = _repeated(count, 2 * typical)
     for number in range(count):
         if running.turn:
             running.turn()
@@ -67,20 +62,37 @@ def sample(running: Running) -> list[float]:
     gc.enable()
     if running.watch:
         running.watch.rest()
-        running.detail |= {"new": [new for new, _ in again], "again": [old for _, old in again]}
+        _renewed(running, again, short)
+    _beside(running, told, group, device_hertz)
+    running.medians["latency"] = sorted(samples)[len(samples) // 2]
+    running.detail |= {"warmup": warm[:50], "group": group, "clock": clock.name, "threads": torch.get_num_threads()}
+    running.detail |= {"resolution": clock.resolution, "hertz": hertz, "interleaved": running.turn is not None}
+    return samples
+
+
+def _settle(running: Running, typical: float, slow: bool) -> float:
+    """Seconds of launches before each sample: where others had their turn, or fast launches meet a new input."""
+    if running.turn and not slow:
+        return SETTLE
+    return BRIEF if running.watch and running.clock.grouped and typical < FAST and not slow else 0.0
+
+
+def _renewed(running: Running, again: list[tuple[float, float]], short: bool) -> None:
+    """How many times as long launches took on a new input as on the same again: more, where results are kept."""
+    running.detail |= {"new": [new for new, _ in again], "again": [old for _, old in again]}
     if len(again) >= FEWEST:  # on a loaded machine a single pair says nothing
         fastest = min(new for new, _ in again) / min(old for _, old in again)
         ratio = min(fastest, sorted(new / old for new, old in again)[len(again) // 4])
         running.medians["renewed"] = ratio / (COLD if short else 1)
-    if host := told.get("host"):
-        running.medians["host"] = sorted(host)[len(host) // 2]
-        running.detail |= {"host": host, "l2": "cold", "sm_hertz": [*device_hertz, *_device_hertz(running)]}
-    running.medians["latency"] = sorted(samples)[len(samples) // 2]
+
+
+def _beside(running: Running, told: dict[str, list[float]], group: int, before: list[float]) -> None:
+    """What a clock tells beside each sample: its time beyond the sample; of a GPU the host's part, and the GPU's own clock."""
     beyond = sorted(told.get("beyond") or [0.0])
     running.medians["beyond"] = beyond[len(beyond) // 2] / group
-    running.detail |= {"warmup": warm[:50], "group": group, "clock": clock.name, "threads": torch.get_num_threads()}
-    running.detail |= {"resolution": clock.resolution, "hertz": hertz, "interleaved": running.turn is not None}
-    return samples
+    if host := told.get("host"):
+        running.medians["host"] = sorted(host)[len(host) // 2]
+        running.detail |= {"host": host, "l2": "cold", "sm_hertz": [*before, *_device_hertz(running)]}
 
 
 def _repeated(count: int, seconds: float) -> set[int]:
