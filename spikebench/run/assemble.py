@@ -12,6 +12,7 @@ from spikebench.records.gate import GateResult
 from spikebench.records.record import Measurement, Record, Status
 from spikebench.run.pooled import pooled
 from spikebench.run.protocol import Outcome
+from spikebench.run.wanted import INTERLEAVED
 
 
 def head(run_id: str, case: Case, repeat: int, gate: GateResult | None) -> Record:
@@ -45,6 +46,10 @@ def judged(timed: Outcome, found: Outcome) -> Outcome:
             found.reason if found.status == "wrong" else f"the timed launches could not be compared: {found.reason}"
         )
         return replace(timed, status=found.status, reason=reason, result=replace(timed.result, measurements=[]))
+    sampled = any(m.samples for m in timed.result.measurements if m.metric in INTERLEAVED)
+    if sampled and len(timed.marks) == 1:  # the last, of a process that has done its job
+        reason = "it gives samples, and told the parent of none"
+        return replace(timed, status="wrong", reason=reason, result=replace(timed.result, measurements=[]))
     own = {m.metric: m for m in found.result.measurements}
     made = [
         replace(m, samples=own[m.metric].samples, detail=m.detail | own[m.metric].detail) if m.metric in own else m

@@ -58,8 +58,8 @@ class Judged:
 
 
 def judged(case: Case, evidence: Evidence) -> Judged:
-    """Compare every launch that was kept, all of them in one run of the definition."""
-    if evidence.wrong or not evidence.compared:
+    """Compare every launch that was kept, all of them in one run of the definition. Where nothing was timed, nothing is."""
+    if evidence.wrong or not evidence.compared or not evidence.seeds:
         return Judged(evidence.wrong)
     if len(evidence.kept) < min(2, len(evidence.seeds)):
         return Judged("nothing was kept of two timed launches")

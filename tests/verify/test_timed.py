@@ -16,8 +16,12 @@ from spikebench.metric import Plan, Running, measure
 from spikebench.neuron import StochasticNeuron
 from spikebench.numerics import philox
 from spikebench.records.flags import Flag
+from spikebench.records.record import Measurement
+from spikebench.run import assemble
+from spikebench.run.protocol import Outcome, Result
 from spikebench.sampling.timed import Timed
 from spikebench.verify import judged as judge
+from spikebench.verify.evidence import Evidence
 from spikebench.verify.gate import gate
 from spikebench.workloads import renewal
 from spikebench.workloads.layer import build, current, noise
@@ -177,3 +181,14 @@ def test_the_noise_of_a_timed_launch_is_named_by_its_call(cheats: None) -> None:
     assert neuron.calls > 2**8
     assert isinstance(running.watch, Timed)
     assert len({k.call for k in running.watch.evidence.kept}) > 2
+
+
+def test_a_process_that_times_nothing_has_nothing_to_compare_and_can_give_no_samples() -> None:
+    case = Layer("lif@eager", T=4, B=1, N=2, mode="inference")
+    assert judge.judged(case, Evidence(4, 1, 2, compared=True)).wrong is None
+    mark, judged = [0.0, 0.0, 0.0], Outcome("ok")
+    for metric, said in (("spike_rate", "ok"), ("latency", "wrong")):
+        given = Result(measurements=[Measurement(metric, "1", samples=[1.0])])
+        assert assemble.judged(Outcome("ok", result=given, marks=[mark]), judged).status == said
+    given = Result(measurements=[Measurement("latency", "s", samples=[1.0])])
+    assert assemble.judged(Outcome("ok", result=given, marks=[mark, mark]), judged).status == "ok"
