@@ -117,13 +117,19 @@ def comparison_table(rows: "list[Comparison]") -> None:
     """One row per comparison: process medians, ratio with its interval, bootstrapped median beside it, verdict."""
     columns = ("subject", "against", "mode", "T", "B", "N", "baseline", "time", "speed-up", "median", "verdict")
     table(columns, map(_compared, rows))
-    _means({f"{row.subject} against {row.baseline}": row.over_cases for row in rows})
+    _means({against(row): row.over_cases for row in rows})
+
+
+def against(row: "Comparison") -> str:
+    """A comparison by its two sides, as a line names them."""
+    return f"{shown(row.subject)} against {shown(row.baseline)}"
 
 
 def _compared(row: "Comparison") -> list[str]:
     r, case = row.ratio, row.case
     return [
-        *(row.subject, row.baseline, f"{case.mode} {case.network}" if isinstance(case, NetworkStep) else case.mode),
+        *(shown(row.subject), shown(row.baseline)),
+        f"{case.mode} {case.network}" if isinstance(case, NetworkStep) else case.mode,
         *(str(size) for size in (case.T, case.B, case.N)),
         *(units.show(median, "s") for median in row.medians),
         units.ratio(r.estimate, r.low, r.high, r.n) if r else "—",
@@ -156,18 +162,18 @@ def compared(rows: "list[Comparison]", as_json: bool) -> None:
         comparison_table(rows)
     bad = [r for r in rows if r.status != "ok"]
     for row in bad:
-        print(f"spikebench: {row.subject} against {row.baseline}: {row.status}: {row.reason}", file=sys.stderr)
+        print(f"spikebench: {against(row)}: {row.status}: {row.reason}", file=sys.stderr)
     if bad and all(r.status == "refused" for r in rows):
         raise Problem(f"nothing could be compared: {bad[0].reason}")
 
 
 def difference_table(rows: "list[Difference]") -> None:
     """One row per case of `diff`."""
-    shown: list[list[Any]] = []
+    cells: list[list[Any]] = []
     for row in rows:
-        text = f"{_interval(row.ratio.estimate, *row.ratio.interval)}, n={row.ratio.n}"
-        shown.append([row.subject, *(row.case[k] for k in ("mode", "T", "B", "N")), text, row.verdict, row.reason])
-    table(("subject", "mode", "T", "B", "N", "ratio", "verdict", "reason"), shown)
+        text, sizes = f"{_interval(row.ratio.estimate, *row.ratio.interval)}, n={row.ratio.n}", ("mode", "T", "B", "N")
+        cells.append([shown(row.subject), *(row.case[k] for k in sizes), text, row.verdict, row.reason])
+    table(("subject", "mode", "T", "B", "N", "ratio", "verdict", "reason"), cells)
     _means({"all": rows[0].over_cases})
 
 

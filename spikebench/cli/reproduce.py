@@ -12,6 +12,7 @@ import typer
 from spikebench import claim as claims
 from spikebench.analysis import assessment
 from spikebench.analysis.assessment import Assessment
+from spikebench.cases.subject import shown
 from spikebench.claim import Claim, PlannedComparison
 from spikebench.cli import _options as o
 from spikebench.cli._page import page
@@ -111,7 +112,7 @@ def opponent(f: Assessment, c: Claim) -> str:
     """What the claim's subject stands against, without the options."""
     questions = (*c.full, *c.scaled)
     head = f.head.planned if f.head else next((q for q in questions if isinstance(q, PlannedComparison)), None)
-    return "—" if head is None else re.sub(r"\[.*?\]", "", head.baseline)
+    return "—" if head is None else re.sub(r"\[.*?\]", "", shown(head.baseline))
 
 
 def _write(assessments: list[Assessment], named: dict[str, Claim], folder: Path) -> None:

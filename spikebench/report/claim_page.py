@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from spikebench import units
 from spikebench.analysis.assessment import Assessment, Result
 from spikebench.cases.case import NetworkStep, Training
+from spikebench.cases.subject import shown
 from spikebench.claim import Claim
 
 READ = {"primary": "read in the paper or its abstract", "code": "read in the authors' code or result files"}
@@ -131,9 +132,9 @@ def _subjects(f: Assessment) -> Iterator[str]:
     if named:
         yield "Subjects with their options:"
         yield ""
-        yield from (f"- `{s}`" for s in named)
+        yield from (f"- `{shown(s)}`" for s in named)
 
 
 def _code(subject: str) -> str:
-    """The subject without its options."""
-    return "`" + re.sub(r"\[.*?\]", "", subject) + "`"
+    """The subject as people write it, without its options."""
+    return "`" + re.sub(r"\[.*?\]", "", shown(subject)) + "`"

@@ -12,7 +12,7 @@ from spikebench import units
 from spikebench.analysis import stats
 from spikebench.analysis.pairs import WIDEST
 from spikebench.analysis.select import medians
-from spikebench.cases.subject import CEILING, present
+from spikebench.cases.subject import CEILING, present, shown
 from spikebench.records.origin import apart, by_origin
 from spikebench.records.record import Record
 
@@ -110,7 +110,7 @@ def _trainings(records: Sequence[Record]) -> list[dict[str, str]]:
         rates = [m.samples for r in group if (m := r.measurement("spike_rate"))]
         low, high = stats.mean_interval(accuracy)
         many = len(group) > 1
-        row = {"subject": subject, "seeds": str(len(group))}
+        row = {"subject": shown(subject), "seeds": str(len(group))}
         row["epochs"] = f"{min(counts)}-{max(counts)}" if min(counts) < max(counts) else str(counts[0])
         row["accuracy"] = f"{statistics.fmean(accuracy):.1%}" + many * f" [{max(0.0, low):.1%}, {min(1.0, high):.1%}]"
         row["epoch"] = str(epochs[key])
@@ -155,7 +155,7 @@ def reasons(records: Sequence[Record]) -> list[Reason]:
     """Every reason that a record or a measurement gives, with what it was given for."""
     found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for r in records:
-        name = f"{r.case.get('subject')} T={r.case.get('T')}"
+        name = f"{shown(str(r.case.get('subject')))} T={r.case.get('T')}"
         if r.status != "ok":
             found["record", str(r.status), str(r.reason or "no reason was given")].append(name)
         for m in r.measurements:

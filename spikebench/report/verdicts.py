@@ -8,6 +8,7 @@ from typing import Any
 from spikebench import units
 from spikebench.analysis import noise, paired
 from spikebench.analysis.select import medians
+from spikebench.cases.subject import shown
 from spikebench.records.origin import by_origin
 from spikebench.records.record import Record
 
@@ -56,7 +57,8 @@ def verdicts(records: Sequence[Record], baseline: str | None = None) -> list[Ver
 def _against(subjects: dict[str, list[Record]], baseline: str | None, floors: dict[str, float]) -> Iterator[VerdictRow]:
     """The rows of one case: each subject against its baseline."""
     slowest = max(subjects, key=lambda s: max(medians(subjects[s]), default=0.0))
-    base = next((b for b in (baseline, BASELINE) if b in subjects), slowest)
+    called = {shown(s): s for s in subjects}
+    base = next((called[b] for b in (shown(baseline or ""), BASELINE) if b in called), slowest)
     for subject, mine in subjects.items():
         floor = max(floors.get(side[0].case_id, 0.0) for side in (subjects[base], mine))
         result = paired.compared(subjects[base], mine, "latency", floor) if subject != base else None
@@ -64,8 +66,8 @@ def _against(subjects: dict[str, list[Record]], baseline: str | None, floors: di
             continue
         yield VerdictRow(
             case=_where(mine[0]),
-            baseline=base,
-            subject=subject,
+            baseline=shown(base),
+            subject=shown(subject),
             times=tuple(units.show(median, "s") for median in result.medians),
             ratio=units.ratio(r.estimate, r.low, r.high, r.n),
             result=result,

@@ -234,7 +234,9 @@ def compared() -> Printed:
             texts[1] = f"{value}x [{', '.join(ends)}]"
         sizes = [str(v) for v in (row.case.T, row.case.B, row.case.N)]
         times = [units.show(v, "s") for v in row.medians]
-        expected.append([clean(row.subject), row.baseline, "train", *sizes, *times, *texts, row.verdict or row.status])
+        expected.append(
+            [clean(shown_as(row.subject)), row.baseline, "train", *sizes, *times, *texts, row.verdict or row.status]
+        )
     columns = ("subject", "against", "mode", "T", "B", "N", "baseline", "time", "speed-up", "median", "verdict")
     return lambda: tables.comparison_table(rows), [(columns, expected)]
 

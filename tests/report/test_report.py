@@ -181,7 +181,7 @@ def test_committed_records_give_claims_growth_and_verdicts(tab: browser.Page, tm
     origins = list(by_origin(records))
     assert tab.js("[...document.querySelectorAll('section.origin h2')].map(h => h.textContent)") == [*map(str, origins)]
     shown = tab.js("[...document.querySelectorAll('table.verdicts')].map(t => t.textContent).join()")
-    ratios = [v.ratio for v in verdicts(records, None) if v.subject == "lif@cpu"]
+    ratios = [v.ratio for v in verdicts(records, None) if v.subject == "lif@fused"]
     assert any("n=5" in ratio for ratio in ratios) and all(ratio in shown for ratio in ratios)
     assert tab.js("document.querySelectorAll('figure.chart').length") > 2
     assert tab.js("[...document.querySelectorAll('figure.chart')].every(f => f.querySelector('canvas').width > 100)")
