@@ -82,7 +82,7 @@ def serve(fork: bool, stays: bool = False, opened: bool = False) -> None:
     before = _cpu_seconds() if opened else 0.0  # what was spent before the first job is not the job's
     gc.collect()
     gc.freeze()
-    say = os.fdopen(os.dup(1), "w", buffering=1)
+    say, heard = os.fdopen(os.dup(1), "w", buffering=1), os.dup(0)  # a job takes 0, 1 and 2 for its own
     print(json.dumps({"ready": os.getpid()}), file=say)
     for line in os.fdopen(os.dup(0)) if stays else sys.stdin:
         data = json.loads(line)
@@ -90,14 +90,14 @@ def serve(fork: bool, stays: bool = False, opened: bool = False) -> None:
             continue  # a turn given to a child that was gone
         job = Request.from_json(data)
         if not fork:
-            _child(job, say, alone=True)
+            _child(job, Channel(say, heard), alone=True)
             print(json.dumps({"exit": 0, "cpu_seconds": _cpu_seconds() - before}), file=say)
             if not stays:
                 os._exit(0)
             continue
         pid = os.fork()
         if pid == 0:
-            _child(job, say)
+            _child(job, Channel(say, heard))
         _, status, usage = os.wait4(pid, 0)
         ended = {"exit": os.waitstatus_to_exitcode(status), "cpu_seconds": usage.ru_utime + usage.ru_stime}
         print(json.dumps(ended), file=say)
@@ -126,11 +126,15 @@ def _die_with_parent() -> None:
 class Channel:
     """Lines between a job's process and the parent: it says something, and waits for the answer."""
 
-    def __init__(self, say: TextIO) -> None:
-        self._say, self._answers = say, os.fdopen(os.dup(0), "rb", buffering=0)
+    def __init__(self, say: TextIO, heard: int) -> None:
+        self._say, self._answers = say, os.fdopen(os.dup(heard), "rb", buffering=0)
+
+    def tell(self, **line: object) -> None:
+        """Say something that wants no answer."""
+        print(json.dumps(line), file=self._say)
 
     def _ask(self, **line: object) -> dict[str, str]:
-        print(json.dumps(line), file=self._say)
+        self.tell(**line)
         return json.loads(self._answers.readline() or b"{}")
 
     def turn(self) -> None:
@@ -159,13 +163,12 @@ def _cpu_seconds() -> float:
     return sum(u.ru_utime + u.ru_stime for u in used)
 
 
-def _child(asked: Request, say: TextIO, alone: bool = False) -> None:
+def _child(asked: Request, channel: Channel, alone: bool = False) -> None:
     """Do a job in this process, write its result, and leave without clean-up.
 
     Who is `alone`, with no server above, comes back and says itself how it ended.
     """
-    print(json.dumps({"pid": os.getpid()}), file=say)
-    channel = Channel(say)
+    channel.tell(pid=os.getpid())
     if os.getsid(0) != os.getpid():
         os.setsid()
     adopt()
