@@ -22,7 +22,7 @@ TIES = "exact ties"
 JUMP = "jump of the gradient"
 LAST = "gradient of the last step"
 UNUSUAL = "large, strided and undefined input"
-FEW, LARGE, ODD = 64, 24.0, 7  # steps; how many times the usual input; every so many series are large, or have a NaN
+LARGE, ODD = 24.0, 7  # how many times the usual input; every so many series are large, or have a NaN
 QUIET, LOUD = 0.1, 8  # how much of the input is left where no neuron shall fire, and how many last steps keep theirs
 EXACT_STEPS = 16  # halving a membrane in eighths for longer would need more bits than float32 has
 EXACT = {"decay": 0.5, "synapse_decay": 0.5, "threshold": 1.0}
@@ -64,8 +64,7 @@ def probes_of(case: Case, neuron: Neuron) -> Iterator[Probe]:
     sharp = case.dtype in ("float32", "float64")  # else rounding takes most series to the other side of a jump
     if case.mode != "inference" and (sharp or type(neuron).jump is Neuron.jump):
         yield Probe(LAST, _last(short, neuron), entries=True)
-    brief = with_changes(short, T=steps if fixed else min(steps, FEW), mode="inference")
-    if (odd := _unusual(brief)) is not None:
+    if (odd := _unusual(with_changes(short, mode="inference"))) is not None:
         yield Probe(UNUSUAL, odd)
 
 
