@@ -61,12 +61,15 @@ def _chart(found: list[Step], T: int) -> Chart:
         for k, s in enumerate(found)
     ]
     names = Axis("", "", "names", tuple(label for _, _, label in SIDES))
-    title = f"T = {T:,}: {same} faster without changing the neuron, {other} by changing it"
+    title = f"T = {T:,}: {same} without changing the neuron, {other} by changing it"
     return finished(Chart(title, (Panel("", tuple(bars)),), names, Axis("time of one training step", "s")))
 
 
 def _times(r: stats.Ratio) -> str:
-    return f"{r.estimate:,.0f} times" if r.estimate >= 10 else f"{r.estimate:.2f} times"
+    """How many times as fast; where the interval contains 1, that there is no difference to be told."""
+    if r.low <= 1 <= r.high:
+        return "no faster or slower"
+    return f"{r.estimate:,.0f} times as fast" if r.estimate >= 10 else f"{r.estimate:.2f} times as fast"
 
 
 def _point(at: int, step: Step, before: float | None) -> Point:

@@ -299,7 +299,7 @@ def test_headline() -> None:
     [found] = figures("headline", store.frame(records))
     chart = found.what
     assert isinstance(chart, Chart)
-    assert chart.title.startswith("T = 1,000: 1,004 times faster without changing the neuron, 0.91 times")
+    assert chart.title.startswith("T = 1,000: 1,004 times as fast without changing the neuron, 0.91 times")
     assert found.name == "headline-train-T1000-B4-N8-cpu" and "n = 5" in [*chart.points()][1].said
     assert list(figures("headline", store.frame(r for r in records if r.repeat < 1))) == [], "one pair is no factor"
 
