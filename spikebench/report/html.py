@@ -1,14 +1,10 @@
 """One self-contained HTML file from records: verdicts, tables, figures, environments, reasons, and how to measure again."""
 
-import base64
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
-from jinja2 import Environment
 from markdown_it import MarkdownIt
 
 from spikebench.analysis.printed import Cells
@@ -18,6 +14,7 @@ from spikebench.records import flags, store
 from spikebench.records.origin import apart, by_origin
 from spikebench.records.record import Record
 from spikebench.report import again, figures, record_table, rows
+from spikebench.report._template import template
 from spikebench.report.verdicts import VerdictRow, verdicts
 
 LARGEST_FIGURES = 2_000_000  # bytes; the rest of a file of 5 MB is for the records
@@ -89,11 +86,7 @@ def page(
     ]
     sections, left_out = _sections(sound, baseline)
     environments, index = rows.environments(records)
-    template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    template.filters["sha256"] = lambda text: base64.b64encode(hashlib.sha256(str(text).encode()).digest()).decode()
-    return template.from_string(
-        resources.files("spikebench.report").joinpath("_report.html").read_text("utf-8")
-    ).render(
+    return template("_report.html").render(
         title=title,
         lead=as_html(lead),
         facts=rows.facts(records),

@@ -1,17 +1,12 @@
 """The verdict of a profile as one HTML page that needs nothing else: sentence, figure, facts, reasons, and what they rest on."""
 
-import base64
-import hashlib
 import re
-from importlib import resources
 from typing import TYPE_CHECKING
-
-from jinja2 import Environment
-from markupsafe import Markup, escape
 
 from spikebench.plots._chart import View
 from spikebench.report import figures
 from spikebench.report import profile_verdict as verdict
+from spikebench.report._template import template
 from spikebench.report.html import as_html
 from spikebench.report.profile_page import details
 
@@ -21,12 +16,8 @@ if TYPE_CHECKING:
 
 def page(profile: "Profile") -> str:
     """The HTML of a profile's verdict."""
-    template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    text = resources.files("spikebench.report").joinpath("_profile.html").read_text("utf-8")
-    template.filters["code"] = _code
-    template.filters["sha256"] = lambda text: base64.b64encode(hashlib.sha256(str(text).encode()).digest()).decode()
     drawn = _figures(profile)
-    return template.from_string(text).render(
+    return template("_profile.html").render(
         title=f"Profile of {verdict.short(profile.subject)}",
         good=profile.status == "ok",
         sentence=verdict.sentence(profile),
@@ -39,12 +30,6 @@ def page(profile: "Profile") -> str:
         figure_script=figures.script() if drawn else "",
         details=_scrolling(as_html(details(profile))),
     )
-
-
-def _code(text: str) -> Markup:
-    """Text with what stands between backticks as code."""
-    parts = [f"<code>{escape(part)}</code>" if k % 2 else escape(part) for k, part in enumerate(text.split("`"))]
-    return Markup("".join(map(str, parts)))
 
 
 def _scrolling(html: str) -> str:

@@ -1,0 +1,29 @@
+"""The templates of pages. Each page needs nothing else, and runs no script but those whose digest it names."""
+
+import base64
+import hashlib
+from importlib import resources
+
+from jinja2 import Environment, FunctionLoader, Template
+from markupsafe import Markup, escape
+
+
+def template(name: str) -> Template:
+    """A template of this package by the name of its file."""
+    made = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(_text))
+    made.filters |= {"sha256": _digest, "code": _code}
+    return made.get_template(name)
+
+
+def _text(name: str) -> str:
+    return resources.files("spikebench.report").joinpath(name).read_text("utf-8")
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(str(text).encode()).digest()).decode()
+
+
+def _code(text: str) -> Markup:
+    """Text with what stands between backticks as code."""
+    parts = [f"<code>{escape(part)}</code>" if k % 2 else escape(part) for k, part in enumerate(text.split("`"))]
+    return Markup("".join(map(str, parts)))
