@@ -126,12 +126,12 @@ def _probed(probe: Probe, seed: int | None = None) -> ProbeResult:
 @contextmanager
 def _unwritten_is_nan() -> Iterator[None]:
     """While this lasts, torch.empty gives tensors of NaN, so that what a backend leaves unwritten shows."""
-    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(True, warn_only=True)  # as it comes, this fills torch.empty
+    before = torch.get_deterministic_debug_mode()
+    torch.set_deterministic_debug_mode("warn")  # this fills torch.empty; use_deterministic_algorithms would load dynamo
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        torch.set_deterministic_debug_mode(before)
 
 
 def compare(
