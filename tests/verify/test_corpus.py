@@ -32,7 +32,7 @@ CORPUS = [
     ("idle[kind=backward]", "train", SIZES, "latency", "wrong", "gradient is off"),
     ("lazy[kind=subclass]", "train", SIZES, "latency", "wrong", "not a torch.Tensor"),
     ("lazy[kind=thread]", "train", SIZES, "latency", "wrong", "a spike differs"),
-    ("sometimes[every=2]", "train", SIZES, "latency", "wrong", "a spike differs"),
+    ("sometimes[every=2]", "train", SIZES, "latency", "wrong", ""),  # which of its wrong calls is met first is chance
     ("form[kind=buffer]", "train", SIZES, "latency", "wrong", "still held"),
     ("reused_gradient", "train", SIZES, "latency", "wrong", "changed while it was held"),
     ("patched[kind=time]", "train", SIZES, "latency", "wrong", "the subject changed time.perf_counter_ns"),
@@ -72,7 +72,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def measured(tree: Path, backend: str, mode: str, sizes: list[str], metrics: str) -> Record:
     out = tree / "records.jsonl"
     out.unlink(missing_ok=True)
-    asked = ["run", "--subject", f"lif@{backend}", *sizes, "--mode", mode, "--metric", metrics, "--samples", "12"]
+    asked = ["run", "--subject", f"lif@{backend}", *sizes, "--mode", mode, "--samples", "12"]
+    asked += [part for metric in metrics.split(",") for part in ("--metric", metric)]
     command = [sys.executable, "-m", "spikebench", *asked, "--out", str(out)]
     kept = os.environ | {"TMPDIR": str(tree)}  # so that what one leaves behind goes with the tree
     done = subprocess.run(command, cwd=tree, env=kept, capture_output=True, text=True, timeout=120, check=False)
