@@ -40,7 +40,15 @@ def measured(begun: Record, case: Case, outcomes: list[Outcome], around: Around,
 
 
 def judged(timed: Outcome, found: Outcome) -> Outcome:
-    """The outcome of a process that was timed, after another one has judged what it kept: samples are what the judge read."""
+    """The outcome of a process that was timed, after another one has judged what it kept: samples are what the judge read.
+
+    Both are ours: what the judge works and how long it takes is no other load of the machine.
+    """
+    timed = replace(
+        timed,
+        cpu_seconds=(timed.cpu_seconds or 0.0) + (found.cpu_seconds or 0.0),
+        wall_seconds=timed.wall_seconds + found.wall_seconds,
+    )
     if found.status != "ok":
         reason = (
             found.reason if found.status == "wrong" else f"the timed launches could not be compared: {found.reason}"

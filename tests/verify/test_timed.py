@@ -192,3 +192,9 @@ def test_a_process_that_times_nothing_has_nothing_to_compare_and_can_give_no_sam
         assert assemble.judged(Outcome("ok", result=given, marks=[mark]), judged).status == said
     given = Result(measurements=[Measurement("latency", "s", samples=[1.0])])
     assert assemble.judged(Outcome("ok", result=given, marks=[mark, mark]), judged).status == "ok"
+
+
+def test_the_work_of_the_judge_is_ours_and_no_other_load() -> None:
+    timed, judge_ = Outcome("ok", cpu_seconds=2.0, wall_seconds=3.0), Outcome("ok", cpu_seconds=0.5, wall_seconds=0.7)
+    made = assemble.judged(timed, judge_)
+    assert (made.cpu_seconds, made.wall_seconds) == (2.5, pytest.approx(3.7))
