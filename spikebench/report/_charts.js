@@ -138,8 +138,8 @@ for (const figure of document.querySelectorAll("figure.chart")) {
     const column = s => { const by = new Map(s.points.map(p => [p.x, p.y])); return xs.map(x => by.get(x) ?? null); };
     const data = [xs, ...panel.series.map(column)], log = scale => chart[scale].scale === "log";
     const names = chart.x.names, pen = document.createElement("canvas").getContext("2d");
-    pen.font = "12px system-ui, sans-serif";
-    const wanted = chart.legend ? 0 : Math.max(0, ...panel.series.filter(s => s.label && !s.muted && s.form !== "falls").flatMap(s => [s.label, s.note]).map(t => pen.measureText(t).width));
+    const width = (text, bold) => { pen.font = `${bold ? "bold " : ""}12px system-ui, sans-serif`; return pen.measureText(text).width; };
+    const wanted = chart.legend ? 0 : Math.max(0, ...panel.series.filter(s => s.label && !s.muted && s.form !== "falls").flatMap(s => [width(s.label, s.bold), width(s.note, false)]));
     const xrange = names.length ? [-0.6, names.length - 0.4] : log("x") ? [first / 1.12, last * 1.12] : [first - ((last - first) * 0.05 || 1), last + ((last - first) * 0.05 || 1)];
     const axis = { filter: (_, splits) => splits, stroke: () => css("--ink"), grid: { stroke: () => css("--line"), width: 1 }, ticks: { stroke: () => css("--line"), width: 1 }, font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif", labelSize: 20 };
     const u = new uPlot({
