@@ -62,7 +62,7 @@ from spikebench.verify.judged import asleep, judged, outside
 from spikebench.verify.snapshot import Snapshot
 from spikebench.workloads import network as network_workload
 from spikebench.workloads.layer import build
-from spikebench.workloads.training import Epoch, Recipe, Run, train
+from spikebench.workloads.training import Epoch, Run, recipe_of, train
 
 PR_SET_PDEATHSIG, PR_SET_THP_DISABLE = 1, 41
 COPIES = 5
@@ -386,7 +386,7 @@ def _ran(case: Case) -> dict[str, object]:
 def _train(job: TrainJob) -> Result:
     """Train one seed; progress goes to the log, one line per epoch."""
     case = expect(job.case, Training)
-    wanted, recipe = case.asked, Recipe.of(case.asked.name, **case.changes)
+    wanted, recipe = case.asked, recipe_of(case.asked.name, case.changes)
     dataset = tasks.load(wanted.name, job.data_root, **wanted.options)
 
     def make(n: int) -> torch.nn.Module:

@@ -14,6 +14,7 @@ from spikebench.analysis import select
 from spikebench.cases.case import Case
 from spikebench.cases.named import parse_task
 from spikebench.cases.options import Options, Value, written
+from spikebench.cases.recipe import Recipe, checked
 from spikebench.cases.subject import CEILING
 from spikebench.declarations import module_literals
 from spikebench.errors import Problem
@@ -76,7 +77,13 @@ def missing(task: str, data_root: str | Path | None) -> str | None:
 
 
 def changes_of(epochs: int | None, recipe: Mapping[str, Value] | None, equal_time: float | None) -> Options:
-    """The changes to a task's own recipe."""
+    """The changes to a task's own recipe. Raises Problem for a time that is none, or beside a number of epochs."""
+    if equal_time is not None and not 0 < equal_time < float("inf"):
+        raise Problem(f"--equal-time {equal_time:g} s: train for longer than 0 seconds, for example 60s")
+    if equal_time is not None and epochs is not None:
+        raise Problem(
+            f"--equal-time says how long to train, so --epochs {epochs} would count for nothing; give one of them"
+        )
     changes: Options = dict(recipe or {}) | ({} if epochs is None else {"epochs": epochs})
     return changes if equal_time is None else changes | {"seconds": equal_time, "schedule": "constant", "curve": True}
 
@@ -84,9 +91,15 @@ def changes_of(epochs: int | None, recipe: Mapping[str, Value] | None, equal_tim
 def trainings(
     task: str, neurons: tuple[str, ...], seeds: int, changes: Options, ceiling: bool, device: str
 ) -> list[Case]:
-    """The case of every neuron and seed."""
+    """The case of every neuron and seed. Raises Problem for words and numbers that make no recipe."""
     if seeds < 1:
         raise Problem(f"--seeds {seeds}: give at least 1")
+    own = module_literals(registry.file("tasks", parse_task(task).name)).get("RECIPE")
+    if own is None:  # it is that of another task, and what goes together is checked where it is loaded
+        for name, value in changes.items():
+            checked(name, value)
+    else:
+        Recipe().changed(own | changes)
     return [
         Case(s, 0, 0, 0, workload="training", task=task, network=written(changes) or None, device=device, seed=k)
         for s in [*neurons, *([CEILING] if ceiling else [])]

@@ -1,20 +1,19 @@
 """Trains a network on a task, one seed after the other: accuracy, time per epoch, spike rates."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from spikebench import task as tasks
-from spikebench.errors import Problem
+from spikebench.cases.recipe import Recipe
 from spikebench.host.clock import Clock, CpuClock
-from spikebench.network import LOSSES, Classifier, MakeNeuron, Readout, Weights
-from spikebench.networks._p_spikessm import Norm, PSpikeSSM
+from spikebench.network import LOSSES, Classifier, MakeNeuron
+from spikebench.networks._p_spikessm import PSpikeSSM
 from spikebench.networks._stsc import FilteredClassifier
 from spikebench.neuron import StochasticNeuron
 from spikebench.task import Dataset, Samples
@@ -22,59 +21,14 @@ from spikebench.task import Dataset, Samples
 Trained = Classifier | PSpikeSSM | FilteredClassifier
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What is trained and how. "one-cycle" raises the rate to `lr` and lowers it to nearly 0 over all epochs.
-
-    `seconds`: as many epochs as begin within this training time, instead of `epochs`. `curve`: the test split is used
-    after every epoch, for the report only. `state`, `ssm`, `norm`, `prenorm`, `residual`, `bidirectional` and
-    `dropout` are those of network p_spikessm, whose blocks are as wide as `hidden` says. "psu_shd" is the classifier of
-    networks/_stsc.py with this `dropout`: its authors have 0.4, hidden 1024x1024, loss mse, lr 0.005, batch 256, weight decay 0.
-    """
-
-    network: Literal["classifier", "p_spikessm", "psu_shd"] = "classifier"
-    hidden: tuple[int, ...] = (128,)
-    batch_norm: bool = True
-    readout: Readout = "mean"
-    weights: Weights = "torch"
-    state: int = 16
-    ssm: Literal["s4d", "dplr"] = "dplr"
-    norm: Norm = "batch"
-    prenorm: bool = True
-    residual: bool = True
-    bidirectional: bool = False
-    dropout: float = 0.0
-    epochs: int = 20
-    batch: int = 32
-    optimizer: Literal["adamw", "adamax"] = "adamw"
-    schedule: Literal["one-cycle", "constant"] = "one-cycle"
-    lr: float = 6e-3
-    weight_decay: float = 0.01  # adamw only
-    seconds: float | None = None
-    curve: bool = False
-    loss: Literal["cross_entropy", "mse"] = "cross_entropy"
-
-    @classmethod
-    def of(cls, task: str, **changes: Any) -> "Recipe":
-        """The task's own recipe with changes; hidden=128x64 is (128, 64). Problem for what is no recipe."""
-        if unknown := changes.keys() - (known := {field.name for field in fields(cls)}):
-            raise Problem(f"no field {', '.join(unknown)} in a recipe; there are {', '.join(sorted(known))}")
-        made = {**tasks.recipe(task), **changes}
-        if isinstance(made.get("hidden"), int | str):
-            made["hidden"] = _sizes(str(made["hidden"]))
-        if made.get("seconds") is not None and made.get("schedule", "one-cycle") != "constant":
-            raise Problem("a recipe with seconds needs schedule=constant: how many epochs there will be is not known")
-        return cls(**made)
-
-    def over(self, epochs: "list[Epoch]") -> bool:
-        """Whether these epochs are all."""
-        return len(epochs) >= self.epochs if self.seconds is None else sum(e.seconds for e in epochs) >= self.seconds
+def recipe_of(task: str, changes: Mapping[str, object]) -> Recipe:
+    """The task's own recipe with changes. Raises Problem for what is no recipe."""
+    return Recipe().changed({**tasks.recipe(task), **changes})
 
 
-def _sizes(text: str) -> tuple[int, ...]:
-    if not all(part.isdecimal() and int(part) for part in text.split("x")):
-        raise Problem(f"hidden={text} is not a list of sizes; write hidden=128 or hidden=128x64")
-    return tuple(int(part) for part in text.split("x"))
+def over(recipe: Recipe, epochs: "list[Epoch]") -> bool:
+    """Whether these epochs are all."""
+    return len(epochs) >= recipe.epochs if recipe.seconds is None else sum(e.seconds for e in epochs) >= recipe.seconds
 
 
 @dataclass(frozen=True)
@@ -133,7 +87,7 @@ def train(
         step = _Step(network, recipe, -(-len(dataset.train.labels) // recipe.batch), device)
         path = None if checkpoints is None else checkpoints / f"{seed}.pt"
         epochs = step.restore(path) if path is not None and path.exists() else []
-        while not recipe.over(epochs):
+        while not over(recipe, epochs):
             number = len(epochs) + 1
             with _seeded(seed, number, device):
                 start = clock.now()
@@ -158,8 +112,6 @@ def build(dataset: Dataset, make_neuron: MakeNeuron, recipe: Recipe) -> Trained:
         sizes = dataset.channels, recipe.hidden, dataset.classes
         return FilteredClassifier(*sizes, make_neuron, dropout=recipe.dropout)
     if recipe.network == "p_spikessm":
-        if len(set(recipe.hidden)) > 1:
-            raise Problem(f"hidden={recipe.hidden}: the blocks of p_spikessm have one width; write hidden=128x128")
         sizes = dataset.channels, recipe.hidden[0], len(recipe.hidden), dataset.classes
         names = ("state", "ssm", "norm", "prenorm", "residual", "bidirectional", "dropout")
         return PSpikeSSM(*sizes, make_neuron, **{name: getattr(recipe, name) for name in names})

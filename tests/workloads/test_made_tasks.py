@@ -14,7 +14,7 @@ from spikebench.neurons.gelu_sampler import GeluSampler
 from spikebench.task import Dataset, Sequences
 from spikebench.tasks import listops
 from spikebench.tasks.listops import TOKENS, OneHot
-from spikebench.workloads.training import Epoch, Recipe, Run, train
+from spikebench.workloads.training import Epoch, Run, recipe_of, train
 
 SHORT: dict[str, Any] = {"shortest": 6, "longest": 60, "depth": 4, "arguments": 5, "train": 300, "test": 100}
 
@@ -108,7 +108,7 @@ def one_thread() -> Iterator[None]:
 @pytest.mark.long
 def test_a_network_of_spike_samplers_learns_listops() -> None:
     made = task.load("listops", shortest=4, longest=20, depth=3, arguments=4, train=2000, test=400)
-    recipe = Recipe.of("listops", hidden="32x32", state=8, ssm="s4d", lr=0.008, batch=50, epochs=4)
+    recipe = recipe_of("listops", {"hidden": "32x32", "state": 8, "ssm": "s4d", "lr": 0.008, "batch": 50, "epochs": 4})
     *epochs, run = train(made, lambda n: GeluSampler(n, ssm="s4d", state=8), recipe, [0])
     assert isinstance(run, Run) and [type(e) for e in epochs] == [Epoch] * 4
     majority = int(made.test.labels.bincount().max()) / 400

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from spikebench.cases.case import Case
+from spikebench.cases.recipe import Recipe
 from spikebench.cases.subject import CEILING
 from spikebench.errors import Problem
 from spikebench.experiments.train import train_all
@@ -28,7 +29,7 @@ from spikebench.report.rows import trainings
 from spikebench.run.session import Session
 from spikebench.run.settings import Settings
 from spikebench.task import Dataset, Sequences
-from spikebench.workloads.training import Epoch, Recipe, Run, build, train
+from spikebench.workloads.training import Epoch, Run, build, recipe_of, train
 
 QUICK = Recipe(hidden=(8,), epochs=4, batch=10, lr=2e-2)
 BLOCKS = replace(QUICK, network="p_spikessm", hidden=(8, 8), state=4)
@@ -124,21 +125,21 @@ def test_the_test_split_changes_nothing(data: Dataset) -> None:
 
 
 def test_recipes_are_read_from_text() -> None:
-    assert Recipe.of("shd", hidden="64x32").hidden == (64, 32) and Recipe.of("shd", hidden=64).hidden == (64,)
-    assert Recipe.of("listops").network == "p_spikessm" and Recipe.of("listops").hidden == (128,) * 4
+    assert recipe_of("shd", {"hidden": "64x32"}).hidden == (64, 32) and recipe_of("shd", {"hidden": 64}).hidden == (64,)
+    assert recipe_of("listops", {}).network == "p_spikessm" and recipe_of("listops", {}).hidden == (128,) * 4
     for changes, complaint in (
         ({"hidden": "64,"}, "hidden=64, is not a list of sizes"),
         ({"seconds": 3.0, "schedule": "one-cycle"}, "needs schedule=constant"),
     ):
         with pytest.raises(Problem, match=complaint):
-            Recipe.of("shd", **changes)
+            recipe_of("shd", changes)
 
 
 def test_the_recipe_makes_the_blocks(data: Dataset) -> None:
     made = build(data, lambda n: GeluSampler(n, state=4), replace(BLOCKS, norm="layer", prenorm=False))
     assert isinstance(made, PSpikeSSM) and len(made.blocks) == 2
     with pytest.raises(Problem, match="have one width"):
-        build(data, lambda n: LIF(), replace(BLOCKS, hidden=(8, 4)))
+        replace(BLOCKS, hidden=(8, 4))
     epochs = [e for e in events(data, lambda n: GeluSampler(n, state=4), BLOCKS, None) if isinstance(e, Epoch)]
     assert epochs[-1].loss < epochs[0].loss
 

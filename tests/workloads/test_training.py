@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from spikebench import task
+from spikebench.cases.recipe import Recipe
 from spikebench.errors import Problem
 from spikebench.host.clock import FakeClock
 from spikebench.network import Classifier, StepNorm, pooling
@@ -18,7 +19,7 @@ from spikebench.neurons.spsn import SPSN
 from spikebench.numerics.scan import recurrence
 from spikebench.task import Dataset, Sequences
 from spikebench.workloads import training
-from spikebench.workloads.training import Epoch, Recipe, Run, evaluate, train
+from spikebench.workloads.training import Epoch, Run, evaluate, recipe_of, train
 
 QUICK = Recipe(hidden=(16,), epochs=4, batch=20, lr=2e-2)
 
@@ -137,13 +138,13 @@ def test_the_schedule_ends_and_the_optimizer_is_the_recipes(ramps: Dataset) -> N
 
 
 def test_recipes_come_from_the_task() -> None:
-    vowels = Recipe.of("japanese_vowels", epochs=3)
+    vowels = recipe_of("japanese_vowels", {"epochs": 3})
     assert vowels.epochs == 3 and vowels.hidden == (128,)
-    authors = Recipe.of("shd")
+    authors = recipe_of("shd", {})
     assert (authors.hidden, authors.batch_norm, authors.readout) == ((128, 128, 128), False, "leaky")
     assert (authors.optimizer, authors.lr, authors.batch, authors.epochs) == ("adamax", 1e-3, 64, 200)
     with pytest.raises(Problem, match="no field epoch in a recipe; there are batch, "):
-        Recipe.of("shd", epoch=3)
+        recipe_of("shd", {"epoch": 3})
 
 
 @pytest.mark.parametrize("readout", ["mean", "leaky"])
@@ -252,7 +253,7 @@ def test_lif_reaches_its_accuracy_on_real_speech() -> None:
         vowels = task.load("japanese_vowels")
     except task.MissingData as missing:
         pytest.skip(str(missing))
-    (run,) = runs(vowels, lif, Recipe.of("japanese_vowels"), 0)
+    (run,) = runs(vowels, lif, recipe_of("japanese_vowels", {}), 0)
     assert run.accuracy > 0.94  # 0.970 to 0.973 were measured
 
 
