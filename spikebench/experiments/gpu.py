@@ -15,7 +15,8 @@ from spikebench.host.monitor import Reading, reading
 from spikebench.records.gate import GateResult
 from spikebench.records.record import Record, Status
 from spikebench.run import blocks
-from spikebench.run.process import BESIDE, Workers, side_by_side
+from spikebench.run.beside import BESIDE, side_by_side
+from spikebench.run.process import Workers
 from spikebench.run.protocol import GateJob, Job, MeasureJob, Outcome, Result
 from spikebench.run.session import Session
 from spikebench.run.settings import Settings

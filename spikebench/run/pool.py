@@ -11,7 +11,9 @@ from spikebench.cases.case import Case
 from spikebench.host import monitor
 from spikebench.host.monitor import Reading
 from spikebench.run.assemble import judged
-from spikebench.run.process import Interleaving, Workers, side_by_side
+from spikebench.run.beside import side_by_side
+from spikebench.run.interleaving import Interleaving
+from spikebench.run.process import Workers
 from spikebench.run.protocol import GateJob, Job, JudgeJob, MeasureJob, Outcome
 from spikebench.run.settings import Settings
 

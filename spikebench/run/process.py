@@ -11,15 +11,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TypedDict
 
 from spikebench.host import clock, environment
-from spikebench.host.cores import Cores
 from spikebench.run.protocol import Job, Outcome, Request, Result
 
 
@@ -36,36 +33,6 @@ class Line(TypedDict, total=False):
 
 
 SHARED = "/dev/shm"  # a folder in memory, where there is one
-BESIDE = 12  # processes that work at once on what is no timing
-
-
-class Interleaving:
-    """Interleaves processes that measure side by side: one takes a sample while the others wait, in a fixed order."""
-
-    def __init__(self, count: int) -> None:
-        self._changed = threading.Condition()
-        self._here, self._now, self._taken = list(range(count)), 0, False
-
-    def wait(self, who: int) -> float:
-        """Pass the turn on if it is one's own, and wait until it comes back: after so many seconds."""
-        start = clock.monotonic()
-        with self._changed:
-            if self._now == who and self._taken:
-                self._pass()
-            self._changed.wait_for(lambda: self._now == who)
-            self._taken = True
-        return clock.monotonic() - start
-
-    def leave(self, who: int) -> None:
-        """From now on the others are interleaved without this one."""
-        with self._changed:
-            if self._now == who:
-                self._pass()
-            self._here.remove(who)
-
-    def _pass(self) -> None:
-        self._now, self._taken = self._here[(self._here.index(self._now) + 1) % len(self._here)], False
-        self._changed.notify_all()
 
 
 class Workers:
@@ -318,43 +285,6 @@ class Workers:
                 self._buffer += data
         line, _, self._buffer = self._buffer.partition(b"\n")
         return json.loads(line)
-
-
-def side_by_side(
-    jobs: Sequence[Job],
-    limit: Callable[[], float | None],
-    python: Sequence[str] | None = None,
-    more: dict[str, str] | None = None,
-) -> Iterator[tuple[int, Outcome]]:
-    """Jobs that are no timings, several at once, as they end: the place of each among `jobs`, and its outcome.
-
-    Each of up to BESIDE threads has cores of its own and a process for each interpreter, which stays for the jobs after
-    it; what such a process does not end well is asked again in a fresh one. `limit` says how many seconds a job that
-    begins now may take; where none are left it is not begun. `python` has the interpreter of each, and `more` is as that
-    of Workers.
-    """
-    parts, mine, made = Cores.parts(BESIDE), threading.local(), list[Workers]()
-
-    def one(index: int, job: Job) -> tuple[int, Outcome]:
-        seconds, workers = limit(), vars(mine).setdefault("workers", {})
-        if seconds is not None and seconds <= 0:
-            return index, Outcome("skipped", "no time was left")
-        if (where := python[index] if python else sys.executable) not in workers:
-            workers[where] = Workers(parts.count, fork=False, python=where, more=more, stays=True)
-            made.append(workers[where])
-        before, outcome = workers[where].done, workers[where].ask(job, seconds)
-        if before and outcome.status not in ("ok", "timeout"):
-            outcome = workers[where].ask(job, seconds)
-        return index, outcome
-
-    with ThreadPoolExecutor(len(parts.free), initializer=parts.take) as pool:
-        try:
-            for asked in as_completed([pool.submit(one, i, job) for i, job in enumerate(jobs)]):
-                yield asked.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-            for workers in made:
-                workers.close()
 
 
 def _tail(path: Path, size: int = 4000) -> str:

@@ -18,8 +18,9 @@ from spikebench.experiments.claim_blocks import ClaimBlocks
 from spikebench.host.monitor import Gpu, Reading
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
-from spikebench.run import process
-from spikebench.run.process import Workers, side_by_side
+from spikebench.run import beside
+from spikebench.run.beside import side_by_side
+from spikebench.run.process import Workers
 from spikebench.run.protocol import CheckJob, GateJob, Job, Outcome
 from spikebench.run.session import Session
 from spikebench.run.settings import Settings
@@ -288,8 +289,8 @@ def test_what_a_process_that_stayed_does_not_end_well_is_asked_again_in_a_fresh_
 
         def close(self) -> None: ...
 
-    monkeypatch.setattr(process, "Workers", Fake)
-    monkeypatch.setattr(process, "BESIDE", 1)
+    monkeypatch.setattr(beside, "Workers", Fake)
+    monkeypatch.setattr(beside, "BESIDE", 1)
     jobs = [CheckJob(c) for c in ("fine", "poisoned", "late")]
     limits = iter([None, None, 0.0])
     found = dict(side_by_side(jobs, lambda: next(limits)))

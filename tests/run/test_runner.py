@@ -26,7 +26,7 @@ from spikebench.records import store
 from spikebench.records.record import Record, Status
 from spikebench.records.schema import EnvironmentJson
 from spikebench.run import assemble, runner
-from spikebench.run.process import Interleaving
+from spikebench.run.interleaving import Interleaving
 from spikebench.run.protocol import Outcome
 from spikebench.run.session import Session
 from spikebench.run.settings import Settings
