@@ -32,7 +32,7 @@ from spikebench.cases.case import Case, Layer, NetworkStep, Training, expect
 from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
 from spikebench.host.clock import Clock, CpuClock, CudaClock, NotAhead
-from spikebench.host.traces import Traces, adopt
+from spikebench.host.traces import Traces, adopt, end_children
 from spikebench.loading.subject import find_way, load
 from spikebench.metric import Plan, Running
 from spikebench.records.flags import Flag
@@ -75,6 +75,7 @@ def serve(fork: bool, stays: bool = False, opened: bool = False) -> None:
     _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if fork:
+        adopt()
         _load_once()
     _snapshot()
     if opened:
@@ -100,7 +101,7 @@ def serve(fork: bool, stays: bool = False, opened: bool = False) -> None:
             _child(job, Channel(say, heard))
         _, status, usage = os.wait4(pid, 0)
         ended = {"exit": os.waitstatus_to_exitcode(status), "cpu_seconds": usage.ru_utime + usage.ru_stime}
-        print(json.dumps(ended), file=say)
+        print(json.dumps(ended | {"left": end_children()}), file=say)
 
 
 def _load_once() -> None:
@@ -180,6 +181,7 @@ def _child(asked: Request, channel: Channel, alone: bool = False) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     result = perform(asked, channel)
     unfinished = Path(asked.result + ".part")
+    unfinished.parent.mkdir(0o700, parents=True, exist_ok=True)  # somebody may have removed it
     unfinished.write_text(json.dumps(result.to_json() | {"nonce": channel.nonce()}))
     unfinished.rename(asked.result)
     sys.stdout.flush()

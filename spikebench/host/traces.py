@@ -4,11 +4,16 @@ import ctypes
 import os
 import sys
 import threading
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
 
+from spikebench.host import clock
+
 PR_SET_CHILD_SUBREAPER = 36
+PATIENCE = 2.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,27 @@ def adopt() -> None:
     """Become the parent of what descendants leave behind, so that a process which hides in its own session still shows. Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_children() -> int:
+    """Kill every child of this process, and what these leave, which comes to it once it has called `adopt`; how many there were.
+
+    A process that goes on making new ones is given up after PATIENCE seconds.
+    """
+    killed, until = set[int](), clock.monotonic() + PATIENCE
+    while clock.monotonic() < until:
+        try:
+            gone, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            break
+        if gone:
+            continue
+        for child in psutil.Process().children():
+            killed.add(child.pid)
+            with suppress(psutil.Error):
+                child.kill()
+        time.sleep(0.002)
+    return len(killed)
 
 
 def memory_of_children() -> int:

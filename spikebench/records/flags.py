@@ -103,6 +103,12 @@ class Flag(StrEnum):
         "let the subject compute in its own process, and not wait for another one",
         0.5,
     )
+    PRINTED = (
+        "printed",
+        "the subject printed more than {threshold:g} bytes, which takes time, and only the end was kept",
+        "print nothing in a call",
+        100_000,
+    )
     DISTURBING = (
         "disturbing",
         "the process worked for more than {threshold:.0%} of the time in which others had their turn",

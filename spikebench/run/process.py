@@ -6,33 +6,22 @@ The child's program, `spikebench/worker.py`, is named as text and never imported
 import json
 import os
 import secrets
-import selectors
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TypedDict
 
-from spikebench.host import clock, environment
+from spikebench.errors import Problem
+from spikebench.host import clock, environment, processes
+from spikebench.host.scratch import Scratch
+from spikebench.run.printed import Printed
 from spikebench.run.protocol import Job, Outcome, Request, Result
+from spikebench.run.server import Line, Server
 
-
-class Line(TypedDict, total=False):
-    """What a worker says on its standard output, a line of JSON each."""
-
-    ready: int  # its process id, once it can take a job
-    pid: int  # of the process that does the job
-    turn: bool  # it asks for its turn
-    mark: bool  # a sample comes
-    done: bool  # its work is over, and it asks for the number that its result needs
-    exit: int
-    cpu_seconds: float
-
-
-SHARED = "/dev/shm"  # a folder in memory, where there is one
+STARTS = 2  # of a server that does not come up
 
 
 class Workers:
@@ -56,11 +45,8 @@ class Workers:
         self.threads, self.fork, self.python, self.more, self.allocator = threads, fork, python, more or {}, allocator
         self._flags = ["--spawn"] * (not fork) + ["--stays"] * stays + ["--opened"] * opened
         self._stays, self.done = stays, 0
-        self._server: subprocess.Popen[bytes] | None = None
-        self._buffer, self._ready = b"", False
-        self._folder = tempfile.TemporaryDirectory(prefix="spikebench-")
-        memory = SHARED if os.access(SHARED, os.W_OK) else None
-        self._shared = tempfile.TemporaryDirectory(prefix="spikebench-", dir=memory)
+        self._server: Server | None = None
+        self._scratch, self._shared = Scratch(), Scratch(memory=True)
         self._nonce, self._marks = "", list[list[float]]()
         self._count = 0
         self._waited = self._worked = 0.0  # seconds while others had their turn, and CPU seconds that the job used then
@@ -72,20 +58,19 @@ class Workers:
         self.close()
 
     def close(self) -> None:
-        """Stop the server and remove the scratch folder."""
+        """Stop the server and remove the scratch folders."""
         self._stop()
-        self._folder.cleanup()
-        self._shared.cleanup()
+        self._scratch.close()
+        self._shared.close()
 
     def kill(self) -> None:
         """End the server and the job it has, from another thread; the one that waits for the job sees it die."""
         if self._server is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._server.pid, signal.SIGKILL)
+            self._server.kill()
 
     def begin(self) -> None:
         """Start the process that takes the next job, and do not wait until it has loaded what it needs."""
-        if self._server is None or self._server.poll() is not None:
+        if self._server is None or self._server.gone:
             self._spawn()
 
     def prepare(self) -> None:
@@ -104,87 +89,118 @@ class Workers:
 
         `watch` is called twice a second with the end of what the job has printed. With `turn` the process asks before it
         works, and in between; `turn` comes back when it may, with the seconds that took, which are not the job's. With
-        `judged` the process leaves what it kept of timed launches in a file, for a JudgeJob.
+        `judged` the process leaves what it kept of timed launches in a file, for a JudgeJob. If the server was killed,
+        stopped or hung, or the process of the job was stopped by somebody, the job is asked once more.
         """
+        outcome = self._ask(job, timeout, watch, turn, judged)
+        if outcome.disturbed:
+            outcome = replace(self._ask(job, timeout, watch, turn, judged), repeated=True)
+        return outcome
+
+    def _ask(
+        self,
+        job: Job,
+        timeout: float | None,
+        watch: Callable[[str], None] | None,
+        turn: Callable[[], float] | None,
+        judged: bool,
+    ) -> Outcome:
         self._count += 1
-        base = Path(self._folder.name) / str(self._count)
-        files = {"result": f"{base}.json", "log": f"{base}.log"}
-        evidence = f"{self._shared.name}/{self._count}.evidence" if judged else None
+        result = self._scratch.file(f"{self._count}.json")
+        evidence = str(self._shared.file(f"{self._count}.evidence")) if judged else None
         self._nonce, self._marks = "", []
-        started = clock.monotonic()
-        pid: int | None = None
         self._waited = self._worked = 0.0
+        printed, started = Printed(self._scratch.file(f"{self._count}.log")), clock.monotonic()
+        server: Server | None = None
         try:
             server = self._start()
-            assert server.stdin is not None
-            request = Request(job, files["result"], files["log"], self.threads, turn is not None, evidence)
-            self._tell(request.to_json())
-            ended = self._line(60.0)
-            if ended and (pid := ended.get("pid")):
-                ended = self._wait(pid, timeout, watch, Path(files["log"]), turn)
-        except BrokenPipeError:
-            ended = Line()
+            server.job = None
+            request = Request(job, str(result), str(printed.path), self.threads, turn is not None, evidence)
+            outcome = self._done(server, request, timeout, watch, turn, printed)
         except BaseException:
-            self._kill(pid)
             self._stop()
             raise
-        if ended is None:
-            self._kill(pid)
-            self._line(10.0)
-            outcome = Outcome("timeout", f"no result after {timeout:g} s" if timeout else "the worker did not answer")
-        else:
-            outcome = self._ended(ended, Path(files["result"]))
-        outcome.log = _tail(Path(files["log"]))
+        finally:
+            printed.close()
+        outcome.log, outcome.printed = printed.text(), printed.count
         outcome.wall_seconds = clock.monotonic() - started
         outcome.waited, outcome.worked, outcome.marks = self._waited, self._worked, self._marks
         outcome.evidence = evidence if evidence and Path(evidence).exists() else None
-        for path in files.values():
-            Path(path).unlink(missing_ok=True)
-        self._leave(outcome, pid)
+        result.unlink(missing_ok=True)
+        self._leave(outcome, server)
         return outcome
 
-    def _leave(self, outcome: Outcome, pid: int | None) -> None:
+    def _done(
+        self,
+        server: Server,
+        request: Request,
+        timeout: float | None,
+        watch: Callable[[str], None] | None,
+        turn: Callable[[], float] | None,
+        printed: Printed,
+    ) -> Outcome:
+        """Give the server a job, and wait for its end."""
+        try:
+            server.tell(request.to_json())
+            ended = server.hear(60.0, printed)
+            pid = ended.get("pid") if ended else None
+            if pid is None or not server.ours(pid):
+                server.usable = False
+                return Outcome("failed", "the server of the worker did not answer", disturbed=True)
+            server.job = pid
+            ended = self._wait(server, timeout, watch, printed, turn)
+        except BrokenPipeError:
+            ended = Line()
+        if ended is None:
+            self._kill(server.job)
+            server.usable = "exit" in (server.hear(10.0, printed) or {}) and server.usable
+            return Outcome("timeout", f"no result after {timeout:g} s" if timeout else "the worker did not answer")
+        return self._ended(server, ended, Path(request.result))
+
+    def _leave(self, outcome: Outcome, server: Server) -> None:
         """Let the process stay for the next job where it may, else end it and what it left running."""
         stays = self._stays and outcome.status == "ok"
         self.done = self.done + 1 if stays else 0
-        if not stays:
-            self._sweep(pid)
-            if not self.fork:
-                self._stop()
+        if not stays and server.job is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(server.job, signal.SIGKILL)  # what it left running would take time from the next one
+        if not server.usable or not (stays or self.fork):
+            self._stop()
 
     def _wait(
         self,
-        pid: int,
+        server: Server,
         timeout: float | None,
         watch: Callable[[str], None] | None,
-        log: Path,
+        printed: Printed,
         turn: Callable[[], float] | None,
-    ) -> "Line | None":
-        limit = clock.monotonic() + (timeout or float("inf"))
-        while (left := limit + self._waited - clock.monotonic()) > 0:
-            line = self._line(0.5 if watch else None if left == float("inf") else left)
+    ) -> Line | None:
+        limit, absent = clock.monotonic() + (timeout or float("inf")), server.absent
+        while (left := limit + self._waited + server.absent - absent - clock.monotonic()) > 0:
+            line = server.hear(0.5 if watch else None if left == float("inf") else left, printed)
             if line is None and watch:
-                watch(_tail(log))
-            elif line is not None and self._answered(line, pid, turn):
+                watch(printed.text())
+            elif line is not None and self._answered(line, server, turn):
                 continue
             elif line is not None:
                 return line
         return None
 
-    def _answered(self, line: "Line", pid: int, turn: Callable[[], float] | None) -> bool:
+    def _answered(self, line: Line, server: Server, turn: Callable[[], float] | None) -> bool:
         """Answer a process that waits for an answer; False for a line that wants none."""
+        pid = server.job or 0
         if "mark" in line:
             self._mark(pid)
-            self._tell({})
+            server.tell({})
         elif "turn" in line and turn:
             before = clock.of_process(pid)[0]
             self._waited += turn()
             self._worked += clock.of_process(pid)[0] - before
-            self._tell({})
+            server.tell({})
         elif "done" in line:
             self._mark(pid)
             self._nonce = secrets.token_hex(16)
-            self._tell({"nonce": self._nonce})
+            server.tell({"nonce": self._nonce})
         else:
             return False
         return True
@@ -194,107 +210,73 @@ class Workers:
         announced, busy = clock.monotonic(), sum(clock.of_process(pid))
         self._marks.append([announced, clock.monotonic(), busy])
 
-    def _tell(self, line: Mapping[str, object]) -> None:
-        if self._server and self._server.stdin:
-            self._server.stdin.write((json.dumps(line) + "\n").encode())
-            self._server.stdin.flush()
-
-    def _ended(self, ended: "Line", path: Path) -> Outcome:
+    def _ended(self, server: Server, ended: Line, path: Path) -> Outcome:
         """The outcome of a process that is gone: its result, or how it died."""
+        if "stopped" in ended:
+            server.usable = False
+            return Outcome("failed", "somebody stopped the process of the worker (SIGSTOP)", disturbed=True)
         code = ended.get("exit")
-        if code is None and self._server is not None:
+        if code is not None and server.job is not None and _alive(server, self.fork):
+            code, ended = None, Line(garbled=True)
+        if "garbled" in ended or (ended and code is None):
+            server.usable = False
+            return Outcome(
+                "failed", "the process of the worker wrote on the pipe to its parent what is no message of ours"
+            )
+        crashed = self.fork and code is None  # the server, and not the job
+        if code is None:
+            server.usable = False
             with suppress(subprocess.TimeoutExpired):
-                code = self._server.wait(10)
-            self._stop()
-        cpu = ended.get("cpu_seconds")
+                code = server.process.wait(10)
+        cpu, left = ended.get("cpu_seconds"), ended.get("left", 0)
         if path.exists() and code == 0:
             with suppress(ValueError):
                 written = json.loads(path.read_text())
                 if not self._nonce or written.pop("nonce", None) != self._nonce:
-                    return Outcome("failed", "the result was not written by the worker", cpu_seconds=cpu)
+                    return Outcome("failed", "the result was not written by the worker", cpu_seconds=cpu, left=left)
                 result = Result.from_json(written)
-                return Outcome(result.status, result.reason, result, cpu_seconds=cpu)
+                return Outcome(result.status, result.reason, result, cpu_seconds=cpu, left=left)
         if code is not None and code < 0:
             name = signal.Signals(-code).name if -code in list(signal.Signals) else str(-code)
             hint = " (perhaps by the kernel: out of memory)" if name == "SIGKILL" else ""
-            return Outcome("failed", f"the worker was killed by {name}{hint}", cpu_seconds=cpu)
-        return Outcome("failed", f"the worker left with exit code {code} and no result", cpu_seconds=cpu)
+            return Outcome("failed", f"the worker was killed by {name}{hint}", cpu_seconds=cpu, disturbed=crashed)
+        reason = f"the worker left with exit code {code} and no result"
+        return Outcome("failed", reason, cpu_seconds=cpu, disturbed=crashed)
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        server = self._server
-        if server is None or (self._ready and server.poll() is not None):
-            server = self._spawn()
-        if not self._ready:
-            if "ready" not in (self._line(120.0) or {}):
-                why = _last_line(server)
-                self._stop()
-                raise RuntimeError(f"the worker did not start: {why}")
-            self._ready = True
-        return server
+    def _start(self) -> Server:
+        """The server, once it can take a job. Raises Problem if none comes up."""
+        why = ""
+        for _ in range(STARTS):
+            server = self._server
+            if server is None or (server.ready and (server.gone or server.talkative)):
+                server = self._spawn()  # what a job said in the server's name would be taken for its answer
+            if server.ready or "ready" in (server.hear(120.0) or {}):
+                server.ready = True
+                return server
+            why = server.last_words()
+            self._stop()
+        raise Problem(f"the worker did not start: {why}; try {self.python} -m spikebench.worker")
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
+    def _spawn(self) -> Server:
         self._stop()
-        command = [self.python, "-m", "spikebench.worker", *self._flags]
-        self._server = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=os.environ | environment.for_worker(self.threads, self.allocator) | self.more,
-            start_new_session=True,
-        )
-        self._buffer, self._ready = b"", False
+        env = os.environ | environment.for_worker(self.threads, self.allocator) | self.more
+        self._server = Server([self.python, "-m", "spikebench.worker", *self._flags], env)
         return self._server
 
     def _stop(self) -> None:
         if self._server is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._server.pid, signal.SIGKILL)
-            self._server.wait()
-            for pipe in (self._server.stdin, self._server.stdout, self._server.stderr):
-                if pipe is not None:
-                    with suppress(OSError):
-                        pipe.close()
+            self._server.end()
             self._server = None
 
     def _kill(self, pid: int | None) -> None:
+        """Kill a job's process and its group."""
         if pid is not None:
             for kill in (os.killpg, os.kill):
                 with suppress(ProcessLookupError, PermissionError):
                     kill(pid, signal.SIGKILL)
 
-    def _sweep(self, pid: int | None) -> None:
-        """Kill what a job left running in its process group; it would take time from the next one."""
-        if pid is not None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)
 
-    def _line(self, timeout: float | None) -> "Line | None":
-        """The server's next line; {} if it is gone; None after the time-out."""
-        assert self._server is not None and self._server.stdout is not None
-        limit = None if timeout is None else clock.monotonic() + timeout
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._server.stdout, selectors.EVENT_READ)
-            while b"\n" not in self._buffer:
-                left = None if limit is None else max(0.0, limit - clock.monotonic())
-                if not selector.select(left):
-                    return None
-                data = os.read(self._server.stdout.fileno(), 65536)
-                if not data:
-                    return {}
-                self._buffer += data
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        return json.loads(line)
-
-
-def _tail(path: Path, size: int = 4000) -> str:
-    if not path.exists():
-        return ""
-    return path.read_bytes()[-size:].decode(errors="replace")
-
-
-def _last_line(server: subprocess.Popen[bytes]) -> str:
-    """The last line a server that did not come up left on stderr."""
-    server.kill()
-    text = server.stderr.read().decode(errors="replace").strip() if server.stderr else ""
-    return text.splitlines()[-1] if text else "it printed nothing"
+def _alive(server: Server, fork: bool) -> bool:
+    """Whether the process of a job that is said to have ended is still there: it said so itself."""
+    found = processes.seen(server.job or 0) if fork else None
+    return found is not None and not found.over and found.parent == server.pid

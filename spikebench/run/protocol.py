@@ -247,7 +247,10 @@ class Outcome:
     """How a job ended: status and reason of the process, the worker's result, the end of what it printed.
 
     `evidence` is the file of what the process kept of its timed launches, and `marks` are what the
-    parent read at each sample: see JudgeJob. `waited` are the seconds in which others had their turn, and `worked` the CPU seconds that the process used meanwhile.
+    parent read at each sample: see JudgeJob. `waited` are the seconds in which others had their turn, and `worked` the CPU
+    seconds that the process used meanwhile. `printed` counts the bytes that the job printed, `left` the processes that it
+    left running and that were ended. An outcome is `disturbed` if the job is not to blame: its server was of no use, or
+    somebody stopped its process. It is then asked once more, and `repeated`.
     """
 
     status: str
@@ -260,6 +263,10 @@ class Outcome:
     marks: list[list[float]] = field(default_factory=list)
     waited: float = 0.0
     worked: float = 0.0
+    printed: int = 0
+    left: int = 0
+    disturbed: bool = False
+    repeated: bool = False
 
     @property
     def disturbing(self) -> bool:

@@ -128,7 +128,7 @@ class Session:
         names = wanted.processes(metrics, passed[0])[0][1]
         jobs = [self._job(c, "timing", names) for c in passed]
         outcomes, tries = pool.interleaved(jobs, self._limit()), 1
-        while any(o.disturbing for o in outcomes) and tries < TRIES:
+        while any(o.disturbing or o.repeated for o in outcomes) and tries < TRIES:
             outcomes, tries = pool.interleaved(jobs, self._limit()), tries + 1
         around = monitor.end(sum(o.cpu_seconds or 0.0 for o in outcomes), clock.monotonic() - start)
         timed = iter((outcome, around) for outcome in outcomes)
