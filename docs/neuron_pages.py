@@ -53,7 +53,9 @@ def options(name: str) -> Iterator[str]:
     yield f"## Options\n\nAn option is written in brackets, as in `{name}[{next(iter(found))}={_word(next(iter(found.values())).default)}]`.\n"
     yield "| option | what it is | default | values |\n| --- | --- | --- | --- |"
     for key, option in found.items():
-        choices = ", ".join(f"`{c}`" for c in option.choices) or cell(option.type_name)
+        choices = ", ".join(f"`{c}`" for c in option.choices) or cell(
+            f"{option.type_name} in {option.within}" if option.within else option.type_name
+        )
         yield f"| `{key}` | {cell(meaning[key])} | `{_word(option.default)}` | {choices} |"
 
 

@@ -13,11 +13,15 @@ from spikebench.errors import Problem
 
 @dataclass(frozen=True)
 class Option:
-    """One keyword of a neuron's constructor or a backend's `run`: its default and, if closed, its choices."""
+    """One keyword of a neuron's constructor or a backend's `run`: its default and, if closed, its choices.
+
+    `within` is the interval that its values lie in, as "[0, 1]"; see `units.Interval`.
+    """
 
     default: Any
     choices: tuple[Any, ...] = ()
     type_name: str = ""
+    within: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,9 +139,11 @@ def _module_literals(path: Path) -> dict[str, Any]:
 @lru_cache(maxsize=256)
 def _parse(path: Path) -> ast.Module:
     try:
-        return ast.parse(path.read_text())
+        return ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError as error:
         raise Problem(f"{path.name} does not parse: line {error.lineno}: {error.msg}") from error
+    except ValueError as error:
+        raise Problem(f"{path.name} does not parse: {error}") from error
     except OSError as error:
         raise Problem(f"cannot read {path}: {error.strerror}") from error
 
@@ -182,7 +188,7 @@ def _literals(body: Iterable[ast.stmt]) -> Iterator[tuple[str, Any]]:
 
 
 def _aliases(tree: ast.Module) -> dict[str, ast.expr]:
-    """Names that stand for a Literal[...] in a file, followed through imports of ours."""
+    """Names that stand for a Literal[...] or an Annotated[...] in a file, followed through imports of ours."""
     found: dict[str, ast.expr] = {}
     for n in tree.body:
         if isinstance(n, ast.Assign) and isinstance(n.value, ast.Subscript) and isinstance(n.targets[0], ast.Name):
@@ -220,18 +226,23 @@ def _signature(f: ast.FunctionDef, aliases: dict[str, ast.expr]) -> tuple[dict[s
                 value = ast.literal_eval(default)
             except ValueError:
                 continue
-            options[arg.arg] = Option(value, _choices(arg.annotation, aliases), _type_name(arg.annotation))
+            options[arg.arg] = Option(value, *_declared(arg.annotation, aliases))
     return options, tuple(wants)
 
 
-def _choices(annotation: ast.expr | None, aliases: dict[str, ast.expr]) -> tuple[Any, ...]:
-    if isinstance(annotation, ast.Name):
-        annotation = aliases.get(annotation.id)
-    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value).split(".")[-1] == "Literal":
-        value = ast.literal_eval(annotation.slice)
-        return value if isinstance(value, tuple) else (value,)
-    return ()
-
-
-def _type_name(annotation: ast.expr | None) -> str:
-    return "" if annotation is None else ast.unparse(annotation)
+def _declared(annotation: ast.expr | None, aliases: dict[str, ast.expr]) -> tuple[tuple[Any, ...], str, str]:
+    """What an annotation says: the choices of a Literal, the name of the type, the interval of Annotated[float, "[0, 1]"]."""
+    if isinstance(annotation, ast.BinOp):  # a type or None
+        _, name, within = _declared(annotation.left, aliases)
+        return (), f"{name} | {ast.unparse(annotation.right)}", within
+    meant = aliases.get(annotation.id, annotation) if isinstance(annotation, ast.Name) else annotation
+    name = "" if annotation is None else ast.unparse(annotation)
+    if not isinstance(meant, ast.Subscript):
+        return (), name, ""
+    kind = ast.unparse(meant.value).split(".")[-1]
+    if kind == "Literal":
+        value = ast.literal_eval(meant.slice)
+        return value if isinstance(value, tuple) else (value,), name, ""
+    if kind == "Annotated" and isinstance(meant.slice, ast.Tuple):
+        return (), ast.unparse(meant.slice.elts[0]), ast.literal_eval(meant.slice.elts[1])
+    return (), name, ""

@@ -1,6 +1,10 @@
 """Numbers with units as short text, and back. Everywhere else values are in SI units; only here there are ms and MiB."""
 
 import math
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated
 
 WIDE = 10  # the factor beyond which the ends of an interval are not printed beside a value
 _SMALL = [(1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")]
@@ -71,3 +75,36 @@ def size(text: str) -> int:
         if text.endswith(suffix):
             return int(float(text.removesuffix(suffix)) * scale)
     return int(text)
+
+
+# types of options with the interval that their values lie in; a round bracket leaves an end out
+Share = Annotated[float, "[0, 1]"]
+Inner = Annotated[float, "(0, 1)"]
+Positive = Annotated[float, "(0, inf)"]
+Count = Annotated[int, "[1, inf)"]
+Natural = Annotated[int, "[0, inf)"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Finite numbers between two ends, as text "[0, 1]" or "(0, inf)": an end with a round bracket is left out."""
+
+    text: str
+    low: float
+    high: float
+
+    @staticmethod
+    @lru_cache(maxsize=64)
+    def of(text: str) -> "Interval":
+        """The interval of a text; ValueError otherwise."""
+        if (found := re.fullmatch(r"[\[(]([^,]+), ([^,]+)[\])]", text)) is None:
+            raise ValueError(f"{text!r} is not an interval; write [0, 1] or (0, inf)")
+        return Interval(text, float(found[1]), float(found[2]))
+
+    def __contains__(self, value: float) -> bool:
+        above = value >= self.low if self.text[0] == "[" else value > self.low
+        below = value <= self.high if self.text[-1] == "]" else value < self.high
+        return above and below and math.isfinite(value)
+
+    def __str__(self) -> str:
+        return self.text

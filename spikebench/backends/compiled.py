@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from spikebench.neuron import State, SteppedNeuron
+from spikebench.units import Count
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
@@ -35,7 +36,7 @@ def refuses(case: "Case") -> str | None:
     return None
 
 
-def run(neuron: SteppedNeuron, x: Tensor, seed: int | None = None, *, chunk: int = 16) -> Tensor:
+def run(neuron: SteppedNeuron, x: Tensor, seed: int | None = None, *, chunk: Count = 16) -> Tensor:
     """Spikes [T, B, N]; `chunk` steps per compiled call, and one shorter chunk when T is no multiple of it."""
     state, spikes = neuron.initial(x[0]), []
     compiled = _compiled(neuron)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from spikebench import declarations, registry
-from spikebench.cases.options import Options, parse_options, shown, written
+from spikebench.cases.options import Options, checked, parse_options, shown, written
 from spikebench.cases.subject import GRAMMAR
 from spikebench.errors import Problem
 
@@ -21,11 +21,14 @@ class Task:
 
 
 def parse_task(text: str) -> Task:
-    """A task from text; its options are checked when it is loaded."""
+    """A task from text, its options checked against what its file declares; they stay as they were written."""
     match = GRAMMAR.match(text.strip())
     if match is None or match["backend"]:
         raise Problem(f"cannot read task {text!r}; write task or task[option=value]")
-    return Task(registry.find("tasks", match["name"]), parse_options(match["options"]))
+    name, options = registry.find("tasks", match["name"]), parse_options(match["options"])
+    known = declarations.function_options(registry.file("tasks", name), "load") or {}
+    checked(f"task {name!r}", options, {k: o for k, o in known.items() if k != "data_root"})
+    return Task(name, options)
 
 
 _SIZES = ("width", "layers", "channels", "classes")

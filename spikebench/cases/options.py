@@ -1,13 +1,15 @@
 """Options in square brackets, `[decay=0.9,reset=soft]`: read, written, and checked against what an item declares."""
 
+import math
 from collections.abc import Mapping
 
-from spikebench import registry
+from spikebench import registry, units
 from spikebench.declarations import Option
 from spikebench.errors import Problem
 
 Value = bool | int | float | str | None
 Options = dict[str, Value]
+WHOLE = 2**63  # a whole number is nearer to 0
 
 
 def parse_options(text: str | None) -> Options:
@@ -17,8 +19,18 @@ def parse_options(text: str | None) -> Options:
         key, equals, value = part.partition("=")
         if not equals:
             raise Problem(f"cannot read option {part!r}; write option=value")
-        options[registry.canonical(key)] = read_value(value.strip())
+        name, read = registry.canonical(key), read_value(value.strip())
+        if name in options:
+            raise Problem(f"option {name!r} is given twice: {shown(options[name])} and {shown(read)}; leave one out")
+        if not _computable(read):
+            raise Problem(f"{name}={value.strip()[:40]} is not a number to compute with; give a finite one")
+        options[name] = read
     return options
+
+
+def _computable(value: Value) -> bool:
+    """Whether a value, if it is a number, is finite and fits into 64 bits."""
+    return math.isfinite(value) if isinstance(value, float) else not isinstance(value, int) or abs(value) < WHOLE
 
 
 def written(options: Mapping[str, Value]) -> str:
@@ -63,10 +75,12 @@ def _typed(owner: str, key: str, value: Value, option: Option) -> Value:
     if value is None and ("None" in option.type_name or option.default is None):
         return None
     if wants == "float" and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        value = float(value)
     kinds: dict[str, type] = {"float": float, "int": int, "bool": bool, "str": str}
     if wants in kinds and type(value) is not kinds[wants]:
         raise Problem(f"{key}={shown(value)} of {owner} must be {option.type_name}; the default is {option.default}")
+    if option.within and isinstance(value, int | float) and value not in units.Interval.of(option.within):
+        raise Problem(f"{key}={shown(value)} of {owner} must lie in {option.within}; the default is {option.default}")
     return value
 
 

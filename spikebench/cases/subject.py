@@ -21,7 +21,7 @@ FOREIGN = {  # how a foreign module is called, see `Way`; and what is tried on i
     "adapter": Option("sequence", ("sequence", "step"), "str"),
     "state": Option("hidden", ("hidden", "carried"), "str"),
     "reset": Option(None, (), "str|None"),
-    "output": Option(0, (), "int"),
+    "output": Option(0, (), "int", "[0, inf)"),
     "remedy": Option(None, ("unbind", "float32", "no-clone", "reuse", "no-wait"), "str|None"),
 }
 FOREIGN_LATER = ("remedy",)  # what came after cases were recorded

@@ -1,11 +1,12 @@
 """Adaptive leaky integrate-and-fire neuron: every spike raises the threshold for a while."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from torch import Tensor, zeros_like
 
 from spikebench.neuron import Operations, Reset, State, SteppedNeuron, Words
 from spikebench.numerics.surrogate import Surrogate, spike
+from spikebench.units import Positive, Share
 
 
 class ALIF(SteppedNeuron):
@@ -46,16 +47,16 @@ class ALIF(SteppedNeuron):
     def __init__(
         self,
         *,
-        decay: float = 0.951229424500714,
-        adaptation_decay: float = 0.9950124791926823,
-        beta: float = 1.6,
-        threshold: float = 0.03,
+        decay: Share = 0.951229424500714,
+        adaptation_decay: Share = 0.9950124791926823,
+        beta: Annotated[float, "[0, inf)"] = 1.6,
+        threshold: Positive = 0.03,
         input_scale: Literal["one", "1-decay"] = "1-decay",
         adaptation_scale: Literal["one", "1-decay"] = "1-decay",
         detach_reset: bool = False,
         surrogate: Surrogate = "triangle",
-        slope: float = 1.0,
-        surrogate_scale: float = 0.3,
+        slope: Positive = 1.0,
+        surrogate_scale: Positive = 0.3,
     ) -> None:
         super().__init__()
         self.decay, self.adaptation_decay, self.beta, self.threshold = decay, adaptation_decay, beta, threshold

@@ -1,6 +1,6 @@
 """Multi-spike leaky integrate-and-fire neuron whose backward pass is the exact implicit gradient, one recurrence in reverse."""
 
-from typing import Any, ClassVar, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn, tensor, zeros_like
@@ -8,6 +8,7 @@ from torch import Tensor, nn, tensor, zeros_like
 from spikebench.neuron import Operations, Reset, State, SteppedNeuron, Words
 from spikebench.numerics.scan import gated
 from spikebench.numerics.surrogate import Surrogate, derivative
+from spikebench.units import Count, Positive, Share
 
 
 class Exodus(SteppedNeuron):
@@ -55,15 +56,15 @@ class Exodus(SteppedNeuron):
     def __init__(
         self,
         *,
-        decay: float = 0.9,
-        threshold: float = 1.0,
-        subtract: float | None = None,
-        v_min: float | None = None,
-        max_spikes: int | None = None,
+        decay: Share = 0.9,
+        threshold: Positive = 1.0,
+        subtract: Positive | None = None,
+        v_min: Annotated[float, "(-inf, 0]"] | None = None,
+        max_spikes: Count | None = None,
         norm_input: bool = False,
         surrogate: Surrogate = "exponential",
-        width: float = 0.5,
-        synapse_decay: float | None = None,
+        width: Positive = 0.5,
+        synapse_decay: Share | None = None,
         decay_early: bool = True,
         learn_decay: bool = False,
         backward: Literal["sequential", "doubling"] = "sequential",

@@ -7,6 +7,7 @@ from torch import Tensor, logit, nn
 
 from spikebench.neuron import Neuron, Operations, Reset, Words
 from spikebench.numerics.surrogate import Surrogate, spike
+from spikebench.units import Inner, Positive, Share
 
 
 class GLIF(Neuron):
@@ -52,15 +53,15 @@ class GLIF(Neuron):
         n: int,
         T: int,
         *,
-        alpha: float = 0.6,
-        beta: float = 0.8,
-        gamma: float = 0.6,
-        tau: float = 0.25,
-        threshold: float = 0.5,
-        conduct: float = 0.5,
-        leak: float | None = None,
+        alpha: Share = 0.6,
+        beta: Share = 0.8,
+        gamma: Share = 0.6,
+        tau: Inner = 0.25,
+        threshold: Inner = 0.5,
+        conduct: Inner = 0.5,
+        leak: Inner | None = None,
         surrogate: Surrogate = "sigmoid",
-        slope: float = 4.0,
+        slope: Positive = 4.0,
         random_gates: bool = False,
     ) -> None:
         super().__init__()

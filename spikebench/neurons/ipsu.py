@@ -9,6 +9,7 @@ from spikebench.neuron import Operations, Words
 from spikebench.neurons.psu import PSU
 from spikebench.numerics.scan import recurrence
 from spikebench.numerics.surrogate import Surrogate
+from spikebench.units import Positive, Share
 
 
 class IPSU(PSU):
@@ -38,11 +39,11 @@ class IPSU(PSU):
         self,
         T: int,
         *,
-        decay: float = 0.5,
-        threshold: float = 1.0,
+        decay: Share = 0.5,
+        threshold: Positive = 1.0,
         variant: Literal["braincog", "fpt"] = "braincog",
         surrogate: Surrogate = "atan",
-        slope: float = 2.0,
+        slope: Positive = 2.0,
         learn_slope: bool = False,
     ) -> None:
         super().__init__(decay=decay, threshold=threshold, surrogate=surrogate, slope=slope, learn_slope=learn_slope)

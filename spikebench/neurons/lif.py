@@ -7,6 +7,7 @@ from torch import Tensor, logit, nn, zeros_like
 
 from spikebench.neuron import Operations, Reset, State, SteppedNeuron, Words
 from spikebench.numerics.surrogate import Surrogate, spike
+from spikebench.units import Natural, Positive, Share
 
 
 class LIF(SteppedNeuron):
@@ -60,22 +61,22 @@ class LIF(SteppedNeuron):
     def __init__(
         self,
         *,
-        decay: float = 0.9,
-        threshold: float = 1.0,
+        decay: Share = 0.9,
+        threshold: Positive = 1.0,
         reset: Literal["none", "soft", "hard"] = "soft",
         detach_reset: bool = False,
         strict: bool = False,
         input_scale: Literal["one", "1-decay"] = "one",
-        synapse_decay: float | None = None,
+        synapse_decay: Share | None = None,
         surrogate: Surrogate = "atan",
-        slope: float = 2.0,
+        slope: Positive = 2.0,
         reset_delay: bool = False,
         learn_decay: bool = False,
         learn_threshold: bool = False,
         shared: bool = True,
-        spread: float = 0.0,
+        spread: Share = 0.0,
         bounded: bool = False,
-        refractory: int = 0,
+        refractory: Natural = 0,
         n: int | None = None,
     ) -> None:
         super().__init__()

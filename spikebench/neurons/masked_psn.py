@@ -8,6 +8,7 @@ from torch import Tensor
 from spikebench.neuron import Operations, Words
 from spikebench.neurons.psn import PSN
 from spikebench.numerics.surrogate import Surrogate
+from spikebench.units import Count, Positive, Share
 
 
 class MaskedPSN(PSN):
@@ -36,7 +37,7 @@ class MaskedPSN(PSN):
     causal: ClassVar[bool] = True
 
     def __init__(
-        self, T: int, *, k: int = 8, masking: float = 1.0, surrogate: Surrogate = "atan", slope: float = 2.0
+        self, T: int, *, k: Count = 8, masking: Share = 1.0, surrogate: Surrogate = "atan", slope: Positive = 2.0
     ) -> None:
         super().__init__(T, surrogate=surrogate, slope=slope)
         self.k, self.masking = k, masking

@@ -8,6 +8,7 @@ from torch import Tensor
 from spikebench.neuron import Neuron, Operations, Reset, Words
 from spikebench.numerics.scan import gated
 from spikebench.numerics.surrogate import Surrogate, derivative
+from spikebench.units import Count, Positive, Share
 
 
 class NewtonLIF(Neuron):
@@ -47,12 +48,12 @@ class NewtonLIF(Neuron):
     def __init__(
         self,
         *,
-        decay: float = 0.9,
-        threshold: float = 1.0,
-        rounds: int = 16,
+        decay: Share = 0.9,
+        threshold: Positive = 1.0,
+        rounds: Count = 16,
         detach_reset: bool = False,
         surrogate: Surrogate = "atan",
-        slope: float = 2.0,
+        slope: Positive = 2.0,
     ) -> None:
         super().__init__()
         self.decay, self.threshold, self.rounds, self.detach_reset = decay, threshold, rounds, detach_reset

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from spikebench.neuron import Neuron, Operations, Words
 from spikebench.numerics.scan import recurrence
 from spikebench.numerics.surrogate import Surrogate, spike
+from spikebench.units import Positive, Share
 
 Filter = Callable[[Tensor], Tensor]
 
@@ -69,11 +70,11 @@ class ParaLIF(Neuron):
         n: int = 1,
         *,
         mode: Literal["t", "st", "tt", "trt", "d", "sd", "td", "trd"] = "t",
-        mem_decay: float = 0.951229424500714,
-        syn_decay: float = 0.951229424500714,
-        threshold: float | None = None,
+        mem_decay: Share = 0.951229424500714,
+        syn_decay: Share = 0.951229424500714,
+        threshold: Positive | None = None,
         surrogate: Surrogate = "fast_sigmoid",
-        slope: float = 100.0,
+        slope: Positive = 100.0,
         recurrent: bool = False,
         learn_tau: bool = False,
         learn_threshold: bool = False,

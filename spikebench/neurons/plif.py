@@ -1,12 +1,13 @@
 """Parametric leaky integrate-and-fire neuron: the layer learns its membrane time constant."""
 
 import math
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from torch import Tensor, nn, sigmoid, tensor, zeros_like
 
 from spikebench.neuron import Operations, Reset, State, SteppedNeuron, Words
 from spikebench.numerics.surrogate import Surrogate, spike
+from spikebench.units import Positive
 
 
 class PLIF(SteppedNeuron):
@@ -39,13 +40,13 @@ class PLIF(SteppedNeuron):
     def __init__(
         self,
         *,
-        tau: float = 2.0,
-        threshold: float = 1.0,
+        tau: Annotated[float, "(1, inf)"] = 2.0,
+        threshold: Positive = 1.0,
         reset: Literal["soft", "hard"] = "hard",
         detach_reset: bool = True,
         decay_input: bool = True,
         surrogate: Surrogate = "atan",
-        slope: float = 2.0,
+        slope: Positive = 2.0,
     ) -> None:
         super().__init__()
         if tau <= 1:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from spikebench.neuron import Operations, Words
 from spikebench.neurons.psu import PSU
 from spikebench.numerics.surrogate import Surrogate
+from spikebench.units import Positive, Share
 
 
 class PPSU(PSU):
@@ -33,10 +34,10 @@ class PPSU(PSU):
         self,
         T: int,
         *,
-        decay: float = 0.5,
-        threshold: float = 1.0,
+        decay: Share = 0.5,
+        threshold: Positive = 1.0,
         surrogate: Surrogate = "atan",
-        slope: float = 2.0,
+        slope: Positive = 2.0,
         learn_slope: bool = False,
     ) -> None:
         super().__init__(decay=decay, threshold=threshold, surrogate=surrogate, slope=slope, learn_slope=learn_slope)

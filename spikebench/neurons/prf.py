@@ -8,6 +8,7 @@ from torch import Tensor, nn, zeros_like
 
 from spikebench.neuron import Operations, State, SteppedNeuron, Words
 from spikebench.numerics.surrogate import Surrogate, spike
+from spikebench.units import Positive
 
 
 class PRF(SteppedNeuron):
@@ -35,7 +36,13 @@ class PRF(SteppedNeuron):
     per_neuron: ClassVar[tuple[str, ...]] = ("log_dt", "log_omega")
 
     def __init__(
-        self, n: int, *, tau: float = 2.0, threshold: float = 1.0, surrogate: Surrogate = "atan", slope: float = 2.0
+        self,
+        n: int,
+        *,
+        tau: Positive = 2.0,
+        threshold: Positive = 1.0,
+        surrogate: Surrogate = "atan",
+        slope: Positive = 2.0,
     ) -> None:
         super().__init__()
         self.tau, self.threshold = tau, threshold

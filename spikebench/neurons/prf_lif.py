@@ -9,6 +9,7 @@ from torch import Tensor
 from spikebench.neuron import Neuron, Operations, Reset, Words
 from spikebench.numerics.scan import recurrence
 from spikebench.numerics.surrogate import Surrogate, spike
+from spikebench.units import Positive, Share
 
 
 class PRFLIF(Neuron):
@@ -42,11 +43,11 @@ class PRFLIF(Neuron):
     def __init__(
         self,
         *,
-        decay: float = 0.5,
-        threshold: float = 1.0,
+        decay: Share = 0.5,
+        threshold: Positive = 1.0,
         accumulation: Literal["decayed", "printed"] = "decayed",
         surrogate: Surrogate = "atan",
-        slope: float = 2.0,
+        slope: Positive = 2.0,
     ) -> None:
         super().__init__()
         self.decay, self.threshold, self.accumulation = decay, threshold, accumulation

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from spikebench.neuron import Neuron, Operations, Words
 from spikebench.numerics.surrogate import Surrogate, spike
+from spikebench.units import Positive
 
 
 class PSN(Neuron):
@@ -33,7 +34,7 @@ class PSN(Neuron):
     parallel_in_time: ClassVar[bool] = True
     fixed_length: ClassVar[bool] = True
 
-    def __init__(self, T: int, *, surrogate: Surrogate = "atan", slope: float = 2.0) -> None:
+    def __init__(self, T: int, *, surrogate: Surrogate = "atan", slope: Positive = 2.0) -> None:
         super().__init__()
         self.threshold = 0.0
         self.surrogate: Surrogate = surrogate

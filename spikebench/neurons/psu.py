@@ -1,6 +1,6 @@
 """Parallel spiking unit: soft reset by the firing probability of a membrane without reset, so that no step waits."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from spikebench.neuron import Neuron, Operations, Reset, Words
 from spikebench.numerics.scan import recurrence
 from spikebench.numerics.surrogate import Surrogate, spike
+from spikebench.units import Positive, Share
 
 
 class PSU(Neuron):
@@ -55,13 +56,13 @@ class PSU(Neuron):
     def __init__(
         self,
         *,
-        decay: float = 0.5,
-        threshold: float = 1.0,
+        decay: Share = 0.5,
+        threshold: Positive = 1.0,
         form: Literal["scan", "dense"] = "scan",
         surrogate: Surrogate = "atan",
-        slope: float = 2.0,
+        slope: Positive = 2.0,
         matrices: Literal["lif", "authors"] = "lif",
-        tau: float = 2.0,
+        tau: Annotated[float, "[1, inf)"] = 2.0,
         learn_slope: bool = False,
     ) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ from torch import Tensor, nn, zeros_like
 from spikebench.neuron import Operations, State, Words
 from spikebench.neurons.lif import LIF
 from spikebench.numerics.surrogate import Surrogate
+from spikebench.units import Positive, Share
 
 
 class RecurrentLIF(LIF):
@@ -34,14 +35,14 @@ class RecurrentLIF(LIF):
         self,
         n: int,
         *,
-        decay: float = 0.9,
-        threshold: float = 1.0,
+        decay: Share = 0.9,
+        threshold: Positive = 1.0,
         reset: Literal["none", "soft", "hard"] = "soft",
         detach_reset: bool = False,
         input_scale: Literal["one", "1-decay"] = "one",
-        synapse_decay: float | None = None,
+        synapse_decay: Share | None = None,
         surrogate: Surrogate = "atan",
-        slope: float = 2.0,
+        slope: Positive = 2.0,
     ) -> None:
         super().__init__(
             decay=decay,

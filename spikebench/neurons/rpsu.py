@@ -1,6 +1,6 @@
 """Reset-aware parallel spiking unit: a parallel spiking unit whose firing probabilities come from a learned filter."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from spikebench.neuron import Operations, Words
 from spikebench.neurons.psu import PSU
 from spikebench.numerics.surrogate import Surrogate
+from spikebench.units import Positive, Share
 
 
 class RPSU(PSU):
@@ -38,12 +39,12 @@ class RPSU(PSU):
         self,
         T: int,
         *,
-        decay: float = 0.5,
-        threshold: float = 1.0,
+        decay: Share = 0.5,
+        threshold: Positive = 1.0,
         surrogate: Surrogate = "atan",
-        slope: float = 2.0,
+        slope: Positive = 2.0,
         matrices: Literal["lif", "authors"] = "lif",
-        tau: float = 2.0,
+        tau: Annotated[float, "[1, inf)"] = 2.0,
         learn_slope: bool = False,
     ) -> None:
         super().__init__(

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from spikebench.neuron import Neuron, Operations, Words
 from spikebench.numerics.surrogate import Surrogate, spike
+from spikebench.units import Count, Positive
 
 
 class SlidingPSN(Neuron):
@@ -34,7 +35,9 @@ class SlidingPSN(Neuron):
     state_writes: ClassVar[Words | None] = 1
     parallel_in_time: ClassVar[bool] = True
 
-    def __init__(self, *, k: int = 8, exp_init: bool = True, surrogate: Surrogate = "atan", slope: float = 2.0) -> None:
+    def __init__(
+        self, *, k: Count = 8, exp_init: bool = True, surrogate: Surrogate = "atan", slope: Positive = 2.0
+    ) -> None:
         super().__init__()
         self.threshold = 0.0
         self.surrogate: Surrogate = surrogate

@@ -1,7 +1,7 @@
 """Spike sampler: a linear state-space model over the input, and Bernoulli spikes with its clamped output as probability."""
 
 import math
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +44,7 @@ class SpikeSampler(StochasticNeuron):
     stepwise: ClassVar[bool] = True
     per_neuron: ClassVar[tuple[str, ...]] = ("c_real", "c_imag", "dt", "d", "gain", "bias")
 
-    def __init__(self, n: int, *, ssm: Literal["s4d", "dplr"] = "s4d", state: int = 64) -> None:
+    def __init__(self, n: int, *, ssm: Literal["s4d", "dplr"] = "s4d", state: Annotated[int, "[2, inf)"] = 64) -> None:
         super().__init__()
         if state < 2 or state % 2:
             raise ValueError(f"state={state} must be even: the entries are conjugate pairs")

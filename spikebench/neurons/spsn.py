@@ -7,6 +7,7 @@ from torch import Tensor
 
 from spikebench.neuron import Operations, StochasticNeuron, Words
 from spikebench.numerics.scan import recurrence, two_filters
+from spikebench.units import Positive, Share
 
 
 class SPSN(StochasticNeuron):
@@ -47,11 +48,11 @@ class SPSN(StochasticNeuron):
     def __init__(
         self,
         *,
-        mem_decay: float = 0.951229424500714,
-        syn_decay: float = 0.951229424500714,
+        mem_decay: Share = 0.951229424500714,
+        syn_decay: Share = 0.951229424500714,
         mode: Literal["sb", "gs"] = "sb",
         estimator: Literal["authors", "straight-through"] = "authors",
-        tau: float = 1.0,
+        tau: Positive = 1.0,
     ) -> None:
         super().__init__()
         self.mem_decay, self.syn_decay, self.tau = mem_decay, syn_decay, tau

@@ -4,6 +4,7 @@ import torch
 
 from spikebench.errors import Problem
 from spikebench.task import Dataset, Sequences
+from spikebench.units import Count, Natural
 
 LICENCE = "made here; no data"
 URL = "https://doi.org/10.1162/neco.1997.9.8.1735"
@@ -18,13 +19,13 @@ RECIPE = {"hidden": (128, 128), "epochs": 20, "batch": 32, "lr": 6e-3}
 def load(
     data_root: object = None,
     *,
-    symbols: int = 4,
-    places: int = 2,
-    hold: int = 5,
-    delay: int = 40,
-    train: int = 2000,
-    test: int = 500,
-    seed: int = 0,
+    symbols: Count = 4,
+    places: Count = 2,
+    hold: Count = 5,
+    delay: Natural = 40,
+    train: Count = 2000,
+    test: Count = 500,
+    seed: Natural = 0,
 ) -> Dataset:
     """T = hold·(places + 1) + delay steps of symbols + places channels.
 

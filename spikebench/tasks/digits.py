@@ -5,6 +5,7 @@ import importlib.util
 import torch
 
 from spikebench.task import Dataset, MissingData, Sequences, standardise
+from spikebench.units import Natural
 
 LICENCE = "CC BY 4.0; shipped in scikit-learn"
 URL = "https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits"
@@ -16,7 +17,7 @@ DATA = "package"
 RECIPE = {"hidden": (128,), "epochs": 30, "batch": 32, "lr": 6e-3}
 
 
-def load(data_root: object = None, *, permuted: bool = False, seed: int = 0) -> Dataset:
+def load(data_root: object = None, *, permuted: bool = False, seed: Natural = 0) -> Dataset:
     """One channel, 64 steps; a fixed fifth of scikit-learn's 1797 digits is for the test; `seed` names the permutation.
 
     These digits are the test split of the original; the split here does not keep their writers apart.

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from spikebench.errors import Problem
 from spikebench.task import Dataset, MissingData, Sequences, find, standardise
+from spikebench.units import Count, Positive
 
 LICENCE = "CC BY-SA 4.0"
 URL = "https://github.com/Jakobovski/free-spoken-digit-dataset"
@@ -35,10 +36,10 @@ def load(
     data_root: str | Path | None = None,
     *,
     split: str = "official",
-    mels: int = 40,
-    window: float = 0.025,
-    hop: float = 0.010,
-    seconds: float = 1.0,
+    mels: Count = 40,
+    window: Positive = 0.025,
+    hop: Positive = 0.010,
+    seconds: Positive = 1.0,
 ) -> Dataset:
     """Log-mel spectra, standardised by the training data, padded with zeros at the end to seconds / hop steps.
 

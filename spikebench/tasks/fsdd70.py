@@ -10,6 +10,7 @@ from pathlib import Path
 
 from spikebench.task import Dataset
 from spikebench.tasks import shd
+from spikebench.units import Count, Positive
 
 LICENCE = "CC BY-SA 4.0"
 URL = "https://github.com/Jakobovski/free-spoken-digit-dataset"
@@ -29,10 +30,10 @@ GET = (
 def load(
     data_root: str | Path | None = None,
     *,
-    dt: float = 4e-3,
+    dt: Positive = 4e-3,
     augment: bool = False,
     mask: bool = True,
-    bins: int | None = None,
+    bins: Count | None = None,
 ) -> Dataset:
     """Takes 5 to 14 of each digit and speaker to train, 0 and 1 to test, in bins of `dt` seconds, or `bins` as in shd."""
     return shd.load_events("fsdd70", data_root, FOLDERS, 70, GET, dt, augment, mask, bins)

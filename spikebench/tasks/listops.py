@@ -8,6 +8,7 @@ from torch import Tensor
 
 from spikebench.errors import Problem
 from spikebench.task import Batch, Dataset, Sequences
+from spikebench.units import Count, Natural
 
 LICENCE = "made here; no data"
 URL = "https://github.com/google-research/long-range-arena"
@@ -36,13 +37,13 @@ TRIES = 200_000  # expressions of another length in a row before we give up
 def load(
     data_root: object = None,
     *,
-    shortest: int = 500,
-    longest: int = 2000,
-    depth: int = 10,
-    arguments: int = 10,
-    train: int = 2000,
-    test: int = 500,
-    seed: int = 0,
+    shortest: Count = 500,
+    longest: Count = 2000,
+    depth: Count = 10,
+    arguments: Count = 10,
+    train: Count = 2000,
+    test: Count = 500,
+    seed: Natural = 0,
 ) -> Dataset:
     """Different expressions of `shortest` to `longest` tokens, one-hot over 15, padded with zeros at the end.
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from spikebench.errors import Problem
 from spikebench.host import files
 from spikebench.task import Batch, Dataset, find
+from spikebench.units import Count, Positive
 
 LICENCE = "CC BY 4.0"
 URL = "https://zenkelab.org/resources/spiking-heidelberg-datasets-shd/"
@@ -44,10 +45,10 @@ _DATASETS = ("spikes/times", "spikes/units", "labels")
 def load(
     data_root: str | Path | None = None,
     *,
-    dt: float = 1e-3,
+    dt: Positive = 1e-3,
     augment: bool = False,
     mask: bool = False,
-    bins: int | None = None,
+    bins: Count | None = None,
 ) -> Dataset:
     """The official split in bins of `dt` seconds; `augment` (of the training split) and `mask` as in `Events`.
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from spikebench.task import Dataset
 from spikebench.tasks import shd
+from spikebench.units import Positive
 
 LICENCE = "CC BY 4.0"
 URL = "https://zenkelab.org/resources/spiking-heidelberg-datasets-shd/"
@@ -20,7 +21,7 @@ GET = "download ssc_train.h5 and ssc_test.h5 from https://zenkelab.org/resources
 
 
 def load(
-    data_root: str | Path | None = None, *, dt: float = 1e-3, augment: bool = False, mask: bool = False
+    data_root: str | Path | None = None, *, dt: Positive = 1e-3, augment: bool = False, mask: bool = False
 ) -> Dataset:
     """The official training and test splits in bins of `dt` seconds; the validation split is not used."""
     return shd.load_events("ssc", data_root, FOLDERS, shd.UNITS, GET, dt, augment, mask)

@@ -4,9 +4,10 @@ from torch import Tensor
 
 from spikebench.neurons.spsn import SPSN
 from spikebench.numerics.scan import recurrence
+from spikebench.units import Count
 
 
-def run(neuron: SPSN, x: Tensor, seed: int | None = None, *, chunk: int = 32) -> Tensor:
+def run(neuron: SPSN, x: Tensor, seed: int | None = None, *, chunk: Count = 32) -> Tensor:
     """Spikes [T, B, N]; work O(T·chunk)."""
     current = recurrence(x, neuron.syn_decay, "chunked", chunk)
     v = recurrence((1 - neuron.mem_decay) * current, neuron.mem_decay, "chunked", chunk)

@@ -1,6 +1,6 @@
 """EXODUS fused, on tiles of time: multi-spike forward, and the implicit gradient as one recurrence in reverse or in chunks."""
 
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 import torch
 import triton
@@ -13,6 +13,7 @@ from spikebench.backends.triton import _adjoint, _launch, _operator, _tile
 from spikebench.backends.triton._shapes import Kernel
 from spikebench.backends.triton._surrogate import derivative
 from spikebench.neurons.exodus import Exodus
+from spikebench.units import Natural
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
@@ -48,11 +49,11 @@ def run(
     seed: int | None = None,
     *,
     spikes: Literal["same", "uint8"] = "same",
-    chunk: int = 0,
-    block: int = 0,
-    warps: int = 0,
-    stages: int = 0,
-    rows: int = 0,
+    chunk: Natural = 0,
+    block: Natural = 0,
+    warps: Annotated[int, "[0, 32]"] = 0,
+    stages: Natural = 0,
+    rows: Natural = 0,
 ) -> Tensor:
     """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted and max_spikes fits.
 

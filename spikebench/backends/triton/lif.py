@@ -1,7 +1,7 @@
 """LIF in one kernel forward and one backward, on tiles of time; the backward can also run as a scan over chunks."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 
 import torch
 import triton
@@ -14,6 +14,7 @@ from spikebench.backends.triton import _adjoint, _launch, _operator, _tile
 from spikebench.backends.triton._shapes import Kernel, Shape
 from spikebench.backends.triton._surrogate import derivative
 from spikebench.neurons.lif import LIF
+from spikebench.units import Natural
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
@@ -80,11 +81,11 @@ def run(
     seed: int | None = None,
     *,
     spikes: Literal["same", "uint8"] = "same",
-    chunk: int = 0,
-    block: int = 0,
-    warps: int = 0,
-    stages: int = 0,
-    rows: int = 0,
+    chunk: Natural = 0,
+    block: Natural = 0,
+    warps: Annotated[int, "[0, 32]"] = 0,
+    stages: Natural = 0,
+    rows: Natural = 0,
     save: Save = "membrane",
 ) -> Tensor:
     """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted.

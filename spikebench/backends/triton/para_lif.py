@@ -1,6 +1,6 @@
 """ParaLIF fused: both filters, the normalisation and the spikes in one pass, its gradient in one pass back."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import triton
 import triton.language as tl
@@ -13,6 +13,7 @@ from spikebench.backends.triton._recurrence import cascade, cascaded
 from spikebench.backends.triton._shapes import Kernel
 from spikebench.backends.triton._surrogate import derivative, logistic
 from spikebench.neurons.para_lif import ParaLIF
+from spikebench.units import Natural
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
@@ -46,11 +47,11 @@ def run(
     seed: int | None = None,
     *,
     spikes: Literal["same", "uint8"] = "same",
-    block: int = 0,
-    warps: int = 0,
-    stages: int = 0,
-    chunk: int | None = None,
-    rows: int = 0,
+    block: Natural = 0,
+    warps: Annotated[int, "[0, 32]"] = 0,
+    stages: Natural = 0,
+    chunk: Natural | None = None,
+    rows: Natural = 0,
 ) -> Tensor:
     """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted; further options as in psu."""
     if not neuron.plain:

@@ -1,6 +1,6 @@
 """PRF fused: the rotation and the spikes in one pass, and one pass back that also sums the gradients of what learns."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import torch
 import triton
@@ -12,6 +12,7 @@ from spikebench.backends.triton._autograd import fused
 from spikebench.backends.triton._shapes import Kernel
 from spikebench.backends.triton._surrogate import derivative
 from spikebench.neurons.prf import PRF
+from spikebench.units import Natural
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
@@ -41,11 +42,11 @@ def run(
     seed: int | None = None,
     *,
     spikes: Literal["same", "uint8"] = "same",
-    block: int = 0,
-    warps: int = 0,
-    stages: int = 0,
-    chunk: int | None = None,
-    rows: int = 0,
+    block: Natural = 0,
+    warps: Annotated[int, "[0, 32]"] = 0,
+    stages: Natural = 0,
+    chunk: Natural | None = None,
+    rows: Natural = 0,
 ) -> Tensor:
     """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted; further options as in psu."""
     wide = _launch.wide(x.dtype)

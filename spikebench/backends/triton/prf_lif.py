@@ -1,6 +1,6 @@
 """The decoupled LIF fused: filter, raised threshold and spikes in one pass, its gradient in one pass back."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import triton
 import triton.language as tl
@@ -11,6 +11,7 @@ from spikebench.backends.triton._autograd import fused
 from spikebench.backends.triton._shapes import Kernel
 from spikebench.backends.triton._surrogate import derivative
 from spikebench.neurons.prf_lif import PRFLIF
+from spikebench.units import Natural
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
@@ -40,11 +41,11 @@ def run(
     seed: int | None = None,
     *,
     spikes: Literal["same", "uint8"] = "same",
-    block: int = 0,
-    warps: int = 0,
-    stages: int = 0,
-    chunk: int | None = None,
-    rows: int = 0,
+    block: Natural = 0,
+    warps: Annotated[int, "[0, 32]"] = 0,
+    stages: Natural = 0,
+    chunk: Natural | None = None,
+    rows: Natural = 0,
 ) -> Tensor:
     """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted; options as in psu, chunks backward alone."""
     asked = _launch.Options(chunk, block, warps, stages, rows)

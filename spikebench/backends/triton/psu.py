@@ -1,6 +1,6 @@
 """PSU fused: both filters, the probability and the spike in one pass over time, or as scans over chunks."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import triton
 import triton.language as tl
@@ -12,6 +12,7 @@ from spikebench.backends.triton._autograd import fused
 from spikebench.backends.triton._shapes import Kernel
 from spikebench.backends.triton._surrogate import derivative, logistic
 from spikebench.neurons.psu import PSU
+from spikebench.units import Natural
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
@@ -47,11 +48,11 @@ def run(
     seed: int | None = None,
     *,
     spikes: Literal["same", "uint8"] = "same",
-    chunk: int | None = None,
-    block: int = 0,
-    warps: int = 0,
-    stages: int = 0,
-    rows: int = 0,
+    chunk: Natural | None = None,
+    block: Natural = 0,
+    warps: Annotated[int, "[0, 32]"] = 0,
+    stages: Natural = 0,
+    rows: Natural = 0,
 ) -> Tensor:
     """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted.
 

@@ -1,6 +1,6 @@
 """RPSU: its product by cuBLAS, then probabilities, both filters and the spike in one pass over time, or over chunks."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import torch
 import triton
@@ -13,6 +13,7 @@ from spikebench.backends.triton._autograd import fused
 from spikebench.backends.triton._shapes import Kernel
 from spikebench.backends.triton._surrogate import derivative, logistic
 from spikebench.neurons.rpsu import RPSU
+from spikebench.units import Natural
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
@@ -40,11 +41,11 @@ def run(
     seed: int | None = None,
     *,
     spikes: Literal["same", "uint8"] = "same",
-    chunk: int | None = None,
-    block: int = 0,
-    warps: int = 0,
-    stages: int = 0,
-    rows: int = 0,
+    chunk: Natural | None = None,
+    block: Natural = 0,
+    warps: Annotated[int, "[0, 32]"] = 0,
+    stages: Natural = 0,
+    rows: Natural = 0,
 ) -> Tensor:
     """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted; further options as in psu."""
     asked = _launch.Options(chunk, block, warps, stages, rows)

@@ -1,11 +1,12 @@
 """SLAYER fused: the forward pass of exodus, and a backward pass by the decay alone."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from torch import Tensor
 
 from spikebench.backends.triton import _launch, _operator, exodus
 from spikebench.neurons.slayer import SLAYER
+from spikebench.units import Natural
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
@@ -32,11 +33,11 @@ def run(
     seed: int | None = None,
     *,
     spikes: Literal["same", "uint8"] = "same",
-    chunk: int = 0,
-    block: int = 0,
-    warps: int = 0,
-    stages: int = 0,
-    rows: int = 0,
+    chunk: Natural = 0,
+    block: Natural = 0,
+    warps: Annotated[int, "[0, 32]"] = 0,
+    stages: Natural = 0,
+    rows: Natural = 0,
 ) -> Tensor:
     """Spikes [T, B, N]; options as in exodus."""
     asked = _launch.Options(chunk or None, block, warps, stages, rows)

@@ -12,6 +12,7 @@ from spikebench.backend import Refused
 from spikebench.backends.triton import _launch
 from spikebench.backends.triton._surrogate import derivative
 from spikebench.neurons.sliding_psn import SlidingPSN
+from spikebench.units import Natural
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
@@ -33,7 +34,12 @@ def moves(case: "Case") -> int:
 
 
 def run(
-    neuron: SlidingPSN, x: Tensor, seed: int | None = None, *, spikes: Literal["same", "uint8"] = "same", block: int = 0
+    neuron: SlidingPSN,
+    x: Tensor,
+    seed: int | None = None,
+    *,
+    spikes: Literal["same", "uint8"] = "same",
+    block: Natural = 0,
 ) -> Tensor:
     """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted; block: series per program, 0: by their number."""
     if reason := _too_long(len(neuron.weight)):

@@ -1,6 +1,6 @@
 """SpikeSampler (s4d) fused: filter, probability, Philox and sample in one pass, gradients in two; or as products."""
 
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 import torch
 import triton
@@ -12,6 +12,7 @@ from spikebench.backend import Refused
 from spikebench.backends.triton import _launch, _ssm_dot
 from spikebench.backends.triton._philox import noise, uniforms
 from spikebench.neurons.spike_sampler import SpikeSampler
+from spikebench.units import Count, Natural
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
@@ -42,11 +43,11 @@ def run(
     *,
     spikes: Literal["same", "uint8"] = "same",
     form: Literal["sequential", "dot"] = "sequential",
-    chunk: int = 64,
+    chunk: Count = 64,
     precision: Literal["ieee", "tf32x3", "tf32"] = "ieee",
-    block: int = 0,
-    warps: int = 0,
-    stages: int = 0,
+    block: Natural = 0,
+    warps: Annotated[int, "[0, 32]"] = 0,
+    stages: Natural = 0,
 ) -> Tensor:
     """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted.
 

@@ -1,6 +1,6 @@
 """SPSN fused: two recurrences, the probability, Philox and the sample in one pass; long thin inputs as a scan over chunks."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import triton
 import triton.language as tl
@@ -13,6 +13,7 @@ from spikebench.backends.triton._recurrence import cascade, cascaded
 from spikebench.backends.triton._shapes import Kernel
 from spikebench.backends.triton._surrogate import logistic
 from spikebench.neurons.spsn import SPSN
+from spikebench.units import Natural
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
@@ -42,11 +43,11 @@ def run(
     seed: int | None = None,
     *,
     spikes: Literal["same", "uint8"] = "same",
-    chunk: int | None = None,
-    block: int = 0,
-    warps: int = 0,
-    stages: int = 0,
-    rows: int = 0,
+    chunk: Natural | None = None,
+    block: Natural = 0,
+    warps: Annotated[int, "[0, 32]"] = 0,
+    stages: Natural = 0,
+    rows: Natural = 0,
 ) -> Tensor:
     """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted.
 
