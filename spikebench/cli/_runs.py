@@ -54,10 +54,17 @@ def going_on(file: ResultFile, jobs: int) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         line = ["python -m spikebench" if sys.argv[0].endswith("__main__.py") else "spikebench"]
-        line += [shlex.quote(word) for word in sys.argv[1:]]
+        moved = len(file.paths) > 1
+        line += [shlex.quote(word) for word in (without(sys.argv[1:], "--out") if moved else sys.argv[1:])]
         line += ["--resume"] * ("--resume" not in sys.argv)
-        line += [f"--out {shlex.quote(str(file.path))}"] * (len(file.paths) > 1)
+        line += [f"--out {shlex.quote(str(file.path))}"] * moved
         raise Interrupted(f"interrupted; kept are {file.told}, of {jobs}\ngo on with: {' '.join(line)}") from None
+
+
+def without(words: Sequence[str], option: str) -> list[str]:
+    """The words of a command line without an option and its value."""
+    place = next((k for k, w in enumerate(words) if w.partition("=")[0] == option), None)
+    return list(words) if place is None else [*words[:place], *words[place + 1 + (words[place] == option) :]]
 
 
 def closing(records: list[Record], beside: "Beside", file: ResultFile, as_json: bool, folder: Path) -> None:

@@ -6,19 +6,20 @@ from typing import Annotated
 import typer
 
 from spikebench.cli import _options as o
+from spikebench.cli import _values as v
 from spikebench.cli._tables import compared, stderr_progress, warn
 
 
 def command(
     *,
-    subject: Annotated[list[str] | None, typer.Option("--subject", help="Subject; repeat for several.")] = None,
+    subject: o.Subjects = None,
     pairs: o.Pairs = "10",
     sizes: o.Sizes,
     tensors: o.Tensors = o.USUAL,
     what: o.What,
-    metric: Annotated[str, typer.Option(help="Metric to compare.")] = "latency",
+    metric: o.Metric = "latency",
     sampling: o.Compared,
-    out: Annotated[Path | None, typer.Option(help="Where the noise floor is kept.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the noise floor is kept."), v.OUT_FILE] = None,
     as_json: o.Json = False,
 ) -> None:
     """A against A: this machine's noise floor per case, kept for compare and diff."""

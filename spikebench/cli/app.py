@@ -30,12 +30,14 @@ class Commands(Mapping[str, Any]):
         return len(self._files)
 
     def __getitem__(self, name: str) -> Any:
-        from spikebench.cli._options import flat
+        from spikebench.cli._command import Once, flat
 
         module = import_module(f"spikebench.cli.{self._files[name]}")
-        context = getattr(module, "CONTEXT", None)
+        context, together = getattr(module, "CONTEXT", None), ("ONLY_WITH", "NEVER_WITH")
+        said = {k.lower(): getattr(module, k, {}) for k in together}
         alone = typer.Typer(add_completion=False, **USUAL)
-        alone.command(name, no_args_is_help=bool(context), context_settings=context)(flat(module.command))
+        kind = type("Command", (Once,), said)
+        alone.command(name, cls=kind, no_args_is_help=bool(context), context_settings=context)(flat(module.command))
         return typer.main.get_command(alone)
 
     def titles(self) -> list[tuple[str, str]]:

@@ -7,21 +7,24 @@ from typing import Annotated
 import typer
 
 from spikebench.cli import _options as o
+from spikebench.cli import _values as v
 from spikebench.cli._print import stdout, table
 
-LIMITS = o.Process(timeout="120s")
+LIMITS = o.Process(timeout=120.0)
 
 
 def command(
-    subjects: Annotated[list[str], typer.Argument(help="Subjects to check; `all` means every neuron of ours.")],
-    like: Annotated[str | None, typer.Option(help="Compare with the definition of this neuron.")] = None,
+    subjects: Annotated[
+        list[str], typer.Argument(help="Subjects to check; `all` means every neuron of ours."), v.Text()
+    ],
+    like: Annotated[str | None, typer.Option(help="Compare with the definition of this neuron."), v.Text()] = None,
     process: o.Process = LIMITS,
     as_json: o.Json = False,
 ) -> None:
     """Check what a neuron computes and whether it is what it declares. A foreign subject's code is executed."""
     from spikebench.experiments.check import check
 
-    rows = check(*subjects, like=like, timeout=process.limit, threads=process.threads)
+    rows = check(*subjects, like=like, timeout=process.timeout, threads=process.threads)
     if as_json:
         stdout().print_json(json.dumps([row.to_json() for row in rows]))
     else:

@@ -4,10 +4,13 @@ from typing import Annotated
 
 import typer
 
+from spikebench.cli import _values as v
 from spikebench.cli._print import stdout
 
 
-def command(neurons: Annotated[list[str], typer.Argument(help="Neuron ids.")]) -> None:
+def command(
+    neurons: Annotated[list[str], typer.Argument(help="Neuron ids."), v.Id(package="neurons")],
+) -> None:
     """BibTeX of the papers behind neurons."""
     from spikebench.experiments.results import cite
 

@@ -5,17 +5,18 @@ from typing import Annotated
 import typer
 
 from spikebench.cli import _options as o
+from spikebench.cli import _values as v
 from spikebench.cli._tables import compared, stderr_progress, warn
 
 
 def command(
     *,
-    subjects: Annotated[list[str], typer.Argument(help="The first one is the baseline.")],
+    subjects: Annotated[list[str], typer.Argument(help="The first one is the baseline."), v.Text(repeats=True)],
     pairs: o.Pairs = "5-20",
     sizes: o.Sizes,
     tensors: o.Tensors = o.USUAL,
     what: o.What,
-    metric: Annotated[str, typer.Option(help="Metric to compare; less is better.")] = "latency",
+    metric: o.Metric = "latency",
     sampling: o.Compared,
     out: o.Out = None,
     as_json: o.Json = False,

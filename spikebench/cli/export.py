@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from spikebench.cli import _options as o
+from spikebench.cli import _values as v
 from spikebench.cli._print import stdout
 from spikebench.cli._tables import loaded
 from spikebench.experiments.results import ENDINGS
@@ -13,9 +14,9 @@ from spikebench.experiments.results import ENDINGS
 
 def command(
     files: o.Files,
-    to: Annotated[str, typer.Option(help=", ".join(ENDINGS))] = "csv",
+    to: Annotated[str, typer.Option(help=", ".join(ENDINGS)), v.Choice(choices=tuple(ENDINGS))] = "csv",
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="The file (default: out/export and its ending).")
+        Path | None, typer.Option("-o", "--out", help="The file (default: out/export and its ending)."), v.OUT_FILE
     ] = None,
 ) -> None:
     """Hand records on: every sample as CSV or Parquet, or figures for Bencher or github-action-benchmark."""

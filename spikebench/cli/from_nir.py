@@ -8,12 +8,13 @@ import typer
 
 from spikebench.cases import nir as nir_graph
 from spikebench.cli import _options as o
+from spikebench.cli import _values as v
 from spikebench.cli._print import stdout, table
 from spikebench.errors import Problem
 
 
 def command(
-    file: Annotated[Path, typer.Argument(help="A NIR graph.")],
+    file: Annotated[Path, typer.Argument(help="A NIR graph."), v.IN_FILE],
     dt: o.Dt = 1e-3,
     euler: o.Euler = False,
     as_json: o.Json = False,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from spikebench.cli import _options as o
+from spikebench.cli import _values as v
 from spikebench.cli._print import say, table
 from spikebench.errors import Problem
 from spikebench.experiments import gpu_before, gpu_plan, gpu_summary
@@ -14,20 +15,29 @@ from spikebench.experiments.gpu import SHARES, forecast
 from spikebench.experiments.gpu_visit import Asked, visit_gpu
 from spikebench.host import environment
 
+ONLY_WITH = {"capability": "compile_only"}
+NEVER_WITH = {"plan": ("compile_only", "out", "kernels", "commit"), "compile_only": ("out", "commit")}
+
 
 def command(
-    budget: Annotated[str, typer.Option(help="Longest time of the whole command: 9m.")] = "9m",
-    commit: Annotated[str | None, typer.Option(help="Commit of this source tree, where it has no history.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the records and the summary.")] = None,
-    kernels: Annotated[Path | None, typer.Option(help="Folder of compiled kernels; what it lacks is compiled.")] = None,
+    budget: Annotated[float, typer.Option(help="Longest time of the whole command: 9m."), v.Duration()] = 540.0,
+    commit: Annotated[
+        str | None, typer.Option(help="Commit of this source tree, where it has no history."), v.Text()
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the records and the summary."), v.OUT_FOLDER] = None,
+    kernels: Annotated[
+        Path | None, typer.Option(help="Folder of compiled kernels; what it lacks is compiled."), v.OUT_FOLDER
+    ] = None,
     compile_only: Annotated[
         bool, typer.Option(help="Only compile the kernels into --kernels; needs the same triton, but no GPU.")
     ] = False,
     capability: Annotated[
-        list[int] | None, typer.Option(help="The GPU's, with --compile-only: 90 is an H100's; repeat for several.")
+        list[int] | None,
+        typer.Option(help="The GPU's, with --compile-only: 90 is an H100's; repeat for several."),
+        v.Whole(within=v.CAPABILITY),
     ] = None,
     skip: Annotated[
-        list[str] | None, typer.Option(help="A stage to leave out, or kernels, tests or tuned; repeat.")
+        list[str] | None, typer.Option(help="A stage to leave out, or kernels, tests or tuned; repeat."), v.Text()
     ] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Only show what would be measured, and predicted times.")
@@ -37,8 +47,8 @@ def command(
 ) -> None:
     """Measure on a GPU what matters most, in order of value, until the budget is spent; what is finished is kept."""
     folder = out or Path("results") / environment.machine()
-    seconds, left_out = o.seconds("--budget", budget) or 540.0, frozenset(skip or ())
-    asked = Asked(seconds, folder, _say, kernels, commit, device, tiny, left_out)
+    left_out = frozenset(skip or ())
+    asked = Asked(budget, folder, _say, kernels, commit, device, tiny, left_out)
     if plan:
         _plan(asked)
         return
@@ -46,7 +56,7 @@ def command(
         if kernels is None:
             raise Problem("--compile-only needs --kernels FOLDER, which is then carried to the GPU")
         cases = gpu_plan.launched(asked.stages(), tiny)
-        gpu_before.compile_kernels(cases, kernels, capability or [90], seconds, _say)
+        gpu_before.compile_kernels(cases, kernels, capability or [90], budget, _say)
         return
     found = visit_gpu(asked)
     for line in gpu_summary.lines(found.summary, found.visit.spent, found.visit.left_out):

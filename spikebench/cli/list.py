@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from spikebench.cli import _options as o
+from spikebench.cli import _values as v
 from spikebench.cli._print import stdout, table, text
 from spikebench.experiments.list import KINDS, rows
 
@@ -19,8 +20,11 @@ COLUMNS = {
 }
 
 
+NEVER_WITH = {"as_json": ("markdown",)}
+
+
 def command(
-    kind: Annotated[str, typer.Argument(help=", ".join(KINDS))] = "neurons",
+    kind: Annotated[str, typer.Argument(help=", ".join(KINDS)), v.Text()] = "neurons",
     markdown: Annotated[bool, typer.Option(help="Print a Markdown table.")] = False,
     as_json: o.Json = False,
 ) -> None:

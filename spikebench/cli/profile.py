@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from spikebench.cli import _options as o
+from spikebench.cli import _values as v
 from spikebench.cli._print import notes, say, stdout, table
 from spikebench.errors import Problem
 
@@ -25,26 +26,31 @@ if TYPE_CHECKING:
 class Grid:
     """At which sizes and in which modes."""
 
-    T: Annotated[str | None, typer.Option("-T", help="Time steps; several with commas.")] = None
-    B: Annotated[int, typer.Option("-B", help="Batch items.")] = 16
-    N: Annotated[int, typer.Option("-N", help="Neurons.")] = 128
-    mode: Annotated[str | None, typer.Option("--mode", help="inference, forward, train or stream; with commas.")] = None
-
-    def given(self) -> dict[str, Any]:
-        """The arguments of `experiments.profile.profile`."""
-        T = (o.numbers("T", self.T) or None) if self.T is not None else None
-        return {"T": T, "B": self.B, "N": self.N, "mode": self.mode.split(",") if self.mode else None}
+    T: o.Lengths = None
+    B: Annotated[int, typer.Option("-B", help="Batch items."), v.Whole(within=v.SIZES)] = 16
+    N: Annotated[int, typer.Option("-N", help="Neurons."), v.Whole(within=v.SIZES)] = 128
+    mode: o.Modes = None
 
 
 @dataclass(frozen=True)
 class Called:
     """How the subject is made and called."""
 
-    layout: Annotated[str | None, typer.Option(help="TB (time first) or BT; found out when not given.")] = None
-    init: Annotated[str | None, typer.Option(help="Constructor arguments as JSON: '{\"tau\": 2.0}'.")] = None
-    adapter: Annotated[str | None, typer.Option(help="sequence or step (one call per step); found out.")] = None
-    reset: Annotated[str | None, typer.Option(help="Method called before each sequence, or none; found out.")] = None
-    like: Annotated[str | None, typer.Option(help="Gate it against the definition of this neuron.")] = None
+    layout: Annotated[
+        str | None,
+        typer.Option(help="TB (time first) or BT; found out when not given."),
+        v.Choice(choices=("TB", "BT", "tb", "bt")),
+    ] = None
+    init: Annotated[str | None, typer.Option(help="Constructor arguments as JSON: '{\"tau\": 2.0}'."), v.Text()] = None
+    adapter: Annotated[
+        str | None,
+        typer.Option(help="sequence or step (one call per step); found out."),
+        v.Choice(choices=("sequence", "step")),
+    ] = None
+    reset: Annotated[
+        str | None, typer.Option(help="Method called before each sequence, or none; found out."), v.Text()
+    ] = None
+    like: Annotated[str | None, typer.Option(help="Gate it against the definition of this neuron."), v.Text()] = None
 
     def given(self) -> dict[str, Any]:
         """The arguments of `experiments.profile.profile`."""
@@ -55,27 +61,40 @@ class Called:
 class Sampled(o.Sampling):
     """How it is sampled, and for how long."""
 
-    timeout: Annotated[str, typer.Option(help="Longest time of one process: 60s, 5m.")] = "60s"
-    samples: Annotated[int, typer.Option(help="Samples per process (1 of a launch over 0.5 s).")] = 5
+    timeout: o.Timeout = 60.0
+    samples: Annotated[
+        int, typer.Option(help="Samples per process (1 of a launch over 0.5 s)."), v.Whole(within=v.MANY)
+    ] = 5
     metric: o.Metrics = None
-    budget: Annotated[str, typer.Option(help="Time of the whole: what does not fit is left out and named.")] = "150s"
+    budget: Annotated[
+        float, typer.Option(help="Time of the whole: what does not fit is left out and named."), v.Duration()
+    ] = 150.0
 
     def settings(self, usual: "Settings") -> "Settings":
         metrics = tuple(self.metric) if self.metric else usual.metrics
-        return replace(super().settings(usual), budget=o.seconds("--budget", self.budget), metrics=metrics)
+        return replace(super().settings(usual), budget=self.budget, metrics=metrics)
+
+
+Against = Annotated[str | None, typer.Option(help="Baselines, with commas (default: lif@fused,lif@eager)."), v.Text()]
 
 
 def command(
     *,
-    subject: Annotated[str, typer.Argument(help="path.py:Class, package.module:Class, an installed neuron, or ours.")],
-    against: Annotated[str | None, typer.Option(help="Baselines, with commas (default: lif@fused,lif@eager).")] = None,
+    subject: Annotated[
+        str, typer.Argument(help="path.py:Class, package.module:Class, an installed neuron, or ours."), v.Text()
+    ],
+    against: Against = None,
     grid: Grid,
     called: Called,
-    pairs: Annotated[int, typer.Option(help="Most pairs of fresh processes at each length.")] = 5,
+    pairs: Annotated[
+        int, typer.Option(help="Most pairs of fresh processes at each length."), v.Whole(within="[1, 10000]")
+    ] = 5,
     tensors: o.Tensors = o.USUAL,
     sampled: Sampled,
     trace: Annotated[bool, typer.Option(help="Also where the time goes: operators, and trace.json in -o DIR.")] = False,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the records and the verdict.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for the records and the verdict."), v.OUT_FOLDER
+    ] = None,
     as_json: o.Json = False,
 ) -> None:
     """Measure a new neuron: how it is called, what it computes, time, memory and spikes over T, where it wins.
@@ -91,11 +110,11 @@ def command(
     with _progress() as progress:
         made = profile(
             subject,
-            against=against.split(",") if against else None,
+            against=v.once("--against", v.subjects(against)) if against else None,
             pairs=pairs,
             settings=settings,
             progress=progress,
-            **(grid.given() | called.given() | files | vars(tensors)),
+            **(vars(grid) | called.given() | files | vars(tensors)),
         )
     where = made.report(out / "verdict.html") if out is not None else None
     if out is not None:
@@ -113,8 +132,6 @@ def command(
 
 def _files(out: Path | None, trace: bool) -> dict[str, Any]:
     """The files in the folder that was named, which is made."""
-    if out is not None and out.is_file():
-        raise Problem(f"-o {out} is a file; name a folder for the records and the verdict")
     if trace and out is None:
         raise Problem("--trace writes a file; name a folder for it with -o DIR")
     if out is None:

@@ -15,6 +15,7 @@ from spikebench.analysis.assessment import Assessment
 from spikebench.cases.subject import shown
 from spikebench.claim import Claim, PlannedComparison
 from spikebench.cli import _options as o
+from spikebench.cli import _values as v
 from spikebench.cli._page import page
 from spikebench.cli._print import notes, say, stdout, table
 from spikebench.cli._tables import stderr_progress
@@ -31,30 +32,41 @@ class Sampled(o.Process):
     """How the claims are sampled."""
 
     samples: Annotated[
-        int, typer.Option(help="Samples per process (2 when one takes over 0.2 s: blocks are what counts).")
+        int,
+        typer.Option(help="Samples per process (2 when one takes over 0.2 s: blocks are what counts)."),
+        v.Whole(within=v.MANY),
     ] = 10
     budget: Annotated[
-        str, typer.Option(help="After it only first questions are asked, in five blocks; not with --full.")
-    ] = "60m"
+        float,
+        typer.Option(help="After it only first questions are asked, in five blocks; not with --full."),
+        v.Duration(),
+    ] = 3600.0
 
     def settings(self, usual: "Settings") -> "Settings":
-        budget = o.seconds("--budget", self.budget)
-        return replace(super().settings(usual), samples=self.samples, budget=budget)
+        return replace(super().settings(usual), samples=self.samples, budget=self.budget)
+
+
+MEASURING = ("full", "data_root", "out", "resume", "samples", "budget", "timeout", "threads")
+NEVER_WITH = {"from_": MEASURING, "full": ("budget",), "as_json": ("folder",)}
 
 
 def command(
     *,
     claim: Annotated[
-        list[str] | None, typer.Argument(help="Claims; all of them without. `list claims` shows them.")
+        list[str] | None, typer.Argument(help="Claims; all of them without. `list claims` shows them."), v.Text()
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="The published sizes, on a GPU.")] = False,
-    from_: Annotated[list[str] | None, typer.Option("--from", help="Judge recorded results; measure nothing.")] = None,
+    from_: Annotated[
+        list[str] | None, typer.Option("--from", help="Judge recorded results; measure nothing."), v.Text()
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if a claim is smaller or contradicted.")] = False,
     sampled: Sampled,
     data_root: o.DataRoot = None,
     out: o.Out = None,
     resume: Annotated[bool, typer.Option(help="Leave out what the file already has.")] = False,
-    folder: Annotated[Path, typer.Option("-o", "--folder", help="Folder for pages and figures.")] = Path("out/claims"),
+    folder: Annotated[Path, typer.Option("-o", "--folder", help="Folder for pages and figures."), v.OUT_FOLDER] = Path(
+        "out/claims"
+    ),
     as_json: o.Json = False,
 ) -> None:
     """Measure what papers claim: against the paper's opponent and the strongest, with an interval and a verdict."""
@@ -122,7 +134,7 @@ def _write(assessments: list[Assessment], named: dict[str, Claim], folder: Path)
     folder.mkdir(parents=True, exist_ok=True)
     for name in dict.fromkeys(f.claim for f in assessments):
         pages = [claim_page.page(f, named[name]) for f in assessments if f.claim == name]
-        (folder / f"{name}.md").write_text("\n---\n\n".join(pages))
+        (folder / f"{name}.md").write_text("\n---\n\n".join(pages), encoding="utf-8")
     for f in assessments:
         if any(r.factors for r in f.results):
             with suppress(Problem):

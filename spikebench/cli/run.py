@@ -11,6 +11,7 @@ from spikebench.analysis.select import elsewhere
 from spikebench.cases import sweeps
 from spikebench.cases.case import Case
 from spikebench.cli import _options as o
+from spikebench.cli import _values as v
 from spikebench.cli._records import records_table
 from spikebench.cli._runs import announce, closing, going_on
 from spikebench.cli._tables import stability_notes, stderr_progress, warn
@@ -29,26 +30,36 @@ if TYPE_CHECKING:
 class Place:
     """What measures the cases."""
 
-    executor: Annotated[str, typer.Option(help="local, or parsl (extra `cluster`): many GPUs or nodes.")] = "local"
-    accelerators: Annotated[str, typer.Option(help="With parsl: the GPUs of this machine to use, 0,1.")] = "0"
-    parsl_config: Annotated[Path | None, typer.Option(help="With parsl: a Python file with its `config`.")] = None
+    executor: Annotated[
+        str,
+        typer.Option(help="local, or parsl (extra `cluster`): many GPUs or nodes."),
+        v.Choice(choices=("local", "parsl")),
+    ] = "local"
+    accelerators: Annotated[
+        list[int] | None,
+        typer.Option(help="With parsl: the GPUs of this machine to use, 0,1 (default: 0)."),
+        v.Wholes(within="[0, 1023]"),
+    ] = None
+    parsl_config: Annotated[
+        Path | None, typer.Option(help="With parsl: a Python file with its `config`."), v.IN_FILE
+    ] = None
 
     def made(self, settings: "Settings") -> "Executor | None":
         """None for local, which is the runner's own."""
-        if self.executor not in ("local", "parsl"):
-            raise Problem(f"no executor {self.executor!r}; there are local, parsl")
         if self.executor == "local":
+            if self.accelerators is not None or self.parsl_config is not None:
+                raise Problem("--accelerators and --parsl-config have an effect with --executor parsl only")
             return None
         from spikebench.run.cluster import Cluster
 
-        return Cluster(settings, self.accelerators.split(","), self.parsl_config)
+        return Cluster(settings, [str(n) for n in self.accelerators or [0]], self.parsl_config)
 
 
 @dataclass(frozen=True)
 class Kept:
     """Where records are kept, and what of them counts as done."""
 
-    out: Annotated[Path | None, typer.Option(help="JSON Lines file to append to.")] = None
+    out: o.Out = None
     resume: Annotated[bool, typer.Option(help="Leave out what the file already has.")] = False
     retry: Annotated[bool, typer.Option(help="With --resume: redo what is not ok.")] = False
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a run of over ten minutes.")] = False
@@ -67,20 +78,24 @@ class Sampled(o.Sampling):
     """How often and how long the cases are sampled."""
 
     metric: o.Metrics = None
-    repeats: Annotated[int, typer.Option(help="Fresh processes per case.")] = 1
+    repeats: Annotated[int, typer.Option(help="Fresh processes per case."), v.Whole(within=v.MANY)] = 1
     budget: o.Budget = None
     isolation: o.Isolation = "fork"
     strict: o.Strict = False
 
     def settings(self, usual: "Settings") -> "Settings":
-        made, budget = super().settings(usual), o.seconds("--budget", self.budget)
-        return replace(made, repeats=self.repeats, budget=budget, strict=self.strict, fork=o.forks(self.isolation))
+        made, fork = super().settings(usual), self.isolation == "fork"
+        return replace(made, repeats=self.repeats, budget=self.budget, strict=self.strict, fork=fork)
+
+
+ONLY_WITH = {"retry": "resume"}
+NEVER_WITH = {"as_json": ("each",)}
 
 
 def command(
     *,
     sweep: Annotated[str | None, typer.Argument(help="A named sweep; `spikebench list sweeps` shows them.")] = None,
-    subject: Annotated[list[str] | None, typer.Option("--subject", help="Subject to run; repeat for several.")] = None,
+    subject: o.Subjects = None,
     sizes: o.Sizes,
     tensors: o.Tensors,
     what: o.What,

@@ -11,6 +11,8 @@ from spikebench.cli._records import records_table
 from spikebench.cli._tables import loaded, training_report
 from spikebench.errors import Problem
 
+NEVER_WITH = {"growth": ("floor", "each"), "floor": ("each",), "as_json": ("each",)}
+
 
 def command(
     files: o.Files,

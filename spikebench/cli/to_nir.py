@@ -7,14 +7,15 @@ import typer
 
 from spikebench.cases import nir as nir_graph
 from spikebench.cli import _options as o
+from spikebench.cli import _values as v
 from spikebench.cli._print import stdout
 from spikebench.cli._tables import warn
 
 
 def command(
-    subject: Annotated[str, typer.Argument(help="lif, or lif[decay=0.95,…].")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The file to write.")],
-    N: Annotated[int, typer.Option("-N", help="Neurons.")] = 1,
+    subject: Annotated[str, typer.Argument(help="lif, or lif[decay=0.95,…]."), v.Text()],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The file to write."), v.OUT_FILE],
+    N: Annotated[int, typer.Option("-N", help="Neurons."), v.Whole(within=v.MANY)] = 1,
     dt: o.Dt = 1e-3,
     euler: o.Euler = False,
 ) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from spikebench.cases.options import Options, Value, read_value
 from spikebench.cli import _options as o
+from spikebench.cli import _values as v
 from spikebench.cli._print import stdout
 from spikebench.cli._tables import stderr_progress, training_report, warn
 from spikebench.errors import Problem
@@ -19,11 +20,15 @@ from spikebench.host import environment
 class Recipe:
     """What is trained, and for how long."""
 
-    seeds: Annotated[int, typer.Option(help="How many seeds, each in a fresh process.")] = 5
-    epochs: Annotated[int | None, typer.Option(help="Epochs, instead of the task's own number.")] = None
-    recipe: Annotated[list[str] | None, typer.Option(help="Change to the task's recipe: lr=0.001.")] = None
+    seeds: Annotated[int, typer.Option(help="How many seeds, each in a fresh process."), v.Whole(within=v.MANY)] = 5
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs, instead of the task's own number."), v.Whole(within=v.MANY)
+    ] = None
+    recipe: Annotated[list[str] | None, typer.Option(help="Change to the task's recipe: lr=0.001."), v.Text()] = None
     equal_time: Annotated[
-        str | None, typer.Option(help="Train each neuron for this long, 60s or 5m, and test after every epoch.")
+        float | None,
+        typer.Option(help="Train each neuron for this long, 60s or 5m, and test after every epoch."),
+        v.Duration(),
     ] = None
     ceiling: Annotated[
         bool, typer.Option("--ceiling", help="Also train with a single element-wise pass in the neuron's place.")
@@ -32,24 +37,27 @@ class Recipe:
     @property
     def changes(self) -> Options:
         """The changes to the task's recipe."""
-        return dict(_pair(text) for text in self.recipe or [])
+        pairs = [_pair(text) for text in self.recipe or []]
+        v.once("--recipe", [name for name, _ in pairs])
+        return dict(pairs)
 
 
-LIMITS = o.Process(timeout="1h")
+LIMITS = o.Process(timeout=3600.0)
+NEVER_WITH = {"equal_time": ("epochs",)}
 
 
 def command(
     *,
-    task: Annotated[str, typer.Argument(help="A task; `spikebench list tasks` shows them.")],
-    neuron: Annotated[list[str], typer.Option("--neuron", help="Subject to train; repeat for several.")],
+    task: Annotated[str, typer.Argument(help="A task; `spikebench list tasks` shows them."), v.Text()],
+    neuron: Annotated[list[str], typer.Option("--neuron", help="Subject to train; repeat for several."), v.Text()],
     recipe: Recipe,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on after the last finished epoch; leave out what the file has.")
     ] = False,
-    data_root: Annotated[Path | None, typer.Option(help="Folder that holds the data.")] = None,
+    data_root: o.DataRoot = None,
     device: o.Device = "cpu",
     process: o.Process = LIMITS,
-    out: Annotated[Path | None, typer.Option(help="JSON Lines file to append to.")] = None,
+    out: o.Out = None,
     as_json: o.Json = False,
 ) -> None:
     """Train a network of each neuron on a task: accuracy, time per epoch, spike rates."""
@@ -64,7 +72,7 @@ def command(
             seeds=recipe.seeds,
             epochs=recipe.epochs,
             recipe=recipe.changes,
-            equal_time=o.seconds("--equal-time", recipe.equal_time),
+            equal_time=recipe.equal_time,
             ceiling=recipe.ceiling,
             resume=resume,
             data_root=data_root,

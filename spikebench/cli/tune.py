@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -10,29 +11,53 @@ from typing import Annotated
 import typer
 
 from spikebench.cli import _options as o
+from spikebench.cli import _values as v
 from spikebench.errors import Problem
 from spikebench.experiments.tune import tune
 from spikebench.host import environment
+
+ONLY_WITH = {"capability": "compile_only"}
+MEASURING = ("out", "tuned", "commit", "budget")
+NEVER_WITH = {"compile_only": MEASURING, "predict": (*MEASURING, "compile_only", "kernels", "dtype", "device", "tiny")}
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What is compiled ahead of the GPU."""
+
+    kernels: Annotated[
+        Path | None, typer.Option(help="Folder of compiled kernels; what it lacks is compiled."), v.OUT_FOLDER
+    ] = None
+    compile_only: Annotated[
+        bool, typer.Option(help="Only compile every shape into --kernels; needs the same triton, but no GPU.")
+    ] = False
+    capability: Annotated[
+        int, typer.Option(help="The GPU's, with --compile-only: 90 is an H100's."), v.Whole(within=v.CAPABILITY)
+    ] = 90
+
+
+AHEAD = Ahead()
 
 
 def command(
     kernels_of: Annotated[
         list[str] | None,
         typer.Argument(metavar="[KERNELS]...", help="Neurons, or subjects of triton; all, most valuable first."),
+        v.Text(),
     ] = None,
-    budget: Annotated[str, typer.Option(help="Longest time: 90s.")] = "90s",
-    dtype: Annotated[str, typer.Option(help="Dtypes, with commas: float32,bfloat16.")] = "float32",
-    out: Annotated[Path | None, typer.Option(help="JSON Lines of everything that is measured.")] = None,
-    tuned: Annotated[Path | None, typer.Option(help="Folder of tuned shapes (default: where kernels read it).")] = None,
-    kernels: Annotated[Path | None, typer.Option(help="Folder of compiled kernels; what it lacks is compiled.")] = None,
-    compile_only: Annotated[
-        bool, typer.Option(help="Only compile every shape into --kernels; needs the same triton, but no GPU.")
-    ] = False,
-    capability: Annotated[int, typer.Option(help="The GPU's, with --compile-only: 90 is an H100's.")] = 90,
+    budget: Annotated[float, typer.Option(help="Longest time: 90s."), v.Duration()] = 90.0,
+    dtype: Annotated[list[str] | None, typer.Option(help="Dtypes, with commas (default: float32)."), v.Words()] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON Lines of everything that is measured."), v.OUT_FILE] = None,
+    tuned: Annotated[
+        Path | None, typer.Option(help="Folder of tuned shapes (default: where kernels read it)."), v.OUT_FOLDER
+    ] = None,
+    ahead: Ahead = AHEAD,
     predict: Annotated[
         bool, typer.Option("--predict", help="Only print the times that the model of latency and bytes predicts.")
     ] = False,
-    commit: Annotated[str | None, typer.Option(help="Commit of this source tree, where it has no history.")] = None,
+    commit: Annotated[
+        str | None, typer.Option(help="Commit of this source tree, where it has no history."), v.Text()
+    ] = None,
     device: o.Device = "cuda",
     tiny: Annotated[bool, typer.Option(help="A small size, to see that everything works.")] = False,
 ) -> None:
@@ -44,18 +69,17 @@ def command(
     """
     if device == "cpu":
         os.environ.setdefault("TRITON_INTERPRET", "1")  # read when triton is imported, which nothing has done yet
-    if kernels is not None:
-        os.environ["TRITON_CACHE_DIR"] = str(kernels.resolve())
+    if ahead.kernels is not None:
+        os.environ["TRITON_CACHE_DIR"] = str(ahead.kernels.resolve())
     if predict:
         sys.stdout.write(import_module("spikebench.backends.triton._predict").text())
         return
-    names, dtypes = kernels_of or (), dtype.split(",")
-    if compile_only:
-        _compile(names, dtypes, tiny, kernels, capability)
-        return
+    names, dtypes = kernels_of or (), dtype or ["float32"]
+    if ahead.compile_only:
+        return _compile(names, dtypes, tiny, ahead)
     found = tune(
         *names,
-        budget=o.seconds("--budget", budget) or 90.0,
+        budget=budget,
         dtypes=dtypes,
         out=out,
         tuned=tuned,
@@ -67,14 +91,14 @@ def command(
     print(f"{sum(d.better for d in found)} of {len(found)} shapes are better than the model's")
 
 
-def _compile(names: Sequence[str], dtypes: list[str], tiny: bool, kernels: Path | None, capability: int) -> None:
+def _compile(names: Sequence[str], dtypes: list[str], tiny: bool, ahead: Ahead) -> None:
     """Every shape that would be measured, on all cores."""
     from spikebench.experiments import tune_ahead, tune_plan
 
-    if kernels is None:
+    if ahead.kernels is None:
         raise Problem("--compile-only needs --kernels FOLDER, which is then carried to the GPU")
     cases = tune_plan.cases(names, dtypes, "cuda", tiny)
-    for subject, count, why in tune_ahead.compile_all(cases, kernels, capability, environment.threads()):
+    for subject, count, why in tune_ahead.compile_all(cases, ahead.kernels, ahead.capability, environment.threads()):
         rest = f", not all: {why}" if why else ""
         _say(f"{subject}: {count} launches are compiled{rest}")
 

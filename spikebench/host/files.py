@@ -1,12 +1,12 @@
 """Files that somebody else wrote: what is checked before one is read, so that none can hang, fill the memory or lead elsewhere."""
 
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spikebench.errors import Problem
+from spikebench.records.files import regular
 
 if TYPE_CHECKING:
     import h5py
@@ -22,20 +22,6 @@ BROKEN = (
     AttributeError,
     AssertionError,
 )  # of a damaged file
-
-
-def regular(path: Path, most: int | None = None) -> Path:
-    """The path, if it is a plain file of at most so many bytes; a FIFO or a device would never end. Problem if not."""
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise Problem(f"{path}: {error.strerror or error}") from None
-    if not stat.S_ISREG(found.st_mode):
-        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe, socket or device"
-        raise Problem(f"{path} is {kind}; name a plain file")
-    if most is not None and found.st_size > most:
-        raise Problem(f"{path} has {found.st_size} bytes; at most {most} are read")
-    return path
 
 
 @contextmanager

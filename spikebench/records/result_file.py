@@ -16,6 +16,7 @@ from pathlib import Path
 
 from spikebench.errors import Problem
 from spikebench.records import store
+from spikebench.records.files import file_to_write
 from spikebench.records.record import Record
 
 ROOM = 2**20  # bytes that must be free before the first case
@@ -116,11 +117,10 @@ class ResultFile:
 
 def _writable(path: Path) -> None:
     """Raise Problem unless records can be appended to a file, and there is room for some."""
+    file_to_write(path, "--out")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
-            if not path.is_file():
-                raise Problem(f"cannot write {path}: it is no file; name another one with --out")
             with path.open("ab"):
                 pass
             if not os.access(path.parent, os.W_OK):

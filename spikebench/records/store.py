@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from spikebench.errors import Problem
+from spikebench.records.files import regular
 from spikebench.records.origin import origin
 from spikebench.records.record import Measurement, Record
 from spikebench.records.schema import CaseJson, EnvironmentJson, JsonValue
@@ -53,6 +54,7 @@ def append_line(path: Path, text: bytes) -> int:
 def read(path: Path, warnings: list[str] | None = None) -> Iterator[Record]:
     """The records of a file, in order. A line that is no record is skipped, and `warnings` gets its number and why."""
     notes = warnings if warnings is not None else []
+    regular(path)
     try:
         with path.open("rb") as file:
             for number, line in enumerate(_lines(file), 1):

@@ -199,7 +199,7 @@ def test_a_full_disk_is_one_line_and_nothing_was_measured(
     monkeypatch.setattr(Fake, "happens", staticmethod(lambda case: measured.append(case.T)))
     Path("r.jsonl").mkdir()
     assert run("run", *SIZES, "--out", "r.jsonl") == 2
-    assert capsys.readouterr().err == ("spikebench: cannot write r.jsonl: it is no file; name another one with --out\n")
+    assert capsys.readouterr().err == ("spikebench: --out r.jsonl is a folder; name a file\n")
     assert measured == []
 
 
