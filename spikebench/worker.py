@@ -15,6 +15,7 @@ import resource
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -42,6 +43,7 @@ from spikebench.run.protocol import (
     CheckResult,
     FoundWay,
     GateJob,
+    Job,
     JudgeJob,
     MeasureJob,
     ObserveJob,
@@ -51,6 +53,7 @@ from spikebench.run.protocol import (
     TrainJob,
     WayJob,
 )
+from spikebench.run.zygote import fork_for_each
 from spikebench.sampling.observe import observe
 from spikebench.sampling.profiler import trace
 from spikebench.sampling.timed import Timed
@@ -70,12 +73,11 @@ BEYOND = 5e-4  # seconds that a synchronisation may take to come back
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 
 
-def serve(fork: bool, stays: bool = False, opened: bool = False) -> None:
-    """Answer jobs until stdin ends."""
+def serve(fork: bool, stays: bool = False, opened: bool = False, zygote: int | None = None) -> None:
+    """Answer jobs until stdin ends. With `zygote`, a socket, forks of this process do so, one for each request on it."""
     _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if fork:
-        adopt()
         _load_once()
     _snapshot()
     if opened:
@@ -83,9 +85,14 @@ def serve(fork: bool, stays: bool = False, opened: bool = False) -> None:
     before = _cpu_seconds() if opened else 0.0  # what was spent before the first job is not the job's
     gc.collect()
     gc.freeze()
+    if zygote is not None:
+        fork_for_each(zygote)
+        _die_with_parent()
+    if fork:
+        adopt()
     say, heard = os.fdopen(os.dup(1), "w", buffering=1), os.dup(0)  # a job takes 0, 1 and 2 for its own
     print(json.dumps({"ready": os.getpid()}), file=say)
-    for line in os.fdopen(os.dup(0)) if stays else sys.stdin:
+    for line in os.fdopen(os.dup(0)):
         data = json.loads(line)
         if "job" not in data:
             continue  # a turn given to a child that was gone
@@ -96,6 +103,7 @@ def serve(fork: bool, stays: bool = False, opened: bool = False) -> None:
             if not stays:
                 os._exit(0)
             continue
+        _prepare(job.job)
         pid = os.fork()
         if pid == 0:
             _child(job, Channel(say, heard))
@@ -112,6 +120,21 @@ def _load_once() -> None:
     for package, load_one in (("metrics", metrics.load), ("neurons", _neuron)):
         for name in registry.names(package):
             load_one(name)
+
+
+def _prepare(job: Job) -> None:
+    """Load what the backend of a job's case declares that all its processes need, so that the forked child has it."""
+    if case := getattr(job, "case", None):
+        _prepared(case.parsed.backend)
+
+
+@cache
+def _prepared(backend: str) -> None:
+    with suppress(ModuleNotFoundError):  # the job says what is not installed
+        if prepare := getattr(import_module(f"spikebench.backends.{backend}"), "prepare", None):
+            prepare()
+            gc.collect()
+            gc.freeze()
 
 
 def _neuron(name: str) -> None:
@@ -449,4 +472,5 @@ def _check_output(running: Running, expected: float | None) -> str | None:
 
 
 if __name__ == "__main__":
-    serve("--spawn" not in sys.argv, "--stays" in sys.argv, "--opened" in sys.argv)
+    sockets = [int(flag.removeprefix("--zygote=")) for flag in sys.argv if flag.startswith("--zygote=")]
+    serve("--spawn" not in sys.argv, "--stays" in sys.argv, "--opened" in sys.argv, *sockets)

@@ -1,5 +1,6 @@
 """Who has the processes: a pool takes jobs and gives their outcomes. A session has one of its own unless it is given one."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,14 +9,17 @@ from pathlib import Path
 from typing import Protocol
 
 from spikebench.cases.case import Case
-from spikebench.host import monitor
+from spikebench.host import environment, monitor
 from spikebench.host.monitor import Reading
 from spikebench.run.assemble import judged
 from spikebench.run.beside import side_by_side
 from spikebench.run.interleaving import Interleaving
-from spikebench.run.process import Workers
+from spikebench.run.process import Workers, program
 from spikebench.run.protocol import GateJob, Job, JudgeJob, MeasureJob, Outcome
 from spikebench.run.settings import Settings
+from spikebench.run.zygote import POSSIBLE, Zygote
+
+JUDGE = -1  # the place of the process that judges what those at the other places have measured
 
 
 class Pool(Protocol):
@@ -43,6 +47,7 @@ class Fresh:
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self._workers = settings, dict[tuple[str, bool, int, str], Workers]()
+        self._zygotes = dict[tuple[str, str], Zygote]()
 
     def ask(self, case: Case, job: Job, seconds: float | None, watch: Callable[[str], None] | None = None) -> Outcome:
         """A job about a case, in a fresh process."""
@@ -91,11 +96,8 @@ class Fresh:
         """The outcome with what a process says of it that never had the subject, and compares what was kept of its launches."""
         if outcome.evidence is None or outcome.status != "ok" or job.bias is None:
             return outcome
-        key = (sys.executable, True, 0, "kept")
-        if key not in self._workers:
-            self._workers[key] = Workers(self._settings.threads, more=self._settings.variables)
         asked = JudgeJob(job.case, outcome.evidence, job.bias, outcome.marks)
-        found = self._workers[key].ask(asked, seconds)
+        found = self._workers_at((sys.executable, True, JUDGE, "kept")).ask(asked, seconds)
         Path(outcome.evidence).unlink(missing_ok=True)
         return judged(outcome, found)
 
@@ -107,11 +109,25 @@ class Fresh:
         """Stop every process."""
         for workers in self._workers.values():
             workers.close()
+        for zygote in self._zygotes.values():
+            zygote.close()
 
     def _workers_for(self, case: Case, place: int = 0) -> Workers:
         """Who starts the processes of a case; with several places, they can work side by side."""
         python, fork = self._settings.interpreter(case), self._settings.fork and case.device != "cuda"
-        key = (python, fork, place, case.allocator)
+        return self._workers_at((python, fork, place, case.allocator))
+
+    def _workers_at(self, key: tuple[str, bool, int, str]) -> Workers:
         if key not in self._workers:
-            self._workers[key] = Workers(self._settings.threads, fork, python, self._settings.variables, case.allocator)
+            python, fork, _, allocator = key
+            zygote = self._zygote(python, allocator) if fork and POSSIBLE else None
+            threads, more = self._settings.threads, self._settings.variables
+            self._workers[key] = Workers(threads, fork, python, more, allocator, zygote=zygote)
         return self._workers[key]
+
+    def _zygote(self, python: str, allocator: str) -> Zygote:
+        """What the servers in an interpreter are forked from: OpenMP would bind all to one core while they load."""
+        if (python, allocator) not in self._zygotes:
+            env = environment.for_worker(self._settings.threads, allocator) | self._settings.variables
+            self._zygotes[python, allocator] = Zygote(program(python), os.environ | env)
+        return self._zygotes[python, allocator]

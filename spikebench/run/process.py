@@ -20,7 +20,9 @@ from spikebench.host.scratch import Scratch
 from spikebench.run.printed import Printed
 from spikebench.run.protocol import Job, Outcome, Request, Result
 from spikebench.run.server import Line, Server
+from spikebench.run.zygote import Zygote
 
+FALL_ASLEEP = 0.01  # CPU seconds that idle threads of GNU OpenMP wait in a busy loop after a call: some 7 ms
 STARTS = 2  # of a server that does not come up
 
 
@@ -29,7 +31,7 @@ class Workers:
 
     CUDA cannot be used after a fork: cases on a GPU need fork=False. `more` are further environment variables. With
     `stays` a process that was not forked takes the next job too, as long as its jobs end well: for gates, never for what
-    is timed. With `opened` a process has initialised CUDA before it is ready.
+    is timed. With `opened` a process has initialised CUDA before it is ready. With a `zygote` the server is forked from it.
     """
 
     def __init__(
@@ -41,10 +43,11 @@ class Workers:
         allocator: str = "kept",
         stays: bool = False,
         opened: bool = False,
+        zygote: "Zygote | None" = None,
     ) -> None:
         self.threads, self.fork, self.python, self.more, self.allocator = threads, fork, python, more or {}, allocator
         self._flags = ["--spawn"] * (not fork) + ["--stays"] * stays + ["--opened"] * opened
-        self._stays, self.done = stays, 0
+        self._stays, self.done, self._zygote = stays, 0, zygote
         self._server: Server | None = None
         self._scratch, self._shared = Scratch(), Scratch(memory=True)
         self._nonce, self._marks = "", list[list[float]]()
@@ -70,7 +73,7 @@ class Workers:
 
     def begin(self) -> None:
         """Start the process that takes the next job, and do not wait until it has loaded what it needs."""
-        if self._server is None or self._server.gone:
+        if self._zygote is None and (self._server is None or self._server.gone):
             self._spawn()
 
     def prepare(self) -> None:
@@ -195,7 +198,7 @@ class Workers:
         elif "turn" in line and turn:
             before = clock.of_process(pid)[0]
             self._waited += turn()
-            self._worked += clock.of_process(pid)[0] - before
+            self._worked += max(0.0, clock.of_process(pid)[0] - before - FALL_ASLEEP)
             server.tell({})
         elif "done" in line:
             self._mark(pid)
@@ -255,12 +258,16 @@ class Workers:
                 return server
             why = server.last_words()
             self._stop()
-        raise Problem(f"the worker did not start: {why}; try {self.python} -m spikebench.worker")
+        raise Problem(f"the worker did not start: {why}; try {' '.join(program(self.python))}")
 
     def _spawn(self) -> Server:
         self._stop()
-        env = os.environ | environment.for_worker(self.threads, self.allocator) | self.more
-        self._server = Server([self.python, "-m", "spikebench.worker", *self._flags], env)
+        forked = self._zygote and self._zygote.fork()
+        if forked is not None:
+            self._server = Server(forked)
+        else:
+            env = environment.for_worker(self.threads, self.allocator) | self.more
+            self._server = Server.start([*program(self.python), *self._flags], os.environ | env)
         return self._server
 
     def _stop(self) -> None:
@@ -274,6 +281,11 @@ class Workers:
             for kill in (os.killpg, os.kill):
                 with suppress(ProcessLookupError, PermissionError):
                     kill(pid, signal.SIGKILL)
+
+
+def program(python: str) -> list[str]:
+    """The command of a worker in an interpreter."""
+    return [python, "-m", "spikebench.worker"]
 
 
 def _alive(server: Server, fork: bool) -> bool:

@@ -248,7 +248,7 @@ class Outcome:
 
     `evidence` is the file of what the process kept of its timed launches, and `marks` are what the
     parent read at each sample: see JudgeJob. `waited` are the seconds in which others had their turn, and `worked` the CPU
-    seconds that the process used meanwhile. `printed` counts the bytes that the job printed, `left` the processes that it
+    seconds that the process used meanwhile, without those in which idle threads fall asleep. `printed` counts the bytes that the job printed, `left` the processes that it
     left running and that were ended. An outcome is `disturbed` if the job is not to blame: its server was of no use, or
     somebody stopped its process. It is then asked once more, and `repeated`.
     """
@@ -270,5 +270,5 @@ class Outcome:
 
     @property
     def disturbing(self) -> bool:
-        """Whether the process worked while others had their turn, more than threads do that fall asleep."""
+        """Whether the process worked while others had their turn."""
         return self.worked > Flag.DISTURBING.threshold * self.waited and self.worked > 0.05

@@ -15,6 +15,7 @@ from typing import TypedDict, cast
 
 from spikebench.host import clock, processes
 from spikebench.run.printed import Printed
+from spikebench.run.zygote import Forked
 
 BEAT = 1.5  # seconds of silence after which processes are looked at
 SILENT = 5.0  # seconds that a server may sleep when it has to answer
@@ -37,17 +38,22 @@ class Line(TypedDict, total=False):
 
 
 class Server:
-    """One process, started with a command. A child of it does each job, or it does them itself."""
+    """One process. A child of it does each job, or it does them itself."""
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str]) -> None:
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=pipe, env=env, start_new_session=True, bufsize=0
-        )
+    def __init__(self, process: "subprocess.Popen[bytes] | Forked") -> None:
+        self.process = process
         self.ready, self.usable = False, True
         self.job: int | None = None  # the process that does the job it has
         self.absent = 0.0  # seconds in which this process itself was stopped
         self._buffer, self._symptom, self._since, self._cpu = b"", "", 0.0, -1.0
+
+    @staticmethod
+    def start(command: Sequence[str], env: Mapping[str, str]) -> "Server":
+        """A process that a command starts."""
+        pipe = subprocess.PIPE
+        return Server(
+            subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=env, start_new_session=True, bufsize=0)
+        )
 
     @property
     def pid(self) -> int:
@@ -166,7 +172,7 @@ class Server:
         return text.splitlines()[-1] if text else "it printed nothing"
 
 
-def _readable(process: "subprocess.Popen[bytes]") -> list[object]:
+def _readable(process: "subprocess.Popen[bytes] | Forked") -> list[object]:
     with selectors.DefaultSelector() as selector:
         assert process.stdout is not None
         selector.register(process.stdout, selectors.EVENT_READ)

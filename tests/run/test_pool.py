@@ -1,12 +1,25 @@
 """The pool of one machine starts the processes of a block beside each other."""
 
+import contextlib
+import itertools
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
 import pytest
 
 from spikebench.cases.case import Case
+from spikebench.host import clock
 from spikebench.run.pool import Fresh
+from spikebench.run.process import Workers
+from spikebench.run.protocol import GateJob, Outcome
+from spikebench.run.server import Line, Server
 from spikebench.run.settings import Settings
+from spikebench.run.zygote import Zygote
 
 # in a worker's place: it is ready once another one has started, too
 FAKE = """#!/bin/sh
@@ -21,18 +34,79 @@ exec cat > "{folder}/asked.$$"
 """
 
 
-@pytest.mark.parametrize("early", [False, True])
-def test_processes_of_a_block_load_at_the_same_time(tmp_path: Path, early: bool) -> None:
-    fake, folder = tmp_path / "python", tmp_path / "seen"
+def test_processes_of_two_interpreters_load_at_the_same_time(tmp_path: Path) -> None:
+    folder = tmp_path / "seen"
     folder.mkdir()
-    fake.write_text(FAKE.format(folder=folder))
-    fake.chmod(0o755)
-    pool = Fresh(Settings(python={"eager": str(fake), "indexed": str(fake)}))
-    cases = [Case("lif@eager"), Case("lif@indexed")]
+    for name in ("python", "other"):
+        (tmp_path / name).write_text(FAKE.format(folder=folder))
+        (tmp_path / name).chmod(0o755)
+    pool = Fresh(Settings(python={"eager": str(tmp_path / "python"), "indexed": str(tmp_path / "other")}))
     try:
-        if early:
-            pool.begin(cases)
-        pool.prepare(cases)
-        assert len(list(folder.glob("started.*"))) == 2  # and none was started twice
+        pool.begin([Case("lif@eager"), Case("lif@indexed")])
+        end = clock.monotonic() + 10
+        while len(list(folder.glob("asked.*"))) < 2 and clock.monotonic() < end:
+            time.sleep(0.02)
+        assert len(list(folder.glob("started.*"))) == len(list(folder.glob("asked.*"))) == 2  # none was started twice
     finally:
         pool.close()
+
+
+def _parent(workers: Workers) -> int:
+    server = workers._start()
+    return psutil.Process(server.pid).ppid()
+
+
+def test_the_servers_of_a_block_are_forked_from_one_process() -> None:
+    pool, cases = Fresh(Settings(threads=1)), [Case("lif@eager"), Case("lif@indexed")]
+    try:
+        pool.begin(cases)
+        pool.prepare(cases)
+        first, second = (pool._workers_for(case, place) for place, case in enumerate(cases))
+        parents = {psutil.Process(w._start().pid).parent() for w in (first, second)}
+        assert len(parents) == 1
+        assert parents.pop() in psutil.Process().children()
+        job = GateJob(Case("lif@eager", T=2, B=1, N=2))
+        assert [w.ask(job).status for w in (second, first, second)] == ["ok"] * 3  # each has pipes of its own
+        first.kill()
+        assert [w.ask(job).status for w in (second, first)] == ["ok"] * 2  # and one that is gone is forked again
+    finally:
+        pool.close()
+    assert not psutil.Process().children()
+
+
+def test_without_an_answer_of_the_zygote_a_server_is_started() -> None:
+    with contextlib.closing(Zygote(["sleep", "100"], {})) as zygote:
+        zygote._patience = 0.1
+        assert zygote.fork() is None
+        with Workers(1, zygote=zygote) as workers:
+            assert psutil.Process(workers._start().pid).ppid() == os.getpid()
+
+
+class Deaf(Server):
+    """A server without a process."""
+
+    def __init__(self) -> None:
+        self.job = 1
+
+    def tell(self, line: Mapping[str, object]) -> None:
+        """Nobody hears it."""
+
+
+@pytest.mark.parametrize(("busy", "disturbs"), [(0.008, False), (0.2, True)])
+def test_threads_that_fall_asleep_disturb_nobody(monkeypatch: pytest.MonkeyPatch, busy: float, disturbs: bool) -> None:
+    used = itertools.count()
+    monkeypatch.setattr(clock, "of_process", lambda _: (busy * next(used), 0.0))
+    with Workers(1) as workers:
+        for _ in range(20):
+            workers._answered(Line(turn=True), Deaf(), lambda: 0.03)
+        assert Outcome("ok", waited=workers._waited, worked=workers._worked).disturbing == disturbs
+
+
+def test_the_cpu_backend_loads_numba_before_a_fork_and_starts_no_thread() -> None:
+    code = (
+        "import os, sys; from spikebench.backends import cpu; cpu.prepare();"
+        "print('numba.np.arraymath' in sys.modules, len(os.listdir('/proc/self/task')))"
+    )
+    env = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # its threads are ended before a fork, and made again
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    assert done.stdout.split() == ["True", "1"]
