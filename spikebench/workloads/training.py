@@ -1,6 +1,7 @@
 """Trains a network on a task, one seed after the other: accuracy, time per epoch, spike rates."""
 
 import math
+import pickle
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -18,6 +19,8 @@ from spikebench.networks._stsc import FilteredClassifier
 from spikebench.neuron import StochasticNeuron
 from spikebench.task import Dataset, Samples
 
+# of a checkpoint that is torn, or holds another network
+DAMAGED = (OSError, RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError, AttributeError)
 Trained = Classifier | PSpikeSSM | FilteredClassifier
 
 
@@ -77,16 +80,14 @@ def train(
 
     The test split selects nothing. A seed fixes weights, order, augmentation and noise, whatever the caller does with
     torch's generators in between. With `checkpoints`, a folder, a seed's state is kept there after every epoch and
-    taken up again, with the same result as without a break. RuntimeError if the loss is not finite.
+    taken up again, with the same result as without a break; a damaged one is set aside, as a file that ends in .damaged
+    beside that folder, and the seed starts anew. RuntimeError if the loss is not finite.
     """
     clock = clock or CpuClock()
     for seed in seeds:
-        with _seeded(seed, 0, device):
-            network = build(dataset, make_neuron, recipe).to(device)
-        seed_noise(network, seed)
-        step = _Step(network, recipe, -(-len(dataset.train.labels) // recipe.batch), device)
         path = None if checkpoints is None else checkpoints / f"{seed}.pt"
-        epochs = step.restore(path) if path is not None and path.exists() else []
+        step, epochs = _begun(dataset, make_neuron, recipe, seed, device, path)
+        network = step.network
         while not over(recipe, epochs):
             number = len(epochs) + 1
             with _seeded(seed, number, device):
@@ -104,6 +105,28 @@ def train(
         seconds, losses = tuple(e.seconds for e in epochs), tuple(e.loss for e in epochs)
         curve = tuple(e.accuracy for e in epochs if e.accuracy is not None)
         yield Run(seed, correct, len(dataset.test.labels), seconds, losses, rates, curve)
+
+
+def _begun(
+    dataset: Dataset, make_neuron: MakeNeuron, recipe: Recipe, seed: int, device: str, path: Path | None
+) -> "tuple[_Step, list[Epoch]]":
+    """A seed's network with its optimiser, and the epochs that it has behind it by its checkpoint, if that can be read."""
+    with _seeded(seed, 0, device):
+        network = build(dataset, make_neuron, recipe).to(device)
+    seed_noise(network, seed)
+    step = _Step(network, recipe, -(-len(dataset.train.labels) // recipe.batch), device)
+    if path is None or not path.exists():
+        return step, []
+    try:
+        return step, step.restore(path)
+    except torch.OutOfMemoryError:
+        raise  # which says nothing about the file
+    except DAMAGED:
+        kept, number = path.parent, 1
+        while (aside := kept.with_name(f"{kept.name}-{path.stem}-{number}.damaged")).exists():
+            number += 1
+        path.replace(aside)
+    return _begun(dataset, make_neuron, recipe, seed, device, None)
 
 
 def build(dataset: Dataset, make_neuron: MakeNeuron, recipe: Recipe) -> Trained:

@@ -197,6 +197,29 @@ def test_the_curve_is_drawn_over_the_seconds_of_training(tmp_path: Path) -> None
     assert chart.panels[0].rule == (0.15, "the most frequent class")
 
 
+def torn(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def foreign(path: Path) -> None:
+    torch.save({"epochs": []}, path)
+
+
+@pytest.mark.parametrize("damage", [torn, foreign, Path.unlink, lambda path: path.write_bytes(b"")])
+def test_a_damaged_checkpoint_is_set_aside_and_the_seed_starts_anew(
+    tmp_path: Path, data: Dataset, damage: Callable[[Path], object]
+) -> None:
+    """One that is gone is no damage. What comes of the training is what an unbroken one gives."""
+    kept = tmp_path / "kept"
+    whole = events(data, lambda n: LIF(), QUICK, None)
+    broken = train(data, lambda n: LIF(), QUICK, [3], checkpoints=kept)
+    next(broken)
+    next(broken)
+    damage(kept / "3.pt")
+    assert events(data, lambda n: LIF(), QUICK, kept) == whole
+    assert [p.name for p in tmp_path.glob("*.damaged")] == ["kept-3-1.damaged"] * (damage is not Path.unlink)
+
+
 class Told(Session):
     """A session that trains nothing; it keeps what it is asked."""
 
