@@ -7,9 +7,9 @@ from pathlib import Path
 from spikebench.analysis.select import Table
 from spikebench.cases.case import Case, Training
 from spikebench.claim import PlannedComparison, Question
-from spikebench.records import store
 from spikebench.records.record import Record
 from spikebench.run import blocks
+from spikebench.run.blocks import Keep
 from spikebench.run.session import Session
 
 Tell = Callable[[str, Case], None]
@@ -39,10 +39,10 @@ def _cases(question: Question, block: int, subjects: list[str]) -> list[Case]:
 
 
 class ClaimBlocks:
-    """Measures blocks of claims. It knows the records so far, so that no block is measured twice."""
+    """Measures blocks of claims. It knows the records so far, so that no block is measured twice; `keep` takes the new ones."""
 
-    def __init__(self, session: Session, where: Path, records: list[Record], data_root: Path | None) -> None:
-        self.session, self.where, self.records, self.data_root = session, where, records, data_root
+    def __init__(self, session: Session, keep: Keep, records: list[Record], data_root: Path | None) -> None:
+        self.session, self.keep, self.records, self.data_root = session, keep, records, data_root
         self.table = Table(records)
 
     def gates(self, jobs: Iterable[tuple[Question, int, list[str]]], tell: Tell) -> None:
@@ -73,6 +73,6 @@ class ClaimBlocks:
     def _keep(self, made: Iterable[Record]) -> None:
         for record in made:
             if record.status != "refused":
-                store.append(self.where, record)
+                self.keep(record)
             self.records.append(record)
             self.table.add(record)

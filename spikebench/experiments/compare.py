@@ -17,8 +17,8 @@ from spikebench.errors import Problem
 from spikebench.experiments.settings import told_apart
 from spikebench.experiments.sweep import Grid, points
 from spikebench.host import environment
-from spikebench.records import store
 from spikebench.records.record import Record
+from spikebench.records.result_file import opened
 from spikebench.run import blocks
 from spikebench.run.blocks import Keep, Progress
 from spikebench.run.session import Session
@@ -55,7 +55,7 @@ def compare(
     chosen, asked = told_apart(given, settings or Settings(), grid or Grid())
     found = _alike(subjects, asked, warn)
     cases = points(found[:1], asked)
-    return _compared([(found, case) for case in cases], pairs, chosen, metric, out, progress)
+    return _compared([(found, case) for case in cases], pairs, chosen, metric, out, progress, warn)
 
 
 def _alike(subjects: Sequence[str], asked: Grid, warn: Warn | None) -> list[str]:
@@ -89,7 +89,7 @@ def aa(
     found = _alike(subjects or ("lif@cpu", "lif@eager"), asked, warn)
     cases = points(found, asked.over(AA))
     jobs = [((case.subject, case.subject), case) for case in cases]
-    return _compared(jobs, pairs, chosen, metric, out or floor_file(), progress)
+    return _compared(jobs, pairs, chosen, metric, out or floor_file(), progress, warn)
 
 
 def diff(
@@ -116,21 +116,21 @@ def _compared(
     metric: str,
     out: str | Path | None,
     progress: Tell | None,
+    warn: Warn | None,
 ) -> list[Comparison]:
     """Live pairs of each job's subjects at its case; the verdicts are those of many cases."""
     rows: list[Comparison] = []
     metric = registry.find("metrics", metric)
     plan, floors = Pairs.of(pairs), noise.recorded(floor_file(), metric)
-    keep = appended_to(Path(out) if out is not None else None)
     chosen = replace(settings, metrics=(metric,))
-    with Session(chosen) as session:
+    with opened(out, warn) as file, Session(chosen) as session:
         for k, (subjects, case) in enumerate(jobs):
 
             def tick(done: int, total: int, k: int = k, case: Case = case) -> None:
                 if progress:
                     progress("pairs", case, k * total + done, len(jobs) * total)
 
-            rows += in_pairs(session, subjects, case, plan, metric, keep, floors, tick)
+            rows += in_pairs(session, subjects, case, plan, metric, file and file.append, floors, tick)
     return together(rows)
 
 
@@ -155,8 +155,3 @@ def in_pairs(
     base, *others = blocks.compared(session, cases, Pairs.of(pairs), metric, bands, tell, progress)
     found = zip(cases[1:], others, bands[1:], strict=True)
     return [judge(cases[0], other, base, records, metric, band) for other, records, band in found]
-
-
-def appended_to(path: Path | None) -> Keep:
-    """What keeps records in a file, if there is one."""
-    return (lambda record: store.append(path, record)) if path is not None else (lambda _: None)

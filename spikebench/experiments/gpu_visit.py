@@ -11,8 +11,8 @@ from spikebench.experiments import gpu_before, gpu_plan, gpu_summary
 from spikebench.experiments.gpu import SHARES, Budget, Ready, Visit, described
 from spikebench.experiments.gpu_before import Before
 from spikebench.host import environment
-from spikebench.records import store
 from spikebench.records.record import Record
+from spikebench.records.result_file import ResultFile
 from spikebench.run.session import Session
 from spikebench.run.settings import Settings
 
@@ -68,11 +68,11 @@ def visit_gpu(asked: Asked) -> Visited:
     tested = _before(asked, stages, spent, kernels)
     settings = replace(SETTINGS, kernels=kernels)
     pool = Ready(settings.threads, settings.variables, spent, opened=asked.device == "cuda")
-    records: list[Record] = []
+    records, file = list[Record](), ResultFile(asked.folder / "gpu.jsonl", asked.say)
 
     def keep(record: Record) -> None:
         records.append(record)
-        store.append(asked.folder / "gpu.jsonl", record)
+        file.append(record)
         _sum_up(asked.folder, records, visit, tested)
         reason = f" ({record.reason})" if record.reason else ""
         asked.say(f"{spent.left:4.0f} s left: {described(Case.from_json(record.case))} {record.status}{reason}")
@@ -82,6 +82,7 @@ def visit_gpu(asked: Asked) -> Visited:
             session.environment |= {"commit": asked.commit, "dirty": None}
         visit = Visit(session, pool, spent, keep, asked.say)
         visit.run(asked.device, asked.tiny, stages)
+    file.close()
     return Visited(records, _sum_up(asked.folder, records, visit, tested), visit)
 
 

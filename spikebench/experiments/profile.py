@@ -21,6 +21,7 @@ from spikebench.experiments.why import Trials
 from spikebench.host import clock
 from spikebench.records import store
 from spikebench.records.record import Record
+from spikebench.records.result_file import ResultFile, opened
 from spikebench.report import profile_html, profile_page
 from spikebench.report.profile_verdict import short
 from spikebench.run import blocks
@@ -65,7 +66,7 @@ class Profile:
     pairs: int = PAIRS
     share: float = 1.0  # of the budget that the comparisons have
     settings: Settings = field(default_factory=lambda: replace(SETTINGS))
-    out: Path | None = None
+    out: ResultFile | None = None
     started: float = field(default_factory=clock.monotonic)
     kept: Any = None  # what must live as long as this: the folder of a subject handed over from memory
 
@@ -173,12 +174,10 @@ def profile(
     modes = [mode] if isinstance(mode, str) else list(mode or MODES)
     chosen = session.settings if session else settings or replace(SETTINGS)
     baselines = [str(parse_subject(b)) for b in against or AGAINST[fields.get("device", "cpu")]]
-    made = Profile(
-        str(named), pairs=pairs, share=1 - FOR_WHY * why, settings=chosen, kept=kept, out=Path(out) if out else None
-    )
+    made = Profile(str(named), pairs=pairs, share=1 - FOR_WHY * why, settings=chosen, kept=kept)
     cases = [c for t in lengths for c in grid([str(named)], T=[t], B=[B], N=[N], mode=modes, **fields)]
     tell = progress or _silent
-    with nullcontext(session) if session else Session(chosen) as session:
+    with opened(out) as made.out, nullcontext(session) if session else Session(chosen) as session:
         if _understood(session, made, named, cases, like, tell):
             made.cases = [with_changes(c, subject=made.subject) for c in cases]
             _measure(session, made, _schedule(made, baselines, named=T is not None), tell)
@@ -259,7 +258,7 @@ def _ask_why(session: Session, made: Profile, tell: Progress) -> Why:
     session.deadline = None
     if made.out is not None:
         for record in found.records:
-            store.append(made.out, record)
+            made.out.append(record)
     return found
 
 
@@ -286,7 +285,7 @@ def _measure(session: Session, made: Profile, schedule: Schedule, progress: Prog
         ):
             found.setdefault(record.case_id, []).append(record)
             if made.out is not None:
-                store.append(made.out, record)
+                made.out.append(record)
         done += 1
     session.deadline = None
     made.records = [r for side in found.values() for r in side]

@@ -15,6 +15,7 @@ from spikebench.experiments.settings import settings_of
 from spikebench.host import clock, environment
 from spikebench.records import store
 from spikebench.records.record import FEWEST, Record
+from spikebench.records.result_file import opened
 from spikebench.run.session import Session
 from spikebench.run.settings import Progress, Settings
 
@@ -73,9 +74,10 @@ def _measured(
 ) -> list[Record]:
     """Measure what the claims ask for, claim by claim; records are appended as they come, and returned with the resumed."""
     tell = progress or (lambda *_: None)
-    with Session(settings) as session:
+    with opened(where) as file, Session(settings) as session:
+        assert file is not None
         records = select.from_here(where, session.environment) if resume else []
-        wanted = ClaimBlocks(session, where, records, data_root)
+        wanted = ClaimBlocks(session, file.append, records, data_root)
         jobs = [(c, *job) for _, c in named for job in plan(c.questions(full))]
         alone, of = len(named) == 1, len(jobs)
         wanted.gates([(q, b, s) for _, q, _, b, s in jobs], lambda w, case: tell(w, case, 0, of))

@@ -8,13 +8,13 @@ from typing import Any
 from spikebench.analysis.comparison import Comparison
 from spikebench.cases import sweeps
 from spikebench.cases.case import Case, with_changes
-from spikebench.experiments.compare import appended_to, in_pairs
+from spikebench.experiments.compare import in_pairs
 from spikebench.experiments.settings import settings_of
 from spikebench.experiments.sweep import sweep
 from spikebench.experiments.train import train_all
 from spikebench.host import environment
 from spikebench.records.record import Record
-from spikebench.records.result_file import ResultFile
+from spikebench.records.result_file import ResultFile, opened
 from spikebench.run import runner
 from spikebench.run.executor import Executor
 from spikebench.run.forecast import seconds
@@ -94,13 +94,13 @@ def companion(
         if progress:
             progress("pairs", found.case, done, of)
 
-    append, path = (where.append, where.path) if isinstance(where, ResultFile) else (appended_to(where), where)
+    with opened(where) as file, Session(few) as session:
 
-    def keep(record: Record) -> None:
-        records.append(record)
-        append(record)
+        def keep(record: Record) -> None:
+            records.append(record)
+            if file is not None:
+                file.append(record)
 
-    with Session(few) as session:
         comparisons = in_pairs(session, found.subjects, found.case, found.pairs, keep=keep, progress=tick)
-        trained = train_all(session, list(found.trainings), None, path, progress=progress, keep=append)
+        trained = train_all(session, list(found.trainings), None, file, progress=progress)
     return Beside(comparisons, trained, [*records, *trained])

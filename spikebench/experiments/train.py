@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 from spikebench import registry
@@ -20,10 +21,11 @@ from spikebench.declarations import module_literals
 from spikebench.errors import Problem
 from spikebench.experiments.settings import settings_of
 from spikebench.host import environment
-from spikebench.records import store
 from spikebench.records.record import Record
+from spikebench.records.result_file import ResultFile, opened
 from spikebench.run.session import Session
 from spikebench.run.settings import Progress, Settings
+from spikebench.run.shared import WAIT, Shared
 
 _EPOCH = re.compile(r"epoch (\d+)/(\S+) loss (\S+)")
 Warn = Callable[[str], None]
@@ -111,49 +113,81 @@ def train_all(
     session: Session,
     cases: list[Case],
     data_root: Path | None,
-    where: Path | None,
+    where: Path | ResultFile | None,
     resume: bool = False,
     progress: Progress | None = None,
     warn: Warn | None = None,
-    keep: Callable[[Record], None] | None = None,
 ) -> list[Record]:
-    """Train every case in a fresh process, with progress; records are appended to `where`, by `keep`, unless refused.
+    """Train every case in a fresh process, with progress; records are appended to `where` unless refused.
 
     The state after each epoch is kept in a folder beside `where` until the record is written. `resume` takes it up, and
-    gives the records that `where` has from this machine, these versions and this commit; else both start anew.
+    gives the records that `where` has from this machine, these versions and this commit; else both start anew. What
+    another run that resumes the same file trains at this time is left to it.
     """
-    records: list[Record] = []
-    here, tell = environment.fingerprint(session.environment), progress or (lambda *_: None)
-    known = select.from_here(where, session.environment) if resume and where else []
-    done = select.done(known, retry=True)
-    for k, case in enumerate(cases):
-        tell("start", case, k, len(cases))
-        if (case.case_id, 0) in done:
-            records.append(done[case.case_id, 0])
-            continue
-        kept = where.with_suffix(".checkpoints") / f"{case.case_id}-{here}" if where else None
-        if kept is not None:
-            _take_up(case, kept, resume, warn or warnings.warn)
+    here, tell, say = environment.fingerprint(session.environment), progress or (lambda *_: None), warn or warnings.warn
+    made, left = dict[str, Record](), [(case, 0) for case in cases]
+    with opened(where, say) as file:
 
-        def watch(log: str, case: Case = case, k: int = k) -> None:
-            if found := _EPOCH.findall(log):
-                number, of, loss = found[-1]
-                tell(f"seed {case.seed}, epoch {number} of {of}, loss {loss}", case, k, len(cases))
+        def done() -> dict[select.Key, Record]:
+            known = select.from_here(file.path, session.environment) if resume and file else []
+            return dict(select.done(known, retry=True))
 
-        records.append(session.train(case, data_root, watch, kept))
-        if where is not None and records[-1].status != "refused":
-            keep(records[-1]) if keep else store.append(where, records[-1])
-        if kept is not None and records[-1].status == "ok":
-            shutil.rmtree(kept, ignore_errors=True)
-    if where is not None:
-        with suppress(OSError):
-            where.with_suffix(".checkpoints").rmdir()
-    return records
+        shared, folder = Shared(file, done, here, alone=not resume), file and file.paths[0].with_suffix(".checkpoints")
+        while left:
+            job = shared.next(left)
+            if job is None:
+                if left:
+                    tell("another run trains it", left[0][0], len(cases) - len(left), len(cases))
+                    sleep(WAIT)
+                continue
+            case, k = job[0], len(cases) - len(left)
+            tell("start", case, k, len(cases))
+            kept = folder / f"{case.case_id}-{here}" if folder else None
+            if kept is not None:
+                _take_up(case, kept, resume, say)
+            made[case.case_id] = record = _trained(
+                session, case, data_root, kept, lambda what, c=case, k=k: tell(what, c, k, len(cases)), say
+            )
+            if file is not None and record.status != "refused":
+                file.append(record)
+            if kept is not None and record.status == "ok":
+                shutil.rmtree(kept, ignore_errors=True)
+            left.remove(job)
+            shared.over(job)
+        if folder is not None:
+            with suppress(OSError):
+                folder.rmdir()
+        known = done()
+    return [made.get(case.case_id) or known[case.case_id, 0] for case in cases]
+
+
+def _trained(
+    session: Session, case: Case, data_root: Path | None, kept: Path | None, tell: Callable[[str], None], warn: Warn
+) -> Record:
+    """Train a case, with a word for every epoch, and one if its checkpoint was damaged."""
+
+    def watch(log: str) -> None:
+        if found := _EPOCH.findall(log):
+            number, of, loss = found[-1]
+            tell(f"seed {case.seed}, epoch {number} of {of}, loss {loss}")
+
+    before = _set_aside(kept)
+    record = session.train(case, data_root, watch, kept)
+    for path in sorted(_set_aside(kept) - before):
+        warn(
+            f"{case.subject}, seed {case.seed}: its checkpoint is damaged and was set aside as {path}; it started anew"
+        )
+    return record
+
+
+def _set_aside(kept: Path | None) -> set[Path]:
+    """Damaged checkpoints of a case, which its training has put beside their folder."""
+    return set(kept.parent.glob(f"{kept.name}-*.damaged")) if kept is not None else set()
 
 
 def _take_up(case: Case, kept: Path, resume: bool, warn: Warn) -> None:
     """Forget the checkpoints of a case unless it is resumed; say if those that there are cannot be taken up."""
     if not resume:
         shutil.rmtree(kept, ignore_errors=True)
-    elif not kept.exists() and list(kept.parent.glob(f"{case.case_id}-*")):
+    elif not kept.exists() and any(p.is_dir() for p in kept.parent.glob(f"{case.case_id}-*")):
         warn(f"{case.subject}, seed {case.seed}: begun with another commit, machine or version; it starts anew")

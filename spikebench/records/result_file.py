@@ -4,19 +4,18 @@ Before every append the lines that this run wrote must still be where they were.
 was rewritten, the run says so at once. The lines that are gone, and all that come, then go to a new file beside it.
 """
 
-import fcntl
-import hashlib
 import os
-import struct
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from spikebench.errors import Problem
+from spikebench.errors import Interrupted, Problem
 from spikebench.records import store
 from spikebench.records.files import file_to_write
+from spikebench.records.locks import MEMORY, Locks
 from spikebench.records.record import Record
 
 ROOM = 2**20  # bytes that must be free before the first case
@@ -42,7 +41,7 @@ class ResultFile:
     def __init__(self, path: Path, tell: Tell) -> None:
         self.path, self.paths, self._tell = path, [path], tell
         self._written: dict[Path, list[_Line]] = {path: []}
-        self._lock: int | None = None
+        self._locks = Locks()
         _writable(path)
 
     def append(self, record: Record) -> None:
@@ -51,7 +50,23 @@ class ResultFile:
         self._append(store.line(record))
 
     def _append(self, text: bytes) -> None:
-        self._written[self.path].append(_Line(store.append_line(self.path, text), text))
+        try:
+            self._written[self.path].append(_Line(store.append_line(self.path, text), text))
+        except Problem as problem:
+            raise Problem(f"{problem}{self._rescued(text)}") from problem
+
+    def _rescued(self, text: bytes) -> str:
+        """Put a line where there is space: nothing that was measured is lost; what to say of that."""
+        for folder in dict.fromkeys((tempfile.gettempdir(), str(MEMORY))):
+            path = _beside(Path(folder) / f"spikebench-rescued-{os.getpid()}.jsonl")
+            try:
+                start = store.append_line(path, text)
+            except Problem:
+                continue
+            self.paths.append(path)
+            self.path, self._written[path] = path, [_Line(start, text)]
+            return f"; the last record is in {path}"
+        return ""
 
     def check(self) -> None:
         """Go on in a new file if what this run wrote is no longer where it was; what is lost is written there again."""
@@ -80,39 +95,39 @@ class ResultFile:
         return " and ".join(f"{n} record{'s' * (n != 1)} in {path}" for path, n in self.counts().items())
 
     def take(self, case: str) -> bool:
-        """Take a case, so that no other run into this file on this machine measures it; False if another has it.
-
-        The system gives back what a run has taken when it ends, however it ends.
-        """
-        try:
-            if self._lock is None:
-                name = Path(tempfile.gettempdir()) / f"spikebench-{os.getuid()}.lock"
-                self._lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            fcntl.fcntl(self._lock, fcntl.F_OFD_SETLK, self._byte(case, fcntl.F_WRLCK))
-        except BlockingIOError:
-            return False
-        except OSError:  # a system without such locks: two runs may measure the same
-            pass
-        return True
+        """Take a case, so that no other run into this file on this machine measures it; False if another has it."""
+        return self._locks.take(f"{self.paths[0].resolve()} {case}")
 
     def give_back(self, case: str) -> None:
         """Give a case back, which is measured and recorded."""
-        if self._lock is not None:
-            with suppress(OSError):
-                fcntl.fcntl(self._lock, fcntl.F_OFD_SETLK, self._byte(case, fcntl.F_UNLCK))
-
-    def _byte(self, case: str, kind: int) -> bytes:
-        """The byte of a file of locks that stands for a case of this result file."""
-        name = f"{self.paths[0].resolve()} {case}"
-        where = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=7).digest())
-        return struct.pack("hhqqi0q", kind, os.SEEK_SET, where, 1, 0)
+        self._locks.give_back(f"{self.paths[0].resolve()} {case}")
 
     def close(self) -> None:
         """Look at the file a last time, and give back every case."""
+        self._locks.close()
         self.check()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+
+
+@contextmanager
+def opened(out: str | Path | ResultFile | None, tell: Tell | None = None) -> Iterator[ResultFile | None]:
+    """A result file for some work, by its path; one that is open already stays so. Ctrl-C in it says what was kept.
+
+    Without `tell`, what happens to the file is a warning.
+    """
+    if isinstance(out, ResultFile):
+        yield out
+        return
+    file = ResultFile(Path(out), tell or warnings.warn) if out is not None else None
+    try:
+        yield file
+    except KeyboardInterrupt as stopped:
+        if isinstance(stopped, Interrupted):
+            raise
+        kept = f"kept are {file.told}" if file else "nothing was kept, since no file was named with --out"
+        raise Interrupted(f"interrupted; {kept}") from None
+    finally:
+        if file is not None:
+            file.close()
 
 
 def _writable(path: Path) -> None:

@@ -14,9 +14,7 @@ from spikebench.records.result_file import ResultFile
 from spikebench.run.executor import Executor, Local, Repeat
 from spikebench.run.session import Session
 from spikebench.run.settings import Progress, Settings
-from spikebench.run.shared import Shared
-
-WAIT = 1.0  # seconds until a run asks again for what another one measures
+from spikebench.run.shared import WAIT, Shared
 
 
 def run(

@@ -6,6 +6,8 @@ from spikebench.analysis.select import Key
 from spikebench.records.result_file import ResultFile
 from spikebench.run.executor import Repeat
 
+WAIT = 1.0  # seconds until a run asks again for what another one measures
+
 
 class Shared:
     """The cases that are left to a run. `done` gives those that the file has, and is asked when a case was waited for.

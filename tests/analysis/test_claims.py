@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -351,7 +352,7 @@ class FakeSession:
 
 def test_a_block_is_measured_once_and_what_failed_is_left_out(tmp_path: Path) -> None:
     session = FakeSession(broken="spsn@eager")
-    wanted = ClaimBlocks(cast(Any, session), tmp_path / "out.jsonl", [], None)
+    wanted = ClaimBlocks(cast(Any, session), partial(store.append, tmp_path / "out.jsonl"), [], None)
     for block in (0, 1, 0, 1):
         wanted.block(LAYER, block, LAYER.subjects, lambda *_: None)
     assert sorted(session.asked) == [
@@ -366,7 +367,7 @@ def test_a_block_is_measured_once_and_what_failed_is_left_out(tmp_path: Path) ->
 
 def test_claims_that_share_a_subject_do_not_mix_their_blocks(tmp_path: Path) -> None:
     session = FakeSession()
-    wanted = ClaimBlocks(cast(Any, session), tmp_path / "out.jsonl", [], None)
+    wanted = ClaimBlocks(cast(Any, session), partial(store.append, tmp_path / "out.jsonl"), [], None)
     wanted.block(LAYER, 0, ["lif@eager", "lif@indexed"], lambda *_: None)
     wanted.block(LAYER, 0, ["lif@eager", "spsn@eager"], lambda *_: None)
     assert [s for s in session.asked if s[0] == "lif@eager"] == [("lif@eager", 0), ("lif@eager", 1)]
@@ -384,7 +385,7 @@ def test_claims_that_share_a_subject_do_not_mix_their_blocks(tmp_path: Path) -> 
 )
 def test_claims_about_the_same_blocks_measure_them_once(first: str, others: list[str], tmp_path: Path) -> None:
     session = FakeSession()
-    wanted = ClaimBlocks(cast(Any, session), tmp_path / "out.jsonl", [], None)
+    wanted = ClaimBlocks(cast(Any, session), partial(store.append, tmp_path / "out.jsonl"), [], None)
     for question, _, block, subjects in plan(claims.load(first).scaled):
         wanted.block(question, block, subjects, lambda *_: None)
     measured = len(session.asked)

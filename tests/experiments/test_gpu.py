@@ -330,7 +330,7 @@ def test_gates_of_a_gpu_come_before_anything_is_timed_and_those_of_a_cpu_with_th
     said: list[str] = []
     questions: list[Any] = [Question("cuda"), Question("cpu")]
     session: Any = Gating()
-    wanted = ClaimBlocks(session, tmp_path / "r.jsonl", [], None)
+    wanted = ClaimBlocks(session, lambda _: None, [], None)
     wanted.gates([(q, 0, []) for q in questions], lambda what, case: said.append(f"{case.subject} {what}"))
     assert asked == ["lif@eager", "spsn@fft"] and said == ["lif@eager gate ok", "spsn@fft gate ok"]
 

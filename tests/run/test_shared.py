@@ -153,7 +153,7 @@ def test_a_full_disk_or_a_read_only_folder_is_found_before_the_first_case(
 
 
 def test_a_folder_is_no_file(fake: type[Fake], tmp_path: Path) -> None:
-    with pytest.raises(Problem, match="it is no file; name another one"):
+    with pytest.raises(Problem, match="is a folder; name a file"):
         list(runner.run(CASES, LATENCY, tmp_path))
 
 
