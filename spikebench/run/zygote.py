@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import IO
 
+from spikebench.host import processes
+
 POSSIBLE = hasattr(os, "pidfd_open") and hasattr(socket, "send_fds")  # Linux
 LOADS, FORKS = 120.0, 5.0  # seconds that it may take to load, and after that to fork
 
 
 class Forked:
-    """What `subprocess.Popen` is of a child, for a process that the zygote has forked; its exit code is not known here."""
+    """What `subprocess.Popen` is of a child, for a process that the zygote has forked."""
 
     stderr: IO[bytes] | None = None
 
@@ -28,10 +30,11 @@ class Forked:
         return 0 if self._over(0.0) else None
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """Comes back when it has ended. Raises TimeoutExpired."""
+        """Its exit code, as long as the zygote has not let it go, or None. Raises TimeoutExpired."""
         if not self._over(timeout):
             raise subprocess.TimeoutExpired("a forked server", timeout or 0.0)
-        return None
+        found = processes.seen(self.pid)
+        return os.waitstatus_to_exitcode(found.ended) if found and found.over else None
 
     def _over(self, timeout: float | None) -> bool:
         with selectors.DefaultSelector() as selector:
