@@ -108,7 +108,7 @@ def assert_no_overlap(records: list[Record]) -> None:
 
 def test_an_executor_that_is_not_there_is_one_line() -> None:
     for name, said in (
-        ("ray", "no executor 'ray'; there are local, parsl"),
+        ("ray", "--executor: there is no 'ray'; there are local, parsl"),
         ("parsl", "pip install 'spikebench[cluster]'"),
     ):
         if name == "parsl" and find_spec("parsl"):
