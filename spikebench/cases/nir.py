@@ -111,7 +111,10 @@ def _one(node: str, name: str, values: Any) -> float:
     """The value that all neurons of a node share."""
     import numpy as np
 
-    found = np.unique(np.asarray(0.0 if values is None else values, float))
+    given = np.asarray(0.0 if values is None else values)
+    if given.dtype.kind not in "iuf":
+        raise Problem(f"node {node!r} has a {name} of type {given.dtype}, which should be numbers")
+    found = np.unique(given.astype(float))
     if len(found) != 1 or not math.isfinite(found[0]):
         ends = f"{found.min():.6g} to {found.max():.6g}" if len(found) else "none"
         raise Problem(f"node {node!r} has a {name} per neuron ({ends}), and lif has one for all")

@@ -16,6 +16,7 @@ GRAMMAR = re.compile(
 )
 
 PICKLED = ".pickle"  # the files in which `sb.profile` hands an object in memory to its workers
+ANYWHERE = "/"  # the folder below which every pickle lies
 FOREIGN = {  # how a foreign module is called, see `Way`; and what is tried on it, see `loading/remedies.py`
     "layout": Option("TB", ("TB", "BT"), "str"),
     "adapter": Option("sequence", ("sequence", "step"), "str"),

@@ -108,10 +108,14 @@ class Process:
         typer.Option(help="CPU threads of every worker (default: the cores there are)."),
         v.Whole(within=v.CORES),
     ] = None
+    unpickle: Annotated[bool, typer.Option("--unpickle", help="Read file.pickle:X, which executes what is in it.")] = (
+        False
+    )
 
     def settings(self, usual: "Settings") -> "Settings":
         """The settings of a session: what the options say, else the usual ones."""
-        return replace(usual, timeout=self.timeout, threads=usual.threads if self.threads is None else self.threads)
+        threads = usual.threads if self.threads is None else self.threads
+        return replace(usual, timeout=self.timeout, threads=threads, unpickle=self.unpickle)
 
 
 @dataclass(frozen=True)

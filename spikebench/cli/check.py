@@ -24,7 +24,7 @@ def command(
     """Check what a neuron computes and whether it is what it declares. A foreign subject's code is executed."""
     from spikebench.experiments.check import check
 
-    rows = check(*subjects, like=like, timeout=process.timeout, threads=process.threads)
+    rows = check(*subjects, like=like, timeout=process.timeout, threads=process.threads, unpickle=process.unpickle)
     if as_json:
         stdout().print_json(json.dumps([row.to_json() for row in rows]))
     else:

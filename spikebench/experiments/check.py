@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from spikebench import registry
-from spikebench.cases.subject import parse_subject
+from spikebench.cases.subject import ANYWHERE, parse_subject
 from spikebench.errors import Problem
 from spikebench.host import environment
 from spikebench.run.process import Workers
@@ -26,25 +26,31 @@ class Check:
 
 
 def check(
-    *subjects: str, like: str | None = None, timeout: float | None = 120.0, threads: int | None = None
+    *subjects: str,
+    like: str | None = None,
+    timeout: float | None = 120.0,
+    threads: int | None = None,
+    unpickle: bool = False,
 ) -> list[Check]:
     """Check what neurons compute, each in a process of its own; `all` stands for every neuron of ours.
 
     The checks: shape, dtype, determinism, causality, state, gradient, the definition of the neuron (or of the one that
     `like` names), edges of the input, and the facts that its file declares. `timeout` is in seconds for each subject.
-    A foreign subject's code is executed. Raises Problem if a subject cannot be built.
+    A foreign subject's code is executed; a pickle is read, which executes what is in it, only with `unpickle`. Raises
+    Problem if a subject cannot be built.
     """
     wanted = registry.names("neurons") if subjects == ("all",) else subjects
     names = [str(parse_subject(s)) for s in wanted]
     with Workers(threads or environment.threads()) as workers:
-        return [row for name in names for row in _checked(workers, name, like, timeout)]
+        jobs = [CheckJob(name, like, unpickle=ANYWHERE if unpickle else None) for name in names]
+        return [row for job in jobs for row in _checked(workers, job, timeout)]
 
 
-def _checked(workers: Workers, name: str, like: str | None, timeout: float | None) -> Iterator[Check]:
-    outcome = workers.ask(CheckJob(name, like), timeout)
+def _checked(workers: Workers, job: CheckJob, timeout: float | None) -> Iterator[Check]:
+    outcome = workers.ask(job, timeout)
     if outcome.result.problem:
         raise Problem(str(outcome.reason))
     found = outcome.result.checks
     if found is None:
         found = [CheckResult("run", False, f"{outcome.status}: {outcome.reason}")]
-    yield from (Check(name, row.check, row.passed, row.detail) for row in found)
+    yield from (Check(job.subject, row.check, row.passed, row.detail) for row in found)

@@ -79,6 +79,7 @@ class Profile:
         if self.status != "ok":
             raise Problem(f"{short(self.subject)} was not measured: {self.status}: {self.reason}")
         with Session(self.settings) as session:
+            session.handed = self.kept.name if self.kept else session.handed
             more = replace(self, cases=self.known, started=clock.monotonic())
             schedule = _schedule(more, [str(parse_subject(b)) for b in baselines], named=True)
             _measure(session, more, schedule, progress)
@@ -178,6 +179,7 @@ def profile(
     cases = [c for t in lengths for c in grid([str(named)], T=[t], B=[B], N=[N], mode=modes, **fields)]
     tell = progress or _silent
     with opened(out) as made.out, nullcontext(session) if session else Session(chosen) as session:
+        session.handed = kept.name if kept else session.handed
         if _understood(session, made, named, cases, like, tell):
             made.cases = [with_changes(c, subject=made.subject) for c in cases]
             _measure(session, made, _schedule(made, baselines, named=T is not None), tell)

@@ -3,7 +3,6 @@
 import importlib
 import importlib.util
 import inspect
-import pickle
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,8 +15,9 @@ import spikebench
 from spikebench import neurons
 from spikebench.backend import Bound
 from spikebench.backend import module as backend_module
-from spikebench.cases.subject import PICKLED, Subject, foreign_file, parse_subject
+from spikebench.cases.subject import ANYWHERE, PICKLED, Subject, foreign_file, parse_subject
 from spikebench.errors import Problem
+from spikebench.loading import pickles
 from spikebench.loading.detect import FAILURES, Detective, Found
 from spikebench.loading.foreign import Adapted, contained, make
 from spikebench.loading.remedies import Remedied, imported
@@ -52,9 +52,20 @@ def load(subject: Subject, n: int, T: int, dtype: torch.dtype, device: str) -> n
     return Bound(neuron, subject.backend, subject.name, subject.how)
 
 
-def neuron(text: str, N: int = 1, T: int = 1, dtype: torch.dtype = torch.float32, device: str = "cpu") -> nn.Module:
-    """The subject that `text` names as an ordinary module [T, B, N] → [T, B, N]; see `load`."""
-    return load(parse_subject(text), N, T, dtype, device)
+def neuron(
+    text: str,
+    N: int = 1,
+    T: int = 1,
+    dtype: torch.dtype = torch.float32,
+    device: str = "cpu",
+    unpickle: bool = False,
+) -> nn.Module:
+    """The subject that `text` names as an ordinary module [T, B, N] → [T, B, N]; see `load`.
+
+    Of `file.pickle:X` a pickle is read, which executes what its writer put there: only with `unpickle`.
+    """
+    with pickles.allowed(ANYWHERE if unpickle else None):
+        return load(parse_subject(text), N, T, dtype, device)
 
 
 def definition_of(module: nn.Module) -> Neuron | None:
@@ -122,7 +133,7 @@ def _foreign(subject: Subject) -> Any:
         raise Problem(f"no file {where}; name a Python file, or a package as package.module:{name}")
     try:
         if path is not None and path.suffix == PICKLED:
-            return pickle.loads(path.read_bytes())  # written by `sb.profile` of this user, from an object in memory
+            return pickles.read(path)
         module = importlib.import_module(where) if path is None else _executed(path)
     except ModuleNotFoundError as error:
         raise Problem(f"cannot import {where}: no module {error.name}") from error

@@ -17,10 +17,14 @@ KINDS: dict[str, type["Job"]] = {}  # by the name that stands on the wire; every
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a worker is asked. `memory_limit` is in bytes beyond what the process has when it begins."""
+    """What a worker is asked. `memory_limit` is in bytes beyond what the process has when it begins.
+
+    Pickles in the folder `unpickle` may be read, and no others: that executes what is in them.
+    """
 
     kind: ClassVar[str]
     memory_limit: int | None = None
+    unpickle: str | None = None
 
     def __init_subclass__(cls, kind: str) -> None:
         cls.kind = kind

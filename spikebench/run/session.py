@@ -9,6 +9,7 @@ from typing import TypeVar, cast, get_args
 
 from spikebench.analysis import stability
 from spikebench.cases.case import Case, Layer, Mode, NetworkStep, with_changes
+from spikebench.cases.subject import ANYWHERE
 from spikebench.host import clock, environment
 from spikebench.host.monitor import Around, Monitor
 from spikebench.records.flags import Flag
@@ -40,6 +41,7 @@ class Session:
             others = {name: asdict(self._interpreters[p]) for name, p in settings.python.items()}
             self.environment |= {"session": asdict(here.interpreter) | {"interpreters": others}}
         self._gates: dict[str, Outcome] = {}
+        self.handed: str | None = ANYWHERE if settings.unpickle else None  # the folder whose pickles processes may read
         self.deadline: float | None = None  # no process runs longer, in seconds of the monotonic clock
         self.tell: Callable[[str, Case], None] = lambda *_: None  # is told what begins
 
@@ -54,7 +56,7 @@ class Session:
         return self._pool.ask(case, self._bounded(job), self._limit(), watch)
 
     def _bounded(self, job: AnyJob) -> AnyJob:
-        return replace(job, memory_limit=self.settings.memory_limit)
+        return replace(job, memory_limit=self.settings.memory_limit, unpickle=self.handed)
 
     def _limit(self) -> float | None:
         """How many seconds a job that begins now may take."""
