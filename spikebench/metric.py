@@ -20,6 +20,7 @@ from spikebench.records.record import Measurement
 from spikebench.workloads.layer import Workload
 
 Measure = Callable[[Callable[[], object]], float]
+Again = tuple[float, float]  # seconds of a launch on a new input, and on the same written once more
 SHARE = Flag.HOST_BOUND.threshold  # of the latency, from which on the host decides
 
 
@@ -49,8 +50,12 @@ class Watch(Protocol):
         """Seconds of a launch, the mean of `group`, on an input of its own; `settle` seconds of launches come first."""
         ...
 
-    def again(self, measure: Measure, settle: float) -> tuple[float, float]:
-        """Seconds of one launch on a new input, and of one more on the same."""
+    def again(self, measure: Measure, settle: float, count: int) -> list[Again]:
+        """Seconds of single launches, so many times."""
+        ...
+
+    def held(self, measure: Measure, group: int, settle: float) -> float:
+        """Seconds of a launch, the mean of `group`, of which everything is held."""
         ...
 
     def backward(self, measure: Measure, settle: float) -> float:

@@ -35,7 +35,7 @@ from spikebench.errors import Problem
 from spikebench.host.clock import Clock, CpuClock, CudaClock, NotAhead
 from spikebench.host.traces import Traces, adopt, end_children
 from spikebench.loading import pickles
-from spikebench.loading.subject import find_way, load
+from spikebench.loading.subject import definition, find_way, load
 from spikebench.metric import Plan, Running
 from spikebench.records.flags import Flag
 from spikebench.records.record import Measurement
@@ -59,13 +59,14 @@ from spikebench.sampling.observe import observe
 from spikebench.sampling.profiler import trace
 from spikebench.sampling.timed import Timed
 from spikebench.verify import network_gate
+from spikebench.verify.as_drawn import forged, slowed
 from spikebench.verify.check import checks
-from spikebench.verify.evidence import Evidence
+from spikebench.verify.evidence import Choice, Evidence
 from spikebench.verify.gate import gate
 from spikebench.verify.judged import asleep, judged, outside
 from spikebench.verify.snapshot import Snapshot
 from spikebench.workloads import network as network_workload
-from spikebench.workloads.layer import build
+from spikebench.workloads.layer import Workload, build
 from spikebench.workloads.training import Epoch, Run, recipe_of, train
 
 PR_SET_PDEATHSIG, PR_SET_THP_DISABLE = 1, 41
@@ -166,9 +167,9 @@ class Channel:
         """Comes back when the parent gives this process its turn."""
         self._ask(turn=True)
 
-    def mark(self) -> None:
-        """Tells the parent that a sample comes, who reads its own clock then."""
-        self._ask(mark=True)
+    def draw(self, what: str, event: list[str | int] | None = None) -> str:
+        """A seed that the parent draws now, for what it is told; it notes its own clock, too."""
+        return self._ask(draw=what, event=event)["seed"]
 
     def nonce(self) -> str:
         """The number that a result needs to count. Nobody in this process can know it before its work is over."""
@@ -321,11 +322,16 @@ def _snapshot() -> Snapshot:
 
 def _judge(job: JudgeJob) -> Result:
     """What the timed launches of another process are worth; their samples come from what its clock read."""
-    evidence = Evidence.load(job.evidence)
+    evidence, case = Evidence.load(job.evidence), expect(job.case, Layer)
+    evidence.compared = not case.parsed.foreign
+    coupled = evidence.compared and definition(case.parsed, case.N, case.T).coupled
+    lied = forged(evidence, job.draws, Choice(case.T, case.B, case.N, coupled, job.samples))
+    if lied and not evidence.wrong:
+        return Result("wrong", lied)
     if job.case.device == "cpu":
         evidence.renewed(job.case, job.bias)
     found = judged(job.case, evidence)
-    late = None if found.wrong else outside(evidence.events, job.marks)
+    late = None if found.wrong else outside(evidence.events, job.marks) or slowed(job.draws, job.marks)
     said: dict[str, object] = {k: v for k, v in vars(found).items() if k != "wrong"}
     metrics = dict.fromkeys(e.metric for e in evidence.events)
     samples = {m: [e.seconds for e in evidence.events if e.metric == m] for m in metrics}
@@ -336,7 +342,8 @@ def _judge(job: JudgeJob) -> Result:
 
 
 def _measure(job: MeasureJob, asked: Request, channel: Channel | None) -> Result:
-    case, process, snapshot = job.case, job.process, _snapshot()
+    case, process = job.case, job.process
+    _snapshot()
     turn = channel.turn if channel and asked.turns else None
     if turn:
         turn()
@@ -350,8 +357,7 @@ def _measure(job: MeasureJob, asked: Request, channel: Channel | None) -> Result
     clock: Clock = CudaClock(torch) if case.device == "cuda" else CpuClock()
     plan = Plan(samples=job.samples, fewest=job.fewest, slow=job.slow, warmup_seconds=job.warmup)
     running = Running(work, clock, plan, turn=turn)
-    mark = channel.mark if channel else None
-    running.watch = timed = Timed(work, running, mark, snapshot) if work.on and process == "timing" else None
+    running.watch = timed = _watch(work, running, channel) if work.on and process == "timing" else None
     work.call_number(1)
     if process == "timing":
         running.first_call = clock.measure(work.launch)
@@ -367,6 +373,13 @@ def _measure(job: MeasureJob, asked: Request, channel: Channel | None) -> Result
     return _unchanged(
         Result("wrong", problem, flags=flags) if problem else Result(measurements=measurements, flags=flags)
     )
+
+
+def _watch(work: Workload, running: Running, channel: Channel | None) -> Timed:
+    """The watch over the timed launches, which asks the parent where there is one."""
+    if channel is None:
+        return Timed(work, running, snapshot=_snapshot())
+    return Timed(work, running, channel.draw, lambda digest: channel.tell(kept=digest), _snapshot())
 
 
 def _hand_over(evidence: Evidence, case: Case, path: str | None, measurements: list[Measurement]) -> str | None:
@@ -389,6 +402,7 @@ def _flags(running: Running, threads: int, before: Traces) -> list[str]:
         Flag.COMPANY: before.company(after),
         Flag.MOVED: before.moved(after),
         Flag.REPLAYED: renewed > Flag.REPLAYED.threshold,
+        Flag.SKIPPED: running.medians.get("skipped", 1.0) > Flag.SKIPPED.threshold,
     }
     return [flag for flag, there in raised.items() if there]
 

@@ -16,6 +16,7 @@ from spikebench.records.gate import GateResult
 from spikebench.records.record import Record, Status
 from spikebench.run import blocks
 from spikebench.run.beside import BESIDE, side_by_side
+from spikebench.run.pool import judge
 from spikebench.run.process import Workers
 from spikebench.run.protocol import GateJob, Job, MeasureJob, Outcome, Result
 from spikebench.run.session import Session
@@ -61,6 +62,7 @@ class Ready:
         self._new = partial(Workers, threads=threads, fork=False, more=variables, opened=opened)
         self._threads = ThreadPoolExecutor(AHEAD)
         self._waiting = deque[Workers]()
+        self._judge = Workers(threads, more=variables)  # of what others have timed
 
     def prepare(self, count: int, more: int) -> None:
         """Let `count` processes wait at least; where some have to start, as many as `more` jobs will ask for, side by side."""
@@ -79,7 +81,10 @@ class Ready:
             return Outcome("skipped", f"the {self.budget.seconds:.0f} s that there were for it are spent")
         self.prepare(1, 1)
         with self._waiting.popleft() as workers:
-            return workers.ask(job, self._limit(seconds), watch)
+            if not isinstance(job, MeasureJob):
+                return workers.ask(job, self._limit(seconds), watch)
+            outcome = workers.ask(job, self._limit(seconds), watch, judged=True)
+            return judge(job, outcome, self._limit(seconds), lambda: self._judge)  # while its files are there
 
     def beside(self, jobs: Sequence[GateJob], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
         """Jobs that are no timings, several at once, as they end."""
@@ -96,6 +101,7 @@ class Ready:
 
     def close(self) -> None:
         """Stop the processes that wait."""
+        self._judge.close()
         for workers in self._waiting:
             workers.close()
         self._threads.shutdown()

@@ -6,16 +6,16 @@ import os
 import torch
 
 from spikebench.host import environment
-from spikebench.metric import Running, group_of, warm_up
+from spikebench.metric import Again, Running, group_of, warm_up
 
 unit = "s"
 process = "timing"
 SETTLE = 0.01  # seconds of launches before a sample, after others had their turn: caches and threads were theirs
 BRIEF, FAST = 5e-4, 0.01  # the same after a new input, where launches are faster than the second
-REPEATED, FEWEST = 5, 3  # launches on a new input that are timed once more on the same
+REPEATED, FEWEST = 5, 3  # samples after which a launch on a new input is timed once more on the same
+MANY = 4  # such launches after one sample, where they are short
 LONGEST = 0.1  # seconds that these may take in all
 SHORT = 2e-3  # seconds of a launch to which a new input is cold
-COLD = 2  # how many times as long it may take for that
 
 
 def sample(running: Running) -> list[float]:
@@ -28,12 +28,12 @@ def sample(running: Running) -> list[float]:
     Python's cycle collector does not run inside samples: in a loop over T it would cost time as T². It runs before them,
     and between those that are slow; between fast ones it would empty the caches and let the threads fall asleep.
     Every sample has an input of its own, which is written before it. After some of them, which nothing in this process can
-    foresee, one launch on a `new` input is timed and one more on the same `again`.
+    foresee, single launches are timed, on a `new` input and on the same `again`; and groups that are `held` to be compared.
     A first call that takes as long as warming up may take was the warm-up. Where others measure beside this process, each
     sample is a turn of its own.
     """
     clock, plan, work = running.clock, running.plan, running.workload
-    again: list[tuple[float, float]] = []
+    again, held = list[Again](), list[float]()
     gc.collect()
     gc.disable()
     first = running.first_call or 0.0
@@ -45,7 +45,7 @@ def sample(running: Running) -> list[float]:
     samples: list[float] = []
     told: dict[str, list[float]] = {name: [] for name in ("host", "beyond") if hasattr(clock, name)}
     hertz, device_hertz = [environment.cpu_hertz()], _device_hertz(running)
-    repeated = _repeated(count, 2 * typical) if running.watch else set[int]()
+    repeated = _repeated(count, (2 * MANY if short else 2) * typical) if running.watch else set[int]()
     if running.watch:
         running.watch.expects(count)
     for number in range(count):
@@ -57,12 +57,16 @@ def sample(running: Running) -> list[float]:
         for name, seconds in told.items():
             seconds += getattr(clock, name)[-1:]
         if running.watch and number in repeated:
-            again.append(running.watch.again(clock.measure, settle))
+            again += running.watch.again(clock.measure, settle, MANY if short else 1)
+            held += [running.watch.held(clock.measure, group, settle)] * (group > 1)
     hertz.append(environment.cpu_hertz())
     gc.enable()
     if running.watch:
         running.watch.rest()
-        _renewed(running, again, short)
+        _renewed(running, again)
+        running.detail |= {"held": held}
+        if len(held) >= FEWEST:  # more where some launches of a group do nothing
+            running.medians["skipped"] = min(held) / sorted(samples)[len(samples) // 2]
     _beside(running, told, group, device_hertz)
     running.medians["latency"] = sorted(samples)[len(samples) // 2]
     running.detail |= {"warmup": warm[:50], "group": group, "clock": clock.name, "threads": torch.get_num_threads()}
@@ -77,13 +81,14 @@ def _settle(running: Running, typical: float, slow: bool) -> float:
     return BRIEF if running.watch and running.clock.grouped and typical < FAST and not slow else 0.0
 
 
-def _renewed(running: Running, again: list[tuple[float, float]], short: bool) -> None:
+def _renewed(running: Running, again: list[Again]) -> None:
     """How many times as long launches took on a new input as on the same again: more, where results are kept."""
-    running.detail |= {"new": [new for new, _ in again], "again": [old for _, old in again]}
-    if len(again) >= FEWEST:  # on a loaded machine a single pair says nothing
-        fastest = min(new for new, _ in again) / min(old for _, old in again)
-        ratio = min(fastest, sorted(new / old for new, old in again)[len(again) // 4])
-        running.medians["renewed"] = ratio / (COLD if short else 1)
+    new, old = ([one[i] for one in again] for i in range(2))
+    running.detail |= {"new": new, "again": old}
+    if len(again) < FEWEST:  # on a loaded machine a single pair says nothing
+        return
+    ratios = sorted(n / o for n, o in zip(new, old, strict=True))
+    running.medians["renewed"] = min(min(new) / min(old), ratios[len(ratios) // 4])
 
 
 def _beside(running: Running, told: dict[str, list[float]], group: int, before: list[float]) -> None:

@@ -42,6 +42,16 @@ class Pool(Protocol):
         ...
 
 
+def judge(job: MeasureJob, outcome: Outcome, seconds: float | None, workers: Callable[[], Workers]) -> Outcome:
+    """The outcome of a process that has timed, with what another one says of it, which never had the subject."""
+    if outcome.evidence is None or outcome.status != "ok" or job.bias is None:
+        return outcome
+    asked = JudgeJob(job.case, outcome.evidence, job.bias, outcome.marks, job.samples, outcome.draws)
+    found = workers().ask(asked, seconds)
+    Path(outcome.evidence).unlink(missing_ok=True)
+    return judged(outcome, found)
+
+
 class Fresh:
     """The pool of one machine: it starts a process for each job when the job comes, in the interpreter of the job's case."""
 
@@ -93,13 +103,7 @@ class Fresh:
         return [self._judged(job, outcome, seconds) for job, outcome in zip(jobs, outcomes, strict=True)]
 
     def _judged(self, job: MeasureJob, outcome: Outcome, seconds: float | None) -> Outcome:
-        """The outcome with what a process says of it that never had the subject, and compares what was kept of its launches."""
-        if outcome.evidence is None or outcome.status != "ok" or job.bias is None:
-            return outcome
-        asked = JudgeJob(job.case, outcome.evidence, job.bias, outcome.marks)
-        found = self._workers_at((sys.executable, True, JUDGE, "kept")).ask(asked, seconds)
-        Path(outcome.evidence).unlink(missing_ok=True)
-        return judged(outcome, found)
+        return judge(job, outcome, seconds, lambda: self._workers_at((sys.executable, True, JUDGE, "kept")))
 
     def reading(self, device: str) -> Reading:
         """The machine now."""

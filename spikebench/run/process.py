@@ -18,7 +18,7 @@ from spikebench.errors import Problem
 from spikebench.host import clock, environment, processes
 from spikebench.host.scratch import Scratch
 from spikebench.run.printed import Printed
-from spikebench.run.protocol import Job, Outcome, Request, Result
+from spikebench.run.protocol import Drawn, Job, Outcome, Request, Result
 from spikebench.run.server import Line, Server
 from spikebench.run.zygote import Zygote
 
@@ -50,7 +50,7 @@ class Workers:
         self._stays, self.done, self._zygote = stays, 0, zygote
         self._server: Server | None = None
         self._scratch, self._shared = Scratch(), Scratch(memory=True)
-        self._nonce, self._marks = "", list[list[float]]()
+        self._nonce, self._marks, self._draws = "", list[list[float]](), list[Drawn]()
         self._count = 0
         self._waited = self._worked = 0.0  # seconds while others had their turn, and CPU seconds that the job used then
 
@@ -111,7 +111,7 @@ class Workers:
         self._count += 1
         result = self._scratch.file(f"{self._count}.json")
         evidence = str(self._shared.file(f"{self._count}.evidence")) if judged else None
-        self._nonce, self._marks = "", []
+        self._nonce, self._marks, self._draws = "", [], []
         self._waited = self._worked = 0.0
         printed, started = Printed(self._scratch.file(f"{self._count}.log")), clock.monotonic()
         server: Server | None = None
@@ -127,7 +127,8 @@ class Workers:
             printed.close()
         outcome.log, outcome.printed = printed.text(), printed.count
         outcome.wall_seconds = clock.monotonic() - started
-        outcome.waited, outcome.worked, outcome.marks = self._waited, self._worked, self._marks
+        outcome.waited, outcome.worked = self._waited, self._worked
+        outcome.marks, outcome.draws = self._marks, self._draws
         outcome.evidence = evidence if evidence and Path(evidence).exists() else None
         result.unlink(missing_ok=True)
         self._leave(outcome, server)
@@ -192,9 +193,10 @@ class Workers:
     def _answered(self, line: Line, server: Server, turn: Callable[[], float] | None) -> bool:
         """Answer a process that waits for an answer; False for a line that wants none."""
         pid = server.job or 0
-        if "mark" in line:
-            self._mark(pid)
-            server.tell({})
+        if "draw" in line:
+            server.tell({"seed": self._drawn(pid, line)})
+        elif "kept" in line:
+            self._draws.append(Drawn("kept", digest=str(line["kept"]), at=clock.monotonic()))
         elif "turn" in line and turn:
             before = clock.of_process(pid)[0]
             self._waited += turn()
@@ -207,6 +209,14 @@ class Workers:
         else:
             return False
         return True
+
+    def _drawn(self, pid: int, line: Line) -> str:
+        """Draw a seed that nobody in the process can know before it asks, and note what it is for."""
+        seed, what, at = secrets.token_hex(16), str(line.get("draw")), clock.monotonic()
+        if what == "sample":
+            self._mark(pid)
+        self._draws.append(Drawn(what, seed, line.get("event"), at=at))
+        return seed
 
     def _mark(self, pid: int) -> None:
         """Note what the time is when a sample is announced, how much the process has worked or wanted to, and when it goes on."""

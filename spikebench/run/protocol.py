@@ -41,6 +41,8 @@ class Job:
         given = {k: v for k, v in data.items() if k != "kind"}
         if "case" in given:
             given["case"] = Case.from_json(given["case"])
+        if "draws" in given:
+            given["draws"] = [Drawn(**d) for d in given["draws"]]
         return KINDS[data["kind"]](**given)
 
 
@@ -72,18 +74,40 @@ class MeasureJob(Job, kind="measure"):
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """What a process that times asked its parent to draw, or told it, and when, in seconds of the parent's clock.
+
+    `what`: "sample" and "input" ask for the seed of an input, "gradient" for that of an output gradient, "launch" for that
+    of the series to be compared, after the clock has stopped, and has what it read as the `event` of a sample. "kept"
+    tells the digest of what was copied then.
+    """
+
+    what: str
+    seed: str = ""
+    event: list[Any] | None = None
+    digest: str = ""
+    at: float = 0.0
+
+
+@dataclass(frozen=True)
 class JudgeJob(Job, kind="judge"):
     """Compare what a process kept of its timed launches with the definition, in a process that never had the subject.
 
     `evidence` is the file, `bias` the mean of the input. `marks` are the parent's own readings, in seconds: when each
     sample was announced, when the process was told to go on, and how long its threads had worked or waited for a core by
-    then; the last mark is the end.
+    then; the last mark is the end. `draws` are what the parent drew for it meanwhile, `samples` how many it was asked for.
     """
 
     case: Case
     evidence: str
     bias: float
     marks: list[list[float]]
+    samples: int = 0
+    draws: list[Drawn] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, object]:
+        """The job as it is sent."""
+        return super().to_json() | {"draws": [vars(d) for d in self.draws]}
 
 
 @dataclass(frozen=True)
@@ -251,7 +275,7 @@ class Outcome:
     """How a job ended: status and reason of the process, the worker's result, the end of what it printed.
 
     `evidence` is the file of what the process kept of its timed launches, and `marks` are what the
-    parent read at each sample: see JudgeJob. `waited` are the seconds in which others had their turn, and `worked` the CPU
+    parent read at each sample, `draws` what it drew: see JudgeJob. `waited` are the seconds in which others had their turn, and `worked` the CPU
     seconds that the process used meanwhile, without those in which idle threads fall asleep. `printed` counts the bytes that the job printed, `left` the processes that it
     left running and that were ended. An outcome is `disturbed` if the job is not to blame: its server was of no use, or
     somebody stopped its process. It is then asked once more, and `repeated`.
@@ -265,6 +289,7 @@ class Outcome:
     wall_seconds: float = 0.0
     evidence: str | None = None
     marks: list[list[float]] = field(default_factory=list)
+    draws: list[Drawn] = field(default_factory=list)
     waited: float = 0.0
     worked: float = 0.0
     printed: int = 0

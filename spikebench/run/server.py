@@ -28,7 +28,9 @@ class Line(TypedDict, total=False):
     ready: int  # its process id, once it can take a job
     pid: int  # of the process that does the job
     turn: bool  # it asks for its turn
-    mark: bool  # a sample comes
+    draw: str  # it asks for a seed, and says for what: see Drawn
+    event: list[str | int] | None  # what its clock read before that
+    kept: str  # the digest of what it has copied of a launch
     done: bool  # its work is over, and it asks for the number that its result needs
     exit: int
     cpu_seconds: float
@@ -184,5 +186,5 @@ def _line(text: bytes) -> Line:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return {"garbled": True}
-    plain = isinstance(found, dict) and found and all(isinstance(v, int | float) for v in found.values())
+    plain = isinstance(found, dict) and found and all(isinstance(v, int | float | str | list | None) for v in found.values())
     return cast(Line, found) if plain else {"garbled": True}

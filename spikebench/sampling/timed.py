@@ -3,7 +3,6 @@
 It works beside the subject, outside of what the clock sees. `verify/judged.py` compares what was kept with the definition.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,15 +10,14 @@ import torch
 from torch import Tensor
 
 from spikebench.loading.subject import definition_of
-from spikebench.metric import Measure, Running
-from spikebench.verify.evidence import Event, Evidence, Kept
+from spikebench.metric import Again, Measure, Running
+from spikebench.verify.evidence import FEW, Choice, Draw, Event, Evidence, Kept, call_number, drawn_here, number
 from spikebench.verify.form import misformed
-from spikebench.verify.snapshot import Snapshot
+from spikebench.verify.snapshot import Snapshot, shadowed
 from spikebench.workloads.layer import Given, Launches, Workload, current, noise
 from spikebench.workloads.renewal import Renewal
 
-SERIES, VALUES = 640, 2**20  # that are kept of all samples of a metric: at most so many series, and values of each kind
-WHOLE = 2**20  # values of an output, of which one launch is kept as a whole
+SMALL = 2**16  # values of an output that is copied before anybody is asked what of it is compared
 
 
 @dataclass
@@ -33,19 +31,20 @@ class Place:
 class Timed:
     """The watch over the timed launches of a layer.
 
-    Before every sample new values are written into the input, from a seed that the system draws then. After the clock has
-    stopped, series that the system draws then are copied out of what one launch of the sample took and gave; of a group it
-    may be any.
+    Before every sample new values are written into the input, from a seed that the parent draws then. When the clock has
+    stopped, the parent is told what it read, and draws which series are compared of what one launch of the sample took and
+    gave; of a group it may be any. They are copied, and the parent gets their digest, before the subject can run again.
     """
 
     def __init__(
         self,
         work: Workload,
         running: Running,
-        mark: Callable[[], None] | None = None,
+        draw: Draw = drawn_here,
+        tell: Callable[[str], None] | None = None,
         snapshot: Snapshot | None = None,
     ) -> None:
-        """`mark` tells the parent that a sample comes; `snapshot` knows the clocks as they were before the subject."""
+        """`draw` asks the parent for a seed, `tell` tells it a digest; `snapshot` knows the clocks as they were before."""
         assert work.on is not None and work.mean is not None
         self.work, self.running, self._on = work, running, work.on
         self._x, self._g = Renewal(work.x, work.mean, 0.5), Renewal(work.g, 0.0, 1.0)
@@ -53,14 +52,11 @@ class Timed:
         self._spare: Place | None = None
         self._given: Given | None = None
         neuron = None if work.case.parsed.foreign else definition_of(work.module)
-        self._coupled = neuron is not None and neuron.coupled
+        samples, coupled = running.plan.samples, neuron is not None and neuron.coupled
         steps, batch, width = work.x.shape
-        samples = max(1, running.plan.samples)
-        self._each = max(2, min(SERIES, VALUES // steps) // samples)
-        self._often = min(1.0, SERIES / (samples * width)) if self._coupled else 1.0
-        self._may_be_whole = work.x.numel() <= WHOLE and (not self._coupled or batch * width <= SERIES)
-        self._left, self._mark, self._snapshot = samples, mark, snapshot
-        self.evidence = Evidence(steps, batch, width, compared=neuron is not None)
+        self._choice = Choice(steps, batch, width, coupled, samples)
+        self._left, self._draw, self._tell, self._snapshot = samples, draw, tell, snapshot
+        self.evidence = Evidence(steps, batch, width, compared=not work.case.parsed.foreign)
 
     def expects(self, count: int) -> None:
         """So many samples follow; one of them is kept as a whole, if none was yet."""
@@ -72,14 +68,15 @@ class Timed:
         What is written by one core is cold to the others. Launches that are `short` settle on the new input, and `again` tells
         whether they keep results of it; others settle on another one.
         """
-        self._begin()
         place = self._place
-        seed = self._renew(place.x, self._x)
-        gradient_seed = self._renew(self.work.g, self._g) if self.work.case.mode == "train" else ""
+        seed = self._renew(place.x, self._x, "sample")
+        gradient_seed = self._renew(self.work.g, self._g, "gradient") if self.work.case.mode == "train" else ""
         self._settle(settle, place if short else None)
-        kept = group - 1 if _drawn(2) else _drawn(group)  # of the last one it shows whether it was finished
+        kept = (
+            group - 1 if number(seed, "last", 2) else number(seed, "kept", group)
+        )  # the last one shows if it was finished
         launch, whole, running, given = place.launches.launch, place.launches.whole, self.running, list[Given]()
-        call = self._call()
+        self.work.call_number(call_number(seed))
 
         def launches() -> None:
             for _ in range(kept):
@@ -89,50 +86,83 @@ class Timed:
                 running.last_output = launch()
 
         seconds = measure(launches) / group
-        self._note("latency", group)
-        self._keep(given[0], call + kept, seed, gradient_seed)
+        event = self._note("latency", group)
+        self._keep(given[0], call_number(seed) + kept, (seed, gradient_seed), event)
         return seconds
 
-    def again(self, measure: Measure, settle: float) -> tuple[float, float]:
-        """Seconds of one launch on a new input, and of one more on the same."""
-        self._renew(self._place.x, self._x)
+    def again(self, measure: Measure, settle: float, count: int) -> list[Again]:
+        """Seconds of single launches: each on a new input, and on the same values written once more.
+
+        Both find the caches alike. The second writing does not count as a change of the tensor, so that what is kept under
+        its version is found. All that they give is compared, too.
+        """
+        place, found = self._place, list[Again]()
         self._settle(settle)
-        launch = self._place.launches.launch
-        return measure(launch), measure(launch)
+        seeds = ("", self._renew(self.work.g, self._g, "gradient") if self.work.case.mode == "train" else "")
+        for _ in range(count):
+            seconds: list[float] = []
+            for repeated in (False, True):
+                if repeated:
+                    self._draw(what="rest")  # so that both wait for the parent
+                    self._x.write(place.x.data, bytes.fromhex(seeds[0]))
+                else:
+                    seeds = self._renew(place.x, self._x, "input"), seeds[1]
+                    self.work.call_number(call_number(seeds[0]))
+                given = list[Given]()
+                seconds.append(measure(lambda given=given: given.append(place.launches.whole())))
+                self._keep(given[0], call_number(seeds[0]) + repeated, seeds)
+            found.append((seconds[0], seconds[1]))
+        return found
+
+    def held(self, measure: Measure, group: int, settle: float) -> float:
+        """Seconds of a launch, the mean of a group of which everything is held, so that any of it is compared."""
+        place, given = self._place, list[Given]()
+        seed = self._renew(place.x, self._x, "input")
+        gradient_seed = self._renew(self.work.g, self._g, "gradient") if self.work.case.mode == "train" else ""
+        self._settle(settle, place)
+        self.work.call_number(call_number(seed))
+        whole = place.launches.whole
+
+        def launches() -> None:
+            for _ in range(group):
+                given.append(whole())
+
+        seconds, drawn = measure(launches) / group, self._draw(what="rest")
+        for i in {number(drawn, str(i), group) for i in range(FEW)}:
+            self._keep(given[i], call_number(seed) + i, (seed, gradient_seed))
+        return seconds
 
     def backward(self, measure: Measure, settle: float) -> float:
         """Seconds of a backward pass. Its gradient is written after the forward pass, which could compute with it otherwise."""
-        self._begin()
         place = self._place
-        seed, call = self._renew(place.x, self._x), self._call()
+        seed = self._renew(place.x, self._x, "sample")
         self._settle(settle)
-        self.work.call_number(call)
+        self.work.call_number(call_number(seed))
         spikes, back = place.launches.halves()
-        gradient_seed, given = self._renew(self.work.g, self._g), list[tuple[Tensor | None, ...]]()
+        gradient_seed, given = self._renew(self.work.g, self._g, "gradient"), list[tuple[Tensor | None, ...]]()
         seconds = measure(lambda: given.append(back()))
-        self._note("backward", 1)
-        self._keep((spikes, given[0]), call, seed, gradient_seed)
+        event = self._note("backward", 1)
+        self._keep((spikes, given[0]), call_number(seed), (seed, gradient_seed), event)
         return seconds
 
-    def _begin(self) -> None:
-        if self._mark:
-            self._mark()
-
-    def _note(self, metric: str, group: int) -> None:
+    def _note(self, metric: str, group: int) -> Event | None:
         """What the clock read, and whether it is the clock that it was."""
-        if self._snapshot and (name := self._snapshot.clocks_changed()):
+        if self._snapshot and (name := self._snapshot.hooks_changed()):
             self.evidence.say(f"the subject changed {name}")
-        if events := getattr(self.running.clock, "last", None):
-            self.evidence.events.append(Event(metric, group, *events))
+        if name := shadowed(self.running.clock, self, self._x, self._g):
+            self.evidence.say(f"the subject changed {name}")
+        events = getattr(self.running.clock, "last", None)
+        return Event(metric, group, *events) if events else None
 
     def rest(self) -> None:
         """Look once more at what is held, after another launch, and give the workload its own input back."""
         case, held, place = self.work.case, self._given, self._place
         if held is not None and not self.evidence.wrong:
             count = self.work.x[0].numel()
-            index = torch.tensor([_drawn(count) for _ in range(self._each)], device=self.work.x.device)
+            seed = self._draw(what="rest")
+            index = torch.tensor([number(seed, str(i), count) for i in range(32)], device=self.work.x.device)
             before = Kept.of(held, index, 0, "", "", False)
-            self._renew(place.x, self._x)
+            self._renew(place.x, self._x, "input")
             self.running.last_output = place.launches.launch()
             if not before.still(*held):
                 self.evidence.say("what a timed launch gave changed while it was held and another was computed")
@@ -143,22 +173,16 @@ class Timed:
         self.running.last_output = self._given = None
         self._spare = None
 
-    def _renew(self, tensor: Tensor, values: Renewal) -> str:
-        seed = os.urandom(8)
-        values.write(tensor, seed)
-        return seed.hex()
-
-    def _call(self) -> int:
-        """Names the noise of the next forward calls: the number of the first of them."""
-        number = 2**8 + _drawn(2**28)
-        self.work.call_number(number)
-        return number
+    def _renew(self, tensor: Tensor, values: Renewal, what: str) -> str:
+        seed = self._draw(what=what)
+        values.write(tensor, bytes.fromhex(seed))
+        return seed
 
     def _beside(self) -> Place:
         """An input that is never sampled, on which launches warm up the caches."""
         if self._spare is None:
             x = torch.empty_like(self.work.x.detach())
-            self._renew(x, self._x)  # else it would tell the input that comes
+            self._x.write(x, bytes.fromhex(drawn_here()))
             self._spare = Place(x, self._on(x))
         return self._spare
 
@@ -169,41 +193,42 @@ class Timed:
             place = place or self._beside()
             spent += measure(place.launches.launch)
 
-    def _keep(self, given: Given, call: int, seed: str, gradient_seed: str) -> None:
-        """Copy what the system draws now out of what a launch gave, before anything else happens."""
+    def _keep(self, given: Given, call: int, seeds: tuple[str, str], event: Event | None = None) -> None:
+        """Copy what the parent draws now out of what a launch gave, before anything else happens."""
         spikes, gradients = given
-        self.evidence.seeds.append(seed)
         wrong = misformed(spikes, self.work.x, self.running.last_output, getattr(self.work.case, "autocast", None))
         wrong = wrong or next((w for g in gradients if g is not None and (w := misformed(g))), None)
-        if wrong:
-            self.evidence.say(f"a timed launch {wrong}")
-        elif self.evidence.compared:
-            self._copy(given, call, seed, gradient_seed)
         train = bool(gradients)
         self.running.last_output = spikes.detach() if train else spikes
         self._given = (spikes.detach(), gradients)  # without the graph, whose memory the next launch takes
-
-    def _copy(self, given: Given, call: int, seed: str, gradient_seed: str) -> None:
-        evidence, (_, batch, width) = self.evidence, self.work.x.shape
-        whole = self._may_be_whole and not evidence.has_whole and not _drawn(max(1, self._left))
-        self._left -= 1
-        if not whole and len(evidence.kept) > 1 and _drawn(2**16) >= self._often * 2**16:
+        if event is not None:
+            self.evidence.events.append(event)
+            self.evidence.seeds.append(seeds[0])
+        if wrong:
+            self.evidence.say(f"a timed launch {wrong}")
             return
-        if whole:
-            index = torch.arange(batch * width)
-        elif self._coupled:
-            index = torch.arange(width) + width * _drawn(batch)
-        else:
-            index = torch.tensor([_drawn(batch * width) for _ in range(min(self._each, batch * width))])
-        evidence.kept.append(Kept.of(given, index.to(self.work.x.device), call, seed, gradient_seed, whole))
+        if spikes.numel() <= SMALL:  # now: while the parent is asked, a thread could compute
+            spikes, gradients = spikes.detach().clone(), tuple(None if g is None else g.clone() for g in gradients)
+        seed = self._draw(what="launch", event=event and list(vars(event).values()))
+        if self.evidence.compared:
+            self._copy((spikes, gradients), call, seeds, seed, sampled=event is not None)
+
+    def _copy(self, given: Given, call: int, seeds: tuple[str, str], seed: str, sampled: bool) -> None:
+        """Copy the series that a seed names, and tell the parent their digest."""
+        choice, evidence, whole = self._choice, self.evidence, False
+        if sampled:
+            whole = choice.may_be_whole and not evidence.has_whole and not number(seed, "whole", max(1, self._left))
+            self._left -= 1
+        if not whole and choice.skips(seed):
+            return
+        index = torch.arange(choice.batch * choice.width) if whole else choice.index(seed, sampled)
+        kept = Kept.of(given, index.to(self.work.x.device), call, *seeds, whole)
+        evidence.kept.append(kept)
+        if self._tell:
+            self._tell(kept.digest)
 
     def finished(self) -> Evidence:
         """What was kept, with the inputs."""
         for kept in self.evidence.kept:
             kept.complete(self.work.x.shape, self._x, self._g)
         return self.evidence
-
-
-def _drawn(count: int) -> int:
-    """A number below `count`, drawn by the system."""
-    return int.from_bytes(os.urandom(7), "little") % count

@@ -1,7 +1,9 @@
 """What is kept of the timed launches: some series of what they took and gave, copied as soon as the clock had stopped."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 import torch
 from torch import Tensor
@@ -9,6 +11,60 @@ from torch import Tensor
 from spikebench.cases.case import Case
 from spikebench.workloads.layer import Given, current, noise
 from spikebench.workloads.renewal import Renewal
+
+Draw = Callable[..., str]  # asks for a seed; see `spikebench.run.protocol.Drawn` for what is told with it
+SERIES, VALUES = 640, 2**20  # that are kept of all samples of a metric: at most so many series, and values of each kind
+WHOLE = 2**20  # values of an output, of which one launch is kept as a whole
+FEW = 3  # series that are kept of a launch whose time is no sample, and launches of a group that are
+
+
+def drawn_here(**_: object) -> str:
+    """A seed for where there is no parent to draw one."""
+    return os.urandom(16).hex()
+
+
+def number(seed: str, what: str, below: int) -> int:
+    """The number below `below` that a seed names for one purpose."""
+    drawn = blake2b(bytes.fromhex(seed) + what.encode(), digest_size=8).digest()
+    return int.from_bytes(drawn, "little") % below
+
+
+def call_number(seed: str) -> int:
+    """The number of the first forward call on an input that a seed names."""
+    return 2**8 + number(seed, "call", 2**28)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which series of a launch are compared, of how many: as a seed says that is drawn when the launch is over.
+
+    Of a coupled neuron it is one item of the batch, and not of every launch.
+    """
+
+    steps: int
+    batch: int
+    width: int
+    coupled: bool
+    samples: int
+
+    @property
+    def may_be_whole(self) -> bool:
+        """Whether an output is small enough to be kept as a whole."""
+        count = self.batch * self.width
+        return self.steps * count <= WHOLE and (not self.coupled or count <= SERIES)
+
+    def skips(self, seed: str) -> bool:
+        """Whether nothing of this launch is compared."""
+        often = SERIES / (max(1, self.samples) * self.width) if self.coupled else 1.0
+        return number(seed, "often", 2**16) >= often * 2**16
+
+    def index(self, seed: str, sampled: bool = True) -> Tensor:
+        """Places in B·N; only FEW of a launch that gave no sample."""
+        count = self.batch * self.width
+        if self.coupled:
+            return torch.arange(self.width) + self.width * number(seed, "item", self.batch)
+        most = max(2, min(SERIES, VALUES // self.steps) // max(1, self.samples)) if sampled else FEW
+        return torch.tensor([number(seed, f"series {i}", count) for i in range(min(most, count))])
 
 
 @dataclass(eq=False)
@@ -38,6 +94,14 @@ class Kept:
         gradient = None if not gradients or gradients[0] is None else _taken(gradients[0], index)
         others = [None if v is None else v.detach().clone() for v in gradients[1:]] if whole else []
         return Kept(index, call, seed, gradient_seed, whole, first, gradient, others)
+
+    @property
+    def digest(self) -> str:
+        """Of everything that was copied, told to the parent before the subject can run again."""
+        found = blake2b(repr((self.call, self.seed, self.gradient_seed, self.whole)).encode(), digest_size=16)
+        for tensor in (self.index, self.spikes, self.gradient, *self.parameters):
+            found.update(b"-" if tensor is None else tensor.cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+        return found.hexdigest()
 
     def still(self, spikes: Tensor, gradients: tuple[Tensor | None, ...]) -> bool:
         """Whether what the launch gave is what it was."""

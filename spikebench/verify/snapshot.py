@@ -7,10 +7,11 @@ import importlib
 import inspect
 import json
 import os
+import signal
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType, ModuleType
 
 import torch
@@ -35,6 +36,14 @@ FUNCTIONS = (
     *("get_num_threads", "set_num_threads", "save", "load", "tensor", "nan_to_num", "ne", "eq"),
 )
 CLOCKS = ("perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns", "clock_gettime")
+SIGNALS = (signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGUSR1, signal.SIGUSR2, signal.SIGSEGV)
+HOOKS: dict[str, Callable[[], object]] = {
+    "sys.setprofile": sys.getprofile,
+    "sys.settrace": sys.gettrace,
+    "a signal's handler": lambda: tuple(map(signal.getsignal, SIGNALS)),
+    "torch's function modes": lambda: torch._C._len_torch_function_stack(),
+    "torch's dispatch modes": lambda: torch._C._len_torch_dispatch_stack(),
+}
 Owner = ModuleType | type
 Held = tuple[object, CodeType | None, object]
 
@@ -55,6 +64,7 @@ class Snapshot:
         self._keep(torch, ((n, getattr(torch, n)) for n in FUNCTIONS))
         self._keep(torch.Tensor, ((n, inspect.getattr_static(torch.Tensor, n)) for n in dir(torch.Tensor)))
         self.extend()
+        self._hooks = {name: ask() for name, ask in HOOKS.items()}
         self._clocks = [(name, getattr(time, name)) for name in CLOCKS if hasattr(time, name)]
 
     def extend(self) -> None:
@@ -79,9 +89,19 @@ class Snapshot:
             if _told(inspect.getattr_static(owner, name, None)) != held
         ]
 
-    def clocks_changed(self) -> str | None:
-        """The same for the clocks alone, which takes a microsecond."""
-        return next((f"time.{name}" for name, held in self._clocks if getattr(time, name, None) is not held), None)
+    def hooks_changed(self) -> str | None:
+        """The clocks, and what runs without being called: hooks, modes and handlers of signals. It takes some microseconds."""
+        clock = next((f"time.{name}" for name, held in self._clocks if getattr(time, name, None) is not held), None)
+        return clock or next((name for name, held in self._hooks.items() if HOOKS[name]() != held), None)
+
+
+def shadowed(*things: object) -> str | None:
+    """A method that an object has of its own, in place of its class's; None if there is none."""
+    for thing in things:
+        for name in vars(thing):
+            if callable(getattr(type(thing), name, None)):
+                return f"{type(thing).__name__}.{name}"
+    return None
 
 
 _DESCRIPTORS = (property, staticmethod, classmethod)

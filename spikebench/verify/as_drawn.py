@@ -1,0 +1,71 @@
+"""Whether what a process kept of its timed launches is what its parent drew and was told while it timed them."""
+
+from collections.abc import Sequence
+
+import torch
+
+from spikebench.run.protocol import Drawn
+from spikebench.verify.evidence import Choice, Event, Evidence, Kept, call_number
+
+SLOW, TIMES = 0.25, 5  # what comes before a sample takes less than SLOW seconds and TIMES as long as the sample
+MOST = 2**16  # launches on one input
+OTHER = "what was kept of the timed launches is not what it was when the clock had stopped"
+
+
+def events_of(draws: Sequence[Drawn]) -> list[Event]:
+    """What the parent was told of its process's clock, at once after each sample."""
+    return [Event(str(d.event[0]), *map(int, d.event[1:])) for d in draws if d.what == "launch" and d.event]
+
+
+def forged(evidence: Evidence, draws: Sequence[Drawn], choice: Choice) -> str | None:
+    """Why the evidence is not that of the timed launches; None if it is.
+
+    Inputs are named by the seeds that the parent drew, series by those that it drew after each launch, and of everything that
+    was copied it knows the digest.
+    """
+    if evidence.compared and (wrong := _kept(evidence, draws, choice)):
+        return wrong
+    if events_of(draws) != evidence.events:
+        return "the clock's readings are not those that the parent was told"
+    return None
+
+
+def _kept(evidence: Evidence, draws: Sequence[Drawn], choice: Choice) -> str | None:
+    seeds, launch, left = ["", ""], Drawn(""), list(evidence.kept)
+    for drawn in [*draws, Drawn("end")]:
+        if launch.what and drawn.what != "kept" and not choice.skips(launch.seed):
+            return "of a timed launch nothing was kept"
+        if drawn.what in ("sample", "input"):
+            seeds[0] = drawn.seed
+        elif drawn.what == "gradient":
+            seeds[1] = drawn.seed
+        elif drawn.what == "kept":
+            if not left or not launch.what or not _is(left.pop(0), drawn, launch, seeds, choice):
+                return OTHER
+        launch = drawn if drawn.what == "launch" else Drawn("")
+    return OTHER if left else None
+
+
+def _is(kept: Kept, told: Drawn, launch: Drawn, seeds: Sequence[str], choice: Choice) -> bool:
+    """Whether what was kept of a launch is what was drawn of it, on the input that was drawn for it."""
+    count = choice.batch * choice.width
+    index = torch.arange(count) if kept.whole else choice.index(launch.seed, launch.event is not None)
+    named = kept.seed == seeds[0] and (kept.gradient is None or kept.gradient_seed == seeds[1])
+    called = 0 <= kept.call - call_number(kept.seed) < (int(launch.event[1]) if launch.event else MOST)
+    return named and called and torch.equal(kept.index.cpu(), index) and kept.digest == told.digest
+
+
+def slowed(draws: Sequence[Drawn], marks: Sequence[Sequence[float]]) -> str | None:
+    """Why a process's clock ran too slowly for what its parent's own clock said; None if it did not.
+
+    Between the word to go on and the end of the sample there are the writing of an input and a few launches. So only a
+    clock that lies about launches of more than some hundredths of a second can be told.
+    """
+    ends = [(d.at, d.event) for d in draws if d.what == "launch" and d.event]
+    if not ends or len(ends) + 1 != len(marks):
+        return None
+    spans = [(at - mark[1], (event[3] - event[2]) * 1e-9) for (at, event), mark in zip(ends, marks, strict=False)]
+    parent, own = min(spans, key=lambda s: s[0] - s[1])
+    if parent - own > SLOW + TIMES * own:
+        return f"a sample took {own:.3g} s by the clock of its process, and {parent:.3g} s by that of the parent"
+    return None
