@@ -32,6 +32,8 @@ def read(path: Path) -> Any:
         )
     try:
         return pickle.loads(files.regular(path).read_bytes())
+    except Problem:
+        raise
     except (pickle.UnpicklingError, EOFError, *files.BROKEN) as error:
         text = " ".join(str(error).split())
         raise Problem(f"{path}: no pickle, or one that cannot be read here ({type(error).__name__}: {text})") from error

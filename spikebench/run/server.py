@@ -186,5 +186,9 @@ def _line(text: bytes) -> Line:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return {"garbled": True}
-    plain = isinstance(found, dict) and found and all(isinstance(v, int | float | str | list | None) for v in found.values())
+    plain = (
+        isinstance(found, dict)
+        and found
+        and all(isinstance(v, int | float | str | list | None) for v in found.values())
+    )
     return cast(Line, found) if plain else {"garbled": True}

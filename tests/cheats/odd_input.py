@@ -9,11 +9,11 @@ from spikebench.neuron import Neuron
 
 
 def run(
-    neuron: Neuron, x: Tensor, seed: int | None = None, *, kind: Literal["large", "nan", "strided"] = "large"
+    neuron: Neuron, x: Tensor, seed: int | None = None, *, kind: Literal["large", "holes", "strided"] = "large"
 ) -> Tensor:
     if kind == "large":
         return eager.run(neuron, x.clamp(-4, 4), seed)
-    if kind == "nan":
+    if kind == "holes":
         return eager.run(neuron, x.nan_to_num(0.0), seed)
     if x.is_contiguous():
         return eager.run(neuron, x, seed)

@@ -62,7 +62,11 @@ def test_only_pickles_of_the_folder_are_read(hostile: Path, tmp_path: Path) -> N
 def test_what_is_no_pickle_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "text.pickle").write_text("no pickle")
     os.mkfifo(tmp_path / "pipe.pickle")
-    for name, said in (("text", "no pickle, or one that cannot be read"), ("pipe", "a pipe"), ("none", "No such file")):
+    for name, said in (
+        ("text", "no pickle, or one that cannot be read"),
+        ("pipe", "a pipe"),
+        ("none", "no file .*none.pickle"),
+    ):
         with pickles.allowed(str(tmp_path)), pytest.raises(Problem, match=said) as found:
             pickles.read(tmp_path / f"{name}.pickle")
         assert "\n" not in str(found.value)
