@@ -58,11 +58,11 @@ class Ready:
 
     def __init__(self, threads: int, variables: dict[str, str], budget: Budget, opened: bool = True) -> None:
         self.budget = budget
-        self._variables, self._opened = variables, opened
+        self._count, self._variables, self._opened = threads, variables, opened
         self._new = partial(Workers, threads=threads, fork=False, more=variables, opened=opened)
         self._threads = ThreadPoolExecutor(AHEAD)
         self._waiting = deque[Workers]()
-        self._judge = Workers(threads, more=variables)  # of what others have timed
+        self._judges = list[Workers]()  # one, which never has a subject, once something was timed
 
     def prepare(self, count: int, more: int) -> None:
         """Let `count` processes wait at least; where some have to start, as many as `more` jobs will ask for, side by side."""
@@ -84,7 +84,12 @@ class Ready:
             if not isinstance(job, MeasureJob):
                 return workers.ask(job, self._limit(seconds), watch)
             outcome = workers.ask(job, self._limit(seconds), watch, judged=True)
-            return judge(job, outcome, self._limit(seconds), lambda: self._judge)  # while its files are there
+            return judge(job, outcome, self._limit(seconds), self._judge)  # while its files are there
+
+    def _judge(self) -> Workers:
+        if not self._judges:
+            self._judges.append(Workers(self._count, more=self._variables))
+        return self._judges[0]
 
     def beside(self, jobs: Sequence[GateJob], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
         """Jobs that are no timings, several at once, as they end."""
@@ -101,8 +106,7 @@ class Ready:
 
     def close(self) -> None:
         """Stop the processes that wait."""
-        self._judge.close()
-        for workers in self._waiting:
+        for workers in (*self._waiting, *self._judges):
             workers.close()
         self._threads.shutdown()
 

@@ -21,7 +21,7 @@ from spikebench.records.record import Measurement, Record
 from spikebench.run import beside
 from spikebench.run.beside import side_by_side
 from spikebench.run.process import Workers
-from spikebench.run.protocol import CheckJob, GateJob, Job, Outcome
+from spikebench.run.protocol import CheckJob, GateJob, Job, MeasureJob, Outcome
 from spikebench.run.session import Session
 from spikebench.run.settings import Settings
 
@@ -339,3 +339,17 @@ def test_gates_of_a_gpu_come_before_anything_is_timed_and_those_of_a_cpu_with_th
 def test_a_machine_without_a_gpu_says_so() -> None:
     done = commands.run("gpu")
     assert done.returncode == 2 and "--device cpu --tiny" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.long
+def test_what_a_process_that_waited_has_timed_is_judged_in_another_one() -> None:
+    case = Case("lif@cpu", T=16, B=2, N=8, mode="inference")
+    ready = gpu.Ready(1, {}, gpu.Budget.of(100), opened=False)
+    try:
+        job = MeasureJob(case, "timing", ["latency"], samples=5, fewest=3, slow=0.2, warmup=0.1, bias=0.2)
+        outcome = ready.ask(case, job, None)
+    finally:
+        ready.close()
+    assert outcome.status == "ok", outcome.reason
+    compared = outcome.result.measurements[0].detail["compared"]
+    assert compared["launches"] >= 3 and compared["differing"] == 0
