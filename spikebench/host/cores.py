@@ -4,6 +4,8 @@ import os
 from collections import deque
 from dataclasses import dataclass
 
+from spikebench.records.locks import Locks
+
 
 @dataclass(frozen=True)
 class Cores:
@@ -25,3 +27,19 @@ class Cores:
         """Keep the calling thread, and what it starts, to a part of its own."""
         os.sched_setaffinity(0, self.free[0])
         self.free.rotate(-1)
+
+
+def own(count: int, locks: Locks) -> set[int]:
+    """So many cores that no other run of this user has, which are taken with `locks`; none if there are not enough.
+
+    Two runs whose threads are bound would have the same cores otherwise: the first ones.
+    """
+    there, taken = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [], set[int]()
+    for core in there:
+        if len(taken) < count and locks.take(f"core {core}"):
+            taken.add(core)
+    if len(taken) < count:
+        for core in taken:
+            locks.give_back(f"core {core}")
+        return set()
+    return taken

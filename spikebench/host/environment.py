@@ -17,6 +17,7 @@ import psutil
 
 from spikebench import __version__, registry
 from spikebench.errors import Problem
+from spikebench.host import isolation
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def of(python: str) -> Interpreter:
     """Python and library versions of another interpreter, in which spikebench must be installed too; else Problem."""
     code = "import json; from spikebench.host.environment import platform, versions as v; print(json.dumps([platform.python_version(), v()]))"
     try:
-        done = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([python, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Problem(f"cannot run {python}: {error}; --python takes BACKEND=/path/to/python") from error
     if done.returncode:
@@ -227,12 +228,16 @@ def for_worker(count: int, allocator: str = "kept") -> dict[str, str]:
 
     Threads of OpenMP, MKL and numba are bound to cores. glibc asks for huge pages: with pages of 4 KiB the graph of a
     long loop outgrows what the processor holds of the page table, and time per step grows with T for that alone. With the
-    "default" allocator it is left as a reader's own process has it.
+    "default" allocator it is left as a reader's own process has it. `isolation.py` has what else they get.
     """
     huge = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"} if allocator == "kept" else {}
-    return huge | {
-        "OMP_PROC_BIND": "true",
-        "OMP_NUM_THREADS": str(count),
-        "MKL_NUM_THREADS": str(count),
-        "NUMBA_NUM_THREADS": str(count),
-    }
+    return (
+        huge
+        | isolation.variables()
+        | {
+            "OMP_PROC_BIND": "true",
+            "OMP_NUM_THREADS": str(count),
+            "MKL_NUM_THREADS": str(count),
+            "NUMBA_NUM_THREADS": str(count),
+        }
+    )

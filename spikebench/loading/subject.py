@@ -19,6 +19,7 @@ from spikebench.cases.subject import ANYWHERE, PICKLED, Subject, foreign_file, p
 from spikebench.errors import Problem
 from spikebench.loading import pickles
 from spikebench.loading.detect import FAILURES, Detective, Found
+from spikebench.loading.folders import beside
 from spikebench.loading.foreign import Adapted, contained, make
 from spikebench.loading.remedies import Remedied, imported
 from spikebench.neuron import Neuron
@@ -128,6 +129,7 @@ def mistaken(subject: Subject, device: str = "cpu") -> str | None:
 
 def _foreign(subject: Subject) -> Any:
     where, _, name = subject.address.rpartition(":")
+    beside(Path.cwd())
     path = foreign_file(subject)
     if path is not None and not path.exists():
         raise Problem(f"no file {where}; name a Python file, or a package as package.module:{name}")
@@ -146,12 +148,11 @@ def _foreign(subject: Subject) -> Any:
 
 
 def _executed(path: Path) -> Any:
-    """The module of a file, executed, with its folder in the path as Python does for a script."""
+    """The module of a file, executed. Modules that lie beside it are found."""
     spec = importlib.util.spec_from_file_location(f"foreign_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    if str(path.resolve().parent) not in sys.path:
-        sys.path.append(str(path.resolve().parent))
+    beside(path.parent)
     spec.loader.exec_module(module)
     return module

@@ -7,6 +7,7 @@ import struct
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 MEMORY = Path("/dev/shm")  # the same for every run of a user, whatever its TMPDIR is, and it does not disappear
 
@@ -14,16 +15,17 @@ MEMORY = Path("/dev/shm")  # the same for every run of a user, whatever its TMPD
 class Locks:
     """What this run has taken. The system gives it back when the process ends, however it ends."""
 
-    def __init__(self) -> None:
-        self._file: int | None = None
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._file: BinaryIO | None = None
 
     def take(self, name: str) -> bool:
         """Take a name; False if another run has it. Where the system has no such locks, every name is free."""
         try:
             if self._file is None:
-                folder = MEMORY if os.access(MEMORY, os.W_OK) else Path(tempfile.gettempdir())
-                path = folder / f"spikebench-{os.getuid()}.lock"
-                self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+                usual = MEMORY if os.access(MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+                path = (self._folder or usual) / f"spikebench-{os.getuid()}.lock"
+                self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b")
             fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, _byte(name, fcntl.F_WRLCK))
         except BlockingIOError:
             return False
@@ -40,7 +42,7 @@ class Locks:
     def close(self) -> None:
         """Give everything back."""
         if self._file is not None:
-            os.close(self._file)
+            self._file.close()
             self._file = None
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 from spikebench.cases.case import Case
-from spikebench.host import environment, monitor
+from spikebench.host import cores, environment, monitor
 from spikebench.host.monitor import Reading
+from spikebench.records.locks import Locks
 from spikebench.run.assemble import judged
 from spikebench.run.beside import side_by_side
 from spikebench.run.interleaving import Interleaving
@@ -58,6 +59,8 @@ class Fresh:
     def __init__(self, settings: Settings) -> None:
         self._settings, self._workers = settings, dict[tuple[str, bool, int, str], Workers]()
         self._zygotes = dict[tuple[str, str], Zygote]()
+        self._locks = Locks()
+        self._cores: set[int] | None = None
 
     def ask(self, case: Case, job: Job, seconds: float | None, watch: Callable[[str], None] | None = None) -> Outcome:
         """A job about a case, in a fresh process."""
@@ -115,6 +118,7 @@ class Fresh:
             workers.close()
         for zygote in self._zygotes.values():
             zygote.close()
+        self._locks.close()
 
     def _workers_for(self, case: Case, place: int = 0) -> Workers:
         """Who starts the processes of a case; with several places, they can work side by side."""
@@ -126,12 +130,19 @@ class Fresh:
             python, fork, _, allocator = key
             zygote = self._zygote(python, allocator) if fork and POSSIBLE else None
             threads, more = self._settings.threads, self._settings.variables
-            self._workers[key] = Workers(threads, fork, python, more, allocator, zygote=zygote)
+            self._workers[key] = Workers(threads, fork, python, more, allocator, zygote=zygote, cores=self._own)
         return self._workers[key]
+
+    @property
+    def _own(self) -> set[int]:
+        """The cores of this run's processes, which no other run uses; none if it has all or there are not enough."""
+        if self._cores is None:
+            self._cores = cores.own(self._settings.threads, self._locks)
+        return self._cores
 
     def _zygote(self, python: str, allocator: str) -> Zygote:
         """What the servers in an interpreter are forked from: OpenMP would bind all to one core while they load."""
         if (python, allocator) not in self._zygotes:
             env = environment.for_worker(self._settings.threads, allocator) | self._settings.variables
-            self._zygotes[python, allocator] = Zygote(program(python), os.environ | env)
+            self._zygotes[python, allocator] = Zygote(program(python, self._own), os.environ | env)
         return self._zygotes[python, allocator]

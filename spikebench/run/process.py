@@ -9,7 +9,7 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +31,7 @@ class Workers:
 
     CUDA cannot be used after a fork: cases on a GPU need fork=False. `more` are further environment variables. With
     `stays` a process that was not forked takes the next job too, as long as its jobs end well: for gates, never for what
-    is timed. With `opened` a process has initialised CUDA before it is ready. With a `zygote` the server is forked from it.
+    is timed. With `opened` a process has initialised CUDA before it is ready. With a `zygote` the server is forked from it. `cores` are the only ones that processes may use.
     """
 
     def __init__(
@@ -44,10 +44,11 @@ class Workers:
         stays: bool = False,
         opened: bool = False,
         zygote: "Zygote | None" = None,
+        cores: Collection[int] = (),
     ) -> None:
         self.threads, self.fork, self.python, self.more, self.allocator = threads, fork, python, more or {}, allocator
         self._flags = ["--spawn"] * (not fork) + ["--stays"] * stays + ["--opened"] * opened
-        self._stays, self.done, self._zygote = stays, 0, zygote
+        self._stays, self.done, self._zygote, self._cores = stays, 0, zygote, cores
         self._server: Server | None = None
         self._scratch, self._shared = Scratch(), Scratch(memory=True)
         self._nonce, self._marks, self._draws = "", list[list[float]](), list[Drawn]()
@@ -254,6 +255,8 @@ class Workers:
             hint = " (perhaps by the kernel: out of memory)" if name == "SIGKILL" else ""
             return Outcome("failed", f"the worker was killed by {name}{hint}", cpu_seconds=cpu, disturbed=crashed)
         reason = f"the worker left with exit code {code} and no result"
+        if crashed and code is None:  # it was no child of this process, so that nobody knows more
+            reason = "the server of the worker ended during the job, as after SIGKILL or where memory runs out"
         return Outcome("failed", reason, cpu_seconds=cpu, disturbed=crashed)
 
     def _start(self) -> Server:
@@ -277,7 +280,7 @@ class Workers:
             self._server = Server(forked)
         else:
             env = environment.for_worker(self.threads, self.allocator) | self.more
-            self._server = Server.start([*program(self.python), *self._flags], os.environ | env)
+            self._server = Server.start([*program(self.python, self._cores), *self._flags], os.environ | env)
         return self._server
 
     def _stop(self) -> None:
@@ -293,9 +296,9 @@ class Workers:
                     kill(pid, signal.SIGKILL)
 
 
-def program(python: str) -> list[str]:
-    """The command of a worker in an interpreter."""
-    return [python, "-m", "spikebench.worker"]
+def program(python: str, cores: Collection[int] = ()) -> list[str]:
+    """The command of a worker in an interpreter, kept to some cores if there are any."""
+    return [python, "-m", "spikebench.worker", *[f"--cores={','.join(map(str, sorted(cores)))}"] * bool(cores)]
 
 
 def _alive(server: Server, fork: bool) -> bool:
