@@ -210,10 +210,19 @@ cli.main()
 class Command:
     """`spikebench ARGS` as a process of its own in a folder, which may be signalled."""
 
-    def __init__(self, folder: Path, *args: str, env: dict[str, str] | None = None, driver: str = DRIVER) -> None:
-        self.folder, self.finished = folder, folder / f"finished-{time.monotonic_ns()}"
+    def __init__(
+        self,
+        folder: Path,
+        *args: str,
+        env: dict[str, str] | None = None,
+        driver: str = DRIVER,
+        as_module: bool = False,
+    ) -> None:
+        self.finished = folder / f"finished-{time.monotonic_ns()}"
         self.finished.touch()
         line = [sys.executable, "-P", "-c", driver, str(self.finished), *args]
+        if as_module:
+            line = [sys.executable, "-m", "spikebench", *args]
         given = os.environ | {"PYTHONPATH": str(ROOT)} | (env or {})
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(line, cwd=folder, env=given, stdout=pipe, stderr=pipe, text=True)

@@ -39,8 +39,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., faulty
 
 
 def servers() -> list[psutil.Process]:
-    """The worker servers below this process."""
-    return [p for p in psutil.Process().children() if "spikebench.worker" in p.cmdline()]
+    """The worker servers below this process, and what they are forked from."""
+    return [p for p in psutil.Process().children(recursive=True) if "spikebench.worker" in p.cmdline()]
 
 
 def signalled(how: signal.Signals) -> Callable[[int], None]:
