@@ -33,7 +33,7 @@ from spikebench.cases.case import Case, Layer, NetworkStep, Training, expect
 from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
 from spikebench.host.clock import Clock, CpuClock, CudaClock, NotAhead
-from spikebench.host.traces import Traces, adopt, end_children
+from spikebench.host.traces import Traces, adopt, die_with_parent, end_children
 from spikebench.loading import pickles
 from spikebench.loading.subject import definition, find_way, load
 from spikebench.metric import Plan, Running
@@ -69,7 +69,7 @@ from spikebench.workloads import network as network_workload
 from spikebench.workloads.layer import Workload, build
 from spikebench.workloads.training import Epoch, Run, recipe_of, train
 
-PR_SET_PDEATHSIG, PR_SET_THP_DISABLE = 1, 41
+PR_SET_THP_DISABLE = 41
 COPIES = 5
 BEYOND = 5e-4  # seconds that a synchronisation may take to come back
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
@@ -77,7 +77,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 
 def serve(fork: bool, stays: bool = False, opened: bool = False, zygote: int | None = None) -> None:
     """Answer jobs until stdin ends. With `zygote`, a socket, forks of this process do so, one for each request on it."""
-    _die_with_parent()
+    die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if fork:
         _load_once()
@@ -89,7 +89,7 @@ def serve(fork: bool, stays: bool = False, opened: bool = False, zygote: int | N
     gc.freeze()
     if zygote is not None:
         fork_for_each(zygote)
-        _die_with_parent()
+        die_with_parent()
     if fork:
         adopt()
     say, heard = os.fdopen(os.dup(1), "w", buffering=1), os.dup(0)  # a job takes 0, 1 and 2 for its own
@@ -143,12 +143,6 @@ def _neuron(name: str) -> None:
     import_module(f"spikebench.neurons.{name}")
 
 
-def _die_with_parent() -> None:
-    """A worker whose parent is killed must not go on measuring."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 class Channel:
     """Lines between a job's process and the parent: it says something, and waits for the answer."""
 
@@ -198,7 +192,7 @@ def _child(asked: Request, channel: Channel, alone: bool = False) -> None:
     if os.getsid(0) != os.getpid():
         os.setsid()
     adopt()
-    _die_with_parent()
+    die_with_parent()
     log = os.open(asked.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(log, stream)

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import sys
 import threading
 import time
@@ -12,7 +13,7 @@ import psutil
 
 from spikebench.host import clock
 
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 PATIENCE = 2.0  # seconds
 
 
@@ -45,6 +46,12 @@ def adopt() -> None:
     """Become the parent of what descendants leave behind, so that a process which hides in its own session still shows. Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def die_with_parent() -> None:
+    """End when the thread that has started this process does: nobody would hear of its work. Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def end_children() -> int:

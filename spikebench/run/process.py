@@ -280,7 +280,9 @@ class Workers:
             self._server = Server(forked)
         else:
             env = environment.for_worker(self.threads, self.allocator) | self.more
-            self._server = Server.start([*program(self.python, self._cores), *self._flags], os.environ | env)
+            self._server = Server.start(
+                [*program(self.python, self._cores, not self.fork), *self._flags], os.environ | env
+            )
         return self._server
 
     def _stop(self) -> None:
@@ -296,9 +298,15 @@ class Workers:
                     kill(pid, signal.SIGKILL)
 
 
-def program(python: str, cores: Collection[int] = ()) -> list[str]:
-    """The command of a worker in an interpreter, kept to some cores if there are any."""
-    return [python, "-m", "spikebench.worker", *[f"--cores={','.join(map(str, sorted(cores)))}"] * bool(cores)]
+def program(python: str, cores: Collection[int] = (), guarded: bool = False) -> list[str]:
+    """The command of a worker in an interpreter, kept to some cores if there are any; `guarded` as guard.py does it."""
+    return [
+        python,
+        "-m",
+        *["spikebench.run.guard"] * guarded,
+        "spikebench.worker",
+        *[f"--cores={','.join(map(str, sorted(cores)))}"] * bool(cores),
+    ]
 
 
 def _alive(server: Server, fork: bool) -> bool:

@@ -86,8 +86,9 @@ def test_two_gigabytes_of_log(run: Callable[..., faulty.Outcome], row: Put) -> N
 
 
 @pytest.mark.slow
-def test_grandchildren_with_a_session_of_their_own(run: Callable[..., faulty.Outcome], row: Put) -> None:
-    found = row(run("LeavesBehind", "Fine"))
+@pytest.mark.parametrize("fork", [True, False], ids=["forked", "spawned"])
+def test_grandchildren_with_a_session_of_their_own(run: Callable[..., faulty.Outcome], row: Put, fork: bool) -> None:
+    found = row(run("LeavesBehind", "Fine", settings=replace(faulty.QUICK, fork=fork)))
     assert statuses(found) == ["ok", "ok"]
     assert not faulty.alive("61.375")
 
