@@ -1,9 +1,11 @@
 """`compare` compares subjects with the first one, live, in pairs."""
 
+import sys
 from typing import Annotated
 
 import typer
 
+from spikebench import units
 from spikebench.cli import _options as o
 from spikebench.cli import _values as v
 from spikebench.cli._tables import compared, stderr_progress, warn
@@ -34,7 +36,14 @@ def command(
             out=out,
             progress=progress,
             warn=warn,
+            expect=expected,
             settings=settings,
             grid=grid,
         )
     compared(rows, as_json)
+
+
+def expected(least: float, most: float) -> None:
+    """Say on stderr how long the pairs take."""
+    few, many = units.duration(least), units.duration(most)
+    print(f"about {few}" + f", at most {many}" * (few != many), file=sys.stderr)

@@ -21,10 +21,12 @@ from spikebench.records.record import Record
 from spikebench.records.result_file import opened
 from spikebench.run import blocks
 from spikebench.run.blocks import Keep, Progress
+from spikebench.run.forecast import START, seconds
 from spikebench.run.session import Session
 from spikebench.run.settings import Settings
 
 Warn = Callable[[str], None]
+Expect = Callable[[float, float], None]
 Tell = Callable[[str, Case, int, int], None]
 Job = tuple[Sequence[str], Case]
 
@@ -36,6 +38,7 @@ def compare(
     out: str | Path | None = None,
     progress: Tell | None = None,
     warn: Warn | None = None,
+    expect: Expect | None = None,
     settings: Settings | None = None,
     grid: Grid | None = None,
     **given: Any,
@@ -48,6 +51,7 @@ def compare(
     verdicts take account of the noise floor that `aa` measured on this machine. Records are appended to `out`. A ratio
     above 1 says that the subject is better than the first one. Where a backend cannot have what was left open, as
     lif@snntorch, options are chosen that all subjects of that neuron can have, and `warn` is told which.
+    Before the first process starts, `expect` is told how many seconds all may take: with the fewest pairs, and with the most.
     """
     if len(subjects) < 2:
         named = subjects[0] if subjects else "none"
@@ -55,7 +59,19 @@ def compare(
     chosen, asked = told_apart(given, settings or Settings(), grid or Grid())
     found = _alike(subjects, asked, warn)
     cases = points(found[:1], asked)
-    return _compared([(found, case) for case in cases], pairs, chosen, metric, out, progress, warn)
+    jobs = [(found, case) for case in cases]
+    if expect:
+        expect(*_seconds(jobs, Pairs.of(pairs), chosen))
+    return _compared(jobs, pairs, chosen, metric, out, progress, warn)
+
+
+def _seconds(jobs: Sequence[Job], plan: Pairs, settings: Settings) -> tuple[float, float]:
+    """Predicted seconds of the gates, with as few blocks of processes and as many as a plan has."""
+    few = replace(settings, metrics=("latency",))
+    cases = [[with_changes(case, subject=s) for s in subjects] for subjects, case in jobs]
+    block = sum(seconds(case, few, first=False) for each in cases for case in each)
+    first = START + sum(seconds(case, few) for each in cases for case in each) - block
+    return first + plan.first * block, first + plan.last * block
 
 
 def _alike(subjects: Sequence[str], asked: Grid, warn: Warn | None) -> list[str]:
@@ -125,11 +141,17 @@ def _compared(
     chosen = replace(settings, metrics=(metric,))
     with opened(out, warn) as file, Session(chosen) as session:
         for k, (subjects, case) in enumerate(jobs):
+            there = [0, plan.last]
 
-            def tick(done: int, total: int, k: int = k, case: Case = case) -> None:
+            def now(what: str, at: Case, k: int = k, there: list[int] = there) -> None:
                 if progress:
-                    progress("pairs", case, k * total + done, len(jobs) * total)
+                    progress(what, at, k * there[1] + there[0], len(jobs) * there[1])
 
+            def tick(done: int, total: int, case: Case = case, there: list[int] = there) -> None:
+                there[:] = done, total
+                now("pairs", case)
+
+            session.tell = now
             rows += in_pairs(session, subjects, case, plan, metric, file and file.append, floors, tick)
     return together(rows)
 

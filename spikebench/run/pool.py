@@ -56,7 +56,9 @@ def judge(job: MeasureJob, outcome: Outcome, seconds: float | None, workers: Cal
 class Fresh:
     """The pool of one machine: it starts a process for each job when the job comes, in the interpreter of the job's case."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, tell: Callable[[str, Case], None] = lambda *_: None) -> None:
+        """`tell` hears when the samples of a case begin."""
+        self._tell = tell
         self._settings, self._workers = settings, dict[tuple[str, bool, int, str], Workers]()
         self._zygotes = dict[tuple[str, str], Zygote]()
         self._locks = Locks()
@@ -120,6 +122,10 @@ class Fresh:
             zygote.close()
         self._locks.close()
 
+    def _samples(self, job: Job) -> None:
+        if isinstance(job, MeasureJob):
+            self._tell("samples", job.case)
+
     def _workers_for(self, case: Case, place: int = 0) -> Workers:
         """Who starts the processes of a case; with several places, they can work side by side."""
         python, fork = self._settings.interpreter(case), self._settings.fork and case.device != "cuda"
@@ -130,7 +136,9 @@ class Fresh:
             python, fork, _, allocator = key
             zygote = self._zygote(python, allocator) if fork and POSSIBLE else None
             threads, more = self._settings.threads, self._settings.variables
-            self._workers[key] = Workers(threads, fork, python, more, allocator, zygote=zygote, cores=self._own)
+            self._workers[key] = Workers(
+                threads, fork, python, more, allocator, zygote=zygote, cores=self._own, sampling=self._samples
+            )
         return self._workers[key]
 
     @property

@@ -31,7 +31,8 @@ class Workers:
 
     CUDA cannot be used after a fork: cases on a GPU need fork=False. `more` are further environment variables. With
     `stays` a process that was not forked takes the next job too, as long as its jobs end well: for gates, never for what
-    is timed. With `opened` a process has initialised CUDA before it is ready. With a `zygote` the server is forked from it. `cores` are the only ones that processes may use.
+    is timed. With `opened` a process has initialised CUDA before it is ready. With a `zygote` the server is forked from it.
+    `cores` are the only ones that processes may use. `sampling` is told of a job whose first sample comes.
     """
 
     def __init__(
@@ -45,14 +46,16 @@ class Workers:
         opened: bool = False,
         zygote: "Zygote | None" = None,
         cores: Collection[int] = (),
+        sampling: Callable[[Job], None] = lambda _: None,
     ) -> None:
         self.threads, self.fork, self.python, self.more, self.allocator = threads, fork, python, more or {}, allocator
         self._flags = ["--spawn"] * (not fork) + ["--stays"] * stays + ["--opened"] * opened
-        self._stays, self.done, self._zygote, self._cores = stays, 0, zygote, cores
+        self._stays, self.done, self._zygote, self._cores, self._sampling = stays, 0, zygote, cores, sampling
         self._server: Server | None = None
         self._scratch, self._shared = Scratch(), Scratch(memory=True)
         self._nonce, self._marks, self._draws = "", list[list[float]](), list[Drawn]()
         self._count = 0
+        self._job: Job | None = None
         self._waited = self._worked = 0.0  # seconds while others had their turn, and CPU seconds that the job used then
 
     def __enter__(self) -> "Workers":
@@ -153,6 +156,7 @@ class Workers:
                 server.usable = False
                 return Outcome("failed", "the server of the worker did not answer", disturbed=True)
             server.job = pid
+            self._job = request.job
             ended = self._wait(server, timeout, watch, printed, turn)
         except BrokenPipeError:
             ended = Line()
@@ -213,7 +217,10 @@ class Workers:
 
     def _drawn(self, pid: int, line: Line) -> str:
         """Draw a seed that nobody in the process can know before it asks, and note what it is for."""
-        seed, what, at = secrets.token_hex(16), str(line.get("draw")), clock.monotonic()
+        what = str(line.get("draw"))
+        if what == "sample" and not self._marks and self._job is not None:
+            self._sampling(self._job)
+        seed, at = secrets.token_hex(16), clock.monotonic()
         if what == "sample":
             self._mark(pid)
         self._draws.append(Drawn(what, seed, line.get("event"), at=at))

@@ -32,7 +32,7 @@ class Session:
 
     def __init__(self, settings: Settings, pool: Pool | None = None) -> None:
         self.settings = settings
-        self._pool: Pool = pool or Fresh(settings)
+        self._pool: Pool = pool or Fresh(settings, lambda what, case: self.tell(what, case))
         self.run_id = f"{int(clock.wall())}-{secrets.token_hex(3)}"
         here = environment.gather()
         self.environment = here.to_json() | {"threads": settings.threads, "placement": "OMP_PROC_BIND=true"}
@@ -129,6 +129,7 @@ class Session:
         monitor, start = Monitor("cpu"), clock.monotonic()
         names = wanted.processes(metrics, passed[0])[0][1]
         jobs = [self._job(c, "timing", names) for c in passed]
+        self.tell("warm-up", passed[0])
         outcomes, tries = pool.interleaved(jobs, self._limit()), 1
         while any(o.disturbing or o.repeated for o in outcomes) and tries < TRIES:
             outcomes, tries = pool.interleaved(jobs, self._limit()), tries + 1
@@ -165,7 +166,7 @@ class Session:
         """What as many fresh processes as the metrics want have to say; no more of them after one without samples."""
         outcomes: list[Outcome] = []
         for _ in range(wanted.count(names, self.settings)):
-            self.tell("warm-up and samples" if process == "timing" else process, case)
+            self.tell("warm-up" if process == "timing" else process, case)
             outcomes.append(self.ask(case, self._job(case, process, names), watch))
             if not any(m.samples for m in outcomes[-1].result.measurements):
                 break

@@ -41,12 +41,12 @@ def test_lines_say_how_long_the_rest_takes(monkeypatch: pytest.MonkeyPatch, caps
         now[0] = 800.0
         report("ok", cases[0], 1, 3)
         now[0] = 1200.0
-        report("warm-up and samples", cases[1], 1, 3)
+        report("warm-up", cases[1], 1, 3)
         now[0] = 1600.0
         report("ok", cases[1], 2, 3)
         report("ok", cases[2], 3, 3)
     first, second, third, fourth = capsys.readouterr().err.splitlines()
     assert first == "500 s: 0 of 3: lif@fused T=7 gate, about 6 s left"
     assert second == "800 s: 1 of 3: lif@fused T=7 ok, about 27 min left"
-    assert third == "1200 s: 1 of 3: lif@fused T=8 warm-up and samples, about 20 min left"
+    assert third == "1200 s: 1 of 3: lif@fused T=8 warm-up, about 20 min left"
     assert fourth == "1600 s: 2 of 3: lif@fused T=8 ok, about 13 min left"

@@ -1,6 +1,7 @@
 """Every verb of the command line is a function of the package, and does what the command does."""
 
 import inspect
+import itertools
 import subprocess
 import sys
 from dataclasses import fields
@@ -83,7 +84,21 @@ def test_a_grid_has_the_fields_of_a_case() -> None:
 @pytest.mark.long
 def test_a_comparison_is_kept_and_has_the_ids_of_its_cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (row,) = sb.compare("lif@eager", "lif@indexed", T=8, B=2, N=8, pairs=2, samples=3, out="mine.jsonl")
+    told, expected = list[str](), list[float]()
+    (row,) = sb.compare(
+        "lif@eager",
+        "lif@indexed",
+        T=8,
+        B=2,
+        N=8,
+        pairs=2,
+        samples=3,
+        out="mine.jsonl",
+        progress=lambda what, *_: told.append(what),
+        expect=lambda least, most: expected.extend((least, most)),
+    )
+    assert [what for what, _ in itertools.groupby(told)] == ["gate", *["warm-up", "samples", "pairs"] * 2]
+    assert 0 < expected[0] == expected[1] < 60
     assert (row.baseline, row.subject, row.status, row.result.n) == ("lif@eager", "lif@indexed", "ok", 2)
     (case,) = sb.grid(["lif@eager"], T=[8], B=[2], N=[8])
     assert [r.case_id for r in sb.load("mine.jsonl")].count(case.case_id) == 2
