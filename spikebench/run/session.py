@@ -68,6 +68,8 @@ class Session:
         """The gate's outcome for a case, in a process of its own, once per session. Every mode has the same input."""
         if case.case_id not in self._gates:
             modes = get_args(Mode) if isinstance(case, Layer) else ()  # a network has data of its own, and no bias
+            if isinstance(case, Layer) and case.autocast:  # of which no stream has one
+                modes = tuple(m for m in modes if m != "stream")
             alike = (self._gates.get(with_changes(case, mode=m).case_id) for m in modes)
             known = next((g.result.gate.bias for g in alike if g and g.status == "ok" and g.result.gate), None)
             self.tell("gate", case)
