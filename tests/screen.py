@@ -45,7 +45,7 @@ def _read(file: int) -> bytes:
 
 
 def _child(width: int, action: Callable[[], object]) -> None:
-    from spikebench.cli import _tables as tables
+    from spikebench.cli import _print
 
     try:
         ioctl(1, TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
@@ -54,7 +54,7 @@ def _child(width: int, action: Callable[[], object]) -> None:
             os.environ.pop(name, None)
         sys.stdout = sys.__stdout__ = open(1, "w", closefd=False)
         sys.stderr = open(os.devnull, "w")
-        tables.stdout.cache_clear()
+        _print.stdout.cache_clear()
         action()
         sys.stdout.flush()
         os._exit(0)

@@ -10,6 +10,8 @@ from rich.rule import Rule
 from rich.table import Table as Grid
 from rich.text import Text
 
+from spikebench.errors import printable
+
 GAP = 2
 NARROW = 16  # a column of text gets no narrower than this for the sake of its longest word
 # between words, but not between a number and its unit, at an equals sign or inside an interval; in a name after a
@@ -39,11 +41,6 @@ class Table:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield _shortest(self.columns, self.rows, options.max_width)[1]
-
-
-def printable(text: str) -> str:
-    """The text in one line and without control characters, which a name from elsewhere could use to speak to the terminal."""
-    return "".join(c if c.isprintable() else " " if c in "\t\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def fold(text: Text, width: int, indent: int = 0) -> Text:

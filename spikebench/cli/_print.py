@@ -1,5 +1,6 @@
 """Text and tables on stdout."""
 
+import json
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -9,7 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from spikebench.cli._layout import Table, fold, printable
+from spikebench.cli._layout import Table, fold
+from spikebench.errors import printable
 
 
 @lru_cache(maxsize=1)
@@ -23,6 +25,15 @@ def stdout() -> Console:
 def table(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
     """Print rows under the named columns, at any width without losing a letter; None leaves a cell empty."""
     stdout().print(Table(columns, rows))
+
+
+def rows_as_json(rows: Iterable[object]) -> None:
+    """Print rows as a JSON array, one a line, each as it comes."""
+    opening = "["
+    for row in rows:
+        sys.stdout.write(f"{opening}{json.dumps(row)}")
+        opening = ",\n"
+    sys.stdout.write("[]\n" if opening == "[" else "]\n")
 
 
 def say(text: str = "", style: str = "") -> None:

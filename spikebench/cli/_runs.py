@@ -1,6 +1,5 @@
 """What `run` says beside its tables: how long it takes, what Ctrl-C leaves and how to go on, and where files went."""
 
-import json
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from spikebench import units
-from spikebench.cli._print import say, stdout
+from spikebench.cli._print import rows_as_json, say
 from spikebench.cli._tables import comparison_table, training_report, warn
 from spikebench.errors import Interrupted, Problem
 from spikebench.records import store
@@ -72,7 +71,7 @@ def closing(records: list[Record], beside: "Beside", file: ResultFile, as_json: 
     every = records + beside.records
     page = f"spikebench report {' '.join(shlex.quote(str(p)) for p in file.counts())} puts them on a page"
     if as_json:
-        stdout().print_json(json.dumps([r.to_json() for r in every]))
+        rows_as_json(r.to_json() for r in every)
         print(f"{file.told}: {page}", file=sys.stderr)
         return
     if beside.records:

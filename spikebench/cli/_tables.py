@@ -1,18 +1,18 @@
 """Tables and progress on a terminal."""
 
-import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, get_args
+
+import typer
 
 from spikebench import units
 from spikebench.analysis import stability, stats
 from spikebench.cases.case import Case, NetworkStep
 from spikebench.cases.subject import shown
-from spikebench.cli._layout import printable
-from spikebench.cli._print import notes, stdout, table
-from spikebench.errors import Problem
+from spikebench.cli._print import notes, rows_as_json, table
+from spikebench.errors import Problem, printable
 from spikebench.host import clock
 from spikebench.records import flags, store
 from spikebench.records.record import Record, Status
@@ -84,7 +84,7 @@ def _lines(left: Left) -> Report:
 
 def warn(text: str) -> None:
     """Print a line on stderr."""
-    print(f"spikebench: {text}", file=sys.stderr)
+    print(f"spikebench: {printable(text)}", file=sys.stderr)
 
 
 def loaded(files: list[str], notes: list[str] | None = None) -> list[Record]:
@@ -155,16 +155,30 @@ def _means(found: "dict[str, stats.OverCases | None]") -> None:
 
 
 def compared(rows: "list[Comparison]", as_json: bool) -> None:
-    """Print comparisons, and on stderr why there is none; Problem if nothing could be compared."""
+    """Print comparisons, and on stderr why there is none; as `unless_measured` if nothing could be compared."""
     if as_json:
-        stdout().print_json(json.dumps([r.to_json() for r in rows]))
+        rows_as_json(r.to_json() for r in rows)
     else:
         comparison_table(rows)
     bad = [r for r in rows if r.status != "ok"]
     for row in bad:
-        print(f"spikebench: {against(row)}: {row.status}: {row.reason}", file=sys.stderr)
+        warn(f"{against(row)}: {row.status}: {row.reason}")
     if bad and all(r.status == "refused" for r in rows):
         raise Problem(f"nothing could be compared: {bad[0].reason}")
+    if bad and len(bad) == len(rows):
+        raise typer.Exit(1)
+
+
+def unless_measured(records: Sequence[Record]) -> None:
+    """Leave with code 1, and say why, if a run gave no sample; Problem if every subject was refused, which is bad usage."""
+    if not records or any(r.status == "ok" and any(m.samples for m in r.measurements) for r in records):
+        return
+    missing = (m.reason for m in records[0].measurements if m.reason)
+    why = f"nothing was measured: {records[0].status}: {records[0].reason or next(missing, 'no samples')}"
+    if all(r.status == "refused" for r in records):
+        raise Problem(why)
+    warn(why)
+    raise typer.Exit(1)
 
 
 def difference_table(rows: "list[Difference]") -> None:

@@ -1,6 +1,5 @@
 """`check` checks what a neuron computes."""
 
-import json
 import sys
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import typer
 
 from spikebench.cli import _options as o
 from spikebench.cli import _values as v
-from spikebench.cli._print import stdout, table
+from spikebench.cli._print import rows_as_json, table
 
 LIMITS = o.Process(timeout=120.0)
 
@@ -26,7 +25,7 @@ def command(
 
     rows = check(*subjects, like=like, timeout=process.timeout, threads=process.threads, unpickle=process.unpickle)
     if as_json:
-        stdout().print_json(json.dumps([row.to_json() for row in rows]))
+        rows_as_json(row.to_json() for row in rows)
     else:
         marks = {True: "passed", False: "FAILED", None: "skipped"}
         shown = [(row.subject, row.check, marks[row.passed], row.detail) for row in rows]

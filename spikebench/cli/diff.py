@@ -1,6 +1,5 @@
 """`diff` compares recorded runs."""
 
-import json
 import sys
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import typer
 
 from spikebench.cli import _options as o
 from spikebench.cli import _values as v
-from spikebench.cli._print import stdout
+from spikebench.cli._print import rows_as_json
 from spikebench.cli._tables import difference_table
 from spikebench.records import store
 
@@ -29,7 +28,7 @@ def command(
     limit = fail_if_slower
     rows = diff(store.load(base), store.load(new), metric, anyway)
     if as_json:
-        stdout().print_json(json.dumps([row.to_json() for row in rows]))
+        rows_as_json(row.to_json() for row in rows)
     else:
         difference_table(rows)
     slower = [r for r in rows if r.verdict == "slower" and limit is not None and r.ratio.estimate < 1 / (1 + limit)]

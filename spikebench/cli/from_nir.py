@@ -1,6 +1,5 @@
 """`from-nir` names the neurons of a NIR graph, the file in which libraries exchange networks."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,7 @@ import typer
 from spikebench.cases import nir as nir_graph
 from spikebench.cli import _options as o
 from spikebench.cli import _values as v
-from spikebench.cli._print import stdout, table
+from spikebench.cli._print import rows_as_json, table
 from spikebench.errors import Problem
 
 
@@ -30,7 +29,7 @@ def command(
         for k, v in found.items()
     ]
     if as_json:
-        stdout().print_json(json.dumps(rows))
+        rows_as_json(rows)
     else:
         table(list(rows[0]), [row.values() for row in rows])
     if all(row["subject"] is None for row in rows):

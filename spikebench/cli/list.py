@@ -1,13 +1,12 @@
 """`list` lists what there is of a kind."""
 
-import json
 from typing import Annotated
 
 import typer
 
 from spikebench.cli import _options as o
 from spikebench.cli import _values as v
-from spikebench.cli._print import stdout, table, text
+from spikebench.cli._print import rows_as_json, stdout, table, text
 from spikebench.experiments.list import KINDS, rows
 
 COLUMNS = {
@@ -31,7 +30,7 @@ def command(
     """List what there is of a kind, with its facts."""
     found: list[dict[str, object]] = rows(kind)
     if as_json:
-        stdout().print_json(json.dumps(found))
+        rows_as_json(found)
         return
     columns = ["id", *COLUMNS.get(kind, []), "title"]
     shown = [{c: text(row.get(c)) for c in columns} for row in found]

@@ -1,6 +1,5 @@
 """`reproduce` measures what papers claim, and shows the verdicts."""
 
-import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from spikebench.claim import Claim, PlannedComparison
 from spikebench.cli import _options as o
 from spikebench.cli import _values as v
 from spikebench.cli._page import page
-from spikebench.cli._print import notes, say, stdout, table
+from spikebench.cli._print import notes, rows_as_json, say, stdout, table
 from spikebench.cli._tables import stderr_progress
 from spikebench.errors import Problem
 from spikebench.records import store
@@ -86,7 +85,7 @@ def command(
         )
     named = dict(claims.every())
     if as_json:
-        stdout().print_json(json.dumps([f.to_json() for f in found]))
+        rows_as_json(f.to_json() for f in found)
     else:
         for f in found if len(names) == 1 else ():
             page(claim_page.page(f, named[f.claim]))

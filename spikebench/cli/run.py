@@ -14,7 +14,7 @@ from spikebench.cli import _options as o
 from spikebench.cli import _values as v
 from spikebench.cli._records import records_table
 from spikebench.cli._runs import announce, closing, going_on
-from spikebench.cli._tables import stability_notes, stderr_progress, warn
+from spikebench.cli._tables import stability_notes, stderr_progress, unless_measured, warn
 from spikebench.errors import Problem
 from spikebench.experiments import sweep as grids
 from spikebench.experiments.sweep import Grid
@@ -78,7 +78,7 @@ class Sampled(o.Sampling):
     """How often and how long the cases are sampled."""
 
     metric: o.Metrics = None
-    repeats: Annotated[int, typer.Option(help="Fresh processes per case."), v.Whole(within=v.MANY)] = 1
+    repeats: Annotated[int, typer.Option(help="Fresh processes per case."), v.Whole(within=v.TIMES)] = 1
     budget: o.Budget = None
     isolation: o.Isolation = "fork"
     strict: o.Strict = False
@@ -134,8 +134,7 @@ def command(
     file.close()
     closing(records, also, file, printed.as_json, Path("out") / (sweep or "run"))
     records += also.records
-    if records and all(r.status == "refused" for r in records):
-        raise Problem(f"nothing could be run: {records[0].reason}")
+    unless_measured(records)
 
 
 def chosen(name: str | None, subjects: list[str] | None, grid: Grid) -> list[Case]:

@@ -1,6 +1,5 @@
 """`train` trains a network of each neuron on a task."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +9,8 @@ import typer
 from spikebench.cases.options import Options, Value, read_value
 from spikebench.cli import _options as o
 from spikebench.cli import _values as v
-from spikebench.cli._print import stdout
-from spikebench.cli._tables import stderr_progress, training_report, warn
+from spikebench.cli._print import rows_as_json, stdout
+from spikebench.cli._tables import stderr_progress, training_report, unless_measured, warn
 from spikebench.errors import Problem
 from spikebench.host import environment
 
@@ -20,7 +19,7 @@ from spikebench.host import environment
 class Recipe:
     """What is trained, and for how long."""
 
-    seeds: Annotated[int, typer.Option(help="How many seeds, each in a fresh process."), v.Whole(within=v.MANY)] = 5
+    seeds: Annotated[int, typer.Option(help="How many seeds, each in a fresh process."), v.Whole(within=v.TIMES)] = 5
     epochs: Annotated[
         int | None, typer.Option(help="Epochs, instead of the task's own number."), v.Whole(within=v.MANY)
     ] = None
@@ -83,12 +82,11 @@ def command(
             settings=process.settings(Settings()),
         )
     if as_json:
-        stdout().print_json(json.dumps([r.to_json() for r in records]))
+        rows_as_json(r.to_json() for r in records)
     else:
         training_report(records)
         stdout().print(f"\n{len(records)} records in {where}")
-    if all(r.status != "ok" for r in records):
-        raise Problem(f"nothing could be trained: {records[0].reason}")
+    unless_measured(records)
 
 
 def _pair(text: str) -> tuple[str, Value]:

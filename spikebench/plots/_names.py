@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from spikebench.cases.subject import shown
+from spikebench.errors import printable
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ def named(subjects: list[str]) -> Names:
     letters: dict[str, str] = {}
     short: dict[str, str] = {}
     for subject in dict.fromkeys(subjects):
-        text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown(subject))
+        text = printable(shown(subject))
         short[subject] = text if len(text) <= LONGEST_NAME else _lettered(text, letters)
     return Names(short, {letter: text for text, letter in letters.items()})
 

@@ -4,7 +4,7 @@ import os
 import stat
 from pathlib import Path
 
-from spikebench.errors import Problem
+from spikebench.errors import Problem, printable
 
 LARGEST = 2**32  # bytes of a file that is read
 
@@ -86,5 +86,5 @@ def _kind(found: os.stat_result) -> str:
 
 def _named(path: Path) -> str:
     """The path in one line, a long one cut."""
-    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(path))
+    text = printable(str(path))
     return text if len(text) <= 200 else f"{text[:100]}…{text[-60:]}"

@@ -2,14 +2,21 @@
 
 import base64
 import hashlib
+import re
 from importlib import resources
 
 from jinja2 import Environment, FunctionLoader, Template
 from markupsafe import Markup, escape
 
 
-def template(name: str) -> Template:
-    """A template of this package by the name of its file."""
+def rendered(name: str, **values: object) -> str:
+    """A template of this package with values, without the control characters that names in records may hold."""
+    page = _template(name).render(**values)
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", page)
+
+
+def _template(name: str) -> Template:
+    """A template by the name of its file."""
     made = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(_text))
     made.filters |= {"sha256": _digest, "code": _code}
     return made.get_template(name)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import asdict, dataclass
@@ -56,8 +57,18 @@ def write(records: Iterable[Record], to: str, path: Path) -> int:
 
 def _csv(records: list[Record], path: Path) -> int:
     table = store.frame(records)
-    table.to_csv(path, index=False)
+    for name in table.select_dtypes(exclude="number"):
+        table[name] = table[name].map(_cell)
+    table.to_csv(path, index=False, encoding="utf-8")
     return len(table)
+
+
+def _cell(value: object) -> object:
+    """A text as a spreadsheet can have it: without control characters, and with a ' before what would begin a formula."""
+    if not isinstance(value, str):
+        return value
+    text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
 
 
 def _parquet(records: list[Record], path: Path) -> int:
@@ -100,7 +111,7 @@ def _entry(f: Figure) -> Entry:
 def _json(data: Sized, path: Path) -> int:
     if not data:
         raise Problem("no record here is ok and holds samples: there is nothing to export")
-    path.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n")
+    path.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return len(data)
 
 

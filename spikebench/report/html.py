@@ -14,7 +14,7 @@ from spikebench.records import flags, store
 from spikebench.records.origin import apart, by_origin
 from spikebench.records.record import Record
 from spikebench.report import again, figures, record_table, rows
-from spikebench.report._template import template
+from spikebench.report._template import rendered
 from spikebench.report.verdicts import VerdictRow, verdicts
 
 LARGEST_FIGURES = 2_000_000  # bytes; the rest of a file of 5 MB is for the records
@@ -86,7 +86,8 @@ def page(
     ]
     sections, left_out = _sections(sound, baseline)
     environments, index = rows.environments(records)
-    return template("_report.html").render(
+    return rendered(
+        "_report.html",
         title=title,
         lead=as_html(lead),
         facts=rows.facts(records),

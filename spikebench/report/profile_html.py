@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from spikebench.plots._chart import View
 from spikebench.report import figures
 from spikebench.report import profile_verdict as verdict
-from spikebench.report._template import template
+from spikebench.report._template import rendered
 from spikebench.report.html import as_html
 from spikebench.report.profile_page import details
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def page(profile: "Profile") -> str:
     """The HTML of a profile's verdict."""
     drawn = _figures(profile)
-    return template("_profile.html").render(
+    return rendered(
+        "_profile.html",
         title=f"Profile of {verdict.short(profile.subject)}",
         good=profile.status == "ok",
         sentence=verdict.sentence(profile),

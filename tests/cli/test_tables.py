@@ -25,7 +25,7 @@ from spikebench.analysis.comparison import Comparison
 from spikebench.cases import case
 from spikebench.cases.subject import shown as shown_as
 from spikebench.cli import _layout as layout
-from spikebench.cli import _records, reproduce
+from spikebench.cli import _print, _records, reproduce
 from spikebench.cli import _tables as tables
 from spikebench.cli import list as list_command
 from spikebench.cli import profile as profile_command
@@ -65,10 +65,10 @@ def command(*args: str) -> Callable[[], object]:
 
 
 def from_json(*args: str) -> Any:
-    tables.stdout.cache_clear()
+    _print.stdout.cache_clear()
     with redirect_stdout(io.StringIO()) as out:
         app([*args, "--json"], standalone_mode=False)
-    tables.stdout.cache_clear()
+    _print.stdout.cache_clear()
     return json.loads(out.getvalue())
 
 
@@ -434,9 +434,9 @@ def test_random_tables_lose_nothing(data: st.DataObject, width: int, columns: in
 def test_into_a_file_nothing_is_folded(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "20")
-    tables.stdout.cache_clear()
+    _print.stdout.cache_clear()
     _records.records_table(nasty_records())
-    tables.stdout.cache_clear()
+    _print.stdout.cache_clear()
     printed = capsys.readouterr().out
     columns, rows = records_rows([r.to_json() for r in nasty_records()])
     lines = printed.splitlines()
