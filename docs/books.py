@@ -74,7 +74,7 @@ def executed(name: str) -> Any:
 def write() -> None:
     """Write the notebooks that Colab opens, without outputs, beside the scripts that they are made of."""
     for name in NAMES:
-        (FOLDER / f"{name}.ipynb").write_text(nbformat.writes(portable(read(name))) + "\n")
+        (FOLDER / f"{name}.ipynb").write_text(nbformat.writes(portable(read(name))) + "\n", encoding="utf-8")
 
 
 def page(name: str, book: Any, repository: str | None) -> str:

@@ -106,4 +106,4 @@ def written(text: str) -> str:
 
 if __name__ == "__main__":
     README = ROOT / "README.md"
-    README.write_text(written(README.read_text()))
+    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")

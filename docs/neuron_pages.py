@@ -77,7 +77,7 @@ def docstring(name: str) -> str:
 
 
 def _module(name: str) -> ast.Module:
-    return ast.parse(registry.file("neurons", name).read_text())
+    return ast.parse(registry.file("neurons", name).read_text(encoding="utf-8"))
 
 
 def _class(name: str) -> ast.ClassDef | ast.Module:

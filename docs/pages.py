@@ -108,7 +108,7 @@ def metrics() -> Iterator[str]:
     """A table of the metrics: each with the first line of its docstring."""
     yield "| metric | meaning |\n| --- | --- |"
     for name in registry.names("metrics"):
-        title = ast.get_docstring(ast.parse(registry.file("metrics", name).read_text())) or ""
+        title = ast.get_docstring(ast.parse(registry.file("metrics", name).read_text(encoding="utf-8"))) or ""
         yield f"| {name} | {_cell(title.partition(chr(10))[0])} |"
 
 

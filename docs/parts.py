@@ -38,7 +38,7 @@ def figures() -> dict[str, bytes]:
 
 def glossary(section: str) -> str:
     """The table of a section of the glossary, without its column of words that are not used."""
-    text = (ROOT / "docs" / "glossary.md").read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").split(f"\n## {section}\n")[1].split("\n## ")[0]
     rows = [line.strip("|").split("|")[:2] for line in text.splitlines() if line.startswith("|")]
     return "\n".join(f"|{'|'.join(row)}|" for row in rows)
 
@@ -98,13 +98,13 @@ def printed(most: str, line: str) -> str:
 
 def caption(name: str) -> str:
     """The caption beside a figure."""
-    text = (ROOT / "docs" / "figures" / f"{name}.txt").read_text().strip()
+    text = (ROOT / "docs" / "figures" / f"{name}.txt").read_text(encoding="utf-8").strip()
     return f"*{equations.safe(text)}*"
 
 
 def suite() -> str:
     """A BibTeX entry of what CITATION.cff says."""
-    said = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    said = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     authors = " and ".join("{" + author["name"] + "}" for author in said["authors"])
     fields = {"title": said["title"], "author": authors, "version": said["version"], "note": said["license"]}
     lines = [f"  {key} = {{{value}}}," for key, value in fields.items()]

@@ -11,7 +11,11 @@ ROOT = Path(__file__).parent.parent
 
 def repository() -> str | None:
     """Where the repository is to be seen: as pyproject.toml says, else where GitHub builds, else git's origin; None without one."""
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"].get("urls", {}).get("Repository")
+    declared = (
+        tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        .get("urls", {})
+        .get("Repository")
+    )
     if declared:
         return declared.rstrip("/")
     if os.environ.get("GITHUB_REPOSITORY"):

@@ -201,7 +201,7 @@ def _child(asked: Request, channel: Channel, alone: bool = False) -> None:
     result = perform(asked, channel)
     unfinished = Path(asked.result + ".part")
     unfinished.parent.mkdir(0o700, parents=True, exist_ok=True)  # somebody may have removed it
-    unfinished.write_text(json.dumps(result.to_json() | {"nonce": channel.nonce()}))
+    unfinished.write_text(json.dumps(result.to_json() | {"nonce": channel.nonce()}), encoding="utf-8")
     unfinished.rename(asked.result)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -271,7 +271,7 @@ def _is_oom(error: Exception) -> bool:
 def _limit(bytes_: int | None) -> None:
     """At most this much more address space than the process has now."""
     if bytes_ is not None:
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
         top = pages * resource.getpagesize() + bytes_
         resource.setrlimit(resource.RLIMIT_AS, (top, top))
 

@@ -64,7 +64,7 @@ def asked(name: str, kept: Path = KEPT) -> tuple[list[sb.Case], tuple[str, ...]]
     """The cases of an axis and the metrics that `asv run --bench` names; all of them where it names none."""
     cases = [case for (where, *_), case in CASES.items() if where == name]
     said = kept / "bench.json"
-    patterns = json.loads(said.read_text()) if said.exists() else []
+    patterns = json.loads(said.read_text(encoding="utf-8")) if said.exists() else []
 
     def named(metric: str, case: sb.Case) -> bool:
         benchmark = f"regression.{name.capitalize()}.track_{metric}"
@@ -110,7 +110,7 @@ def measure(name: str, run: Callable[..., object] = engine, kept: Path = KEPT) -
 def _read(out: Path) -> Found:
     """The records of a file by case; a line that was cut off when a run was killed is left out."""
     found: Found = {}
-    for line in out.read_text().splitlines():
+    for line in out.read_text(encoding="utf-8").splitlines():
         with suppress(ValueError):
             record = json.loads(line)
             found[record["case_id"]] = record

@@ -67,12 +67,12 @@ def environment_of(root: Path) -> Path:
     sites = [p for p in sys.path if Path(p).name in ("site-packages", "dist-packages")]
     link = "".join(f"import site; site.addsitedir({p!r})\n" for p in sites)
     made, stamp = folder / "made-by", f"{sys.version}\n{sys.base_prefix}\n{link}"
-    if not (made.exists() and made.read_text() == stamp):
+    if not (made.exists() and made.read_text(encoding="utf-8") == stamp):
         shutil.rmtree(folder, ignore_errors=True)
         _output([sys.executable, "-m", "venv", "--without-pip", str(folder)])
         own = next((folder / "lib").glob("python*/site-packages"))
-        (own / "running.pth").write_text(link)
-        made.write_text(stamp)
+        (own / "running.pth").write_text(link, encoding="utf-8")
+        made.write_text(stamp, encoding="utf-8")
     return python
 
 

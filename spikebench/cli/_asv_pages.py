@@ -30,7 +30,7 @@ def bring_libraries(html: Path, kept: Path) -> str | None:
     `kept` holds the packages from one time to the next. The pages still are for a web server: `spikebench asv preview`.
     """
     index = html / "index.html"
-    text = index.read_text()
+    text = index.read_text(encoding="utf-8")
     wanted = [m[2] for m in _LINK.finditer(text)]
     if unknown := [name for name in wanted if name not in PACKAGES]:
         return f"asv links {', '.join(unknown)}, which no package is named for here"
@@ -44,7 +44,7 @@ def bring_libraries(html: Path, kept: Path) -> str | None:
             if content is None:
                 return f"{package} holds no {path}"
             (html / "vendor" / name).write_bytes(content.read())
-    index.write_text(_LINK.sub(r'\1="vendor/\2"', text))
+    index.write_text(_LINK.sub(r'\1="vendor/\2"', text), encoding="utf-8")
     return None
 
 

@@ -130,12 +130,12 @@ def kept(folder: Path, bench: list[str] | None) -> Iterator[None]:
     """
     where = folder / ".asv" / "kept"
     where.mkdir(parents=True, exist_ok=True)
-    if count := sum(len(p.read_text().splitlines()) for p in where.glob("*.jsonl")):
+    if count := sum(len(p.read_text(encoding="utf-8").splitlines()) for p in where.glob("*.jsonl")):
         print(
             f"spikebench: goes on with {count} records of a run that was ended; remove {where} to begin anew",
             file=sys.stderr,
         )
-    (where / "bench.json").write_text(json.dumps(bench or []))
+    (where / "bench.json").write_text(json.dumps(bench or []), encoding="utf-8")
     yield
     shutil.rmtree(where)
 
@@ -176,7 +176,7 @@ def recorded_as(python: Path, commit: str) -> list[str]:
 
 def results(folder: Path, machine: str, commit: str) -> dict[Path, bytes]:
     """asv's result files of a commit on a machine."""
-    where = folder / json.loads((folder / "asv.conf.json").read_text())["results_dir"] / machine
+    where = folder / json.loads((folder / "asv.conf.json").read_text(encoding="utf-8"))["results_dir"] / machine
     return {p: p.read_bytes() for p in where.glob(f"{commit[:8]}-*.json")}
 
 

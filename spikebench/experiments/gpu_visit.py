@@ -107,5 +107,5 @@ def _sum_up(folder: Path, records: list[Record], visit: Visit, tested: Before) -
     made = gpu_summary.summary(records)
     spent = {"seconds": visit.budget.seconds, "left": visit.budget.left}
     said = {**made.to_json(), **tested.to_json(), "left_out": visit.left_out, "seconds": visit.spent, "budget": spent}
-    (folder / "summary.json").write_text(json.dumps(said, indent=1) + "\n")
+    (folder / "summary.json").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
     return made

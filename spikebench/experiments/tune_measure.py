@@ -230,7 +230,7 @@ class Book:
         """Append a line about one shape."""
         if self.out is not None:
             self.out.parent.mkdir(parents=True, exist_ok=True)
-            with self.out.open("a") as file:
+            with self.out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(tried.to_json() | vars(self.origin)) + "\n")
 
     def fill(self, given: Sequence[Case], left: Callable[[], float], say: Callable[[str], None]) -> list[Decision]:

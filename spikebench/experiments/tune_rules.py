@@ -86,13 +86,13 @@ def write(path: Path, decisions: Sequence[Decision], origin: With) -> int:
     Each rule keeps what it was measured with.
     """
     again = {(d.kernel, d.dtype) for d in decisions}
-    before = json.loads(path.read_text())["rules"] if path.exists() else []
+    before = json.loads(path.read_text(encoding="utf-8"))["rules"] if path.exists() else []
     kept = [r for r in before if (r["kernel"], r["dtype"]) not in again]
     added = [rule | {"with": {k: v for k, v in vars(origin).items() if k != "device"}} for rule in rules(decisions)]
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = ",\n".join(f"  {json.dumps(rule)}" for rule in (*kept, *added))
     text = f'{{"device": {json.dumps(origin.device)}, "rules": [\n{lines}\n]}}\n'
     fresh = path.with_suffix(".new")
-    fresh.write_text(text)
+    fresh.write_text(text, encoding="utf-8")
     os.replace(fresh, path)  # other processes read it while it is written
     return len(added)

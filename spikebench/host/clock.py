@@ -184,7 +184,7 @@ def of_process(pid: int) -> tuple[float, float]:
     used = waited = 0
     try:
         for thread in os.scandir(f"/proc/{pid}/task"):
-            with open(f"{thread.path}/schedstat") as file:
+            with open(f"{thread.path}/schedstat", encoding="utf-8") as file:
                 ran, queued, _ = map(int, file.read().split())
             used, waited = used + ran, waited + queued
     except (OSError, ValueError):

@@ -110,7 +110,7 @@ class Rapl:
 
     def _microjoules(self) -> list[int]:
         try:
-            return [int((z / "energy_uj").read_text()) for z in self._zones]
+            return [int((z / "energy_uj").read_text(encoding="utf-8")) for z in self._zones]
         except PermissionError as error:
             remedy = f"let a group read it: sudo chmod a+r {self._zones[0]}/energy_uj (and the others)"
             raise NoCounter("RAPL counters may be read by root only", remedy) from error
@@ -166,4 +166,4 @@ def _nvml() -> Counter:
 
 
 def _read_text(path: Path) -> str:
-    return path.read_text().strip() if path.exists() else ""
+    return path.read_text(encoding="utf-8").strip() if path.exists() else ""

@@ -150,7 +150,7 @@ def _git(folder: Path, *args: str) -> str | None:
 
 def _cpu_model() -> str:
     try:
-        text = Path("/proc/cpuinfo").read_text()
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return platform.processor() or platform.machine()
     facts = dict(re.findall(r"^(model name|cpu family|model)\s*:\s*(.+)$", text, re.MULTILINE))
@@ -205,7 +205,7 @@ def capability() -> int | None:
 def cpu_hertz() -> float | None:
     """The clock of the fastest core now, or None where the system does not say."""
     try:
-        found = re.findall(r"cpu MHz\s*:\s*([\d.]+)", Path("/proc/cpuinfo").read_text())
+        found = re.findall(r"cpu MHz\s*:\s*([\d.]+)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
     except OSError:
         return None
     return max(map(float, found)) * 1e6 if found else None

@@ -32,7 +32,7 @@ class Seen:
 def seen(pid: int) -> Seen | None:
     """A process now; None if there is none of this number."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
     except OSError:
         return None
     fields = text.rpartition(")")[2].split()  # from the third on: the second, a name, may hold anything

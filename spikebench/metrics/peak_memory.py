@@ -35,7 +35,7 @@ def sample(running: Running) -> list[float]:
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     try:
-        MARK.write_text("5")
+        MARK.write_text("5", encoding="utf-8")
     except OSError as error:
         raise Unavailable(f"the high-water mark cannot be reset here ({error.strerror})") from error
     held = _status("VmRSS")
@@ -88,7 +88,7 @@ def _pooled(cuda: Any) -> int:
 
 def _status(key: str) -> int:
     """Bytes of a line in /proc/self/status."""
-    found = re.search(rf"{key}:\s*(\d+) kB", Path("/proc/self/status").read_text())
+    found = re.search(rf"{key}:\s*(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))
     if found is None:
         raise Unavailable(f"/proc/self/status has no {key}")
     return int(found.group(1)) * 1024

@@ -118,7 +118,7 @@ def draw(
                     figure.savefig(path, metadata=_draw.metadata(ending))
                     paths.append(path)
                 _draw.close(figure)
-            (folder / f"{name}.txt").write_text(drawing.caption + "\n")
+            (folder / f"{name}.txt").write_text(drawing.caption + "\n", encoding="utf-8")
     if not paths:
         raise _nothing(kind)
     return paths

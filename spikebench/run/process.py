@@ -252,7 +252,7 @@ class Workers:
         cpu, left = ended.get("cpu_seconds"), ended.get("left", 0)
         if path.exists() and code == 0:
             with suppress(ValueError):
-                written = json.loads(path.read_text())
+                written = json.loads(path.read_text(encoding="utf-8"))
                 if not self._nonce or written.pop("nonce", None) != self._nonce:
                     return Outcome("failed", "the result was not written by the worker", cpu_seconds=cpu, left=left)
                 result = Result.from_json(written)

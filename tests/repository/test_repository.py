@@ -94,3 +94,26 @@ def test_commands_take_groups_of_options() -> None:
         if p.parent.name == "cli" and len(f.args.kwonlyargs + f.args.args) > WIDEST
     }
     assert wide == set()
+
+
+def _without_encoding(tree: ast.AST) -> Iterator[int]:
+    """The lines of calls that read or write text in whatever encoding the machine has."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or any(k.arg == "encoding" for k in node.keywords):
+            continue
+        f, words = node.func, [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+        name = f.attr if isinstance(f, ast.Attribute) else f.id if isinstance(f, ast.Name) else ""
+        binary = name == "open" and (
+            any("b" in w for w in words) or ast.unparse(f).split(".")[0] in ("os", "tarfile", "wave")
+        )
+        named = name == "read_text" and bool(words)  # the first argument of read_text is the encoding
+        if name in ("open", "read_text", "write_text") and not binary and not named:
+            yield node.lineno
+
+
+def test_text_is_read_and_written_in_one_encoding() -> None:
+    files = [p for folder in ("spikebench", "suites", "docs", "notebooks") for p in (ROOT / folder).rglob("*.py")]
+    assert len(files) > 300
+    found = [(p, line) for p in files for line in _without_encoding(ast.parse(p.read_text(encoding="utf-8")))]
+    assert not found, "add encoding='utf-8'"
+    assert list(_without_encoding(ast.parse("Path('x').read_text()\nopen('x', 'rb')\nopen('x', 'w')"))) == [1, 3]

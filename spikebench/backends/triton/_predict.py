@@ -73,6 +73,6 @@ def _row(name: str, seconds: list[float]) -> str:
 
 def write(path: Path) -> None:
     """Put the predictions into a file, in place of those that stand there."""
-    before, found, rest = path.read_text().partition(BEGIN)
+    before, found, rest = path.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2] if found else ""
-    path.write_text(before.rstrip("\n") + "\n\n" + BEGIN + text() + END + after)
+    path.write_text(before.rstrip("\n") + "\n\n" + BEGIN + text() + END + after, encoding="utf-8")

@@ -228,7 +228,7 @@ def rules(device: str) -> tuple[Rule, ...]:
     path = file_of(device)
     if not path.exists():
         return ()
-    found = json.loads(path.read_text())["rules"]
+    found = json.loads(path.read_text(encoding="utf-8"))["rules"]
     names = {field.name for field in fields(Shape)}
     wrong = [r for r in found if set(r["shape"]) - names]
     if wrong:

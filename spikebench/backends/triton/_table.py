@@ -114,12 +114,12 @@ def text() -> str:
 
 def written() -> str | None:
     """The table of this version of triton as it stands in README.md, or None."""
-    _, found, rest = README.read_text().partition(BEGIN)
+    _, found, rest = README.read_text(encoding="utf-8").partition(BEGIN)
     return rest.partition(END)[0] if found else None
 
 
 def write() -> None:
     """Put the table into README.md, in place of the one of this version of triton if there is one."""
-    before, found, rest = README.read_text().partition(BEGIN)
+    before, found, rest = README.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2] if found else ""
-    README.write_text(before.rstrip("\n") + "\n\n" + BEGIN + text() + END + after)
+    README.write_text(before.rstrip("\n") + "\n\n" + BEGIN + text() + END + after, encoding="utf-8")
