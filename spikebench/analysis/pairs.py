@@ -12,6 +12,7 @@ from spikebench.records.record import FEWEST, Record
 
 ERROR = 0.05
 FEW_ROUNDS = 3
+MOST = 10_000  # pairs
 WIDEST = 2.0  # a ratio is quoted as a number where the ends of its interval differ by a smaller factor
 
 
@@ -65,8 +66,8 @@ class Pairs:
     last: int = 20
 
     def __post_init__(self) -> None:
-        if not 1 <= self.first <= self.last:
-            raise Problem(f"{self.first}-{self.last} is not a number of pairs; write 10 or 5-20")
+        if not 1 <= self.first <= self.last <= MOST:
+            raise Problem(f"{self.first}-{self.last} is not a number of pairs; write 10 or 5-20, at most {MOST}")
 
     @staticmethod
     def of(given: "Pairs | int | str") -> "Pairs":

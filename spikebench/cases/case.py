@@ -9,10 +9,22 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 
 from spikebench import registry
+from spikebench.cases.arguments import asked, expected, shortened
 from spikebench.cases.named import Network, Task, parse_network, parse_task
 from spikebench.cases.options import Options, parse_options
 from spikebench.cases.point import LATER_FIELDS as LATER_FIELDS
-from spikebench.cases.point import RATE, Allocator, Case, Mode, Workload, assign, check_autocast, check_rate, made
+from spikebench.cases.point import (
+    RATE,
+    Allocator,
+    Case,
+    Mode,
+    Workload,
+    assign,
+    check_autocast,
+    check_plain,
+    check_rate,
+    made,
+)
 from spikebench.cases.point import case_id as case_id
 from spikebench.cases.subject import present
 from spikebench.errors import Problem
@@ -36,6 +48,8 @@ class Layer(Case, workloads=("layer",)):
         super().__post_init__()
         check_rate(self.rate)
         check_autocast(self, self.autocast)
+        if why := None if self.bias is None else expected(self.bias, float):
+            raise Problem(f"bias={shortened(self.bias)} is not {why}")
 
     @classmethod
     def of(
@@ -71,6 +85,7 @@ class NetworkStep(Case, workloads=("projection", "network")):
     named: Network = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        check_plain(network=self.network)
         assign(self, "named", parse_network(self.network))
         assign(self, "network", str(self.named))
         assign(self, "N", self.named.sizes.get("width", self.N))
@@ -127,6 +142,7 @@ class Training(Case, workloads=("training",)):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_plain(task=self.task, recipe=self.recipe or "")
         assign(self, "asked", parse_task(self.task))
         assign(self, "task", str(self.asked))
         assign(self, "changes", parse_options(self.recipe))
@@ -158,6 +174,7 @@ def present_id(recorded: Mapping[str, object], id_: str) -> str:
     return id_ if same else replace(Case.from_json(recorded)).case_id
 
 
+@asked
 def grid(
     subjects: Iterable[str],
     T: Sequence[int] = (128,),

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
 
 from spikebench.cases.subject import Subject, parse_subject, present
@@ -21,6 +22,7 @@ DTYPES = ("float32", "float64", "bfloat16", "float16")
 AUTOCASTS = (None, "bfloat16", "float16")
 DEVICES = ("cpu", "cuda")
 RATE = 0.3
+SIZES, SEEDS = 2**31, 2**63  # below which sizes and seeds lie
 
 # what is written of a case that has no such field, as the first records have it
 FIRST_FIELDS: dict[str, object] = {"rate": RATE, "network": None, "task": None}
@@ -93,11 +95,18 @@ class Case(metaclass=_ByWorkload):
         ) -> None: ...
 
     def __post_init__(self) -> None:
+        check_plain(subject=self.subject, device=self.device)
         assign(self, "parsed", parse_subject(self.subject, self.device))
         assign(self, "subject", str(self.parsed))
+        for axis in ("T", "B", "N", "seed"):
+            size = getattr(self, axis)
+            if isinstance(size, Integral) and not isinstance(size, bool):
+                assign(self, axis, int(size))  # also numpy's
+        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed < SEEDS:
+            raise Problem(f"seed={self.seed} is not a seed; give a whole number from 0 to 2^63 - 1")
         for axis in "TBN":
             size = getattr(self, axis)
-            if not isinstance(size, int) or size < self.least:
+            if not isinstance(size, int) or isinstance(size, bool) or not self.least <= size < SIZES:
                 raise Problem(f"{axis}={size} is not a size; give a whole number of at least {self.least}")
         one_of("mode", self.mode, get_args(Mode))
         one_of("dtype", self.dtype, DTYPES)
@@ -209,8 +218,15 @@ def check_autocast(case: Case, autocast: str | None) -> None:
         raise Problem(f"autocast {autocast} takes float32 and no mode stream; the case has {case.dtype}, {case.mode}")
 
 
+def check_plain(**given: object) -> None:
+    """Problem for what is no text."""
+    for name, value in given.items():
+        if not isinstance(value, str):
+            raise Problem(f"{name}={value!r} is not a text")
+
+
 def check_rate(rate: float) -> None:
-    if not 0 < rate < 1:
+    if not isinstance(rate, int | float) or not 0 < rate < 1:
         raise Problem(f"rate={rate} is not an output spike rate; give a number between 0 and 1")
 
 

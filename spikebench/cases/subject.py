@@ -10,6 +10,7 @@ from spikebench import registry
 from spikebench.cases.options import Options, checked, parse_options, written
 from spikebench.declarations import Option
 from spikebench.errors import Problem
+from spikebench.records import files
 
 GRAMMAR = re.compile(
     r"^(?P<name>[^\[\]@]+)(?:\[(?P<options>[^\[\]]*)\])?(?:@(?P<backend>[\w-]+)(?:\[(?P<how>[^\[\]]*)\])?)?$"
@@ -139,7 +140,7 @@ def parse_subject(text: str, device: str = "cpu") -> Subject:
 
     The backend `fused` is that of our kernels for the device: `cpu`, or `triton` on a GPU.
     """
-    match = GRAMMAR.match(text.strip())
+    match = GRAMMAR.match(text.strip()) if text.isprintable() else None
     if match is None:
         raise Problem(
             f"cannot read subject {text!r}; write neuron[option=value]@backend or path.py:Class[option=value]"
@@ -177,6 +178,20 @@ def shown(text: str) -> str:
         return text
     start, end = match.span("backend")
     return text[:start] + registry.alias(match["backend"]) + text[end:]
+
+
+def there(subject: Subject) -> Subject:
+    """The subject, whose file is a plain one, if it names a file. Problem if not: a pipe would never end."""
+    if (path := foreign_file(subject)) is not None:
+        files.regular(path)
+    return subject
+
+
+def defined(text: str | None) -> str | None:
+    """The text of a neuron of ours, whose definition others are compared with, or None. Problem for one that is not there."""
+    if text is not None and parse_subject(text).foreign:
+        raise Problem(f"{text} is no neuron of ours; there are {', '.join(registry.names('neurons'))}")
+    return text
 
 
 def foreign_file(subject: Subject) -> Path | None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from spikebench.experiments.sweep import Grid
     from spikebench.run.settings import Settings
 
-DEVICES, MODES = ("cpu", "cuda"), "inference, forward, train or stream"
+DEVICES, MODES = ("cpu", "cuda"), ("inference", "forward", "train", "stream")
 DTYPES, AUTOCASTS = ("float32", "float64", "bfloat16", "float16"), ("bfloat16", "float16")
 
 Device = Annotated[str, typer.Option(help="cpu or cuda."), v.Choice(choices=DEVICES)]
@@ -39,10 +39,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout."
 Dt = Annotated[float, typer.Option(help="Length of a time step in seconds."), v.Number()]
 Euler = Annotated[bool, typer.Option("--euler", help="decay = 1 − dt/τ instead of exp(−dt/τ).")]
 Lengths = Annotated[list[int] | None, typer.Option("-T", help="Time steps; several with commas."), v.Wholes()]
-Modes = Annotated[list[str] | None, typer.Option("--mode", help=f"{MODES}; with commas."), v.Words()]
+Modes = Annotated[
+    list[str] | None,
+    typer.Option("--mode", help="inference, forward, train or stream; with commas."),
+    v.Words(choices=MODES),
+]
 Samples = Annotated[
     int, typer.Option(help="Samples per process (5 when one takes over 0.2 s)."), v.Whole(within=v.MANY)
 ]
+Commit = Annotated[str | None, typer.Option(help="Commit of this source tree, where it has no history."), v.Text()]
 Timeout = Annotated[float, typer.Option(help="Longest time of one process: 60s, 5m."), v.Duration()]
 
 

@@ -18,7 +18,7 @@ POSITIVE, COUNT, NATURAL = "(0, inf)", "[1, inf)", "[0, inf)"
 LONGEST = "(0, 1e9]"  # seconds
 SIZES = "[1, 2147483647]"
 CORES = "[1, 4096]"
-MANY = "[1, 1000000]"
+MANY, TIMES = "[1, 1000000]", "[1, 10000]"
 CAPABILITY = "[50, 999]"
 
 
@@ -129,6 +129,7 @@ class Wholes(Text):
 class Words(Text):
     """Words with commas between them, none twice."""
 
+    choices: tuple[str, ...] = ()
     metavar: ClassVar[str] = "WORD,…"
     commas: ClassVar[bool] = True
 
@@ -136,6 +137,9 @@ class Words(Text):
         found = [part.strip() for part in text.split(",")]
         if not all(found):
             raise Problem(f"{option} {_cut(text)} has an empty place; write the words with commas between them")
+        for word in found:
+            if self.choices and word not in self.choices:
+                raise Problem(f"{option}: there is no {_cut(word)}; there are {', '.join(self.choices)}")
         return once(option, found)
 
 

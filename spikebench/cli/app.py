@@ -32,13 +32,17 @@ class Commands(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         from spikebench.cli._command import Once, flat
 
-        module = import_module(f"spikebench.cli.{self._files[name]}")
+        module = self.module(name)
         context, together = getattr(module, "CONTEXT", None), ("ONLY_WITH", "NEVER_WITH")
         said = {k.lower(): getattr(module, k, {}) for k in together}
         alone = typer.Typer(add_completion=False, **USUAL)
         kind = type("Command", (Once,), said)
         alone.command(name, cls=kind, no_args_is_help=bool(context), context_settings=context)(flat(module.command))
         return typer.main.get_command(alone)
+
+    def module(self, name: str) -> Any:
+        """The file of a command, imported."""
+        return import_module(f"spikebench.cli.{self._files[name]}")
 
     def titles(self) -> list[tuple[str, str]]:
         """Each name with the first line of what its command says, which is read and not imported."""

@@ -21,9 +21,7 @@ NEVER_WITH = {"plan": ("compile_only", "out", "kernels", "commit"), "compile_onl
 
 def command(
     budget: Annotated[float, typer.Option(help="Longest time of the whole command: 9m."), v.Duration()] = 540.0,
-    commit: Annotated[
-        str | None, typer.Option(help="Commit of this source tree, where it has no history."), v.Text()
-    ] = None,
+    commit: o.Commit = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the records and the summary."), v.OUT_FOLDER] = None,
     kernels: Annotated[
         Path | None, typer.Option(help="Folder of compiled kernels; what it lacks is compiled."), v.OUT_FOLDER

@@ -20,7 +20,7 @@ def command(
     formats: Annotated[
         list[str] | None,
         typer.Option(help="Of png, svg and pdf, with commas (default: png,svg; for a paper pdf)."),
-        v.Words(),
+        v.Words(choices=("png", "svg", "pdf")),
     ] = None,
     subjects: Annotated[
         list[str] | None,

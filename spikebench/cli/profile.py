@@ -87,7 +87,7 @@ def command(
     grid: Grid,
     called: Called,
     pairs: Annotated[
-        int, typer.Option(help="Most pairs of fresh processes at each length."), v.Whole(within="[1, 10000]")
+        int, typer.Option(help="Most pairs of fresh processes at each length."), v.Whole(within=v.TIMES)
     ] = 5,
     tensors: o.Tensors = o.USUAL,
     sampled: Sampled,

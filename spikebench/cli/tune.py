@@ -46,7 +46,9 @@ def command(
         v.Text(),
     ] = None,
     budget: Annotated[float, typer.Option(help="Longest time: 90s."), v.Duration()] = 90.0,
-    dtype: Annotated[list[str] | None, typer.Option(help="Dtypes, with commas (default: float32)."), v.Words()] = None,
+    dtype: Annotated[
+        list[str] | None, typer.Option(help="Dtypes, with commas (default: float32)."), v.Words(choices=o.DTYPES)
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="JSON Lines of everything that is measured."), v.OUT_FILE] = None,
     tuned: Annotated[
         Path | None, typer.Option(help="Folder of tuned shapes (default: where kernels read it)."), v.OUT_FOLDER
@@ -55,9 +57,7 @@ def command(
     predict: Annotated[
         bool, typer.Option("--predict", help="Only print the times that the model of latency and bytes predicts.")
     ] = False,
-    commit: Annotated[
-        str | None, typer.Option(help="Commit of this source tree, where it has no history."), v.Text()
-    ] = None,
+    commit: o.Commit = None,
     device: o.Device = "cuda",
     tiny: Annotated[bool, typer.Option(help="A small size, to see that everything works.")] = False,
 ) -> None:
@@ -69,11 +69,10 @@ def command(
     """
     if device == "cpu":
         os.environ.setdefault("TRITON_INTERPRET", "1")  # read when triton is imported, which nothing has done yet
-    if ahead.kernels is not None:
+    if ahead.kernels:
         os.environ["TRITON_CACHE_DIR"] = str(ahead.kernels.resolve())
     if predict:
-        sys.stdout.write(import_module("spikebench.backends.triton._predict").text())
-        return
+        return print(import_module("spikebench.backends.triton._predict").text(), end="")
     names, dtypes = kernels_of or (), dtype or ["float32"]
     if ahead.compile_only:
         return _compile(names, dtypes, tiny, ahead)

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from spikebench import registry
-from spikebench.cases.subject import ANYWHERE, parse_subject
+from spikebench.cases.arguments import asked
+from spikebench.cases.subject import ANYWHERE, defined, parse_subject, there
 from spikebench.errors import Problem
 from spikebench.host import environment
 from spikebench.run.process import Workers
 from spikebench.run.protocol import CheckJob, CheckResult
+from spikebench.units import Count, Positive
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,12 @@ class Check:
         return asdict(self)
 
 
+@asked
 def check(
     *subjects: str,
     like: str | None = None,
-    timeout: float | None = 120.0,
-    threads: int | None = None,
+    timeout: Positive | None = 120.0,
+    threads: Count | None = None,
     unpickle: bool = False,
 ) -> list[Check]:
     """Check what neurons compute, each in a process of its own; `all` stands for every neuron of ours.
@@ -40,9 +43,11 @@ def check(
     Problem if a subject cannot be built.
     """
     wanted = registry.names("neurons") if subjects == ("all",) else subjects
-    names = [str(parse_subject(s)) for s in wanted]
+    if not wanted:
+        raise Problem("check: name a subject, as lif@cpu, or `all`")
+    names = [str(there(parse_subject(s))) for s in wanted]
     with Workers(threads or environment.threads()) as workers:
-        jobs = [CheckJob(name, like, unpickle=ANYWHERE if unpickle else None) for name in names]
+        jobs = [CheckJob(name, defined(like), unpickle=ANYWHERE if unpickle else None) for name in names]
         return [row for job in jobs for row in _checked(workers, job, timeout)]
 
 

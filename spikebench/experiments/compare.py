@@ -12,7 +12,9 @@ from spikebench.analysis.comparison import Comparison, judge, together
 from spikebench.analysis.difference import Difference
 from spikebench.analysis.pairs import Pairs
 from spikebench.cases.alike import alike
+from spikebench.cases.arguments import asked
 from spikebench.cases.case import Case, with_changes
+from spikebench.cases.subject import parse_subject, there
 from spikebench.errors import Problem
 from spikebench.experiments.settings import told_apart
 from spikebench.experiments.sweep import Grid, points
@@ -31,6 +33,7 @@ Tell = Callable[[str, Case, int, int], None]
 Job = tuple[Sequence[str], Case]
 
 
+@asked
 def compare(
     *subjects: str,
     pairs: Pairs | int | str = "5-20",
@@ -77,6 +80,8 @@ def _seconds(jobs: Sequence[Job], plan: Pairs, settings: Settings) -> tuple[floa
 def _alike(subjects: Sequence[str], asked: Grid, warn: Warn | None) -> list[str]:
     """The subjects with options that all of one neuron can have; what was chosen is told."""
     found = alike(subjects, asked.device or "cpu")
+    for subject in found.subjects:
+        there(parse_subject(subject, asked.device or "cpu"))
     if found.said:
         (warn or warnings.warn)(found.said)
     return found.subjects
@@ -85,6 +90,7 @@ def _alike(subjects: Sequence[str], asked: Grid, warn: Warn | None) -> list[str]
 AA = Grid(T=[1000], B=[16], N=[128])
 
 
+@asked
 def aa(
     *subjects: str,
     pairs: Pairs | int | str = 10,
@@ -108,6 +114,7 @@ def aa(
     return _compared(jobs, pairs, chosen, metric, out or floor_file(), progress, warn)
 
 
+@asked
 def diff(
     base: Sequence[Record], new: Sequence[Record], metric: str = "latency", anyway: bool = False
 ) -> list[Difference]:

@@ -111,7 +111,7 @@ def tune_shapes(seconds: float, folder: Path, kernels: Path | None, commit: str 
 def _logged(command: Sequence[str], seconds: float) -> tuple[int | None, list[str]]:
     """A command's exit code, None if it was stopped after so many seconds, and the lines that it printed."""
     code = None
-    with tempfile.TemporaryFile("w+") as log:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
         try:
             code = subprocess.run(
                 command, stdout=log, stderr=subprocess.STDOUT, timeout=max(1.0, seconds), check=False

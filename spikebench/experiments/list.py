@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from spikebench import registry
+from spikebench.cases.arguments import asked
 from spikebench.errors import Problem
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def _sweep_rows() -> list[dict[str, object]]:
     return [{"id": name, "cases": len(SWEEPS[name]()), "title": title} for name, title in titles.items()]
 
 
+@asked
 def listed(kind: str = "neurons") -> "pd.DataFrame":
     """What there is of a kind, with its facts, as a pandas frame: one row per id.
 

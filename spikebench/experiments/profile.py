@@ -13,8 +13,10 @@ from spikebench.analysis.causes import Why
 from spikebench.analysis.comparison import Comparison, judge, together
 from spikebench.analysis.crossovers import crossovers
 from spikebench.analysis.select import medians
+from spikebench.cases.arguments import asked
 from spikebench.cases.case import Case, grid, with_changes
-from spikebench.cases.subject import Subject, parse_subject
+from spikebench.cases.point import DEVICES, one_of
+from spikebench.cases.subject import Subject, defined, parse_subject, there
 from spikebench.errors import Problem
 from spikebench.experiments import handed_over
 from spikebench.experiments.why import Trials
@@ -29,6 +31,7 @@ from spikebench.run.protocol import CheckJob, CheckResult, FoundWay, Outcome, Tr
 from spikebench.run.schedule import Missing, Point, Schedule, points
 from spikebench.run.session import Session
 from spikebench.run.settings import Settings
+from spikebench.units import Count
 
 AGAINST = {"cpu": ("lif@cpu", "lif@eager"), "cuda": ("lif@triton", "lif@eager")}
 LENGTHS, MODES = (100, 300, 1000), ("train", "inference")
@@ -138,11 +141,12 @@ class Profile:
         }
 
 
+@asked
 def profile(
     subject: Any,
     T: int | Sequence[int] | None = None,
-    B: int = 16,
-    N: int = 128,
+    B: Count = 16,
+    N: Count = 128,
     against: Sequence[str] | None = None,
     mode: str | Sequence[str] | None = None,
     layout: str | None = None,
@@ -150,7 +154,7 @@ def profile(
     adapter: str | None = None,
     reset: str | None = None,
     like: str | None = None,
-    pairs: int = PAIRS,
+    pairs: Count = PAIRS,
     settings: Settings | None = None,
     session: Session | None = None,
     out: str | Path | None = None,
@@ -170,17 +174,18 @@ def profile(
     dtype, rate. Raises Problem if the subject cannot be built.
     """
     text, kept = handed_over.named(subject)
-    named = handed_over.given(text, init, {"layout": layout, "adapter": adapter, "reset": reset})
+    named = there(handed_over.given(text, init, {"layout": layout, "adapter": adapter, "reset": reset}))
     lengths = [T] if isinstance(T, int) else sorted(set(T or LENGTHS))
     modes = [mode] if isinstance(mode, str) else list(mode or MODES)
     chosen = session.settings if session else settings or replace(SETTINGS)
-    baselines = [str(parse_subject(b)) for b in against or AGAINST[fields.get("device", "cpu")]]
+    one_of("device", device := fields.get("device", "cpu"), DEVICES)
+    baselines = [str(there(parse_subject(b, device))) for b in against or AGAINST[device]]
     made = Profile(str(named), pairs=pairs, share=1 - FOR_WHY * why, settings=chosen, kept=kept)
     cases = [c for t in lengths for c in grid([str(named)], T=[t], B=[B], N=[N], mode=modes, **fields)]
     tell = progress or _silent
     with opened(out) as made.out, nullcontext(session) if session else Session(chosen) as session:
         session.handed = kept.name if kept else session.handed
-        if _understood(session, made, named, cases, like, tell):
+        if _understood(session, made, named, cases, defined(like), tell):
             made.cases = [with_changes(c, subject=made.subject) for c in cases]
             _measure(session, made, _schedule(made, baselines, named=T is not None), tell)
             made.trace = _ask_trace(session, made, Path(trace)) if trace is not None else None

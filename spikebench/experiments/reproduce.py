@@ -9,7 +9,9 @@ from spikebench import claim as claims
 from spikebench import registry
 from spikebench.analysis import select
 from spikebench.analysis.assessment import Assessment, assessments
+from spikebench.cases.arguments import asked
 from spikebench.claim import Claim
+from spikebench.errors import Problem
 from spikebench.experiments.claim_blocks import ClaimBlocks, plan
 from spikebench.experiments.settings import settings_of
 from spikebench.host import clock, environment
@@ -24,6 +26,7 @@ Named = list[tuple[str, Claim]]
 SETTINGS = Settings(metrics=("latency",), samples=10, fewest=2, budget=3600.0)
 
 
+@asked
 def reproduce(
     *names: str,
     full: bool = False,
@@ -44,9 +47,11 @@ def reproduce(
     `given` are fields of `settings`, a `spikebench.run.settings.Settings`.
     """
     named = claims_of(names)
-    if source is not None:
-        return assessed(named, store.load(source))
     chosen = settings_of("reproduce", given, settings or SETTINGS)
+    if source is not None:
+        if given or full or out is not None or resume:
+            raise Problem("with source nothing is measured: leave out what is for measuring")
+        return assessed(named, store.load(source))
     where = Path(out) if out is not None else Path("results") / environment.machine() / "claims.jsonl"
     root = Path(data_root) if data_root is not None else None
     return assessed(named, _measured(named, full, chosen, where, resume, root, progress))

@@ -5,7 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spikebench import registry
+from spikebench.cases.arguments import asked, shortened
+from spikebench.errors import Problem
 from spikebench.records import store
+from spikebench.records.files import file_to_write, folder_to_write
 from spikebench.records.record import Record
 
 if TYPE_CHECKING:
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 Source = str | Path | Sequence[str | Path] | Iterable[Record]
 
 
+@asked
 def load(*files: str | Path, warnings: list[str] | None = None) -> list[Record]:
     """The records in result files; each of `files` is a file, a folder or a glob pattern such as "results/**/*.jsonl".
 
@@ -27,10 +31,15 @@ def records_of(source: Source) -> list[Record]:
     if isinstance(source, str | Path):
         return store.load(source)
     given = list(source)
+    if wrong := [r for r in given if not isinstance(r, Record | str | Path)]:
+        raise Problem(f"{shortened(wrong[0])} is neither a record nor the name of a file")
     records = [r for r in given if isinstance(r, Record)]
-    return records if len(records) == len(given) else store.load([f for f in given if isinstance(f, str | Path)])
+    if 0 < len(records) < len(given):
+        raise Problem("give records, or the names of files, and not both")
+    return records or store.load([f for f in given if isinstance(f, str | Path)])
 
 
+@asked
 def table(source: Source, details: bool = False) -> "pd.DataFrame":
     """Records, or the files that hold them, as a tidy pandas frame with one row per sample, values in SI units.
 
@@ -40,6 +49,7 @@ def table(source: Source, details: bool = False) -> "pd.DataFrame":
     return store.frame(records_of(source), details)
 
 
+@asked
 def report(
     source: Source,
     path: str | Path = "report.html",
@@ -54,9 +64,10 @@ def report(
     """
     from spikebench.report.html import write
 
-    return write(records_of(source), path, title, notes=notes, baseline=baseline)
+    return write(records_of(source), file_to_write(Path(path), "path"), title, notes=notes, baseline=baseline)
 
 
+@asked
 def plot(
     kind: str,
     source: Source,
@@ -74,6 +85,7 @@ def plot(
     """
     from spikebench.plots import View, draw
 
+    folder_to_write(Path(folder), "folder")
     frame = store.frame(records_of(source), details=True)
     wanted = None if formats is None else tuple(formats)
     return draw(kind, frame, Path(folder), wanted, View(tuple(subjects), baseline), style)
@@ -92,11 +104,14 @@ def plot_text(
 ENDINGS = {"csv": "csv", "parquet": "parquet", "bencher": "json", "github": "json"}
 
 
+@asked
 def export(source: Source, to: str = "csv", path: str | Path | None = None) -> Path:
     """Write every sample as CSV or Parquet, or figures for Bencher or github-action-benchmark; the path of the file.
 
     `to` is csv, parquet, bencher or github. Without a `path` it is out/export with the ending of the format.
     """
+    if path is not None:
+        file_to_write(Path(path), "path")
     return exported(records_of(source), to, path)[1]
 
 
@@ -108,6 +123,7 @@ def exported(records: Sequence[Record], to: str, path: str | Path | None) -> tup
     return write(list(records), to, where), where
 
 
+@asked
 def cite(*neurons: str) -> str:
     """BibTeX of the papers behind neurons, one entry after the other; Problem for a neuron that is not there."""
     return "\n".join(registry.facts(registry.find("neurons", n)).attributes.reference for n in neurons)

@@ -7,10 +7,12 @@ from typing import Any
 
 from spikebench.analysis.comparison import Comparison
 from spikebench.cases import sweeps
+from spikebench.cases.arguments import asked, shortened
 from spikebench.cases.case import Case, with_changes
+from spikebench.errors import Problem
 from spikebench.experiments.compare import in_pairs
 from spikebench.experiments.settings import settings_of
-from spikebench.experiments.sweep import sweep
+from spikebench.experiments.sweep import measurable, sweep
 from spikebench.experiments.train import train_all
 from spikebench.host import environment
 from spikebench.records.record import Record
@@ -22,6 +24,7 @@ from spikebench.run.session import Session
 from spikebench.run.settings import Progress, Settings
 
 
+@asked
 def run(
     cases: str | Iterable[Case],
     out: str | Path | ResultFile | None = None,
@@ -44,11 +47,19 @@ def run(
     where = Path(out) if isinstance(out, str) else out
     if not isinstance(cases, str):
         chosen = settings_of("run", given, settings or Settings())
-        return list(runner.run(list(cases), chosen, where, resume, retry, progress, executor))
+        return list(runner.run(measurable(cases_of(cases)), chosen, where, resume, retry, progress, executor))
     usual = Settings(metrics=sweeps.metrics(cases)) if sweeps.metrics(cases) else Settings()
     chosen = settings_of("run", given, settings or usual)
     records = list(runner.run(sweep(cases), chosen, where, resume, retry, progress, executor))
     return records + companion(cases, chosen, where, progress).records
+
+
+def cases_of(given: Iterable[Any]) -> list[Case]:
+    """The cases that were given; Problem for what is none."""
+    cases = list(given)
+    if wrong := [c for c in cases if not isinstance(c, Case)]:
+        raise Problem(f"run: {shortened(wrong[0])} is no case; make cases with sb.grid or sb.Case")
+    return cases
 
 
 def left_to_do(

@@ -5,9 +5,10 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from spikebench.cases import sweeps
+from spikebench.cases.arguments import asked, check_fields
 from spikebench.cases.case import Case, grid
 from spikebench.cases.named import parse_network
-from spikebench.cases.subject import parse_subject
+from spikebench.cases.subject import parse_subject, there
 from spikebench.errors import Problem
 
 AXES = ("T", "B", "N", "mode")
@@ -36,6 +37,9 @@ class Grid:
     autocast: str | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
+        if empty := [k for k in AXES if getattr(self, k) is not None and not getattr(self, k)]:
+            raise Problem(f"{empty[0]}={getattr(self, empty[0])} names nothing; give a value, or leave it out")
         if self.network is not None and self.workload is None:
             implied = "projection" if parse_network(self.network).name == "projection" else "network"
             object.__setattr__(self, "workload", implied)  # while it is made
@@ -47,7 +51,7 @@ class Grid:
         if unknown := [k for k in given if k not in known]:
             raise Problem(f"a case has no field {unknown[0]!r}; there are {', '.join(known)}")
         single = {k: [given[k]] for k in AXES if isinstance(given.get(k), int | str)}
-        return replace(Grid(**given), **single)
+        return Grid(**{**given, **single})
 
     @property
     def said(self) -> Mapping[str, Any]:
@@ -60,9 +64,23 @@ class Grid:
 
     def cases(self, subjects: Sequence[str]) -> list[Case]:
         """The cases of subjects; of what nothing is said is as `sb.grid` has it."""
-        return grid(subjects, **self.said)
+        return measurable(grid(subjects, **self.said))
 
 
+def measurable(cases: Sequence[Case]) -> list[Case]:
+    """The cases, if there are any, none of them twice, and each with the file that its subject names. Problem if not."""
+    if not cases:
+        raise Problem("there is no case; name a subject, or a sweep")
+    seen = set[str]()
+    for case in cases:
+        there(case.parsed)
+        if case.case_id in seen:
+            raise Problem(f"{case.subject} T={case.T} is there twice; leave one out, or take repeats=2")
+        seen.add(case.case_id)
+    return list(cases)
+
+
+@asked
 def sweep(name: str, *subjects: str, **fields: Any) -> list[Case]:
     """The cases of a named sweep (`sb.list("sweeps")` has the names), all or only those of the subjects that are named.
 
@@ -92,6 +110,11 @@ def changed(name: str, subjects: Sequence[str], asked: Grid) -> list[Case]:
 def points(subjects: Sequence[str], asked: Grid) -> list[Case]:
     """The grid of cases of subjects; T and B are those that a network was published with, else 128 and 32."""
     named = asked.network or ("projection" if asked.workload == "projection" else None)
-    published = parse_network(named).published if named else None
+    network = parse_network(named) if named else None
+    width = network.sizes.get("width") if network else None
+    if network and width and asked.N is not None and list(asked.N) != [width]:
+        sizes = ", ".join(map(str, asked.N))
+        raise Problem(f"N={sizes}: {network} is {width} wide; leave N out, or write {network.name}[width={sizes}]")
+    published = network.published if network else None
     T, B = (published.T, published.B) if published else (128, 32)
     return asked.over(Grid(T=[T], B=[B], N=[512], mode=["train"])).cases(subjects)

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from time import sleep
-from typing import Any
+from typing import Annotated, Any
 
 from spikebench import registry
 from spikebench.analysis import select
+from spikebench.cases.arguments import asked
 from spikebench.cases.case import Case
 from spikebench.cases.named import parse_task
 from spikebench.cases.options import Options, Value, written
@@ -20,22 +21,25 @@ from spikebench.cases.subject import CEILING
 from spikebench.declarations import module_literals
 from spikebench.errors import Problem
 from spikebench.experiments.settings import settings_of
+from spikebench.experiments.sweep import measurable
 from spikebench.host import environment
 from spikebench.records.record import Record
 from spikebench.records.result_file import ResultFile, opened
 from spikebench.run.session import Session
 from spikebench.run.settings import Progress, Settings
 from spikebench.run.shared import WAIT, Shared
+from spikebench.units import Count
 
 _EPOCH = re.compile(r"epoch (\d+)/(\S+) loss (\S+)")
 Warn = Callable[[str], None]
 
 
+@asked
 def train(
     task: str,
     *neurons: str,
-    seeds: int = 5,
-    epochs: int | None = None,
+    seeds: Annotated[int, "[1, 10000]"] = 5,
+    epochs: Count | None = None,
     recipe: Mapping[str, Value] | None = None,
     equal_time: float | None = None,
     ceiling: bool = False,
@@ -102,11 +106,12 @@ def trainings(
             checked(name, value)
     else:
         Recipe().changed(own | changes)
-    return [
+    made = [
         Case(s, 0, 0, 0, workload="training", task=task, network=written(changes) or None, device=device, seed=k)
         for s in [*neurons, *([CEILING] if ceiling else [])]
         for k in range(seeds)
     ]
+    return measurable(made)
 
 
 def train_all(

@@ -6,10 +6,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from spikebench.cases.arguments import asked
 from spikebench.errors import Problem
 from spikebench.host import clock, environment
 
 
+@asked
 def tune(
     *kernels: str,
     budget: float = 90.0,

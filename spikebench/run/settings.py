@@ -5,11 +5,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 from spikebench import registry
+from spikebench.cases.arguments import check_fields
 from spikebench.cases.case import Case
 from spikebench.errors import Problem
 from spikebench.host import environment
+from spikebench.units import Count, Positive
 
 DEFAULT_METRICS = ("latency", "compile_time", "copy", "spike_rate", "peak_memory")
 Progress = Callable[[str, Case, int, int], None]  # what happened, to which case, how many are done, of how many
@@ -23,26 +26,29 @@ class Settings:
     """
 
     metrics: tuple[str, ...] = DEFAULT_METRICS
-    samples: int = 20
-    fewest: int = 5
-    slow: float = 0.2
-    warmup: float = 10.0
-    timeout: float | None = 300.0
-    memory_limit: int | None = None
-    budget: float | None = None
-    repeats: int = 1
-    threads: int = field(default_factory=environment.threads)
+    samples: Count = 20
+    fewest: Count = 5
+    slow: Positive = 0.2
+    warmup: Annotated[float, "[0, inf)"] = 10.0
+    timeout: Positive | None = 300.0
+    memory_limit: Count | None = None
+    budget: Positive | None = None
+    repeats: Annotated[int, "[1, 10000]"] = 1
+    threads: Count = field(default_factory=environment.threads)
     fork: bool = True
-    processes: int | None = None  # at most so many for a metric that asks for several
+    processes: Count | None = None  # at most so many for a metric that asks for several
     strict: bool = False  # measure what is unsteady again, at most three times in all, and flag what stays so
     kernels: Path | None = None  # folder of kernels that triton has compiled, and compiles into; None: triton's own
     unpickle: bool = False  # whether a subject file.pickle:X may be read, which executes what is in it
     python: dict[str, str] = field(default_factory=dict)  # backend, or foreign file or package → interpreter
 
     def __post_init__(self) -> None:
+        self.metrics = (self.metrics,) if isinstance(self.metrics, str) else self.metrics
+        self.kernels = Path(self.kernels) if isinstance(self.kernels, str) else self.kernels
+        check_fields(self)
         self.metrics = tuple(registry.find("metrics", m) for m in self.metrics)
-        if self.samples < 1 or self.repeats < 1:
-            raise Problem(f"samples={self.samples}, repeats={self.repeats}: give at least 1 of each")
+        if not self.metrics or len(set(self.metrics)) < len(self.metrics):
+            raise Problem(f"metrics={list(self.metrics)}: name each metric once, and at least one")
 
     def to_json(self) -> str:
         """The settings as text; `from_json` reads it."""

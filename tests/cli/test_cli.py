@@ -50,7 +50,7 @@ def rows(*args: str, cwd: Path = HERE) -> list[dict[str, Any]]:
         ),
         (
             ("run", "--subject", "lif", "--mode", "sleep"),
-            "no mode 'sleep'; there are inference, forward, train, stream",
+            "--mode: there is no 'sleep'; there are inference, forward, train, stream",
         ),
         (("run", "--subject", "lif", "--metric", "beauty"), "no metric 'beauty'; there are "),
         (("run", "--subject", "lif", "--timeout", "soon"), "--timeout 'soon' is not a duration"),
