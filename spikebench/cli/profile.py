@@ -65,13 +65,15 @@ class Sampled(o.Sampling):
     samples: Annotated[
         int, typer.Option(help="Samples per process (1 of a launch over 0.5 s)."), v.Whole(within=v.MANY)
     ] = 5
-    metric: o.Metrics = None
+    metric: Annotated[
+        list[str] | None, typer.Option("--metric", help="Metric beside the latency; repeat for several."), v.Id()
+    ] = None
     budget: Annotated[
         float, typer.Option(help="Time of the whole: what does not fit is left out and named."), v.Duration()
     ] = 150.0
 
     def settings(self, usual: "Settings") -> "Settings":
-        metrics = tuple(self.metric) if self.metric else usual.metrics
+        metrics = tuple(dict.fromkeys(("latency", *self.metric))) if self.metric else usual.metrics
         return replace(super().settings(usual), budget=self.budget, metrics=metrics)
 
 

@@ -109,7 +109,7 @@ def aa(
     """
     chosen, asked = told_apart(given, settings or Settings(), grid or Grid())
     found = _alike(subjects or ("lif@cpu", "lif@eager"), asked, warn)
-    cases = points(found, asked.over(AA))
+    cases = points(found, asked.over(replace(AA, N=None) if asked.network else AA))
     jobs = [((case.subject, case.subject), case) for case in cases]
     return _compared(jobs, pairs, chosen, metric, out or floor_file(), progress, warn)
 
