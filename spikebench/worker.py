@@ -88,6 +88,7 @@ def serve(fork: bool, stays: bool = False, opened: bool = False, zygote: int | N
     gc.collect()
     gc.freeze()
     if zygote is not None:
+        adopt()
         fork_for_each(zygote)
         die_with_parent()
     if fork:

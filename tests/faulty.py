@@ -85,6 +85,15 @@ class LeavesBehind(Fine):
         return super().forward(x)
 
 
+class LeavesAndKills(LeavesBehind):
+    def forward(self, x):
+        if first("did-LeavesAndKills"):
+            super().forward(x)
+            os.kill(os.getppid(), signal.SIGKILL)
+            time.sleep(60)
+        return x.gt(0.5).to(x.dtype) + 0 * x
+
+
 class Garbles(Fine):
     lines = b'garbage \\xff\\n[1]\\n{"pid": 1}\\n{"exit": 0}\\n{"exit": "x"}\\n'
 

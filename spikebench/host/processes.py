@@ -46,6 +46,13 @@ def below(pid: int) -> list[psutil.Process]:
     return []
 
 
+def above(process: psutil.Process) -> list[int]:
+    """The numbers of a process's parents, up to the first one of the system."""
+    with suppress(psutil.Error):
+        return [p.pid for p in process.parents()]
+    return []
+
+
 def end(found: list[psutil.Process]) -> None:
     """Kill processes that were found before, unless they have ended since."""
     for process in found:

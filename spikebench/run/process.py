@@ -249,6 +249,8 @@ class Workers:
             server.usable = False
             with suppress(subprocess.TimeoutExpired):
                 code = server.process.wait(10)
+            if self._zygote is not None:
+                self._zygote.end_strays()
         cpu, left = ended.get("cpu_seconds"), ended.get("left", 0)
         if path.exists() and code == 0:
             with suppress(ValueError):

@@ -47,7 +47,8 @@ class Server:
         self.ready, self.usable = False, True
         self.job: int | None = None  # the process that does the job it has
         self.absent = 0.0  # seconds in which this process itself was stopped
-        self._buffer, self._symptom, self._since, self._cpu = b"", "", 0.0, -1.0
+        self._buffer, self._looked = b"", clock.monotonic()
+        self._symptom, self._since, self._cpu = "", 0.0, -1.0
 
     @staticmethod
     def start(command: Sequence[str], env: Mapping[str, str]) -> "Server":
@@ -82,7 +83,6 @@ class Server:
     def hear(self, timeout: float | None, printed: Printed | None = None) -> Line | None:
         """The next line; {} if the server is of no use any more; None after the time-out. What a job prints is read meanwhile."""
         limit = float("inf") if timeout is None else clock.monotonic() + timeout
-        looked = clock.monotonic()
         with selectors.DefaultSelector() as selector:
             assert self.process.stdout is not None
             selector.register(self.process.stdout, selectors.EVENT_READ)
@@ -99,13 +99,14 @@ class Server:
                         key.data.take()
                     elif not self._read():
                         return {}
-                if now - looked >= BEAT and b"\n" not in self._buffer:
-                    looked = now
+                if now - self._looked >= BEAT and b"\n" not in self._buffer:
+                    self._looked = now
                     if (found := self._look(now)) is not None:
                         return found
                 if now >= limit and b"\n" not in self._buffer:
                     return None
         line, _, self._buffer = self._buffer.partition(b"\n")
+        self._symptom = ""
         return _line(line)
 
     def _read(self) -> bool:

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import IO
 
-from spikebench.host import processes
+from spikebench.host import clock, processes
 
 POSSIBLE = hasattr(os, "pidfd_open") and hasattr(socket, "send_fds")  # Linux
 LOADS, FORKS = 120.0, 5.0  # seconds that it may take to load, and after that to fork
+BEAT = 1.5  # seconds of silence after which it is looked at
 
 
 class Forked:
@@ -57,7 +58,7 @@ class Zygote:
                 start_new_session=True,
                 pass_fds=[theirs.fileno()],
             )
-        self._patience, self._one = LOADS, threading.Lock()
+        self._patience, self._one, self._forked = LOADS, threading.Lock(), set[int]()
 
     def fork(self) -> Forked | None:
         """A server; None, now and from then on, if the zygote does not answer."""
@@ -68,9 +69,10 @@ class Zygote:
         reads, stdin = os.pipe()
         stdout, writes = os.pipe()
         try:
-            self._socket.settimeout(self._patience)
+            self._socket.settimeout(BEAT)
             socket.send_fds(self._socket, [b"1"], [reads, writes])
-            pid, self._patience = int(self._socket.recv(32)), FORKS
+            pid, self._patience = self._answer(), FORKS
+            self._forked.add(pid)
             return Forked(pid, os.fdopen(stdin, "wb", buffering=0), os.fdopen(stdout, "rb", buffering=0))
         except (OSError, ValueError):
             os.close(stdin)
@@ -81,11 +83,32 @@ class Zygote:
             os.close(reads)
             os.close(writes)
 
-    def close(self) -> None:
-        """End it, and the servers that are left."""
+    def _answer(self) -> int:
+        """The process that it has forked. Raises TimeoutError if it does not say so in time, or somebody has stopped it."""
+        assert self._process is not None
+        limit, stopped = clock.monotonic() + self._patience, 0
+        while True:
+            try:
+                return int(self._socket.recv(32))
+            except TimeoutError:
+                now = processes.seen(self._process.pid)
+                stopped = stopped + 1 if now is None or now.stopped else 0
+                if stopped > 1 or clock.monotonic() > limit:
+                    raise
+
+    def end_strays(self) -> None:
+        """End what came to it from servers that are gone: what their jobs had left running."""
         if self._process is not None:
+            below = processes.below(self._process.pid)
+            processes.end([p for p in below if not self._forked & {p.pid, *processes.above(p)}])
+
+    def close(self) -> None:
+        """End it, and what is below it."""
+        if self._process is not None:
+            below = processes.below(self._process.pid)
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
+            processes.end(below)
             self._process.wait()
             self._process = None
             self._socket.close()

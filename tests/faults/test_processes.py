@@ -86,11 +86,19 @@ def test_two_gigabytes_of_log(run: Callable[..., faulty.Outcome], row: Put) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fork", [True, False], ids=["forked", "spawned"])
-def test_grandchildren_with_a_session_of_their_own(run: Callable[..., faulty.Outcome], row: Put, fork: bool) -> None:
-    found = row(run("LeavesBehind", "Fine", settings=replace(faulty.QUICK, fork=fork)))
-    assert statuses(found) == ["ok", "ok"]
-    assert not faulty.alive("61.375")
+@pytest.mark.parametrize(
+    ("name", "fork"),
+    [("LeavesBehind", True), ("LeavesBehind", False), ("LeavesAndKills", True)],
+    ids=["forked", "spawned", "whose server was killed"],
+)
+def test_grandchildren_with_a_session_of_their_own(
+    run: Callable[..., faulty.Outcome], row: Put, name: str, fork: bool
+) -> None:
+    """They are gone before the next case begins."""
+    left = list[int]()
+    settings = replace(faulty.QUICK, fork=fork)
+    found = row(run(name, "Fine", settings=settings, happens=lambda done: left.extend(faulty.alive("61.375") * done)))
+    assert statuses(found) == ["ok", "ok"] and left == []
 
 
 HANGS = {
@@ -117,7 +125,7 @@ def test_the_fork_server_hangs(tmp_path: Path, row: Put, when: str) -> None:
             if k == 0:
                 workers.prepare()
             start = time.monotonic()
-            result = workers.ask(GateJob(case), timeout=60.0)
+            result = workers.ask(GateJob(case), timeout=60.0, watch=lambda _: None)
             taken = time.monotonic() - start
             found.finished.add((case.case_id, 0))
             if result.status == "ok":
