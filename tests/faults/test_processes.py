@@ -1,5 +1,6 @@
 """Faults of the processes that measure: what was finished is on disk, and innocent subjects are measured as if nothing had been."""
 
+import resource
 import signal
 import stat
 import sys
@@ -79,10 +80,11 @@ def test_protocol_garbage_on_the_pipe(run: Callable[..., faulty.Outcome], row: P
 
 @pytest.mark.slow
 def test_two_gigabytes_of_log(run: Callable[..., faulty.Outcome], row: Put) -> None:
-    before = psutil.disk_usage("/tmp").free
+    before, most = psutil.disk_usage("/tmp").free, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     found = row(run("Prints", "Fine"))
     assert statuses(found) == ["ok", "ok"], [r.reason for r in found.records]
     assert before - psutil.disk_usage("/tmp").free < 2**28
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - most < 2**17, "in KiB"
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ import pytest
 from spikebench.cases.case import Case
 from spikebench.errors import Problem
 from spikebench.records import store
-from spikebench.records.record import Record
+from spikebench.records.record import Measurement, Record
 from spikebench.records.schema import CaseJson, EnvironmentJson
 from spikebench.run import runner
 from spikebench.run.session import Session
@@ -194,6 +194,10 @@ def test_a_changed_thread_count_is_flagged(records: dict[str, Record]) -> None:
     assert "changed_threads" not in records["Fine"].flags
 
 
+def test_who_prints_much_is_flagged(records: dict[str, Record]) -> None:
+    assert "printed" in records["Prints"].flags and "printed" not in records["Fine"].flags
+
+
 def test_what_a_subject_changes_does_not_leak_into_the_next(records: dict[str, Record]) -> None:
     """Fine runs after Seeds and Threads, in a process of its own."""
     assert records["Fine"].measurements[0].detail["threads"] == Settings().threads
@@ -241,13 +245,12 @@ class Quick:
         pass
 
     def measure(self, case: Case, repeat: int = 0) -> Record:
-        return Record(
-            "r", case.case_id, case.to_json(), environment=cast(EnvironmentJson, self.environment), repeat=repeat
-        )
+        facts, found = cast(EnvironmentJson, self.environment), [Measurement("latency", "s", samples=[1.0])]
+        return Record("r", case.case_id, case.to_json(), measurements=found, environment=facts, repeat=repeat)
 
 
 CASES = [Case("lif@eager", T=t, B=1, N=1) for t in range(1, 6)]
-SETTINGS = Settings(metrics=())
+SETTINGS = Settings(metrics=("latency",))
 
 
 @pytest.mark.parametrize("call", ["write", "fsync"])
@@ -280,7 +283,7 @@ def test_a_clock_that_jumps_back_and_forth_changes_neither_budget_nor_records(
     monkeypatch.setattr(runner, "Session", Quick)
     jumps = itertools.cycle([0.0, 4e9, 1.0, -5.0])
     monkeypatch.setattr(runner.clock, "wall", lambda: next(jumps))
-    settings = Settings(metrics=(), budget=60.0)
+    settings = Settings(metrics=("latency",), budget=60.0)
     found = list(runner.run(CASES, settings, tmp_path / "r.jsonl"))
     assert [(r.case["T"], r.status) for r in found] == [(t, "ok") for t in range(1, 6)]
     assert Session(SETTINGS).run_id

@@ -11,16 +11,16 @@ from typing import Any, cast
 import pytest
 
 from spikebench.cases.case import Case, grid
-from spikebench.errors import Problem
+from spikebench.errors import Interrupted, Problem
 from spikebench.records import store
-from spikebench.records.record import Record
-from spikebench.records.result_file import ResultFile
+from spikebench.records.record import Measurement, Record
+from spikebench.records.result_file import ResultFile, opened
 from spikebench.records.schema import EnvironmentJson
 from spikebench.run import runner
 from spikebench.run.settings import Settings
 
 CASES = grid(["lif@eager"], T=list(range(1, 9)), B=[1], N=[1])
-LATENCY = Settings(metrics=())
+LATENCY = Settings(metrics=("latency",))
 
 
 class Fake:
@@ -41,7 +41,8 @@ class Fake:
     def measure(self, case: Case, repeat: int = 0) -> Record:
         type(self).wait(case)
         made = cast(EnvironmentJson, self.environment)
-        return Record("run", case.case_id, case.to_json(), environment=made, repeat=repeat)
+        found = [Measurement("latency", "s", samples=[1.0])]
+        return Record("run", case.case_id, case.to_json(), measurements=found, environment=made, repeat=repeat)
 
 
 @pytest.fixture
@@ -155,6 +156,21 @@ def test_a_full_disk_or_a_read_only_folder_is_found_before_the_first_case(
 def test_a_folder_is_no_file(fake: type[Fake], tmp_path: Path) -> None:
     with pytest.raises(Problem, match="is a folder; name a file"):
         list(runner.run(CASES, LATENCY, tmp_path))
+
+
+def test_ctrl_c_in_any_work_says_what_was_kept(tmp_path: Path) -> None:
+    record = Record("r", CASES[0].case_id, CASES[0].to_json())
+    with pytest.raises(Interrupted, match=r"kept are 1 record in .*r-2\.jsonl$"), opened(tmp_path / "r.jsonl") as file:
+        assert file is not None
+        file.append(record)
+        (tmp_path / "r.jsonl").unlink()
+        with pytest.warns(UserWarning, match="vanished"):
+            file.check()
+        raise KeyboardInterrupt
+    with pytest.raises(Interrupted, match="nothing was kept, since no file was named with --out"), opened(None):
+        raise KeyboardInterrupt
+    with opened(tmp_path / "r.jsonl") as file, opened(file) as same:
+        assert same is file
 
 
 def run_twice(fake: type[Fake], out: Path, resume: bool) -> list[tuple[str, int]]:
