@@ -1,6 +1,7 @@
 """Pages that are made when the site is built: neurons, claims, trainings and bounds from files and records, commands and names."""
 
 import ast
+import importlib.util
 import re
 import sys
 from collections.abc import Iterator
@@ -75,6 +76,8 @@ def on_page_markdown(markdown: str, page: Any, config: MkDocsConfig, files: File
     if page.file.src_path == "glossary.md":
         markdown = re.sub(r"<!-- flags:.*?-->", "\n".join(flags()), markdown)
         return re.sub(r"<!-- metrics:.*?-->", "\n".join(metrics()), markdown)
+    if page.file.src_path == "cheats.md":
+        return re.sub(r"<!-- cheats:.*?-->", lambda _: cheats(), markdown)
     if page.file.src_path != "neurons.md":
         return markdown
     rows = markdown.splitlines()
@@ -102,6 +105,16 @@ def flags() -> Iterator[str]:
     yield "| flag | meaning | what to do |\n| --- | --- | --- |"
     for flag in Flag:
         yield f"| {flag} | {_cell(flag.meaning)} | {_cell(flag.remedy)} |"
+
+
+def cheats() -> str:
+    """The corpus of cheats as a table, from the data that its tests run."""
+    spec = importlib.util.spec_from_file_location("corpus", ROOT / "tests" / "verify" / "corpus.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where its dataclasses find their module
+    spec.loader.exec_module(module)
+    return module.table()
 
 
 def metrics() -> Iterator[str]:

@@ -327,10 +327,13 @@ def _judge(job: JudgeJob) -> Result:
         evidence.renewed(job.case, job.bias)
     found = judged(job.case, evidence)
     late = None if found.wrong else outside(evidence.events, job.marks) or slowed(job.draws, job.marks)
-    said: dict[str, object] = {k: v for k, v in vars(found).items() if k != "wrong"}
+    said: dict[str, object] = {"compared": {k: v for k, v in vars(found).items() if k != "wrong"}}
+    if job.case.device == "cpu":  # by a clock that no subject can have changed
+        keep_memory()
+        said["copied"] = _copied(torch.empty(case.T, case.B, case.N, dtype=getattr(torch, case.dtype)), CpuClock())
     metrics = dict.fromkeys(e.metric for e in evidence.events)
     samples = {m: [e.seconds for e in evidence.events if e.metric == m] for m in metrics}
-    made = [Measurement(m, "s", samples=found, detail={"compared": said}) for m, found in samples.items()]
+    made = [Measurement(m, "s", samples=found, detail=dict(said)) for m, found in samples.items()]
     wrong = found.wrong or late
     flags: list[str] = [Flag.ASLEEP] * (job.case.device == "cpu" and asleep(evidence.events, job.marks))
     return Result("wrong" if wrong else "ok", wrong, measurements=made, flags=flags)
@@ -397,7 +400,7 @@ def _flags(running: Running, threads: int, before: Traces) -> list[str]:
         Flag.COMPANY: before.company(after),
         Flag.MOVED: before.moved(after),
         Flag.REPLAYED: renewed > Flag.REPLAYED.threshold,
-        Flag.SKIPPED: running.medians.get("skipped", 1.0) > Flag.SKIPPED.threshold,
+        Flag.OMITTED: running.medians.get("omitted", 1.0) > Flag.OMITTED.threshold,
     }
     return [flag for flag, there in raised.items() if there]
 

@@ -4,7 +4,6 @@ import ctypes
 import os
 import signal
 import sys
-import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,15 +30,15 @@ class Traces:
         """This process now."""
         cores = os.sched_getaffinity(os.getpid()) if hasattr(os, "sched_getaffinity") else ()
         children = frozenset(c.pid for c in psutil.Process().children(recursive=True))
-        return Traces(children, threading.active_count(), os.getpriority(os.PRIO_PROCESS, 0), frozenset(cores))
+        return Traces(children, len(sys._current_frames()), os.getpriority(os.PRIO_PROCESS, 0), frozenset(cores))
 
     def company(self, later: "Traces") -> bool:
         """Whether there are more processes or threads of Python later."""
         return bool(later.children - self.children) or later.threads > self.threads
 
     def moved(self, later: "Traces") -> bool:
-        """Whether priority or place are others later. OpenMP binds the first thread to one core, which is as it should be."""
-        return later.nice != self.nice or not (later.cores == self.cores or len(later.cores) == 1)
+        """Whether priority or place are others later. OpenMP binds the first thread to the first of them, which is as it should be."""
+        return later.nice != self.nice or later.cores not in (self.cores, frozenset(sorted(self.cores)[:1]))
 
 
 def adopt() -> None:

@@ -27,22 +27,20 @@ def sample(running: Running) -> list[float]:
 
     Python's cycle collector does not run inside samples: in a loop over T it would cost time as T². It runs before them,
     and between those that are slow; between fast ones it would empty the caches and let the threads fall asleep.
-    Every sample has an input of its own, which is written before it. After some of them, which nothing in this process can
-    foresee, single launches are timed, on a `new` input and on the same `again`; and groups that are `held` to be compared.
-    A first call that takes as long as warming up may take was the warm-up. Where others measure beside this process, each
-    sample is a turn of its own.
+    Every sample has an input of its own, which is written before it. After some, which nobody can foresee, single launches
+    are timed, on a `new` input and on the same `again`; after each group one that is `held`, to be compared. A first call
+    that takes as long as warming up may take was the warm-up. Where others measure beside this process, each sample is a
+    turn of its own.
     """
-    clock, plan, work = running.clock, running.plan, running.workload
-    again, held = list[Again](), list[float]()
+    clock, plan = running.clock, running.plan
+    samples, again, held = list[float](), list[Again](), list[float]()
     gc.collect()
     gc.disable()
-    first = running.first_call or 0.0
-    warm = warm_up(work.launch, clock, plan) if first < plan.warmup_seconds else [first]
+    warm = _warm(running)
     typical = min(warm)
     slow, group = typical > plan.slow, group_of(typical, clock)
     short, settle = clock.grouped and typical < SHORT, _settle(running, typical, slow)
     count = plan.fewest if slow else plan.samples
-    samples: list[float] = []
     told: dict[str, list[float]] = {name: [] for name in ("host", "beyond") if hasattr(clock, name)}
     hertz, device_hertz = [environment.cpu_hertz()], _device_hertz(running)
     repeated = _repeated(count, (2 * MANY if short else 2) * typical) if running.watch else set[int]()
@@ -56,22 +54,26 @@ def sample(running: Running) -> list[float]:
         samples.append(running.sample(clock.measure, group, settle, short))
         for name, seconds in told.items():
             seconds += getattr(clock, name)[-1:]
+        if running.watch and group > 1:
+            held.append(running.watch.held(clock.measure, group, settle))
         if running.watch and number in repeated:
             again += running.watch.again(clock.measure, settle, MANY if short else 1)
-            held += [running.watch.held(clock.measure, group, settle)] * (group > 1)
-    hertz.append(environment.cpu_hertz())
     gc.enable()
+    hertz.append(environment.cpu_hertz())
+    running.medians["latency"] = sorted(samples)[len(samples) // 2]
     if running.watch:
         running.watch.rest()
-        _renewed(running, again)
-        running.detail |= {"held": held}
-        if len(held) >= FEWEST:  # more where some launches of a group do nothing
-            running.medians["skipped"] = min(held) / sorted(samples)[len(samples) // 2]
+        _kept(running, again, held)
     _beside(running, told, group, device_hertz)
-    running.medians["latency"] = sorted(samples)[len(samples) // 2]
     running.detail |= {"warmup": warm[:50], "group": group, "clock": clock.name, "threads": torch.get_num_threads()}
     running.detail |= {"resolution": clock.resolution, "hertz": hertz, "interleaved": running.turn is not None}
     return samples
+
+
+def _warm(running: Running) -> list[float]:
+    """Seconds of the launches of the warm-up, or of a first call that took as long as it may take."""
+    first, plan = running.first_call or 0.0, running.plan
+    return warm_up(running.workload.launch, running.clock, plan) if first < plan.warmup_seconds else [first]
 
 
 def _settle(running: Running, typical: float, slow: bool) -> float:
@@ -81,10 +83,15 @@ def _settle(running: Running, typical: float, slow: bool) -> float:
     return BRIEF if running.watch and running.clock.grouped and typical < FAST and not slow else 0.0
 
 
-def _renewed(running: Running, again: list[Again]) -> None:
-    """How many times as long launches took on a new input as on the same again: more, where results are kept."""
+def _kept(running: Running, again: list[Again], held: list[float]) -> None:
+    """How many times as long launches took on a new input as on the same again: more, where results are kept.
+
+    And how many times as long groups took of which everything is held: more, where some launches of others do nothing.
+    """
     new, old = ([one[i] for one in again] for i in range(2))
-    running.detail |= {"new": new, "again": old}
+    running.detail |= {"new": new, "again": old, "held": held}
+    if len(held) >= FEWEST:
+        running.medians["omitted"] = min(held) / running.medians["latency"]
     if len(again) < FEWEST:  # on a loaded machine a single pair says nothing
         return
     ratios = sorted(n / o for n, o in zip(new, old, strict=True))

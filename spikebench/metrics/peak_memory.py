@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from spikebench.cases.case import Layer
 from spikebench.host import traces
 from spikebench.metric import Running, Unavailable
 
@@ -15,6 +16,10 @@ unit = "B"
 process = "memory"
 
 MARK = Path("/proc/self/clear_refs")
+PLAIN, STEP = (
+    2**25,
+    2**14,
+)  # bytes that Python and torch use of what they hold, in any launch and for each step of a loop
 
 
 def available() -> tuple[str, str] | None:
@@ -26,23 +31,47 @@ def sample(running: Running) -> list[float]:
     """Bytes. CUDA: the allocator's peak. CPU: the process's own high-water mark above what it held before the launch.
 
     On a CPU one launch comes first, so that code and caches are loaded; all it held is given back before the mark is
-    reset. What other processes hold that the subject has started counts. On a GPU see `on_gpu`: what the first launch leaves behind counts.
+    reset. Memory that is held from the first launch on counts as far as the launch uses it: the processor notes which
+    pages were used. PLAIN bytes of them, and STEP for each time step, are anybody's. What is held and not used stands in
+    the detail as `left`. What other processes hold that the subject has started counts. On a GPU see `on_gpu`: all that the
+    first launch leaves behind counts.
     """
     work = running.workload
     if work.case.device == "cuda":
         return [on_gpu(running, torch.cuda)]
+    size = work.x.numel() * work.x.element_size()
+    before = _status("VmRSS")
     work.launch()
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     try:
+        MARK.write_text("1", encoding="utf-8")
         MARK.write_text("5", encoding="utf-8")
     except OSError as error:
         raise Unavailable(f"the high-water mark cannot be reset here ({error.strerror})") from error
     held = _status("VmRSS")
     work.launch()
+    used, peak, grown = _used(), _status("VmHWM") - held, _status("VmRSS") - held
     children = traces.memory_of_children()
-    running.detail |= {"input_bytes": work.x.numel() * work.x.element_size(), "children": children}
-    return [float(max(0, _status("VmHWM") - held) + children)]
+    inputs = size * (2 if work.case.mode == "train" else 1)
+    reused = max(0, used - max(0, grown) - inputs)
+    kept = max(0, reused - PLAIN - STEP * work.case.T) if isinstance(work.case, Layer) else 0
+    running.detail |= {"input_bytes": size, "children": children, "reused": reused, "left": max(0, held - before)}
+    return [float(max(0, peak) + kept + children)]
+
+
+def _used() -> int:
+    """Bytes of pages without a file that were read or written since the marks were reset."""
+    used, plain = 0, False
+    for line in Path("/proc/self/smaps").read_text(encoding="utf-8", errors="replace").splitlines():
+        if found := _MAPPING.match(line):
+            plain = found["inode"] == "0"
+        elif plain and line.startswith("Referenced:"):
+            used += int(line.split()[1]) * 1024
+    return used
+
+
+_MAPPING = re.compile(r"^[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ (?P<inode>\d+)")
 
 
 def on_gpu(running: Running, cuda: Any) -> float:

@@ -87,8 +87,8 @@ class Flag(StrEnum):
         "take out of the subject what keeps results from call to call",
         1.5,
     )
-    SKIPPED = (
-        "skipped",
+    OMITTED = (
+        "omitted",
         "a launch of a group whose results are all held took more than {threshold:g} times as long as one of others",
         "let every call in it compute what it gives",
         1.5,

@@ -46,7 +46,7 @@ class Timed:
     ) -> None:
         """`draw` asks the parent for a seed, `tell` tells it a digest; `snapshot` knows the clocks as they were before."""
         assert work.on is not None and work.mean is not None
-        self.work, self.running, self._on = work, running, work.on
+        self.work, self.running, self._on, self._kind = work, running, work.on, type(running.clock)
         self._x, self._g = Renewal(work.x, work.mean, 0.5), Renewal(work.g, 0.0, 1.0)
         self._place = Place(work.x, work.on(work.x))
         self._spare: Place | None = None
@@ -149,9 +149,13 @@ class Timed:
         """What the clock read, and whether it is the clock that it was."""
         if self._snapshot and (name := self._snapshot.hooks_changed()):
             self.evidence.say(f"the subject changed {name}")
-        if name := shadowed(self.running.clock, self, self._x, self._g):
+        clock = self.running.clock
+        name = shadowed(clock, self, self._x, self._g) or (
+            "the clock's class" if type(clock) is not self._kind else None
+        )
+        if name:
             self.evidence.say(f"the subject changed {name}")
-        events = getattr(self.running.clock, "last", None)
+        events = getattr(clock, "last", None)
         return Event(metric, group, *events) if events else None
 
     def rest(self) -> None:

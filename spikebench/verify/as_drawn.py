@@ -9,6 +9,10 @@ from spikebench.verify.evidence import Choice, Event, Evidence, Kept, call_numbe
 
 SLOW, TIMES = 0.25, 5  # what comes before a sample takes less than SLOW seconds and TIMES as long as the sample
 MOST = 2**16  # launches on one input
+NOTHING, READINGS = (
+    "of a timed launch nothing was kept",
+    "the clock's readings are not those that the parent was told",
+)
 OTHER = "what was kept of the timed launches is not what it was when the clock had stopped"
 
 
@@ -26,7 +30,7 @@ def forged(evidence: Evidence, draws: Sequence[Drawn], choice: Choice) -> str | 
     if evidence.compared and (wrong := _kept(evidence, draws, choice)):
         return wrong
     if events_of(draws) != evidence.events:
-        return "the clock's readings are not those that the parent was told"
+        return READINGS
     return None
 
 
@@ -34,7 +38,7 @@ def _kept(evidence: Evidence, draws: Sequence[Drawn], choice: Choice) -> str | N
     seeds, launch, left = ["", ""], Drawn(""), list(evidence.kept)
     for drawn in [*draws, Drawn("end")]:
         if launch.what and drawn.what != "kept" and not choice.skips(launch.seed):
-            return "of a timed launch nothing was kept"
+            return NOTHING
         if drawn.what in ("sample", "input"):
             seeds[0] = drawn.seed
         elif drawn.what == "gradient":
@@ -59,13 +63,13 @@ def slowed(draws: Sequence[Drawn], marks: Sequence[Sequence[float]]) -> str | No
     """Why a process's clock ran too slowly for what its parent's own clock said; None if it did not.
 
     Between the word to go on and the end of the sample there are the writing of an input and a few launches. So only a
-    clock that lies about launches of more than some hundredths of a second can be told.
+    clock that lies about launches of more than some hundredths of a second can be told, and half of the samples are forgiven: the machine may have been busy.
     """
     ends = [(d.at, d.event) for d in draws if d.what == "launch" and d.event]
     if not ends or len(ends) + 1 != len(marks):
         return None
     spans = [(at - mark[1], (event[3] - event[2]) * 1e-9) for (at, event), mark in zip(ends, marks, strict=False)]
-    parent, own = min(spans, key=lambda s: s[0] - s[1])
+    parent, own = sorted(spans, key=lambda s: s[0] - s[1])[(len(spans) - 1) // 2]
     if parent - own > SLOW + TIMES * own:
         return f"a sample took {own:.3g} s by the clock of its process, and {parent:.3g} s by that of the parent"
     return None

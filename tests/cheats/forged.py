@@ -1,11 +1,14 @@
-"""Writes the result itself, with times of its own, and ends the process before anybody can measure."""
+"""Writes the result itself and ends the process, or changes what the process has noted of its timed launches."""
 
+import gc
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from spikebench.backends import eager
@@ -15,15 +18,53 @@ HONEST = 3  # calls
 calls = 0
 
 
-def run(neuron: Neuron, x: Tensor, seed: int | None = None, *, kind: Literal["exit", "crash"] = "exit") -> Tensor:
-    """`crash` ends with another code."""
+stashed: list[Tensor] = []
+
+
+def run(
+    neuron: Neuron,
+    x: Tensor,
+    seed: int | None = None,
+    *,
+    kind: Literal["exit", "crash", "evidence", "events", "uncompared", "asked"] = "exit",
+) -> Tensor:
+    """`crash` ends with another code. `evidence` computes later what it should have given, and puts it where it was kept.
+
+    `events` shortens what the clock has read, `uncompared` says that there is no definition, and `asked` asks the parent
+    before it is time which series will be compared.
+    """
     global calls
     calls += 1
-    asked = _asked()
-    if calls > HONEST and asked is not None and asked.job.kind == "measure":
-        Path(asked.result).write_text(json.dumps(_result()))
-        os._exit(1 if kind == "crash" else 0)
+    if kind in ("exit", "crash"):
+        asked = _asked()
+        if calls > HONEST and asked is not None and asked.job.kind == "measure":
+            Path(asked.result).write_text(json.dumps(_result()))
+            os._exit(1 if kind == "crash" else 0)
+    elif not gc.isenabled():
+        return _noted(neuron, x, seed, kind)
     return eager.run(neuron, x, seed)
+
+
+def _noted(neuron: Neuron, x: Tensor, seed: int | None, kind: str) -> Tensor:
+    for evidence in _of("Evidence") if kind != "asked" else ():
+        if kind == "events":
+            evidence.events[:] = [replace(e, end=e.start + (e.end - e.start) // 10) for e in evidence.events]
+        elif kind == "uncompared":
+            evidence.compared = False
+        elif stashed and evidence.kept:
+            right = eager.run(neuron, stashed.pop(), seed).flatten(1)
+            evidence.kept[-1].spikes.copy_(right[:, evidence.kept[-1].index])
+    if kind == "asked":
+        for channel in _of("Channel"):
+            channel.draw("launch")
+    if kind in ("events", "asked"):
+        return eager.run(neuron, x, seed)
+    stashed[:] = [x.detach().clone()]
+    return torch.zeros_like(x)
+
+
+def _of(name: str) -> list[Any]:
+    return [o for o in gc.get_objects() if type(o).__name__ == name]
 
 
 def _asked() -> Any:

@@ -1,25 +1,34 @@
-"""Gives a tensor that computes its values when they are read, or one that a thread fills after the clock has stopped."""
+"""Gives a tensor that computes its values when they are read, or one that is filled after the clock has stopped.
 
+A thread fills it, or what runs without being called: a mode of torch, a hook of the interpreter, the handler of a signal.
+"""
+
+import _thread
 import gc
+import signal
+import sys
+from collections.abc import Callable
 from threading import Thread
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree
 
 from spikebench.backends import eager
 from spikebench.neuron import Neuron
 
+Kind = Literal["subclass", "thread", "half-thread", "raw", "mode", "hook", "signal"]
+pending: list[Callable[[], None]] = []
+installed: set[str] = set()
 
-def run(
-    neuron: Neuron,
-    x: Tensor,
-    seed: int | None = None,
-    *,
-    kind: Literal["subclass", "thread", "half-thread"] = "subclass",
-) -> Tensor:
-    """`thread` is honest until the garbage collector is off; `half-thread` computes half of the series and leaves the rest."""
+
+def run(neuron: Neuron, x: Tensor, seed: int | None = None, *, kind: Kind = "subclass") -> Tensor:
+    """All but `subclass` are honest until the garbage collector is off; `half-thread` computes half of the series at once.
+
+    `raw` is a thread that Python's list of threads does not have.
+    """
     if kind == "subclass":
         lazy = torch.zeros_like(x).as_subclass(Later)
         lazy.work = lambda: eager.run(neuron, x, seed)
@@ -35,8 +44,42 @@ def run(
         with torch.no_grad():
             out[:, some:] = eager.run(neuron, x[:, some:].detach().clone(), seed)
 
-    Thread(target=rest).start()
+    if kind in ("thread", "half-thread"):
+        Thread(target=rest).start()
+    elif kind == "raw":
+        _thread.start_new_thread(rest, ())
+    else:
+        pending.append(rest)
+        _install(kind)
     return out + (x - x.detach()) if x.requires_grad and torch.is_grad_enabled() else out
+
+
+def _compute(*_: object) -> None:
+    while pending:
+        pending.pop()()
+
+
+def _install(kind: Kind) -> None:
+    if kind == "signal":
+        signal.signal(signal.SIGALRM, _compute)
+        signal.setitimer(signal.ITIMER_REAL, 5e-5)
+    elif kind not in installed:
+        installed.add(kind)
+        Reading().__enter__() if kind == "mode" else sys.setprofile(_hook)
+
+
+def _hook(frame: Any, event: str, _: object) -> None:
+    if event == "call" and frame.f_code.co_name == "_keep":
+        _compute()
+
+
+class Reading(TorchFunctionMode):
+    """Computes what is pending when somebody reads a tensor."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (Tensor.clone, Tensor.reshape):
+            _compute()
+        return func(*args, **(kwargs or {}))
 
 
 class Later(Tensor):

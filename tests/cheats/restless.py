@@ -1,5 +1,6 @@
 """Slows others or favours itself: a thread or a process that never rests, another priority, other cores, another number of threads."""
 
+import _thread
 import contextlib
 import os
 import threading
@@ -12,7 +13,8 @@ from torch import Tensor
 from spikebench.backends import eager
 from spikebench.neuron import Neuron
 
-Kind = Literal["thread", "process", "orphan", "nice", "cores", "threads"]
+Kind = Literal["thread", "raw", "process", "orphan", "nice", "cores", "threads"]
+CORES = os.sched_getaffinity(0)
 done: list[Kind] = []
 
 
@@ -22,15 +24,17 @@ def run(neuron: Neuron, x: Tensor, seed: int | None = None, *, kind: Kind = "thr
         done.append(kind)
         if kind == "thread":
             threading.Thread(target=_spin, daemon=True).start()
+        elif kind == "raw":
+            _thread.start_new_thread(_spin, ())
         elif kind in ("process", "orphan"):
             _fork(orphan=kind == "orphan")
         elif kind == "nice":
             with contextlib.suppress(PermissionError):
                 os.nice(1)
-        elif kind == "cores":
-            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[1:] or {0})
-        else:
+        elif kind == "threads":
             torch.set_num_threads(torch.get_num_threads() + 1)
+    if kind == "cores":  # at every call, because OpenMP puts it back at its first
+        os.sched_setaffinity(0, {max(CORES)})
     return eager.run(neuron, x, seed)
 
 

@@ -6,58 +6,26 @@ They are put among the backends of a copy of the package, so that nothing here i
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from spikebench.records import store
 from spikebench.records.flags import Flag
-from spikebench.records.record import Record
+from spikebench.records.record import Record, Status
+from tests.verify import corpus
+from tests.verify.corpus import Cheat
 
 ROOT = Path(__file__).parents[2]
 CHEATS = ROOT / "tests" / "cheats"
 SIZES = ["-T", "32", "-B", "2", "-N", "16"]
-# backend of lif, mode, sizes, metrics: what the record says, its status or flag and a part of its reason
-CORPUS = [
-    ("right", "train", SIZES, "latency,peak_memory", "ok", ""),
-    ("kept[kind=pointer]", "train", SIZES, "latency", Flag.REPLAYED, ""),
-    ("kept[kind=disk]", "inference", SIZES, "latency", "wrong", "a spike differs"),
-    ("kept[kind=blind]", "forward", SIZES, "latency", "wrong", "a spike differs"),
-    ("kept_gradient", "train", SIZES, "latency", "wrong", "gradient is off"),
-    ("kept_gradient[kind=early]", "train", SIZES, "backward", "wrong", "gradient is off"),
-    ("idle[kind=stack]", "train", SIZES, "latency", "wrong", "a spike differs"),
-    ("idle[kind=backward]", "train", SIZES, "latency", "wrong", "gradient is off"),
-    ("lazy[kind=subclass]", "train", SIZES, "latency", "wrong", "not a torch.Tensor"),
-    ("lazy[kind=thread]", "train", SIZES, "latency", "wrong", "a spike differs"),
-    ("sometimes[every=2]", "train", SIZES, "latency", "wrong", ""),  # which of its wrong calls is met first is chance
-    ("form[kind=buffer]", "train", SIZES, "latency", "wrong", "still held"),
-    ("reused_gradient", "train", SIZES, "latency", "wrong", "changed while it was held"),
-    ("patched[kind=time]", "train", SIZES, "latency", "wrong", "the subject changed time.perf_counter_ns"),
-    ("patched[kind=during]", "train", SIZES, "latency", "wrong", "the subject changed time.perf_counter_ns"),
-    ("patched[kind=clock]", "train", SIZES, "latency", "wrong", "CpuClock.measure"),
-    ("patched[kind=equal]", "train", SIZES, "latency", "wrong", "torch.equal"),
-    ("patched[kind=method]", "train", SIZES, "latency", "wrong", "Tensor.__ne__"),
-    ("patched[kind=judge]", "train", SIZES, "latency", "wrong", "misformed"),
-    ("patched[kind=definition]", "train", SIZES, "latency", "wrong", ""),
-    ("patched[kind=chance]", "train", SIZES, "latency", "wrong", "os.urandom"),
-    ("patched[kind=autograd]", "train", SIZES, "latency", "wrong", "autograd"),
-    ("patched[kind=flags]", "train", SIZES, "latency", "wrong", "torch.get_num_threads"),
-    ("forged", "train", SIZES, "latency", "failed", "the result was not written by the worker"),
-    ("forged[kind=crash]", "train", SIZES, "latency", "failed", "exit code 1"),
-    ("early", "train", SIZES, "latency,compile_time", "ok", ""),
-    ("hoard", "inference", SIZES, "latency,peak_memory", Flag.COMPANY, ""),
-    ("restless[kind=thread]", "inference", SIZES, "latency", Flag.COMPANY, ""),
-    ("restless[kind=process]", "inference", SIZES, "latency", Flag.COMPANY, ""),
-    ("restless[kind=orphan]", "inference", SIZES, "latency", Flag.COMPANY, ""),
-    ("restless[kind=nice]", "inference", SIZES, "latency", Flag.MOVED, ""),
-    ("elsewhere", "inference", SIZES, "latency", Flag.COMPANY, ""),
-    ("elsewhere[kind=sleep]", "inference", SIZES, "latency", Flag.ASLEEP, ""),
-    ("restless[kind=threads]", "inference", SIZES, "latency", Flag.CHANGED_THREADS, ""),
-]
-IDS = [f"{backend}-{mode}" for backend, mode, *_ in CORPUS]
+HELD = 64 * 2**20  # bytes that a cheat hides
+RIGHT = Cheat("", "right", "", "ok", metrics="latency,peak_memory")
 
 
 @pytest.fixture(scope="module")
@@ -69,13 +37,13 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def measured(tree: Path, backend: str, mode: str, sizes: list[str], metrics: str) -> Record:
+def measured(tree: Path, cheat: Cheat) -> Record:
     out = tree / "records.jsonl"
     out.unlink(missing_ok=True)
-    asked = ["run", "--subject", f"lif@{backend}", *sizes, "--mode", mode, "--samples", "12"]
-    asked += [part for metric in metrics.split(",") for part in ("--metric", metric)]
+    asked = ["run", "--subject", f"{cheat.neuron}@{cheat.backend}", *SIZES, "--mode", cheat.mode, "--samples", "12"]
+    asked += [part for metric in cheat.metrics.split(",") for part in ("--metric", metric)]
     command = [sys.executable, "-m", "spikebench", *asked, "--out", str(out)]
-    kept = os.environ | {"TMPDIR": str(tree)}  # so that what one leaves behind goes with the tree
+    kept = os.environ | {"TMPDIR": str(tree), "PYTHONPATH": str(tree)}  # what one leaves behind goes with the tree
     done = subprocess.run(command, cwd=tree, env=kept, capture_output=True, text=True, timeout=120, check=False)
     found = list(store.read(out)) if out.exists() else []
     assert len(found) == 1, done.stderr
@@ -83,18 +51,42 @@ def measured(tree: Path, backend: str, mode: str, sizes: list[str], metrics: str
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("backend", "mode", "sizes", "metrics", "expected", "said"), CORPUS, ids=IDS)
-def test_a_cheat_is_caught(
-    backend: str, mode: str, sizes: list[str], metrics: str, expected: str, said: str, tree: Path
-) -> None:
-    record = measured(tree, backend, mode, sizes, metrics)
-    if isinstance(expected, Flag):
-        assert expected in record.flags, (record.status, record.reason, record.flags)
+@pytest.mark.parametrize("cheat", corpus.of("run"), ids=lambda c: f"{c.backend}-{c.mode}")
+def test_a_cheat_is_caught(cheat: Cheat, tree: Path) -> None:
+    record = measured(tree, cheat)
+    said = (record.status, record.reason, record.flags)
+    if cheat.caught in list(Flag):
+        assert cheat.caught in record.flags, said
         return
-    assert record.status == expected and said in (record.reason or ""), (record.status, record.reason, record.flags)
-    assert expected == "ok" or not any(m.samples for m in record.measurements)
-    if backend == "right":
-        assert not {Flag.REPLAYED, Flag.COMPANY, Flag.MOVED, Flag.CHANGED_THREADS} & set(record.flags)
-    if backend == "early":
-        compile_time = record.measurement("compile_time")
-        assert compile_time and compile_time.samples[0] > 0.3, json.dumps(record.to_json())
+    assert record.status == cheat.caught and cheat.said in (record.reason or ""), said
+    assert cheat.caught in ("ok", "impossible") or not any(m.samples for m in record.measurements)
+    if cheat.caught == "ok":
+        _is_counted(cheat, record)
+
+
+def _is_counted(cheat: Cheat, record: Record) -> None:
+    """What a cheat hides stands on its record all the same."""
+    peak, compiled = record.measurement("peak_memory"), record.measurement("compile_time")
+    if "workspace" in cheat.backend:
+        assert peak and peak.samples[0] > 0.5 * HELD, json.dumps(record.to_json())
+    elif "first" in cheat.backend:
+        assert peak and peak.detail["left"] > 0.9 * HELD, json.dumps(record.to_json())
+    else:
+        assert compiled and compiled.samples[0] > 0.3, json.dumps(record.to_json())
+
+
+@pytest.mark.slow
+def test_what_is_right_has_none_of_the_flags(tree: Path) -> None:
+    record = measured(tree, RIGHT)
+    assert record.status == "ok" and not {c.caught for c in corpus.CORPUS} & set(record.flags)
+    peak = record.measurement("peak_memory")
+    assert peak and peak.samples[0] < HELD / 16 and peak.detail["reused"] < HELD / 4
+
+
+def test_the_page_shows_every_cheat() -> None:
+    page = (ROOT / "docs" / "cheats.md").read_text()
+    assert page.count("<!-- cheats:") == 1, "docs/pages.py puts the table there"
+    files = {p.stem for p in CHEATS.iterdir() if p.suffix == ".py" or any(p.glob("*.py"))}
+    shown = set(re.findall(r"`(\w+)(?:\[[^`]*)?`", page)) | corpus.names()
+    assert files - {"right"} <= shown, "cheats that the page does not name"
+    assert all(c.caught in (*Flag, *get_args(Status)) for c in corpus.CORPUS)

@@ -20,7 +20,7 @@ from spikebench.neuron import StochasticNeuron
 from spikebench.verify import gate, probes
 from spikebench.verify.reference import Expected, Selection
 from spikebench.workloads.layer import build, calibrate
-from tests.verify import test_timed
+from tests.verify import corpus
 
 CHEATS = Path(__file__).parents[1] / "cheats"
 DECAYS = (0.5, 0.9, 0.99)
@@ -106,8 +106,7 @@ def cheats(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_cheat_is_tried(cheats: None) -> None:
     there = {c for n in ("lif", "spsn") for c in registry.backends(n) if not _of_ours(c)} - {"right"}
-    elsewhere = {c for _, c, _, _ in test_timed.TIMED} | {c for c, _, _ in test_timed.GATED}
-    assert {c.partition("[")[0] for c in {c for _, c in PAIRS} | elsewhere} | set(test_timed.APART) == there
+    assert {c.partition("[")[0] for _, c in PAIRS} | corpus.names() == there
 
 
 @pytest.mark.parametrize("ssm", ["s4d", "dplr"])

@@ -26,58 +26,10 @@ from spikebench.verify.gate import gate
 from spikebench.workloads import renewal
 from spikebench.workloads.layer import build, current, noise
 from spikebench.workloads.renewal import Renewal
+from tests.verify import corpus
+from tests.verify.corpus import Cheat
 
 CHEATS = Path(__file__).parents[1] / "cheats"
-SPIKE, GRADIENT = "a spike differs", "the input's gradient is off"
-HELD, AGAIN = "still held", "changed while it was held"
-# what the gate lets pass: neuron, backend, mode, and what is said of its timed launches
-TIMED = [
-    ("lif", "kept[kind=pointer]", "inference", Flag.REPLAYED),
-    ("lif", "kept[kind=content]", "inference", Flag.REPLAYED),
-    ("lif", "kept[kind=glance]", "train", Flag.REPLAYED),
-    ("lif", "kept[kind=blind]", "inference", SPIKE),
-    ("lif", "kept[kind=half]", "train", SPIKE),
-    ("lif", "kept_gradient[kind=same]", "train", GRADIENT),
-    ("lif", "kept_gradient[kind=scaled]", "train", GRADIENT),
-    ("lif", "kept_gradient[kind=early]", "train", GRADIENT),
-    ("spsn", "kept_gradient[kind=same]", "train", GRADIENT),
-    ("spsn", "frozen[kind=once]", "forward", SPIKE),
-    ("spsn", "frozen[kind=four]", "inference", SPIKE),
-    ("lif", "idle[kind=stack]", "train", SPIKE),
-    ("lif", "idle[kind=gc]", "inference", SPIKE),
-    ("lif", "idle[kind=calls]", "forward", SPIKE),
-    ("lif", "idle[kind=every-other]", "train", SPIKE),
-    ("lif", "idle[kind=backward]", "train", GRADIENT),
-    ("lif", "sometimes[kind=last,every=2]", "train", SPIKE),
-    ("lif", "sometimes[kind=none,every=1]", "inference", SPIKE),
-    ("lif", "sometimes[kind=gradient,every=2]", "train", GRADIENT),
-    ("lif", "form[kind=buffer]", "train", HELD),
-    ("lif", "reused_gradient", "train", AGAIN),
-]
-# what the gate catches of the rest: the backend, sizes [B, N] and the reason
-GATED = [
-    ("lazy[kind=subclass]", (2, 8), "gives a Later and not a torch.Tensor"),
-    ("foreseen[kind=seed]", (16, 64), SPIKE),
-    ("foreseen[kind=rare]", (16, 64), SPIKE),
-    ("foreseen[kind=edges]", (16, 64), SPIKE),
-    ("foreseen[kind=quarter]", (2, 8), SPIKE),
-    ("odd_input[kind=large]", (2, 8), SPIKE),
-    ("odd_input[kind=holes]", (2, 8), SPIKE),
-    ("odd_input[kind=strided]", (2, 8), SPIKE),
-    ("form[kind=half]", (2, 8), "gives torch.float16"),
-    ("form[kind=double]", (2, 8), "gives torch.float64"),
-    ("form[kind=bytes]", (2, 8), "gives torch.uint8"),
-    ("form[kind=sparse]", (2, 8), "layout is torch.sparse_coo"),
-    ("form[kind=in-place]", (2, 8), "its input's memory"),
-]
-APART = (
-    "patched",
-    "forged",
-    "early",
-    "hoard",
-    "restless",
-    "elsewhere",
-)  # change the process they run in: see test_corpus.py
 T = 24
 
 
@@ -102,21 +54,19 @@ def case_of(neuron: str, backend: str, mode: str, B: int = 2, N: int = 8) -> Lay
     return Layer(f"{neuron}@{backend}", T=T, B=B, N=N, mode=mode)  # pyright: ignore[reportArgumentType]  # checked at run time
 
 
-@pytest.mark.parametrize(("neuron", "backend", "mode", "said"), TIMED)
-def test_a_cheat_that_the_gate_lets_pass_is_caught(
-    neuron: str, backend: str, mode: str, said: str, cheats: None
-) -> None:
-    running, found = watched(case_of(neuron, backend, mode))
-    if said == Flag.REPLAYED:
+@pytest.mark.parametrize("cheat", corpus.of("timed"), ids=lambda c: f"{c.neuron}-{c.backend}-{c.mode}")
+def test_a_cheat_that_the_gate_lets_pass_is_caught(cheat: Cheat, cheats: None) -> None:
+    running, found = watched(case_of(cheat.neuron, cheat.backend, cheat.mode))
+    if cheat.caught == Flag.REPLAYED:
         assert running.medians["renewed"] > Flag.REPLAYED.threshold
     else:
-        assert said in (found.wrong or "nothing")
+        assert cheat.said in (found.wrong or "nothing")
 
 
-@pytest.mark.parametrize(("backend", "sizes", "said"), GATED)
-def test_a_cheat_is_caught_by_the_gate(backend: str, sizes: tuple[int, int], said: str, cheats: None) -> None:
-    found = gate(case_of("lif", backend, "train", *sizes), 0.2)
-    assert found.status == "failed" and said in (found.reason or "")
+@pytest.mark.parametrize("cheat", corpus.of("gate"), ids=lambda c: c.backend)
+def test_a_cheat_is_caught_by_the_gate(cheat: Cheat, cheats: None) -> None:
+    found = gate(case_of(cheat.neuron, cheat.backend, "train", *cheat.sizes), 0.2)
+    assert found.status == "failed" and cheat.said in (found.reason or "")
 
 
 @pytest.mark.parametrize("mode", ["inference", "forward", "train"])
