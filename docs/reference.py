@@ -17,7 +17,7 @@ HELD = ("cases.point", "cases.case", "cases.subject", "records.record")  # what 
 
 def commands(group: Any) -> Iterator[str]:
     """The commands with their arguments and options."""
-    yield "# Command line\n\n`spikebench COMMAND --help` prints the same. Exit codes: 0 finished, 1 a verdict failed, 2 bad usage, 130 interrupted.\n"
+    yield "# Command line\n\n`spikebench COMMAND --help` prints the same. Exit codes: 0 finished, 1 a verdict failed or nothing was measured, 2 bad usage, 130 interrupted.\n"
     for name, command in sorted(group.commands.items()):
         context = command.make_context(name, [], resilient_parsing=True)
         usage = " ".join(command.collect_usage_pieces(context))

@@ -8,7 +8,7 @@ from types import FrameType
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 finished, 1 a verdict failed, 2 bad usage, 130 interrupted, 143 terminated."""
+    """Run the command line. Exit codes: 0 finished, 1 a verdict failed or nothing was measured, 2 bad usage, 130 interrupted, 143 terminated."""
     from spikebench.cli.app import app
     from spikebench.errors import Problem
 

@@ -180,7 +180,7 @@ class Id(Text):
     metavar: ClassVar[str] = "ID"
 
     def read(self, option: str, text: str) -> str:
-        return registry.find(self.package, text)
+        return registry.find(self.package, super().read(option, text))
 
 
 @dataclass(frozen=True)

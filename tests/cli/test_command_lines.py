@@ -334,7 +334,7 @@ def test_command_lines(call: Call, tmp_path: Path) -> None:
 def test_every_command_line(call: Call, tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
     maker = Maker(tmp_path / "made", seed=1)
-    every = [*wrong_lines(maker), *right_lines(maker, each=100)]
+    every = [*wrong_lines(maker), *right_lines(maker, each=40)]
     bad = tried(call, every)
     assert not bad, told(every, bad)
 

@@ -5,7 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -150,6 +150,31 @@ def test_json_stands_alone_and_where_files_went_is_said_beside_it(run: Run, caps
     said = capsys.readouterr()
     assert len(json.loads(said.out)) == 4
     assert "4 records in r.jsonl" in said.err
+
+
+def test_rows_are_printed_as_they_come(capsys: pytest.CaptureFixture[str]) -> None:
+    def rows() -> Iterator[dict[str, int]]:
+        yield {"a": 1}
+        assert capsys.readouterr().out == '[{"a": 1}', "the first row waits for the second"
+        yield {"a": 2}
+
+    _print.rows_as_json(rows())
+    assert capsys.readouterr().out == ',\n{"a": 2}]\n'
+    _print.rows_as_json([])
+    assert json.loads(capsys.readouterr().out) == []
+
+
+@pytest.mark.parametrize(("status", "code"), [("failed", 1), ("timeout", 1), ("skipped", 1), ("refused", 2)])
+def test_a_run_in_which_nothing_was_measured_says_why(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: Any, code: int
+) -> None:
+    def measure(self: Fake, case: Case, repeat: int = 0) -> Record:
+        return Record("run", case.case_id, case.to_json(), status, "it broke")
+
+    monkeypatch.setattr(Fake, "measure", measure)
+    assert run("run", *SIZES, "--out", "r.jsonl") == code
+    assert f"spikebench: nothing was measured: {status}: it broke" in capsys.readouterr().err
+    assert len(list(store.read(Path("r.jsonl")))) == 4
 
 
 LONG = ("run", "--subject", "lif@indexed", "-T", "50000", "-B", "8", "-N", "512", "--out", "r.jsonl")
