@@ -15,7 +15,8 @@ import spikebench
 from spikebench import neurons
 from spikebench.backend import Bound
 from spikebench.backend import module as backend_module
-from spikebench.cases.subject import ANYWHERE, PICKLED, Subject, foreign_file, parse_subject
+from spikebench.cases.arguments import asked
+from spikebench.cases.subject import ANYWHERE, PICKLED, Subject, foreign_file, parse_subject, there
 from spikebench.errors import Problem
 from spikebench.loading import pickles
 from spikebench.loading.detect import FAILURES, Detective, Found
@@ -23,6 +24,7 @@ from spikebench.loading.folders import beside
 from spikebench.loading.foreign import Adapted, contained, make
 from spikebench.loading.remedies import Remedied, imported
 from spikebench.neuron import Neuron
+from spikebench.units import Count
 
 FOLDERS = [Path(folder) for package in (spikebench, neurons) for folder in package.__path__]  # of our definitions
 
@@ -53,10 +55,11 @@ def load(subject: Subject, n: int, T: int, dtype: torch.dtype, device: str) -> n
     return Bound(neuron, subject.backend, subject.name, subject.how)
 
 
+@asked
 def neuron(
     text: str,
-    N: int = 1,
-    T: int = 1,
+    N: Count = 1,
+    T: Count = 1,
     dtype: torch.dtype = torch.float32,
     device: str = "cpu",
     unpickle: bool = False,
@@ -65,8 +68,14 @@ def neuron(
 
     Of `file.pickle:X` a pickle is read, which executes what its writer put there: only with `unpickle`.
     """
+    subject = there(parse_subject(text))
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # the latter of a torch without CUDA
+        why = str(error).splitlines()[0]
+        raise Problem(f"device={device} cannot be used here: {why}") from None
     with pickles.allowed(ANYWHERE if unpickle else None):
-        return load(parse_subject(text), N, T, dtype, device)
+        return load(subject, N, T, dtype, device)
 
 
 def definition_of(module: nn.Module) -> Neuron | None:

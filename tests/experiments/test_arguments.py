@@ -69,6 +69,7 @@ USUAL: Mapping[str, tuple[Any, ...]] = {  # arguments with which a verb works
     "export": ("<records>",),
     "list": ("neurons",),
     "load": ("r.jsonl",),
+    "neuron": ("lif@eager",),
     "plot": ("scaling", "<records>"),
     "profile": ("lif@eager",),
     "report": ("<records>",),
