@@ -4,6 +4,7 @@ import fcntl
 import glob
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -102,8 +103,10 @@ def expand(patterns: Iterable[str | Path]) -> list[Path]:
 
 
 def load(patterns: Iterable[str | Path] | str | Path, warnings: list[str] | None = None) -> list[Record]:
-    """All records of the files that paths and patterns name."""
+    """All records of the files that paths and patterns name; `warnings` gets what is named twice, and read once."""
     wanted = [patterns] if isinstance(patterns, str | Path) else list(patterns)
+    if warnings is not None:
+        warnings += [f"{name} is named twice, and read once" for name, n in Counter(map(str, wanted)).items() if n > 1]
     return [record for path in expand(wanted) for record in read(path, warnings)]
 
 

@@ -66,6 +66,12 @@ def test_terminal(records: Path) -> None:
         assert harmless(printed(*words, str(records))), words
 
 
+def test_a_file_that_is_named_twice_is_said(records: Path) -> None:
+    notes: list[str] = []
+    assert len(sb.load("r.jsonl", "r.jsonl", warnings=notes)) == len(sb.load("r.jsonl")) == 4 * len(NAMES)
+    assert notes == ["r.jsonl is named twice, and read once"]
+
+
 def test_page(records: Path) -> None:
     printed("report", str(records), "-o", "report.html")
     page = Path("report.html").read_text(encoding="utf-8")
