@@ -207,8 +207,8 @@ def case_id(data: Mapping[str, object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def assign(case: Case, name: str, value: object) -> None:
-    object.__setattr__(case, name, value)  # while it is made
+def assign(what: object, name: str, value: object) -> None:
+    object.__setattr__(what, name, value)  # while it is made
 
 
 def check_autocast(case: Case, autocast: str | None) -> None:
