@@ -72,7 +72,7 @@ def expected(value: object, kind: Any) -> str | None:
     if origin is Literal:
         return None if isinstance(value, str) and value in inner else f"one of {', '.join(map(str, inner))}"
     if origin in (list, tuple, Sequence):
-        return _several(value, inner[0])
+        return _several(value, inner[0], (list,) if origin is list else (list, tuple, range))
     if origin is Iterable:
         return None if isinstance(value, Iterable) and not isinstance(value, str | Mapping) else "a list"
     if origin in (dict, Mapping):
@@ -110,8 +110,8 @@ def _outside(value: Any, said: Sequence[Any]) -> str | None:
     return None if within is None or value in units.Interval.of(within) else f"{SAID[said[0]]} in {within}"
 
 
-def _several(value: object, kind: Any) -> str | None:
-    if not isinstance(value, list | tuple | range):
+def _several(value: Any, kind: Any, holds: tuple[type[Any], ...]) -> str | None:
+    if not isinstance(value, holds):
         return "a list"
     return next((f"a list, each of them {why}" for each in value if (why := expected(each, kind))), None)
 
