@@ -13,7 +13,7 @@ process = "timing"
 SETTLE = 0.01  # seconds of launches before a sample, after others had their turn: caches and threads were theirs
 BRIEF, FAST = 5e-4, 0.01  # the same after a new input, where launches are faster than the second
 REPEATED, FEWEST = 5, 3  # samples after which a launch on a new input is timed once more on the same
-MANY = 4  # such launches after one sample, where they are short
+MANY = 4  # such launches after one sample, where they are timed in groups
 LONGEST = 0.1  # seconds that these may take in all
 SHORT = 2e-3  # seconds of a launch to which a new input is cold
 
@@ -43,7 +43,7 @@ def sample(running: Running) -> list[float]:
     count = plan.fewest if slow else plan.samples
     told: dict[str, list[float]] = {name: [] for name in ("host", "beyond") if hasattr(clock, name)}
     hertz, device_hertz = [environment.cpu_hertz()], _device_hertz(running)
-    repeated = _repeated(count, (2 * MANY if short else 2) * typical) if running.watch else set[int]()
+    repeated = _repeated(count, (2 * MANY if group > 1 else 2) * typical) if running.watch else set[int]()
     if running.watch:
         running.watch.expects(count)
     for number in range(count):
@@ -57,7 +57,7 @@ def sample(running: Running) -> list[float]:
         if running.watch and group > 1:
             held.append(running.watch.held(clock.measure, group, settle))
         if running.watch and number in repeated:
-            again += running.watch.again(clock.measure, settle, MANY if short else 1)
+            again += running.watch.again(clock.measure, settle, MANY if group > 1 else 1)
     gc.enable()
     hertz.append(environment.cpu_hertz())
     running.medians["latency"] = sorted(samples)[len(samples) // 2]

@@ -219,17 +219,29 @@ class Timed:
 
     def _copy(self, given: Given, call: int, seeds: tuple[str, str], seed: str, sampled: bool) -> None:
         """Copy the series that a seed names, and tell the parent their digest."""
-        choice, evidence, whole = self._choice, self.evidence, False
+        choice, evidence, chosen = self._choice, self.evidence, False
         if sampled:
-            whole = choice.may_be_whole and not evidence.has_whole and not number(seed, "whole", max(1, self._left))
+            chosen = not evidence.has_whole and not number(seed, "whole", max(1, self._left))
             self._left -= 1
+        whole, learned = chosen and choice.may_be_whole, chosen and not choice.coupled and len(given[1]) > 1
         if not whole and choice.skips(seed):
             return
         index = torch.arange(choice.batch * choice.width) if whole else choice.index(seed, sampled)
-        kept = Kept.of(given, index.to(self.work.x.device), call, *seeds, whole)
+        kept = Kept.of(given, index.to(self.work.x.device), call, *seeds, whole, learned)
         evidence.kept.append(kept)
         if self._tell:
             self._tell(kept.digest)
+        if learned and not whole:
+            self._less(kept)
+
+    def _less(self, kept: Kept) -> None:
+        """What the same launch learns when only the series that were kept have another output gradient."""
+        work, kept.less_seed = self.work, self._draw(what="rest")
+        places = torch.arange(len(work.g), device=kept.index.device)[:, None] * work.g[0].numel() + kept.index
+        with torch.no_grad():
+            work.g.view(-1)[places.flatten()] = self._g.at(places, bytes.fromhex(kept.less_seed)).flatten()
+        work.call_number(kept.call)
+        kept.less = [None if v is None else v.detach().clone() for v in self._place.launches.whole()[1][1:]]
 
     def finished(self) -> Evidence:
         """What was kept, with the inputs."""

@@ -64,7 +64,7 @@ class Choice:
         if self.coupled:
             return torch.arange(self.width) + self.width * number(seed, "item", self.batch)
         most = max(2, min(SERIES, VALUES // self.steps) // max(1, self.samples)) if sampled else FEW
-        return torch.tensor([number(seed, f"series {i}", count) for i in range(min(most, count))])
+        return torch.tensor(sorted({number(seed, f"series {i}", count) for i in range(min(most, count))}))
 
 
 @dataclass(eq=False)
@@ -72,7 +72,9 @@ class Kept:
     """Some series of one launch. `index` [k] are their places in B·N; x, spikes, g and the input's gradient are [T, k].
 
     `call` is the number of the forward call, which names its noise, and the seeds name input and output gradient. Of a
-    launch that is kept `whole` there are the gradients of the parameters, too.
+    launch that is kept `whole` there are the gradients of the parameters, too. Of one that is too large for that there are
+    those, and as `less` those of one more launch, which had another output gradient in these series, and the same in all
+    others: what the two differ by are the gradients that these series give.
     """
 
     index: Tensor
@@ -85,14 +87,19 @@ class Kept:
     parameters: list[Tensor | None]
     x: Tensor | None = None
     g: Tensor | None = None
+    less: list[Tensor | None] = field(default_factory=list)
+    less_seed: str = ""
+    less_g: Tensor | None = None
 
     @staticmethod
-    def of(given: Given, index: Tensor, call: int, seed: str, gradient_seed: str, whole: bool) -> "Kept":
-        """A copy of the series at `index` of what a launch gave."""
+    def of(
+        given: Given, index: Tensor, call: int, seed: str, gradient_seed: str, whole: bool, learned: bool = False
+    ) -> "Kept":
+        """A copy of the series at `index` of what a launch gave; with what it `learned`, also where it is not whole."""
         spikes, gradients = given
         first = _taken(spikes, index)
         gradient = None if not gradients or gradients[0] is None else _taken(gradients[0], index)
-        others = [None if v is None else v.detach().clone() for v in gradients[1:]] if whole else []
+        others = [None if v is None else v.detach().clone() for v in gradients[1:]] if whole or learned else []
         return Kept(index, call, seed, gradient_seed, whole, first, gradient, others)
 
     @property
@@ -115,6 +122,7 @@ class Kept:
         places = torch.arange(shape[0], device=self.index.device)[:, None] * (shape[1] * shape[2]) + self.index
         self.x = x.at(places, bytes.fromhex(self.seed))
         self.g = g.at(places, bytes.fromhex(self.gradient_seed)) if self.gradient_seed else None
+        self.less_g = g.at(places, bytes.fromhex(self.less_seed)) if self.less_seed else None
 
 
 @dataclass(frozen=True)
@@ -151,8 +159,8 @@ class Evidence:
 
     @property
     def has_whole(self) -> bool:
-        """Whether a launch was kept as a whole."""
-        return any(k.whole for k in self.kept)
+        """Whether a launch was kept as a whole, or what it learned."""
+        return any(k.whole or k.parameters for k in self.kept)
 
     def save(self, path: str) -> None:
         """Write it where another process reads it."""

@@ -159,12 +159,13 @@ class _Comparison:
         return f"{len(numbers)} of {len(self.evidence.kept)} timed launches that were compared are wrong:"
 
     def _parameters(self, part: Neuron, spikes: Tensor) -> str | None:
-        """Why the gradients of the parameters of the launch that was kept as a whole are wrong, or None.
+        """Why the gradients of the parameters of the launch that was kept as a whole, or in part, are wrong, or None.
 
-        They are sums over all series, so they are compared only where rounding changes no series by a jump.
+        They are sums over all series, so they are compared only where rounding changes no series by a jump. Where only
+        some series were kept, they are what two launches differ by, in which rounding is that of the sums over all.
         """
-        whole = next((k for k in self.evidence.kept if k.whole), None)
-        if whole is None or not whole.parameters or self.g is None:
+        whole = next((k for k in self.evidence.kept if k.parameters), None)
+        if whole is None or self.g is None:
             return None
         if type(self.neuron).jump is not Neuron.jump or getattr(self.neuron, "surrogate", None) == "rectangle":
             return None
@@ -172,16 +173,24 @@ class _Comparison:
         here = torch.arange(before, before + len(whole.index))
         only = torch.zeros_like(self.g)
         only[:, here] = self.g[:, here]
+        got, many = whole.parameters, 1.0
+        if whole.less_g is not None:
+            only[:, here] -= whole.less_g.cpu()
+            pairs = zip(got, whole.less, strict=True)
+            got = [None if a is None or b is None else a.double() - b.double() for a, b in pairs]
+            many = (self.evidence.batch * self.evidence.width / len(here)) ** 0.5
         there = [p for p in part.parameters() if p.requires_grad]
         want = torch.autograd.grad(spikes, there, self._shaped(only).double(), allow_unused=True)
-        error = max(self._error(got, right) for got, right in zip(whole.parameters, want, strict=True))
-        growth = max(1.0, (whole.spikes.numel() / 1e4) ** 0.5)  # rounding grows with the square root of what is summed
+        error = max(self._error(mine, right) for mine, right in zip(got, want, strict=True))
+        growth = many * max(
+            1.0, (whole.spikes.numel() / 1e4) ** 0.5
+        )  # rounding grows with the square root of what is summed
         limit = self._limit() * growth
         if error > limit:
             some, x, noise = self._part(here)
             with casting(self.case):
                 expected = Expected.of(self.neuron, some, x, noise, gradient=True)
-                own = expected.own_errors(self.g[:, here].reshape(x.shape))[1]
+                own = expected.own_errors(only[:, here].reshape(x.shape))[1]
             limit = max(limit, 8 * own * growth)
         if error > limit:
             return f"a parameter's gradient of a timed launch is off by {error:.2g} of its largest (limit {limit:.2g})"

@@ -40,7 +40,7 @@ HONEST = [*(f"{n}@eager" for n in EAGER), *(f"{n}@fused" for n in FUSED), "lif@i
 @pytest.mark.parametrize("mode", ["inference", "forward", "train"])
 def test_what_is_honest_raises_no_alarm(mode: str, part: int, tmp_path: Path) -> None:
     cases = [Layer(s, T=32, B=2, N=16, mode=mode) for s in HONEST[part::PARTS]]  # pyright: ignore[reportArgumentType]
-    records = sb.run(cases, tmp_path / "controls.jsonl", metrics=("latency",), samples=12, repeats=REPEATS)
+    records = sb.run(cases, tmp_path / "controls.jsonl", metrics=("latency",), samples=12, repeats=REPEATS, threads=1)
     alarms = Counter(
         (str(r.case["subject"]), alarm)
         for r in records

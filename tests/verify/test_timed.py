@@ -20,6 +20,7 @@ from spikebench.records.record import Measurement
 from spikebench.run import assemble
 from spikebench.run.protocol import Outcome, Result
 from spikebench.sampling.timed import Timed
+from spikebench.verify import evidence
 from spikebench.verify import judged as judge
 from spikebench.verify.evidence import Evidence
 from spikebench.verify.gate import gate
@@ -148,3 +149,21 @@ def test_the_work_of_the_judge_is_ours_and_no_other_load() -> None:
     timed, judge_ = Outcome("ok", cpu_seconds=2.0, wall_seconds=3.0), Outcome("ok", cpu_seconds=0.5, wall_seconds=0.7)
     made = assemble.judged(timed, judge_)
     assert (made.cpu_seconds, made.wall_seconds) == (2.5, pytest.approx(3.7))
+
+
+@pytest.mark.parametrize(
+    ("backend", "wrong"), [("right", False), ("learned[kind=kept]", True), ("learned[kind=none]", True)]
+)
+@pytest.mark.parametrize("neuron", ["plif", "psn"])
+def test_what_a_launch_learns_is_compared_where_it_is_too_large_to_be_kept(
+    neuron: str, backend: str, wrong: bool, cheats: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two launches differ by what the series give that had another output gradient in one of them."""
+    monkeypatch.setattr(evidence, "WHOLE", 0)
+    running, found = watched(case_of(neuron, backend, "train", B=20, N=64))
+    assert isinstance(running.watch, Timed) and not any(k.whole for k in running.watch.evidence.kept)
+    assert any(k.less for k in running.watch.evidence.kept)
+    if not wrong:
+        assert found.wrong is None
+    else:
+        assert "a parameter's gradient of a timed launch is off by" in (found.wrong or "nothing")
