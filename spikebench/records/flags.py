@@ -91,7 +91,7 @@ class Flag(StrEnum):
         "omitted",
         "a launch of a group whose results are all held took more than {threshold:g} times as long as one of others",
         "let every call in it compute what it gives",
-        1.5,
+        2.0,
     )
     COMPANY = (
         "company",

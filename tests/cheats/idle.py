@@ -22,7 +22,7 @@ def run(neuron: Neuron, x: Tensor, seed: int | None = None, *, kind: Kind = "sta
     if kind == "backward":
         return _Backward.apply(eager.run(neuron, _Through.apply(x), seed))  # pyright: ignore[reportReturnType]
     if _timed(kind):
-        return torch.zeros_like(x) + 0 * x
+        return torch.zeros_like(x) if kind == "unkept" else torch.zeros_like(x) + 0 * x
     return _fast(neuron, x) if kind == "unkept" else eager.run(neuron, x, seed)
 
 
@@ -34,13 +34,13 @@ def _fast(neuron: Any, x: Tensor) -> Tensor:
 
 def _timed(kind: str) -> bool:
     if kind in ("stack", "unkept"):
-        frame, names = sys._getframe(), list[str]()
+        frame: Any = sys._getframe()
         while frame is not None:
-            names.append(frame.f_code.co_name)
+            name = frame.f_code.co_name
+            if name in ("launches", "measure", "<lambda>", "trained"):
+                return name in ("launches", "measure") if kind == "stack" else name == "launches"
             frame = frame.f_back
-        if kind == "stack":
-            return "measure" in names
-        return "launches" in names and not {"<lambda>", "trained"} & set(names[: names.index("launches")])
+        return False
     if kind == "gc":
         return not gc.isenabled()
     return calls > HONEST and (kind == "calls" or calls % 2 == 0)

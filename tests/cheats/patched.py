@@ -17,7 +17,7 @@ from spikebench.backends import eager
 from spikebench.neuron import Neuron
 
 Kind = Literal[
-    "time", "clock", "during", "instance", "class", "below", "bound", "equal", "method", "judge", "definition", "chance",
+    "time", "clock", "during", "instance", "class", "below", "equal", "method", "judge", "definition", "chance",
     "autograd", "flags",
 ]  # fmt: skip
 HONEST = 20  # calls, more than any gate makes
@@ -30,8 +30,7 @@ C: list[object] = []  # what must stay in memory
 def run(neuron: Neuron, x: Tensor, seed: int | None = None, *, kind: Kind = "time") -> Tensor:
     """`during` changes the clock in the call only; `equal` and `method` are those of torch.
 
-    `instance` and `class` change the clock that is used and not its class; `below` is the clock's code in C, and `bound`
-    that for samples alone.
+    `instance` and `class` change the clock that is used and not its class; `below` is the clock's code in C.
     """
     global calls
     calls += 1
@@ -40,7 +39,7 @@ def run(neuron: Neuron, x: Tensor, seed: int | None = None, *, kind: Kind = "tim
     elif kind not in done and calls > HONEST:
         done.add(kind)
         CHANGES[kind]()
-    return _fast(neuron, x) if kind in ("below", "bound") else eager.run(neuron, x, seed)
+    return _fast(neuron, x) if kind == "below" else eager.run(neuron, x, seed)
 
 
 def _fast(neuron: Any, x: Tensor) -> Tensor:
@@ -82,11 +81,7 @@ def _class() -> None:
         clock.__class__ = type("CpuClock", (type(clock),), {"measure": _short})
 
 
-def _bound() -> None:
-    _below("sample")
-
-
-def _below(only: str = "") -> None:
+def _below() -> None:
     """The object `time.perf_counter_ns` stays what it is, and the function in C behind it becomes another."""
     method = ctypes.c_void_p.from_address(id(REAL) + 16).value  # m_ml of the object, whose second field is the function
     assert method is not None
@@ -96,9 +91,7 @@ def _below(only: str = "") -> None:
 
     def clock(module: object, nothing: object) -> int:
         frame, now = sys._getframe(1), real(module, None)
-        above = frame.f_back.f_code.co_name if frame.f_back else ""
-        timed = frame.f_code.co_name == "measure" and only in ("", above)
-        start = frame.f_locals.get("start") if timed else None
+        start = frame.f_locals.get("start") if frame.f_code.co_name == "measure" else None
         return now if start is None else start + (now - start) // 200
 
     C.append(wrapped := kind(clock))
@@ -129,7 +122,6 @@ CHANGES: dict[str, Callable[[], None]] = {
     "instance": _instance,
     "class": _class,
     "below": _below,
-    "bound": _bound,
     "equal": _of("torch", "equal", _yes),
     "method": _of("torch", "Tensor.__ne__", lambda a, b: torch.zeros_like(a, dtype=torch.bool)),
     "judge": _of("spikebench.sampling.timed", "misformed", lambda *_: None),

@@ -16,7 +16,7 @@ Test = Literal["gate", "timed", "run"]
 class Cheat:
     """A backend in tests/cheats/ that takes a short cut, as `neuron@backend`, and what a record says of it.
 
-    `caught` is the status or the flag of its record, or `ok` where what it hides is counted, and `said` a part of the reason.
+    `caught` is the status or the flag of its record, `ok` where what it hides is counted, or nothing where nothing catches it, and `said` a part of the reason.
     `tests` name where that is tested: by the `gate` alone, on launches `timed` in the test's process (both in test_timed.py),
     or in a `run` as anybody makes it (test_corpus.py, with --slow).
     """
@@ -62,7 +62,7 @@ CORPUS = (
     Cheat(KEPT, "frozen[kind=once]", "It draws its noise once for all calls.", "wrong", SPIKE, TIMED, "forward", "spsn"),
     Cheat(KEPT, "frozen[kind=four]", "It repeats four drawings of noise in turn.", "wrong", SPIKE, TIMED, "inference", "spsn"),
     Cheat(IDLE, "idle[kind=stack]", "It finds the clock on the call stack, and does nothing then.", "wrong", SPIKE, TWICE),
-    Cheat(IDLE, "idle[kind=unkept]", "It finds on the call stack that this launch of a group is one whose result nobody keeps.", "omitted", mode="inference"),
+    Cheat(IDLE, "idle[kind=unkept]", "It finds on the call stack that this launch of a group is one whose result nobody keeps.", "", "", (), "inference"),
     Cheat(IDLE, "idle[kind=gc]", "It does nothing while the garbage collector is off.", "wrong", SPIKE, TIMED, "inference"),
     Cheat(IDLE, "idle[kind=calls]", "It does nothing after its 40th call.", "wrong", SPIKE, TIMED, "forward"),
     Cheat(IDLE, "idle[kind=every-other]", "It does nothing in every second call.", "wrong", SPIKE, TIMED),
@@ -97,8 +97,7 @@ CORPUS = (
     Cheat(PATCHED, "patched[kind=clock]", "It replaces the method that times.", "wrong", "CpuClock.measure"),
     Cheat(PATCHED, "patched[kind=instance]", "It gives the clock in use a method of its own.", "wrong", "CpuClock.measure"),
     Cheat(PATCHED, "patched[kind=class]", "It gives the clock in use another class.", "wrong", "class"),
-    Cheat(PATCHED, "patched[kind=below]", "It replaces the code in C behind the clock, so that all of Python's objects stay what they are.", "wrong", "by that of the parent", mode="inference"),
-    Cheat(PATCHED, "patched[kind=bound]", "It does so where samples are taken, and nowhere else.", "impossible", "must move", mode="inference"),
+    Cheat(PATCHED, "patched[kind=below]", "It replaces the code in C behind the clock, so that all of Python's objects stay what they are.", "impossible", "must move", mode="inference"),
     Cheat(PATCHED, "patched[kind=equal]", "It replaces torch.equal.", "wrong", "torch.equal"),
     Cheat(PATCHED, "patched[kind=method]", "It replaces the comparison of tensors.", "wrong", "Tensor.__ne__"),
     Cheat(PATCHED, "patched[kind=judge]", "It replaces a function of ours that judges.", "wrong", "misformed"),
@@ -143,6 +142,6 @@ def table() -> str:
     rows = ["| class | cheat | what it does | its record |", "| --- | --- | --- | --- |"]
     for c in CORPUS:
         said = f"`{c.caught}`" + (f", “…{c.said}…”" if c.said else "")
-        said = "what it hides is counted" if c.caught == "ok" else said
+        said = "what it hides is counted" if c.caught == "ok" else said if c.caught else "**not caught**, see below"
         rows.append(f"| {c.kind} | `{c.neuron}@{c.backend}` | {c.does} | {said} |")
     return "\n".join(rows)
