@@ -166,7 +166,7 @@ def test_a_figure_is_drawn_from_its_one_file(copy: Path) -> None:
 
 def test_a_command_of_two_files_is_there_with_its_options(copy: Path) -> None:
     assert "count-statuses" in run(copy, "--help")
-    assert "-T <str>" in run(copy, "count-statuses", "--help")
+    assert "-T INTEGER,…" in run(copy, "count-statuses", "--help")
     every = json.loads(run(copy, "count-statuses", str(RECORDS), "--json"))
     some = json.loads(run(copy, "count-statuses", str(RECORDS), "-T", "128", "--json"))
     assert every["ok"] > some["ok"] > 0
