@@ -51,7 +51,7 @@ from spikebench.experiments.count_statuses import counted
 
 def command(files: o.Files, sizes: o.Sizes, as_json: o.Json = False) -> None:
     """Count records by status."""
-    found = counted([r for r in loaded(files) if not sizes.T or str(r.case["T"]) == sizes.T])
+    found = counted([r for r in loaded(files) if not sizes.T or r.case["T"] in sizes.T])
     stdout().print_json(json.dumps(found)) if as_json else table(("status", "records"), found.items())
 '''
 
