@@ -344,7 +344,7 @@ def nodes() -> Printed:
 
     def action() -> None:
         nir_graph.subjects = lambda *_: found  # pyright: ignore[reportAttributeAccessIssue]  # in a child process
-        command("from-nir", "file.nir")()
+        command("from-nir", __file__)()  # a file that is there
 
     return action, [(("node", "subject", "reason"), rows)]
 
