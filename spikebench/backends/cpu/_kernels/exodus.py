@@ -21,9 +21,12 @@ from spikebench.backends.cpu._kernels.primitives import (
     STREAMING,
     array,
     bare,
+    clear,
     contracted,
     inlined,
     numbers,
+    pasted,
+    row,
     take,
 )
 from spikebench.backends.cpu._kernels.surrogates import by_kind, derivative
@@ -111,40 +114,37 @@ def _scale(q: Array, gx: Array, scale: Scalar) -> None:
         gx[m] = scale * q[m]
 
 
-@inlined
+@pasted
 def _step(x: Array, u: Array, s: Array, v: Array, i: Array, c: Array) -> None:
-    if c[SYNAPSE] < c[ZERO]:
-        _advance(x, u, s, v, c)
-        return
-    if c[EARLY] > c[ZERO]:
+    synapse = c[SYNAPSE] >= c[ZERO]
+    if synapse and c[EARLY] > c[ZERO]:
         _filter_early(x, i, c[SYNAPSE])
-    else:
+    elif synapse:
         _filter(x, i, c[SYNAPSE])
-    _advance(i, u, s, v, c)
+    _advance(i if synapse else x, u, s, v, c)
 
 
-@inlined
+@pasted
 def _back(t: int, g: Array, gx: Array, q: Array, i: Array, given: Any, lo: int) -> None:
     """One step of the pass back; i is the gradient of the synaptic current."""
     u, x, totals, kind, c = given
     learns, synapse, hi = totals.shape[0] > 0, c[SYNAPSE] >= c[ZERO], lo + q.size
-    _retreat(kind, g, u[t, lo:hi], q, gx, c)
+    _retreat(kind, g, row(u, t, lo, hi), q, gx, c)
     if learns and t > 0:
-        _learn(q, u[t - 1, lo:hi], totals[0, lo:hi], c)
+        _learn(q, row(u, t - 1, lo, hi), row(totals, 0, lo, hi), c)
     if synapse:
         _filter(q, i, c[SYNAPSE])
         _scale(i, gx, c[SYNAPSE] if c[EARLY] > c[ZERO] else c[ONE])
-        if learns and c[SCALED] > c[ZERO]:
-            _unlearn(totals[0, lo:hi], gx, x[t, lo:hi])
+    if learns and c[SCALED] > c[ZERO]:
+        _unlearn(row(totals, 0, lo, hi), gx if synapse else q, row(x, t, lo, hi))
+    if synapse:
         _scale(gx, gx, c[SCALE])
-    elif learns and c[SCALED] > c[ZERO]:
-        _unlearn(totals[0, lo:hi], q, x[t, lo:hi])
 
 
 _retrace = passes.backward_of(_back)
 
 
-@inlined
+@pasted
 def _backward(
     g: Array,
     gx: Array,
@@ -160,7 +160,7 @@ def _backward(
 ) -> None:
     """Gradients gx, and totals [1, M] of decay by series, of series lo to hi; either may be empty."""
     scratch = bare(work)
-    scratch[:2] = 0
+    clear(scratch[:2])
     _retrace((u, x, totals, kind, c), u, g, gx, scratch, 0, g.shape[0] - 1, lo, hi, streaming)
 
 

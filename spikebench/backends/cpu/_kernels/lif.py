@@ -19,9 +19,13 @@ from spikebench.backends.cpu._kernels.primitives import (
     STREAMING,
     array,
     bare,
+    clear,
+    copy,
     inlined,
     numbers,
+    pasted,
     prefetch,
+    row,
     take,
 )
 from spikebench.backends.cpu._kernels.surrogates import by_kind, derivative
@@ -106,50 +110,49 @@ def _unlearn(by_decay: Array, q: Array, x: Array) -> None:
         by_decay[m] -= q[m] * x[m]
 
 
-@inlined
+@pasted
 def _step(x: Array, u: Array, s: Array, v: Array, i: Array, c: Array) -> None:
-    if c[SYNAPSE] >= c[ZERO]:
+    synapse = c[SYNAPSE] >= c[ZERO]
+    if synapse:
         _filter(x, i, c[SYNAPSE])
-        _advance(i, u, s, v, c)
-    else:
-        _advance(x, u, s, v, c)
+    _advance(i if synapse else x, u, s, v, c)
 
 
-@inlined
+@pasted
 def _recompute(
     x: Array, scratch: Array, checkpoints: Array, c: Array, lo: int, hi: int, part: int, streaming: bool
 ) -> None:
     """Membranes of the steps after checkpoint `part` in the last STRIDE rows of scratch, with the bits of the forward pass."""
     n, first = hi - lo, part * STRIDE
-    v, i, s = scratch[RECOMPUTED - 3, :n], scratch[RECOMPUTED - 2, :n], scratch[RECOMPUTED - 1, :n]
-    v[:] = checkpoints[part * 2, lo:hi]
-    i[:] = checkpoints[part * 2 + 1, lo:hi]
+    v, i, s = row(scratch, RECOMPUTED - 3, 0, n), row(scratch, RECOMPUTED - 2, 0, n), row(scratch, RECOMPUTED - 1, 0, n)
+    copy(row(checkpoints, part * 2, lo, hi), v)
+    copy(row(checkpoints, part * 2 + 1, lo, hi), i)
     for t in range(first, min(first + STRIDE, x.shape[0])):
         if streaming:
             prefetch(x, t + 1, lo, hi)
-        _step(x[t, lo:hi], scratch[RECOMPUTED + t - first, :n], s, v, i, c)
+        _step(row(x, t, lo, hi), row(scratch, RECOMPUTED + t - first, 0, n), s, v, i, c)
 
 
-@inlined
+@pasted
 def _back(t: int, g: Array, gx: Array, q: Array, i: Array, given: Any, lo: int) -> None:
     """One step of the pass back; u begins at step `first` and series `left`; i is the gradient of the synaptic current."""
     u, first, left, x, totals, kind, c = given
     learns, synapse, hi = totals.shape[0] > 0, c[SYNAPSE] >= c[ZERO], lo + q.size
-    ut = u[t - first, lo - left : hi - left]
+    ut = row(u, t - first, lo - left, hi - left)
     if learns:
-        _learn(g, ut, q, totals[0, lo:hi], totals[1, lo:hi], kind, c)
+        _learn(g, ut, q, row(totals, 0, lo, hi), row(totals, 1, lo, hi), kind, c)
     _retreat(kind, g, ut, q, gx, c)
     if synapse:
         _filter(q, i, c[SYNAPSE])
         _scale(i, gx, c[SCALE])
     if learns and c[SCALED] > c[ZERO] and x.shape[0] > 0:
-        _unlearn(totals[0, lo:hi], i if synapse else q, x[t, lo:hi])
+        _unlearn(row(totals, 0, lo, hi), i if synapse else q, row(x, t, lo, hi))
 
 
 _retrace = passes.backward_of(_back)
 
 
-@inlined
+@pasted
 def _backward(
     g: Array,
     gx: Array,
@@ -165,16 +168,15 @@ def _backward(
     streaming: bool,
 ) -> None:
     """Gradients gx, and totals [2, M] of decay and threshold by series, of series lo to hi; either may be empty."""
-    scratch, last = bare(work), g.shape[0] - 1
-    scratch[:2] = 0
-    if u.shape[0] > 0:
-        _retrace((u, 0, 0, x, totals, kind, c), u, g, gx, scratch, 0, last, lo, hi, streaming)
-        return
-    for part in range(last // STRIDE, -1, -1):
-        first = part * STRIDE
-        _recompute(x, scratch, checkpoints, c, lo, hi, part, streaming)
-        given = (scratch[RECOMPUTED:], first, lo, x, totals, kind, c)
-        _retrace(given, u, g, gx, scratch, first, min(last, first + STRIDE - 1), lo, hi, streaming)
+    scratch, last, saved = bare(work), g.shape[0] - 1, u.shape[0] > 0
+    clear(scratch[:2])
+    membranes, stride, left = (u, last + 1, 0) if saved else (scratch[RECOMPUTED:], STRIDE, lo)
+    for part in range(last // stride, -1, -1):  # saved membranes are one part
+        first = part * stride
+        if not saved:
+            _recompute(x, scratch, checkpoints, c, lo, hi, part, streaming)
+        given = (membranes, first, left, x, totals, kind, c)
+        _retrace(given, u, g, gx, scratch, first, min(last, first + stride - 1), lo, hi, streaming)
 
 
 _forward = passes.forward_of(_step)

@@ -22,8 +22,12 @@ from spikebench.backends.cpu._kernels.primitives import (
     STREAMING,
     array,
     bare,
+    clear,
+    copy,
     inlined,
     numbers,
+    pasted,
+    row,
     take,
 )
 from spikebench.backends.cpu._kernels.surrogates import by_kind, derivative
@@ -49,7 +53,7 @@ def _normal(v: Scalar, scale: Scalar, shift: Scalar, floor: Scalar, least: Scala
 def _normalise(v: Array, m: Array, c: Array) -> None:
     scale, shift, floor, least, one, zero = c[SCALE], c[SHIFT], c[FLOOR], c[LEAST], c[ONE], c[ZERO]
     if scale == zero:
-        m[:] = v
+        copy(v, m)
     else:
         for n in range(v.size):
             m[n] = _normal(v[n], scale, shift, floor, least, one, zero)
@@ -95,15 +99,15 @@ def _fire_at_rise(v: Array, m: Array, s: Array, c: Array) -> None:
             m[n] = now
 
 
-@inlined
+@pasted
 def _step(x: Array, m: Array, s: Array, v: Array, i: Array, c: Array) -> None:
-    if c[DELTA] > c[ZERO]:
+    delta = c[DELTA] > c[ZERO]
+    if delta:
         _normalise(v, m, c)
-        _integrate(x, v, i, c)
-        _fire_at_rise(v, m, s, c)
-        return
     _integrate(x, v, i, c)
-    if c[SCALE] == c[ZERO]:
+    if delta:
+        _fire_at_rise(v, m, s, c)
+    elif c[SCALE] == c[ZERO]:
         _fire(v, m, s, c)
     else:
         _normalise(v, m, c)
@@ -166,21 +170,20 @@ def _pass(q: Array, i: Array, gx: Array, c: Array) -> None:
         gx[n] = by_x
 
 
-@inlined
+@pasted
 def _back(t: int, g: Array, gx: Array, q: Array, i: Array, given: Any, lo: int) -> None:
     """One step of the pass back."""
     m, scratch, left, kind, c = given
     hi, at = lo + g.size, lo - left
-    till, mt, delta = at + g.size, m[t, lo:hi], c[DELTA] > c[ZERO]
+    till, mt, delta = at + g.size, row(m, t, lo, hi), c[DELTA] > c[ZERO]
     if delta or c[SCALE] > c[ZERO]:
-        now, later = scratch[NOW, at:till], scratch[LATER, at:till]
-        _differ(kind, g, mt, m[t - 1, lo:hi] if delta and t > 0 else scratch[NOTHING, at:till], now, c)
+        now, later = row(scratch, NOW, at, till), row(scratch, LATER, at, till)
+        _differ(kind, g, mt, row(m, t - 1, lo, hi) if delta and t > 0 else row(scratch, NOTHING, at, till), now, c)
         if delta:
             _turn(now, later)
-            _through(later, mt, q, c)
-            later[:] = now
-        else:
-            _through(now, mt, q, c)
+        _through(later if delta else now, mt, q, c)
+        if delta:
+            copy(now, later)
     else:
         _scaled(kind, g, mt, q, c)
     _pass(q, i, gx, c)
@@ -190,12 +193,12 @@ _forward = passes.forward_of(_step)
 _retrace = passes.backward_of(_back)
 
 
-@inlined
+@pasted
 def _backward(
     g: Array, gx: Array, m: Array, kind: int, c: Array, work: Array, lo: int, hi: int, streaming: bool
 ) -> None:
     scratch = bare(work)
-    scratch[:ROWS] = 0
+    clear(scratch[:ROWS])
     _retrace((m, scratch, lo, kind, c), m, g, gx, scratch, 0, g.shape[0] - 1, lo, hi, streaming)
 
 

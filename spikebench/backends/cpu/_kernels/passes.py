@@ -4,7 +4,16 @@ from typing import Any
 
 import numpy as np
 
-from spikebench.backends.cpu._kernels.primitives import PIECE, bare, inlined, keep, prefetch, stream
+from spikebench.backends.cpu._kernels.primitives import (
+    PIECE,
+    bare,
+    clear,
+    keep,
+    pasted,
+    prefetch,
+    row,
+    stream,
+)
 
 Array = np.ndarray
 
@@ -19,7 +28,7 @@ def forward_of(step: Any) -> Any:
     unless that is empty. With `streaming` rows are prefetched and written past the caches.
     """
 
-    @inlined
+    @pasted
     def forward(
         x: Array,
         s: Array,
@@ -33,23 +42,27 @@ def forward_of(step: Any) -> Any:
         streaming: bool,
     ) -> None:
         scratch, n, save, checkpointed = bare(work), hi - lo, u.shape[0] > 0, checkpoints.shape[0] > 0
-        v, i, near_u, near_s = scratch[0, :n], scratch[1, :n], scratch[2, :n], scratch[3, :n]
-        v[:] = 0
-        i[:] = 0
+        v, i = row(scratch, 0, 0, n), row(scratch, 1, 0, n)
+        piece, straight = PIECE if streaming else n, save and not streaming
+        clear(v)
+        clear(i)
         for t in range(x.shape[0]):
             if checkpointed and t % stride == 0:
-                keep(v, checkpoints[t // stride * 2, lo:hi], streaming)
-                keep(i, checkpoints[t // stride * 2 + 1, lo:hi], streaming)
-            if streaming:
-                for a in range(0, n, PIECE):
-                    b = min(a + PIECE, n)
+                keep(v, row(checkpoints, t // stride * 2, lo, hi), streaming)
+                keep(i, row(checkpoints, t // stride * 2 + 1, lo, hi), streaming)
+            a = 0
+            while a < n:  # a range would divide; one call of step for both kinds of rows, since each is compiled
+                b = min(a + piece, n)
+                if streaming:
                     prefetch(x, t + 1, lo + a, lo + b)
-                    step(x[t, lo + a : lo + b], near_u[a:b], near_s[a:b], v[a:b], i[a:b], c)
-                    stream(near_s[a:b], s[t, lo + a : lo + b])
+                ut = row(u, t, lo + a, lo + b) if straight else row(scratch, 2, a, b)
+                st = row(scratch, 3, a, b) if streaming else row(s, t, lo + a, lo + b)
+                step(row(x, t, lo + a, lo + b), ut, st, row(scratch, 0, a, b), row(scratch, 1, a, b), c)
+                if streaming:
+                    stream(st, row(s, t, lo + a, lo + b))
                     if save:
-                        stream(near_u[a:b], u[t, lo + a : lo + b])
-            else:
-                step(x[t, lo:hi], u[t, lo:hi] if save else near_u, s[t, lo:hi], v, i, c)
+                        stream(ut, row(u, t, lo + a, lo + b))
+                a = b
 
     return forward
 
@@ -62,7 +75,7 @@ def backward_of(back: Any) -> Any:
     `back` reads of the arrays `given`, asked for early; it may be empty.
     """
 
-    @inlined
+    @pasted
     def backward(
         given: Any,
         read: Array,
@@ -76,17 +89,18 @@ def backward_of(back: Any) -> Any:
         streaming: bool,
     ) -> None:
         n, wants = hi - lo, gx.shape[0] > 0
-        q, i, near = scratch[0, :n], scratch[1, :n], scratch[2, :n]
+        piece, straight = PIECE if streaming else n, wants and not streaming
         for t in range(last, first - 1, -1):
-            if streaming:
-                for a in range(0, n, PIECE):
-                    b = min(a + PIECE, n)
+            a = 0
+            while a < n:
+                b = min(a + piece, n)
+                if streaming:
                     prefetch(g, t - 1, lo + a, lo + b)
                     prefetch(read, t - 1, lo + a, lo + b)
-                    back(t, g[t, lo + a : lo + b], near[a:b], q[a:b], i[a:b], given, lo + a)
-                    if wants:
-                        stream(near[a:b], gx[t, lo + a : lo + b])
-            else:
-                back(t, g[t, lo:hi], gx[t, lo:hi] if wants else near, q, i, given, lo)
+                to = row(gx, t, lo + a, lo + b) if straight else row(scratch, 2, a, b)
+                back(t, row(g, t, lo + a, lo + b), to, row(scratch, 0, a, b), row(scratch, 1, a, b), given, lo + a)
+                if streaming and wants:
+                    stream(to, row(gx, t, lo + a, lo + b))
+                a = b
 
     return backward

@@ -10,7 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from spikebench.backends.cpu._kernels.primitives import BLOCKS, NUMBERS, SERIES, SIZE, array, inlined, numbers, take
+from spikebench.backends.cpu._kernels.primitives import (
+    BLOCKS,
+    NUMBERS,
+    SERIES,
+    SIZE,
+    array,
+    copy,
+    inlined,
+    numbers,
+    pasted,
+    take,
+)
 from spikebench.backends.cpu._kernels.surrogates import by_kind, derivative
 
 THRESHOLD, SLOPE, INNER, ONE, ZERO, CONSTANTS = range(6)
@@ -57,17 +68,17 @@ def _retreat_with(kind: int) -> Any:
 _retreat = by_kind(_retreat_with)
 
 
-@inlined
+@pasted
 def _forward(x: Array, s: Array, states: Array, by: Array, c: Array, lo: int, hi: int) -> None:
     re, im = np.zeros(hi - lo, x.dtype), np.zeros(hi - lo, x.dtype)
     for t in range(x.shape[0]):
         if states.shape[0] > 0:
-            states[2 * t, lo:hi] = re
-            states[2 * t + 1, lo:hi] = im
+            copy(re, states[2 * t, lo:hi])
+            copy(im, states[2 * t + 1, lo:hi])
         _advance(x[t, lo:hi], s[t, lo:hi], re, im, by[:, lo:hi], c)
 
 
-@inlined
+@pasted
 def _backward(
     g: Array, gx: Array, x: Array, states: Array, by: Array, sums: Array, kind: int, c: Array, lo: int, hi: int
 ) -> None:

@@ -17,8 +17,11 @@ from spikebench.backends.cpu._kernels.primitives import (
     STREAMING,
     array,
     bare,
+    clear,
     inlined,
     numbers,
+    pasted,
+    row,
     take,
 )
 from spikebench.backends.cpu._kernels.surrogates import by_kind, derivative
@@ -57,22 +60,22 @@ def _retreat_with(kind: int) -> Any:
 _retreat = by_kind(_retreat_with)
 
 
-@inlined
+@pasted
 def _back(t: int, g: Array, gx: Array, q: Array, i: Array, given: Any, lo: int) -> None:
     u, kind, c = given
-    _retreat(kind, g, u[t, lo : lo + g.size], q, gx, c)
+    _retreat(kind, g, row(u, t, lo, lo + g.size), q, gx, c)
 
 
 _forward = passes.forward_of(_step)
 _retrace = passes.backward_of(_back)
 
 
-@inlined
+@pasted
 def _backward(
     g: Array, gx: Array, u: Array, kind: int, c: Array, work: Array, lo: int, hi: int, streaming: bool
 ) -> None:
     scratch = bare(work)
-    scratch[:2] = 0
+    clear(scratch[:2])
     _retrace((u, kind, c), u, g, gx, scratch, 0, g.shape[0] - 1, lo, hi, streaming)
 
 

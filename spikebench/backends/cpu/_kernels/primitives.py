@@ -7,6 +7,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 from numba.np.numpy_support import carray
 
 # a job, int64: counter, blocks, series a block, series, whether rows go past the caches, four numbers of the task's own,
@@ -23,6 +24,8 @@ OPTIONS: Any = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wr
 compiled = cast(Any, njit)(**OPTIONS)
 # the same inline, for passes over time: there a call for every few hundred series costs a tenth of the time
 inlined = cast(Any, njit)(**OPTIONS, forceinline=True)
+# and pasted in before it has types, so that it is no function to compile: what calls loops and has none of its own
+pasted = cast(Any, njit)(**OPTIONS, inline="always")
 # and it may contract to fused multiply-adds: backward passes, which have no bits to keep
 contracted = cast(Any, njit)(**OPTIONS, forceinline=True, fastmath={"contract"})
 primitive = cast(Any, intrinsic)  # callers leave out the first argument, which its types do not say
@@ -50,11 +53,34 @@ def bare(work: np.ndarray) -> np.ndarray:
     return carray(_pointer(work.ctypes.data), work.shape, work.dtype)
 
 
+@primitive
+def row(typing: Any, array: Any, t: Any, lo: Any, hi: Any) -> Any:
+    """array[t, lo:hi] of an array [T, M] that nobody counts, for bounds within it: a slice would check and clip them."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        given, t, lo, hi = args
+        given = context.make_array(signature.args[0])(context, builder, given)
+        made = context.make_array(signature.return_type)(context, builder)
+        start = builder.add(builder.mul(t, builder.extract_value(given.shape, 1)), lo)
+        populate_array(
+            made,
+            data=builder.gep(given.data, [start]),
+            shape=[builder.sub(hi, lo)],
+            strides=[given.itemsize],
+            itemsize=given.itemsize,
+            meminfo=None,
+        )
+        return made._getvalue()
+
+    whole = isinstance(array, types.Array) and array.ndim == 2 and array.is_c_contig
+    return (array.copy(ndim=1)(array, types.intp, types.intp, types.intp), generate) if whole else None
+
+
 @inlined
 def prefetch(a: np.ndarray, t: int, lo: int, hi: int) -> None:
     """Asks the memory for step t, if there is one. A thread's part of a row ends where the hardware stops guessing."""
     if 0 <= t < a.shape[0]:
-        _ask(a[t, lo:hi])
+        _ask(row(a, t, lo, hi))
 
 
 @primitive
@@ -104,7 +130,34 @@ def keep(source: np.ndarray, target: np.ndarray, streaming: bool) -> None:
     if streaming:
         stream(source, target)
     else:
-        target[:] = source
+        copy(source, target)
+
+
+@primitive
+def copy(typing: Any, source: Any, target: Any) -> Any:
+    """Copies a row to another of its size. Numba's own assignment is compiled with the message for rows that differ in it."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source, target = (
+            context.make_array(kind)(context, builder, value) for kind, value in zip(signature.args, args, strict=True)
+        )
+        cgutils.memcpy(builder, target.data, source.data, source.nitems)
+        return context.get_dummy_value()
+
+    return (types.none(source, target), generate) if source == target and source.is_c_contig else None
+
+
+@primitive
+def clear(typing: Any, array: Any) -> Any:
+    """Sets all of an array to 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        size = context.get_constant(types.intp, context.get_abi_sizeof(array.data.type.pointee))
+        cgutils.memset(builder, array.data, builder.mul(size, array.nitems), 0)
+        return context.get_dummy_value()
+
+    return (types.none(array), generate) if array.is_c_contig else None
 
 
 @primitive

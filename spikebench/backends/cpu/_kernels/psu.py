@@ -25,10 +25,14 @@ from spikebench.backends.cpu._kernels.primitives import (
     STREAMING,
     array,
     bare,
+    clear,
     contracted,
+    copy,
     inlined,
     numbers,
+    pasted,
     prefetch,
+    row,
     stream,
     take,
 )
@@ -86,7 +90,7 @@ def _retreat(g: Array, slope: Array, pull: Array, qv: Array, qz: Array, gx: Arra
         gx[m] = rest * qzm
 
 
-@inlined
+@pasted
 def _backward(
     g: Array,
     gx: Array,
@@ -101,33 +105,39 @@ def _backward(
 ) -> None:
     scratch, n, end = bare(work), hi - lo, g.shape[0] - 1
     qv, qz, z, r, near, piece = (
-        scratch[0, :n],
-        scratch[1, :n],
-        scratch[2, :n],
-        scratch[3, :n],
-        scratch[4, :n],
+        row(scratch, 0, 0, n),
+        row(scratch, 1, 0, n),
+        row(scratch, 2, 0, n),
+        row(scratch, 3, 0, n),
+        row(scratch, 4, 0, n),
         PIECE if streaming else n,
     )
-    scratch[:2] = 0
+    clear(scratch[:2])
     for part in range(end // STRIDE, -1, -1):
-        z[:] = checkpoints[part * 2, lo:hi]
-        r[:] = checkpoints[part * 2 + 1, lo:hi]
+        copy(row(checkpoints, part * 2, lo, hi), z)
+        copy(row(checkpoints, part * 2 + 1, lo, hi), r)
         first, last = part * STRIDE, min((part + 1) * STRIDE - 1, end)
         for t in range(first, last + 1):
-            slope, pull = scratch[SLOPES + t - first, :n], scratch[PULLS + t - first, :n]
             for a in range(0, n, piece):
                 b = min(a + piece, n)
                 if streaming:
                     prefetch(x, t + 1 if t < last else first - STRIDE, lo + a, lo + b)
                     prefetch(g, t, lo + a, lo + b)
-                _recompute(kind, x[t, lo + a : lo + b], z[a:b], r[a:b], slope[a:b], pull[a:b], c)
+                _recompute(
+                    kind,
+                    row(x, t, lo + a, lo + b),
+                    row(scratch, 2, a, b),
+                    row(scratch, 3, a, b),
+                    row(scratch, SLOPES + t - first, a, b),
+                    row(scratch, PULLS + t - first, a, b),
+                    c,
+                )
         for t in range(last, first - 1, -1):
-            slope, pull = scratch[SLOPES + t - first, :n], scratch[PULLS + t - first, :n]
+            slope, pull = row(scratch, SLOPES + t - first, 0, n), row(scratch, PULLS + t - first, 0, n)
+            to = near if streaming else row(gx, t, lo, hi)
+            _retreat(row(g, t, lo, hi), slope, pull, qv, qz, to, c)
             if streaming:
-                _retreat(g[t, lo:hi], slope, pull, qv, qz, near, c)
-                stream(near, gx[t, lo:hi])
-            else:
-                _retreat(g[t, lo:hi], slope, pull, qv, qz, gx[t, lo:hi], c)
+                stream(to, row(gx, t, lo, hi))
 
 
 _forward = passes.forward_of(_advance)

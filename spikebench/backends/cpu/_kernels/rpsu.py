@@ -11,7 +11,18 @@ from typing import Any
 import numpy as np
 
 from spikebench.backends.cpu._kernels.elementary import sigmoid
-from spikebench.backends.cpu._kernels.primitives import BLOCKS, NUMBERS, SERIES, SIZE, array, compiled, numbers, take
+from spikebench.backends.cpu._kernels.primitives import (
+    BLOCKS,
+    NUMBERS,
+    SERIES,
+    SIZE,
+    array,
+    compiled,
+    copy,
+    numbers,
+    pasted,
+    take,
+)
 from spikebench.backends.cpu._kernels.surrogates import by_kind, derivative
 
 STRIDE = 16  # steps between checkpoints
@@ -61,24 +72,24 @@ def _pass(g: Array, slope: Array, p: Array, later: Array, f: Array, gx: Array, c
         later[m] = decay * all_of_it
 
 
-@compiled
+@pasted
 def _forward(x: Array, q: Array, bias: Array, s: Array, checkpoints: Array, c: Array, lo: int, hi: int) -> None:
     """Spikes s of series lo to hi, q made p, and for backward y every STRIDE steps, unless that is empty."""
     y, checkpointed = np.zeros(hi - lo, x.dtype), checkpoints.shape[0] > 0
     for t in range(x.shape[0]):
         if checkpointed and t % STRIDE == 0:
-            checkpoints[t // STRIDE, lo:hi] = y
+            copy(y, checkpoints[t // STRIDE, lo:hi])
         _advance(x[t, lo:hi], q[t, lo:hi], bias[t, 0], s[t, lo:hi], y, c)
 
 
-@compiled
+@pasted
 def _backward(
     g: Array, gx: Array, f: Array, x: Array, p: Array, checkpoints: Array, kind: int, c: Array, lo: int, hi: int
 ) -> None:
     steps, n = g.shape[0], hi - lo
-    later, slope = np.zeros(n, g.dtype), np.empty((STRIDE, n), g.dtype)
+    later, slope, y = np.zeros(n, g.dtype), np.empty((STRIDE, n), g.dtype), np.empty(n, g.dtype)
     for part in range((steps - 1) // STRIDE, -1, -1):
-        y = checkpoints[part, lo:hi].copy()
+        copy(checkpoints[part, lo:hi], y)
         first, last = part * STRIDE, min((part + 1) * STRIDE, steps) - 1
         for t in range(first, last + 1):
             _recompute(kind, x[t, lo:hi], p[t, lo:hi], y, slope[t - first], c)

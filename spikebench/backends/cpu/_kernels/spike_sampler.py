@@ -22,8 +22,11 @@ from spikebench.backends.cpu._kernels.primitives import (
     SERIES,
     SIZE,
     array,
+    clear,
     compiled,
+    copy,
     numbers,
+    pasted,
     take,
 )
 
@@ -106,6 +109,19 @@ def _add(g: Array, y: Array, x: Array, linear: Array, sums: Array, zero: Any, on
 
 
 @compiled
+def _multiply(a: Array, by: Array) -> None:
+    for m in range(a.size):
+        a[m] *= by[m]
+
+
+@compiled
+def _widen(sums: Array, totals: Array) -> None:
+    """A row of sums as float64."""
+    for m in range(sums.size):
+        totals[m] = sums[m]
+
+
+@compiled
 def _gather(table: Array, row: int, start: int, n: int, to: Array, at: int) -> None:
     """The values of n neighbouring series, from a row of a table [rows, N], to `at` on."""
     m = start % table.shape[1]
@@ -138,7 +154,7 @@ def _linears(linear: Array, lo: int, hi: int) -> Array:
     return out
 
 
-@compiled
+@pasted
 def _forward(
     x: Array, s: Array, y: Array, filters: Array, linear: Array, key: Array, series: int, lo: int, hi: int
 ) -> None:
@@ -152,9 +168,9 @@ def _forward(
             tile, stop = (start - lo) // W, min(start + W, hi)
             for first in range(tide, min(tide + TIDE, steps), STEPS):
                 last = min(first + STEPS, steps)
-                xy[:] = zero
+                clear(xy)
                 for t in range(first, last):
-                    xy[(t - first) * W : (t - first) * W + stop - start] = x[t, start:stop]
+                    copy(x[t, start:stop], xy[(t - first) * W : (t - first) * W + stop - start])
                 for p in range(count):
                     _filter(pairs[tile * count + p], xy)
                 uniforms(drawn, stop - start, first // 4 * series + start, key[0], key[1], key[2], key[3])
@@ -163,7 +179,7 @@ def _forward(
                     _fire(xy, lines[tile], drawn[t - first], s[t, start:stop], keep, t - first, one, zero)
 
 
-@compiled
+@pasted
 def _backward(g: Array, gx: Array, y: Array, filters: Array, linear: Array, lo: int, hi: int) -> None:
     """The input's gradient of series lo to hi: the filter in reverse."""
     steps, count = g.shape[0], filters.shape[0] // 4
@@ -175,19 +191,19 @@ def _backward(g: Array, gx: Array, y: Array, filters: Array, linear: Array, lo: 
             tile, stop = (start - lo) // W, min(start + W, hi)
             line = lines[tile]
             for first in range((min(tide + TIDE, steps) - 1) // STEPS * STEPS, tide - 1, -STEPS):
-                xy[:] = zero
+                clear(xy)
                 for t in range(first, min(first + STEPS, steps)):
                     k = first + STEPS - 1 - t
                     _scaled(g[t, start:stop], y[t, start:stop], line, xy, k, zero, one)
                 for k in range(STEPS):
-                    xy[k * W : (k + 1) * W] *= line[W : 2 * W]
+                    _multiply(xy[k * W : (k + 1) * W], line[W : 2 * W])
                 for p in range(count):
                     _filter(pairs[tile * count + p], xy)
                 for t in range(first, min(first + STEPS, steps)):
                     _pass(xy, line, gx[t, start:stop], first + STEPS - 1 - t)
 
 
-@compiled
+@pasted
 def _parameters(g: Array, x: Array, y: Array, totals: Array, filters: Array, linear: Array, lo: int, hi: int) -> None:
     """Totals [4·P + 3, M] of series lo to hi: H and K, real and imaginary, then the gradients of d, gain and bias."""
     steps, count = g.shape[0], filters.shape[0] // 4
@@ -199,23 +215,23 @@ def _parameters(g: Array, x: Array, y: Array, totals: Array, filters: Array, lin
             tile, stop = (start - lo) // W, min(start + W, hi)
             line = lines[tile]
             for first in range(tide, min(tide + TIDE, steps), STEPS):
-                xy[:] = zero
+                clear(xy)
                 for t in range(first, min(first + STEPS, steps)):
                     k = t - first
-                    xy[k * W : k * W + stop - start] = x[t, start:stop]
+                    copy(x[t, start:stop], xy[k * W : k * W + stop - start])
                     _scaled(g[t, start:stop], y[t, start:stop], line, xy, STEPS + k, zero, one)
                     _add(g[t, start:stop], y[t, start:stop], x[t, start:stop], line, sums[tile], zero, one)
                 for k in range(STEPS, 2 * STEPS):
-                    xy[k * W : (k + 1) * W] *= line[W : 2 * W]
+                    _multiply(xy[k * W : (k + 1) * W], line[W : 2 * W])
                 for p in range(count):
                     _learn(pairs[tile * count + p], xy)
     for start in range(lo, hi, W):
         tile, n = (start - lo) // W, min(W, hi - start)
         for k in range(4):
             for p in range(count):
-                totals[k * count + p, start : start + n] = pairs[tile * count + p, (6 + k) * W : (6 + k) * W + n]
+                _widen(pairs[tile * count + p, (6 + k) * W : (6 + k) * W + n], totals[k * count + p, start : start + n])
         for k in range(3):
-            totals[4 * count + k, start : start + n] = sums[tile, k * W : k * W + n]
+            _widen(sums[tile, k * W : k * W + n], totals[4 * count + k, start : start + n])
 
 
 def forward(real: Any, version: str) -> Any:

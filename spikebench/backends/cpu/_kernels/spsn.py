@@ -21,9 +21,12 @@ from spikebench.backends.cpu._kernels.primitives import (
     STREAMING,
     array,
     bare,
+    clear,
     inlined,
     numbers,
+    pasted,
     prefetch,
+    row,
     stream,
     take,
 )
@@ -63,7 +66,7 @@ def _relax(v: Array, uniform: Array, slope: Array, c: Array) -> None:
         slope[m] = y * (one - y) * (gain / tau)
 
 
-@inlined
+@pasted
 def _draw(v: Array, uniform: Array, s: Array, slope: Array, c: Array, relaxed: bool) -> None:
     _sample(v, uniform, s, slope, c)
     if relaxed:
@@ -84,7 +87,7 @@ def _pass(qv: Array, qi: Array, gx: Array, decay: Scalar, leak: Scalar) -> None:
         gx[m] = q
 
 
-@inlined
+@pasted
 def _forward(
     x: Array,
     s: Array,
@@ -100,42 +103,43 @@ def _forward(
 ) -> None:
     """Spikes s of series lo to hi, and for backward their slopes, unless that is empty."""
     scratch, drawn = bare(work), bare(uniform)
-    v, i, near_s, near_slope = scratch[0, : hi - lo], scratch[1, : hi - lo], scratch[2], scratch[3]
-    v[:] = 0
-    i[:] = 0
+    v, i = row(scratch, 0, 0, hi - lo), row(scratch, 1, 0, hi - lo)
+    clear(v)
+    clear(i)
     steps, save, relaxed = x.shape[0], slopes.shape[0] > 0, c[RELAXED] > c[ZERO]
+    straight = save and not streaming
     for first in range(0, steps, 4):
         for start in range(lo, hi, TILE):
             stop = min(start + TILE, hi)
-            n, vt, it = stop - start, v[start - lo : stop - lo], i[start - lo : stop - lo]
+            n, vt, it = stop - start, row(scratch, 0, start - lo, stop - lo), row(scratch, 1, start - lo, stop - lo)
             uniforms(drawn, n, first // 4 * series + start, key[0], key[1], key[2], key[3])
             for t in range(first, min(first + 4, steps)):
-                _integrate(x[t, start:stop], it, vt, c[SYN], c[MEM], c[LEAK])
+                _integrate(row(x, t, start, stop), it, vt, c[SYN], c[MEM], c[LEAK])
                 if streaming:
                     prefetch(x, t + 4, start, stop)
-                    _draw(vt, drawn[t - first, :n], near_s[:n], near_slope[:n], c, save and relaxed)
-                    stream(near_s[:n], s[t, start:stop])
+                st = row(scratch, 2, 0, n) if streaming else row(s, t, start, stop)
+                slope = row(slopes, t, start, stop) if straight else row(scratch, 3, 0, n)
+                _draw(vt, row(drawn, t - first, 0, n), st, slope, c, save and relaxed)
+                if streaming:
+                    stream(st, row(s, t, start, stop))
                     if save:
-                        stream(near_slope[:n], slopes[t, start:stop])
-                else:
-                    slope = slopes[t, start:stop] if save else near_slope[:n]
-                    _draw(vt, drawn[t - first, :n], s[t, start:stop], slope, c, save and relaxed)
+                        stream(slope, row(slopes, t, start, stop))
 
 
-@inlined
+@pasted
 def _back(t: int, g: Array, gx: Array, qv: Array, qi: Array, given: Any, lo: int) -> None:
     slopes, c = given
-    _scaled(g, slopes[t, lo : lo + g.size], qv, c[MEM])
+    _scaled(g, row(slopes, t, lo, lo + g.size), qv, c[MEM])
     _pass(qv, qi, gx, c[SYN], c[LEAK])
 
 
 _retrace = passes.backward_of(_back)
 
 
-@inlined
+@pasted
 def _backward(g: Array, gx: Array, slopes: Array, c: Array, work: Array, lo: int, hi: int, streaming: bool) -> None:
     scratch = bare(work)
-    scratch[:2] = 0
+    clear(scratch[:2])
     _retrace((slopes, c), slopes, g, gx, scratch, 0, g.shape[0] - 1, lo, hi, streaming)
 
 
