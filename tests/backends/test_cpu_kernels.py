@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any, cast, get_args
 
 import numpy as np
@@ -616,6 +617,25 @@ def test_after_a_fork_and_from_the_disk_cache() -> None:
     lif.run(LIF(), torch.ones(2, 2))
     environment = os.environ | {"OMP_NUM_THREADS": "2", "OMP_PROC_BIND": "true"}
     subprocess.run([sys.executable, "-c", FORKED], check=True, timeout=60, env=environment)
+
+
+TWICE = """
+import os, sys, torch
+from spikebench.backends.cpu._kernels import fire
+from spikebench.backends.cpu._runtime import threads
+children = []
+for _ in range(2):
+    if (pid := os.fork()) == 0:
+        os._exit(threads._compiled(fire.forward, torch.float32).cache_hits)
+    children.append(pid)
+hits = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
+sys.exit(sorted(hits) != [0, 1])
+"""
+
+
+def test_two_processes_compile_a_kernel_once(tmp_path: Path) -> None:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", TWICE], check=True, timeout=60, env=environment)
 
 
 @pytest.mark.parametrize("option", ["shared=false", "bounded=true", "refractory=2"])

@@ -7,7 +7,10 @@ import ctypes
 import hashlib
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from fcntl import LOCK_EX, flock
 from functools import lru_cache
+from inspect import getfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +96,11 @@ def refuse_second_order() -> None:
 def _compiled(task: Task, dtype: torch.dtype) -> Any:
     """A task for float32 or float64, compiled on first use and from then on loaded from disk."""
     real = np.float32 if dtype == torch.float32 else np.float64
-    return cfunc(types.void(types.voidptr), cache=True, error_model="numpy")(task(real, _version()))
+    compiling = cfunc(types.void(types.voidptr), cache=True, error_model="numpy")
+    with Path(getfile(task)).open() as source:
+        with suppress(OSError):  # a file system without locks: then two processes may compile the same
+            flock(source, LOCK_EX)  # until it is closed; who waits finds the other's work on disk
+        return compiling(task(real, _version()))
 
 
 @lru_cache
