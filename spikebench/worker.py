@@ -58,12 +58,13 @@ from spikebench.run.zygote import fork_for_each
 from spikebench.sampling.observe import observe
 from spikebench.sampling.profiler import trace
 from spikebench.sampling.timed import Timed
-from spikebench.verify import network_gate
+from spikebench.sampling.timed_network import TimedNetwork
+from spikebench.verify import judged_network, network_gate
 from spikebench.verify.as_drawn import forged, slowed
 from spikebench.verify.check import checks
 from spikebench.verify.evidence import Choice, Evidence
 from spikebench.verify.gate import gate
-from spikebench.verify.judged import asleep, judged, outside
+from spikebench.verify.judged import Judged, asleep, judged, outside
 from spikebench.verify.snapshot import Snapshot
 from spikebench.workloads import network as network_workload
 from spikebench.workloads.layer import Workload, build
@@ -317,15 +318,18 @@ def _snapshot() -> Snapshot:
 
 def _judge(job: JudgeJob) -> Result:
     """What the timed launches of another process are worth; their samples come from what its clock read."""
-    evidence, case = Evidence.load(job.evidence), expect(job.case, Layer)
-    evidence.compared = not case.parsed.foreign
-    coupled = evidence.compared and definition(case.parsed, case.N, case.T).coupled
-    lied = forged(evidence, job.draws, Choice(case.T, case.B, case.N, coupled, job.samples))
+    evidence, case = Evidence.load(job.evidence), job.case
+    if isinstance(case, Layer):
+        evidence.compared = not case.parsed.foreign
+        coupled = evidence.compared and definition(case.parsed, case.N, case.T).coupled
+        lied = forged(evidence, job.draws, Choice(case.T, case.B, case.N, coupled, job.samples))
+    else:
+        lied = judged_network.forged(evidence, job.draws)
     if lied and not evidence.wrong:
         return Result("wrong", lied)
-    if job.case.device == "cpu":
-        evidence.renewed(job.case, job.bias)
-    found = judged(job.case, evidence)
+    if isinstance(case, Layer) and case.device == "cpu" and job.bias is not None:
+        evidence.renewed(case, job.bias)
+    found = _compared(case, evidence)
     late = None if found.wrong else outside(evidence.events, job.marks) or slowed(job.draws, job.marks)
     said: dict[str, object] = {"compared": {k: v for k, v in vars(found).items() if k != "wrong"}}
     if job.case.device == "cpu":  # by a clock that no subject can have changed
@@ -364,7 +368,9 @@ def _measure(job: MeasureJob, asked: Request, channel: Channel | None) -> Result
         measurements[0].detail.update(said)
     flags = _flags(running, asked.threads, before)
     if timed and measurements:
-        measurements[0].detail.update(copied=_copied(work.x, clock), seeds=timed.evidence.seeds)
+        measurements[0].detail.update(seeds=timed.evidence.seeds)
+        if isinstance(case, Layer):
+            measurements[0].detail.update(copied=_copied(work.x, clock))
     problem = _check_output(running, job.spikes) if process == "timing" else None
     if timed and not problem:
         problem = _hand_over(timed.finished(), case, asked.evidence, measurements)
@@ -375,9 +381,14 @@ def _measure(job: MeasureJob, asked: Request, channel: Channel | None) -> Result
 
 def _watch(work: Workload, running: Running, channel: Channel | None) -> Timed:
     """The watch over the timed launches, which asks the parent where there is one."""
+    watch = Timed if isinstance(work.case, Layer) else TimedNetwork
     if channel is None:
-        return Timed(work, running, snapshot=_snapshot())
-    return Timed(work, running, channel.draw, lambda digest: channel.tell(kept=digest), _snapshot())
+        return watch(work, running, snapshot=_snapshot())
+    return watch(work, running, channel.draw, lambda digest: channel.tell(kept=digest), _snapshot())
+
+
+def _compared(case: Case, evidence: Evidence) -> Judged:
+    return judged(case, evidence) if isinstance(case, Layer) else judged_network.judged(case, evidence)
 
 
 def _hand_over(evidence: Evidence, case: Case, path: str | None, measurements: list[Measurement]) -> str | None:
@@ -385,7 +396,7 @@ def _hand_over(evidence: Evidence, case: Case, path: str | None, measurements: l
     if path is not None:
         evidence.save(path)
         return None
-    found = judged(case, evidence)
+    found = _compared(case, evidence)
     if measurements:
         measurements[0].detail.update(compared={k: v for k, v in vars(found).items() if k != "wrong"})
     return found.wrong

@@ -8,7 +8,6 @@ from functools import cache
 from typing import Any, Literal
 
 from spikebench.cases.options import Value, shown
-from spikebench.cases.point import assign
 from spikebench.errors import Problem
 
 LEAST = {"state": 1, "epochs": 1, "batch": 1, "dropout": 0.0, "weight_decay": 0.0}
@@ -52,7 +51,7 @@ class Recipe:
     def __post_init__(self) -> None:
         """Raises Problem for what is no recipe."""
         for name, value in vars(self).items():
-            assign(self, name, checked(name, value))
+            object.__setattr__(self, name, checked(name, value))  # while it is made
         if self.seconds is not None and self.schedule != "constant":
             raise Problem("a recipe with seconds needs schedule=constant: how many epochs there will be is not known")
         if self.network == "p_spikessm" and len(set(self.hidden)) > 1:

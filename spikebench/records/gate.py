@@ -36,7 +36,10 @@ class ProbeResult:
 class NetworkGate:
     """What the gate of a network found: the largest errors relative to the largest number of the output, and of any gradient.
 
-    There is no error in inference, nor where the network runs the definition itself.
+    There is no error in inference, nor where the network runs the definition itself. At the case's own size and in its own
+    precision `layers` of the network were compared with the definition: of their `series` some were `differing` where
+    rounding explains it, `layer_error` is the largest of their inputs' gradients, and `chain_error` that of all that lies
+    between the layers.
     """
 
     status: str
@@ -45,6 +48,11 @@ class NetworkGate:
     B: int
     output_error: float | None = None
     gradient_error: float | None = None
+    layers: int | None = None
+    series: int | None = None
+    differing: int | None = None
+    layer_error: float | None = None
+    chain_error: float | None = None
     extra: dict[str, JsonValue] = field(default_factory=dict)
 
 

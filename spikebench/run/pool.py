@@ -45,7 +45,7 @@ class Pool(Protocol):
 
 def judge(job: MeasureJob, outcome: Outcome, seconds: float | None, workers: Callable[[], Workers]) -> Outcome:
     """The outcome of a process that has timed, with what another one says of it, which never had the subject."""
-    if outcome.evidence is None or outcome.status != "ok" or job.bias is None:
+    if outcome.evidence is None or outcome.status != "ok":
         return outcome
     asked = JudgeJob(job.case, outcome.evidence, job.bias, outcome.marks, job.samples, outcome.draws)
     found = workers().ask(asked, seconds)

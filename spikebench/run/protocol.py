@@ -93,14 +93,14 @@ class Drawn:
 class JudgeJob(Job, kind="judge"):
     """Compare what a process kept of its timed launches with the definition, in a process that never had the subject.
 
-    `evidence` is the file, `bias` the mean of the input. `marks` are the parent's own readings, in seconds: when each
+    `evidence` is the file, `bias` the mean of a layer's input. `marks` are the parent's own readings, in seconds: when each
     sample was announced, when the process was told to go on, and how long its threads had worked or waited for a core by
     then; the last mark is the end. `draws` are what the parent drew for it meanwhile, `samples` how many it was asked for.
     """
 
     case: Case
     evidence: str
-    bias: float
+    bias: float | None
     marks: list[list[float]]
     samples: int = 0
     draws: list[Drawn] = field(default_factory=list)

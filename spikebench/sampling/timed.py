@@ -5,6 +5,7 @@ It works beside the subject, outside of what the clock sees. `verify/judged.py` 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -20,6 +21,14 @@ from spikebench.workloads.renewal import Renewal
 SMALL = 2**16  # values of an output that is copied before anybody is asked what of it is compared
 
 
+class Values(Protocol):
+    """Values that a seed names, to be written into a tensor."""
+
+    def write(self, into: Tensor, seed: bytes) -> None:
+        """Write the values that `seed` names."""
+        ...
+
+
 @dataclass
 class Place:
     """An input tensor, and the work on it."""
@@ -29,7 +38,7 @@ class Place:
 
 
 class Timed:
-    """The watch over the timed launches of a layer.
+    """The watch over the timed launches of a layer; that of a network derives from it.
 
     Before every sample new values are written into the input, from a seed that the parent draws then. When the clock has
     stopped, the parent is told what it read, and draws which series are compared of what one launch of the sample took and
@@ -45,17 +54,24 @@ class Timed:
         snapshot: Snapshot | None = None,
     ) -> None:
         """`draw` asks the parent for a seed, `tell` tells it a digest; `snapshot` knows the clocks as they were before."""
-        assert work.on is not None and work.mean is not None
+        assert work.on is not None
         self.work, self.running, self._on, self._kind = work, running, work.on, type(running.clock)
-        self._x, self._g = Renewal(work.x, work.mean, 0.5), Renewal(work.g, 0.0, 1.0)
         self._place = Place(work.x, work.on(work.x))
         self._spare: Place | None = None
         self._given: Given | None = None
+        self._draw, self._tell, self._snapshot = draw, tell, snapshot
+        self._prepare()
+
+    def _prepare(self) -> None:
+        work, running = self.work, self.running
+        assert work.mean is not None
+        self._x: Values = Renewal(work.x, work.mean, 0.5)
+        self._g: Values = Renewal(work.g, 0.0, 1.0)
         neuron = None if work.case.parsed.foreign else definition_of(work.module)
         samples, coupled = running.plan.samples, neuron is not None and neuron.coupled
         steps, batch, width = work.x.shape
         self._choice = Choice(steps, batch, width, coupled, samples)
-        self._left, self._draw, self._tell, self._snapshot = samples, draw, tell, snapshot
+        self._left = samples
         self.evidence = Evidence(steps, batch, width, compared=not work.case.parsed.foreign)
 
     def expects(self, count: int) -> None:
@@ -76,7 +92,7 @@ class Timed:
             group - 1 if number(seed, "last", 2) else number(seed, "kept", group)
         )  # the last one shows if it was finished
         launch, whole, running, given = place.launches.launch, place.launches.whole, self.running, list[Given]()
-        self.work.call_number(call_number(seed))
+        self._name_noise(seed)
 
         def launches() -> None:
             for _ in range(kept):
@@ -107,7 +123,7 @@ class Timed:
                     self._x.write(place.x.data, bytes.fromhex(seeds[0]))
                 else:
                     seeds = self._renew(place.x, self._x, "input"), seeds[1]
-                    self.work.call_number(call_number(seeds[0]))
+                    self._name_noise(seeds[0])
                 given = list[Given]()
                 seconds.append(measure(lambda given=given: given.append(place.launches.whole())))
                 self._keep(given[0], call_number(seeds[0]) + repeated, seeds)
@@ -120,7 +136,7 @@ class Timed:
         seed = self._renew(place.x, self._x, "input")
         gradient_seed = self._renew(self.work.g, self._g, "gradient") if self.work.case.mode == "train" else ""
         self._settle(settle, place)
-        self.work.call_number(call_number(seed))
+        self._name_noise(seed)
         whole = place.launches.whole
 
         def launches() -> None:
@@ -133,13 +149,18 @@ class Timed:
         return seconds
 
     def backward(self, measure: Measure, settle: float) -> float:
-        """Seconds of a backward pass. Its gradient is written after the forward pass, which could compute with it otherwise."""
-        place = self._place
+        """Seconds of a backward pass. Its gradient is written after the forward pass, which could compute with it otherwise.
+
+        Labels are written before, because the loss needs them; nobody knows the gradient that they give.
+        """
+        place, late = self._place, self.work.g.is_floating_point()
         seed = self._renew(place.x, self._x, "sample")
+        gradient_seed = "" if late else self._renew(self.work.g, self._g, "gradient")
         self._settle(settle)
-        self.work.call_number(call_number(seed))
+        self._name_noise(seed)
         spikes, back = place.launches.halves()
-        gradient_seed, given = self._renew(self.work.g, self._g, "gradient"), list[tuple[Tensor | None, ...]]()
+        gradient_seed = gradient_seed or self._renew(self.work.g, self._g, "gradient")
+        given = list[tuple[Tensor | None, ...]]()
         seconds = measure(lambda: given.append(back()))
         event = self._note("backward", 1)
         self._keep((spikes, given[0]), call_number(seed), (seed, gradient_seed), event)
@@ -177,7 +198,11 @@ class Timed:
         self.running.last_output = self._given = None
         self._spare = None
 
-    def _renew(self, tensor: Tensor, values: Renewal, what: str) -> str:
+    def _name_noise(self, seed: str) -> None:
+        """Give the noise of the next forward calls the name that belongs to an input."""
+        self.work.call_number(call_number(seed))
+
+    def _renew(self, tensor: Tensor, values: Values, what: str) -> str:
         seed = self._draw(what=what)
         values.write(tensor, bytes.fromhex(seed))
         return seed
@@ -245,6 +270,8 @@ class Timed:
 
     def finished(self) -> Evidence:
         """What was kept, with the inputs."""
-        for kept in self.evidence.kept:
-            kept.complete(self.work.x.shape, self._x, self._g)
+        x, g = self._x, self._g
+        if isinstance(x, Renewal) and isinstance(g, Renewal):
+            for kept in self.evidence.kept:
+                kept.complete(self.work.x.shape, x, g)
         return self.evidence

@@ -34,6 +34,11 @@ def call_number(seed: str) -> int:
     return 2**8 + number(seed, "call", 2**28)
 
 
+def chosen(seed: str, count: int) -> list[int]:
+    """The order in which a seed chooses among so many launches."""
+    return sorted(range(count), key=lambda place: number(seed, str(place), 2**53))
+
+
 @dataclass(frozen=True)
 class Choice:
     """Which series of a launch are compared, of how many: as a seed says that is drawn when the launch is over.
@@ -90,6 +95,7 @@ class Kept:
     less: list[Tensor | None] = field(default_factory=list)
     less_seed: str = ""
     less_g: Tensor | None = None
+    place: str = ""  # of the layer in its network
 
     @staticmethod
     def of(
@@ -97,8 +103,8 @@ class Kept:
     ) -> "Kept":
         """A copy of the series at `index` of what a launch gave; with what it `learned`, also where it is not whole."""
         spikes, gradients = given
-        first = _taken(spikes, index)
-        gradient = None if not gradients or gradients[0] is None else _taken(gradients[0], index)
+        first = taken(spikes, index)
+        gradient = None if not gradients or gradients[0] is None else taken(gradients[0], index)
         others = [None if v is None else v.detach().clone() for v in gradients[1:]] if whole or learned else []
         return Kept(index, call, seed, gradient_seed, whole, first, gradient, others)
 
@@ -112,10 +118,10 @@ class Kept:
 
     def still(self, spikes: Tensor, gradients: tuple[Tensor | None, ...]) -> bool:
         """Whether what the launch gave is what it was."""
-        same = _same(self.spikes, _taken(spikes, self.index))
+        same = _same(self.spikes, taken(spikes, self.index))
         if self.gradient is None or gradients[0] is None:
             return same
-        return same and _same(self.gradient, _taken(gradients[0], self.index))
+        return same and _same(self.gradient, taken(gradients[0], self.index))
 
     def complete(self, shape: Sequence[int], x: Renewal, g: Renewal) -> None:
         """Add the input, and the output gradient, as the seeds name them."""
@@ -123,6 +129,45 @@ class Kept:
         self.x = x.at(places, bytes.fromhex(self.seed))
         self.g = g.at(places, bytes.fromhex(self.gradient_seed)) if self.gradient_seed else None
         self.less_g = g.at(places, bytes.fromhex(self.less_seed)) if self.less_seed else None
+
+
+@dataclass(eq=False)
+class Inside:
+    """Some series of one layer of a network in one launch, with the parameters of its neuron, and the names of its noise."""
+
+    place: str
+    shape: tuple[int, int, int]
+    state: dict[str, Tensor]
+    seed: int
+    site: int
+    kept: Kept
+
+
+@dataclass(eq=False)
+class Again:
+    """Some numbers of what a timed launch of a network gave, and of what it gave when it was done again.
+
+    `launch` is its place among the launches of which numbers were kept. The first of them are of the output, the others of
+    the gradients, each with its name. `spread` are the largest differences between launches that are done again, where
+    these were not equal to the timed one. `errors` are those of the same launch without the subject: see chain.py.
+    `length` is that of the longest sum.
+    """
+
+    launch: int
+    names: list[str]
+    timed: list[Tensor]
+    again: list[Tensor]
+    spread: list[float] = field(default_factory=list)
+    errors: list[tuple[str, float]] = field(default_factory=list)
+    length: int = 1
+
+    @property
+    def digest(self) -> str:
+        """Of what was kept of the timed launch, told to the parent before the subject could run again."""
+        found = blake2b(digest_size=16)
+        for tensor in self.timed:
+            found.update(tensor.cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+        return found.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -145,7 +190,7 @@ class Evidence:
     """What was kept of a case's timed launches, and what was wrong with them at first sight.
 
     `compared` says whether there is a definition to compare with; `seeds` are those of all samples' inputs, `events` those
-    of their clock.
+    of their clock. Of a network `kept` is empty, and there are the `layers` of launches that were done `again` in its place.
     """
 
     steps: int
@@ -156,6 +201,8 @@ class Evidence:
     seeds: list[str] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     wrong: str | None = None
+    layers: list[Inside] = field(default_factory=list)
+    again: list[Again] = field(default_factory=list)
 
     @property
     def has_whole(self) -> bool:
@@ -164,15 +211,18 @@ class Evidence:
 
     def save(self, path: str) -> None:
         """Write it where another process reads it."""
-        plain = {**vars(self), "kept": [vars(k) for k in self.kept], "events": [vars(e) for e in self.events]}
-        torch.save(plain, path)
+        lists = {name: [vars(v) for v in getattr(self, name)] for name in ("kept", "events", "again")}
+        layers = [{**vars(layer), "kept": vars(layer.kept)} for layer in self.layers]
+        torch.save({**vars(self), **lists, "layers": layers}, path)
 
     @staticmethod
     def load(path: str) -> "Evidence":
         """What was written; nothing but tensors, numbers and texts is read."""
         plain = torch.load(path, map_location="cpu", weights_only=True)
         kept, events = [Kept(**k) for k in plain.pop("kept")], [Event(**e) for e in plain.pop("events")]
-        return Evidence(**plain, kept=kept, events=events)
+        layers = [Inside(**{**found, "kept": Kept(**found["kept"])}) for found in plain.pop("layers")]
+        again = [Again(**a) for a in plain.pop("again")]
+        return Evidence(**plain, kept=kept, events=events, layers=layers, again=again)
 
     def renewed(self, case: Case, bias: float) -> None:
         """Take the inputs that the seeds name in place of those that were handed over. On a GPU they cannot be made again."""
@@ -185,7 +235,7 @@ class Evidence:
         self.wrong = self.wrong or wrong
 
 
-def _taken(tensor: Tensor, index: Tensor) -> Tensor:
+def taken(tensor: Tensor, index: Tensor) -> Tensor:
     """A copy of some series of [T, B, N] as [T, k]."""
     return tensor.detach().reshape(len(tensor), -1).index_select(1, index)
 

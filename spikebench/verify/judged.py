@@ -65,10 +65,10 @@ def judged(case: Case, evidence: Evidence) -> Judged:
         return Judged("nothing was kept of two timed launches")
     torch.manual_seed(case.seed)
     neuron = definition(case.parsed, case.N, case.T).rounded(getattr(torch, case.dtype))
-    return _Comparison(case, neuron, evidence).made()
+    return Comparison(case, neuron, evidence).made()
 
 
-class _Comparison:
+class Comparison:
     """All kept series side by side, and the definition that they are compared with."""
 
     def __init__(self, case: Case, neuron: Neuron, evidence: Evidence) -> None:
@@ -83,7 +83,7 @@ class _Comparison:
         width = evidence.width
         shape = (len(index) // width, width) if neuron.coupled else (1, len(index))
         self.chosen = Selection(index, shape, torch.arange(width) if neuron.coupled else index % width, neuron.coupled)
-        self.names = [k.call for k in kept for _ in range(len(k.index))]
+        self.launches = [number for number, k in enumerate(kept) for _ in range(len(k.index))]
 
     def _shaped(self, series: Tensor) -> Tensor:
         """[T, k] as the definition sees it."""
@@ -130,6 +130,8 @@ class _Comparison:
             return f"of {self.chosen.count} series of timed launches {int(differs.sum())} differ from the definition"
         if self.gradient is None or self.g is None:
             return None
+        if expected.everywhere and any(k.place for k in self.evidence.kept):
+            return None  # in a network silence is exact: samplers stand at the jump at 0 until the first spike comes
         kept = ~(differs | expected.at_jump)
         g = self.g[:, places].reshape(-1, *shape) * kept
         with casting(self.case):
@@ -153,9 +155,10 @@ class _Comparison:
         return some, self.x[:, places].reshape(-1, *shape), noise
 
     def _which(self, places: Tensor, wrong: Tensor) -> str:
-        """Says how many of the launches that were compared are wrong."""
-        calls = {self.names[int(i)] for i in places[wrong.flatten()]}
-        numbers = [i for i, k in enumerate(self.evidence.kept) if k.call in calls]
+        """Says how many of the launches that were compared are wrong, or which layers of a network."""
+        numbers = {self.launches[int(i)] for i in places[wrong.flatten()]}
+        if layers := sorted({self.evidence.kept[n].place for n in numbers} - {""}):
+            return f"in the network, {' and '.join(layers)}:"
         return f"{len(numbers)} of {len(self.evidence.kept)} timed launches that were compared are wrong:"
 
     def _parameters(self, part: Neuron, spikes: Tensor) -> str | None:

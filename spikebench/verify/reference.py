@@ -90,6 +90,7 @@ class Expected:
     at_jump: Tensor  # [b, n], series that rounding may take to the other side of a jump in the rule of the gradient
     low: Neuron  # in the backend's dtype
     noise: dict[str, Tensor]  # the uniforms, if it is stochastic
+    everywhere: bool = False  # every series may be taken to the other side of a jump; at_jump has none of them then
 
     @staticmethod
     def of(
@@ -116,9 +117,11 @@ class Expected:
         if near is not None and jump is not None and exact:
             near &= (jump > 0) | (error > 0)  # where nothing is rounded, the side of the jump is known
         at_jump = torch.zeros_like(flips[0]) if near is None else near.any(0)
-        if bool(at_jump.all()):
+        if everywhere := bool(at_jump.all()):
             at_jump = torch.zeros_like(at_jump)  # something has to be compared
-        return Expected(neuron, wide, spikes, margin, allowed, int(flips.any(0).sum()), at_jump, part, noise)
+        return Expected(
+            neuron, wide, spikes, margin, allowed, int(flips.any(0).sum()), at_jump, part, noise, everywhere
+        )
 
     def gradients(self, g: Tensor) -> list[Tensor | None]:
         """In float64, for the input and for every parameter."""

@@ -25,7 +25,7 @@ Given = tuple[Tensor, tuple[Tensor | None, ...]]  # spikes, gradients of the inp
 
 @dataclass(frozen=True)
 class Launches:
-    """The work of a layer on one input tensor, as calls: `launch` and `forward` are those of a workload.
+    """The work of a layer or a network on one input tensor, as calls: `launch` and `forward` are those of a workload.
 
     `whole` is `launch` that hands over the gradients too. `halves` is the forward pass with its spikes, and the call of its
     backward pass, which gives the gradients.
@@ -46,8 +46,8 @@ class Workload:
 
     `forward()` does the forward pass of a training step and returns its backward pass as a call, without the optimiser.
     x [T, B, N] is the input current, of a network its input [T, B, C]; g [T, B, N] is the gradient that is handed to the
-    backward pass, of a network with classes its labels [B]. A layer also has the mean of its input, and `on` gives the same
-    work on another input tensor; mode stream and networks have neither. `made` are the seconds that importing the subject
+    backward pass, of a network with classes its labels [B]. `on` gives the same work on another input tensor, where the
+    mode is not stream. A layer also has the mean of its input. `made` are the seconds that importing the subject
     and making its module took.
     """
 

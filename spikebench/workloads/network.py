@@ -13,8 +13,9 @@ from spikebench.loading.subject import definition_of, load
 from spikebench.network import LOSSES, Classifier, Layers
 from spikebench.network import load as load_network
 from spikebench.neuron import StochasticNeuron
-from spikebench.workloads.layer import Workload, cast_by, mean_for, noise, require, spikes_of
+from spikebench.workloads.layer import Given, Launches, Workload, cast_by, mean_for, noise, require, spikes_of
 
+Loss = Callable[[Tensor, Tensor], Tensor]
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamax": torch.optim.Adamax,
@@ -41,8 +42,14 @@ def build(case: Case) -> Workload:
         g = torch.randint(sizes["classes"], (case.B,), generator=generator, device=case.device)
     else:
         g = noise(case, case.T, stream=1)
-    launch = _launcher(case, module, x, g, named.published)
-    return Workload(case, module, x, g, launch, _forward(module, x, g, named.published))
+
+    step = _optimizer(module, named.published) if sizes["classes"] else None
+
+    def on(x: Tensor) -> Launches:
+        return _launches(case, module, x, g, LOSSES[named.published.loss], step)
+
+    own = on(x)
+    return Workload(case, module, x, g, own.launch, own.forward, on=on)
 
 
 def _settle(module: Layers | Classifier, x: Tensor, case: NetworkStep, longest: int = 2048, most: int = 2**21) -> None:
@@ -82,16 +89,23 @@ def layer_rates(work: Workload) -> list[float]:
     return rates
 
 
-def _launcher(case: Case, module: nn.Module, x: Tensor, g: Tensor, of: Published) -> Callable[[], Tensor]:
-    """The mode's work as one call; `train` is forward, loss, backward and optimiser step.
+def _optimizer(module: nn.Module, of: Published) -> torch.optim.Optimizer | None:
+    """The optimiser of a network that learns, with the learning rate 0: it does all its work, and the weights stay."""
+    if of.optimizer is None:
+        return None
+    return OPTIMIZERS[of.optimizer]([p for p in module.parameters() if p.requires_grad], lr=0.0)
 
-    The loss is the cross-entropy, or what the network declares in LOSS. The optimiser has the learning rate 0: it does
-    all its work, and every launch finds the same weights. Without classes the loss is the sum of the spikes, with the
-    weights g for a projection, and nothing is learned.
+
+def _launches(
+    case: Case, module: nn.Module, x: Tensor, g: Tensor, loss_of: Loss, step: torch.optim.Optimizer | None
+) -> Launches:
+    """The mode's work on one input tensor; `train` is forward, loss, backward and optimiser step.
+
+    The loss is the cross-entropy, or what the network declares in LOSS. Without classes the loss is the sum of the
+    spikes, with the weights g for a projection, and nothing is learned. The gradients are those of the parameters,
+    behind None for the input's; `halves` leaves the optimiser out.
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
-    step = OPTIMIZERS[of.optimizer](parameters, lr=0.0) if of.optimizer is not None else None
-    loss_of = LOSSES[of.loss]
 
     def inference() -> Tensor:
         with torch.no_grad():
@@ -100,37 +114,27 @@ def _launcher(case: Case, module: nn.Module, x: Tensor, g: Tensor, of: Published
     def forward() -> Tensor:
         return module(x)
 
-    def learn() -> Tensor:
-        logits = module(x)
-        loss = loss_of(logits, g)
+    def halves() -> tuple[Tensor, Callable[[], tuple[Tensor | None, ...]]]:
+        out = module(x)
+        back = partial(out.backward, g) if g.is_floating_point() else loss_of(out, g).backward
         for p in parameters:
             p.grad = None
-        loss.backward()
+
+        def gradients() -> tuple[Tensor | None, ...]:
+            back()
+            return (None, *(p.grad for p in parameters))
+
+        return out, gradients
+
+    def trained() -> Given:
+        out, gradients = halves()
+        found = gradients()
         if step is not None:
             step.step()
-        return logits.detach()
+        return out.detach(), found
 
-    def spread() -> Tensor:
-        spikes = module(x)
-        for p in parameters:
-            p.grad = None
-        spikes.backward(g)
-        return spikes.detach()
-
-    if not g.is_floating_point():
-        return {"inference": inference, "forward": forward, "train": learn}[case.mode]
-    return {"inference": inference, "forward": forward, "train": spread}[case.mode]
-
-
-def _forward(module: nn.Module, x: Tensor, g: Tensor, of: Published) -> Callable[[], Callable[[], object]]:
-    """The forward pass with the loss, which gives the backward pass to the weights."""
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    loss_of = LOSSES[of.loss]
-
-    def forward() -> Callable[[], object]:
-        out = module(x)
-        for p in parameters:
-            p.grad = None
-        return partial(out.backward, g) if g.is_floating_point() else loss_of(out, g).backward
-
-    return forward
+    if case.mode == "inference":
+        return Launches(inference, lambda: (inference(), ()), halves)
+    if case.mode == "forward":
+        return Launches(forward, lambda: (forward(), ()), halves)
+    return Launches(lambda: trained()[0], trained, halves)

@@ -58,6 +58,37 @@ class Renewal:
         return torch.randn(self.count, generator=generator).mul_(self.spread).add_(self.mean).to(dtype)
 
 
+class Rolled:
+    """The values of a tensor in another place along every axis, written again and again; a seed of some bytes names them.
+
+    The inputs of networks are independent along every axis (events, grey values, tokens), so that a shift is another
+    input of the same kind. Whole numbers are labels: they are drawn anew.
+    """
+
+    def __init__(self, like: Tensor, classes: int = 0) -> None:
+        """`like` holds values of that kind, of which a copy is kept; labels are below `classes`."""
+        self.base, self._classes = like.detach().clone(), classes
+
+    def write(self, into: Tensor, seed: bytes) -> None:
+        """Write the values that `seed` names into a tensor of the same shape."""
+        if self._classes:
+            generator = torch.Generator().manual_seed(int.from_bytes(seed[:7], "little"))
+            into.detach().copy_(torch.randint(self._classes, into.shape, generator=generator))
+            return
+        halves = [_halves(_drawn(seed, axis) % size, size) for axis, size in enumerate(into.shape)]
+        for parts in itertools.product(*halves):
+            into.detach()[tuple(to for to, _ in parts)] = self.base[tuple(of for _, of in parts)]
+
+
+def _halves(shift: int, size: int) -> list[tuple[slice, slice]]:
+    """Where the two parts of an axis go that is shifted, and where they are."""
+    return [(slice(shift, size), slice(0, size - shift)), (slice(0, shift), slice(size - shift, size))]
+
+
+def _drawn(seed: bytes, number: int) -> int:
+    return int.from_bytes(blake2b(seed + number.to_bytes(4, "little"), digest_size=8).digest(), "little")
+
+
 def _offsets(seed: bytes, number: int, count: int) -> tuple[int, int]:
     """Where the two values stand of which the first value of a part is made, apart from each other."""
     drawn = blake2b(seed + number.to_bytes(4, "little"), digest_size=16).digest()
