@@ -59,6 +59,7 @@ from spikebench.sampling.observe import observe
 from spikebench.sampling.profiler import trace
 from spikebench.sampling.timed import Timed
 from spikebench.sampling.timed_network import TimedNetwork
+from spikebench.sampling.timed_training import TimedTraining
 from spikebench.verify import judged_network, network_gate
 from spikebench.verify.as_drawn import forged, slowed
 from spikebench.verify.check import checks
@@ -244,7 +245,7 @@ def _perform(asked: Request, channel: Channel | None) -> Result:
         case JudgeJob():
             return _judge(job)
         case TrainJob():
-            return _train(job)
+            return _unchanged(_train(job, asked.evidence))
         case CheckJob():
             return Result(checks=[CheckResult(**vars(c)) for c in checks(job.subject, job.like, job.fixed, job.device)])
         case WayJob():
@@ -324,7 +325,7 @@ def _judge(job: JudgeJob) -> Result:
         coupled = evidence.compared and definition(case.parsed, case.N, case.T).coupled
         lied = forged(evidence, job.draws, Choice(case.T, case.B, case.N, coupled, job.samples))
     else:
-        lied = judged_network.forged(evidence, job.draws)
+        lied = judged_network.forged(evidence, job.draws) if isinstance(case, NetworkStep) else None
     if lied and not evidence.wrong:
         return Result("wrong", lied)
     if isinstance(case, Layer) and case.device == "cpu" and job.bias is not None:
@@ -332,12 +333,14 @@ def _judge(job: JudgeJob) -> Result:
     found = _compared(case, evidence)
     late = None if found.wrong else outside(evidence.events, job.marks) or slowed(job.draws, job.marks)
     said: dict[str, object] = {"compared": {k: v for k, v in vars(found).items() if k != "wrong"}}
-    if job.case.device == "cpu":  # by a clock that no subject can have changed
+    if isinstance(case, Layer) and case.device == "cpu":  # by a clock that no subject can have changed
         keep_memory()
         said["copied"] = _copied(torch.empty(case.T, case.B, case.N, dtype=getattr(torch, case.dtype)), CpuClock())
     metrics = dict.fromkeys(e.metric for e in evidence.events)
     samples = {m: [e.seconds for e in evidence.events if e.metric == m] for m in metrics}
     made = [Measurement(m, "s", samples=found, detail=dict(said)) for m, found in samples.items()]
+    if isinstance(case, Training):
+        made = [Measurement("epoch_time", "s", detail=dict(said))]
     wrong = found.wrong or late
     flags: list[str] = [Flag.ASLEEP] * (job.case.device == "cpu" and asleep(evidence.events, job.marks))
     return Result("wrong" if wrong else "ok", wrong, measurements=made, flags=flags)
@@ -433,8 +436,9 @@ def _ran(case: Case) -> dict[str, object]:
     return say(case.device) if say else {}
 
 
-def _train(job: TrainJob) -> Result:
+def _train(job: TrainJob, evidence: str | None) -> Result:
     """Train one seed; progress goes to the log, one line per epoch."""
+    _snapshot()
     case = expect(job.case, Training)
     wanted, recipe = case.asked, recipe_of(case.asked.name, case.changes)
     dataset = tasks.load(wanted.name, job.data_root, **wanted.options)
@@ -444,7 +448,10 @@ def _train(job: TrainJob) -> Result:
 
     done, checkpoints = None, Path(job.checkpoints) if job.checkpoints else None
     many = recipe.epochs if recipe.seconds is None else f"{recipe.seconds:g}s"
-    for done in train(dataset, make, recipe, [case.seed], case.device, checkpoints=checkpoints):
+    watch = TimedTraining(case)
+    for done in train(dataset, make, recipe, [case.seed], case.device, checkpoints=checkpoints, watch=watch):
+        if watch.evidence.wrong:
+            return Result("wrong", watch.evidence.wrong)
         if isinstance(done, Epoch):
             sys.stdout.write(f"epoch {done.number}/{many} loss {done.loss:.4g} {done.seconds:.2f} s\n")
             sys.stdout.flush()
@@ -462,7 +469,8 @@ def _train(job: TrainJob) -> Result:
     if done.curve:
         note = {"samples": "test accuracy after each epoch, for the report only", "seconds": done.seconds}
         samples.append(Measurement("accuracy_curve", "1", samples=list(done.curve), detail=note))
-    return Result(measurements=samples)
+    problem = _hand_over(watch.evidence, case, evidence, samples[1:2])
+    return Result("wrong", problem) if problem else Result(measurements=samples)
 
 
 def _way(job: WayJob) -> Result:

@@ -155,7 +155,7 @@ def train_all(
             )
             if file is not None and record.status != "refused":
                 file.append(record)
-            if kept is not None and record.status == "ok":
+            if kept is not None and record.status in ("ok", "wrong"):  # what was wrong is not taken up
                 shutil.rmtree(kept, ignore_errors=True)
             left.remove(job)
             shared.over(job)

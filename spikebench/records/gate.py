@@ -32,6 +32,9 @@ class ProbeResult:
     extra: dict[str, JsonValue] = field(default_factory=dict)
 
 
+INSIDE = ("layers", "series", "differing", "layer_error", "chain_error")  # of NetworkGate, which older records lack
+
+
 @dataclass(frozen=True)
 class NetworkGate:
     """What the gate of a network found: the largest errors relative to the largest number of the output, and of any gradient.
@@ -77,8 +80,10 @@ class GateResult:
     extra: dict[str, JsonValue] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, JsonValue]:
-        """JSON for the record; every field is there, but for a seed that was not noted."""
+        """JSON for the record; every field is there, but for a seed that was not noted, and what was not compared inside."""
         network = _written(self.network) if self.network else None
+        if network and self.network and self.network.layers is None:
+            network = {k: v for k, v in network.items() if k not in INSIDE}
         own = {k: v for k, v in _written(self).items() if k != "seed" or v is not None}
         return own | {"probes": [_written(p) for p in self.probes], "network": network}
 

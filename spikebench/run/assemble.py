@@ -62,7 +62,9 @@ def judged(timed: Outcome, found: Outcome) -> Outcome:
         return replace(timed, status="wrong", reason=reason, result=replace(timed.result, measurements=[]))
     own = {m.metric: m for m in found.result.measurements}
     made = [
-        replace(m, samples=own[m.metric].samples, detail=m.detail | own[m.metric].detail) if m.metric in own else m
+        replace(m, samples=own[m.metric].samples or m.samples, detail=m.detail | own[m.metric].detail)
+        if m.metric in own
+        else m
         for m in timed.result.measurements
     ]
     flags = [*timed.result.flags, *found.result.flags]

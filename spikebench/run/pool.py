@@ -16,7 +16,7 @@ from spikebench.run.assemble import judged
 from spikebench.run.beside import side_by_side
 from spikebench.run.interleaving import Interleaving
 from spikebench.run.process import Workers, program
-from spikebench.run.protocol import GateJob, Job, JudgeJob, MeasureJob, Outcome
+from spikebench.run.protocol import GateJob, Job, JudgeJob, MeasureJob, Outcome, TrainJob
 from spikebench.run.settings import Settings
 from spikebench.run.zygote import POSSIBLE, Zygote
 
@@ -43,11 +43,14 @@ class Pool(Protocol):
         ...
 
 
-def judge(job: MeasureJob, outcome: Outcome, seconds: float | None, workers: Callable[[], Workers]) -> Outcome:
+def judge(
+    job: MeasureJob | TrainJob, outcome: Outcome, seconds: float | None, workers: Callable[[], Workers]
+) -> Outcome:
     """The outcome of a process that has timed, with what another one says of it, which never had the subject."""
     if outcome.evidence is None or outcome.status != "ok":
         return outcome
-    asked = JudgeJob(job.case, outcome.evidence, job.bias, outcome.marks, job.samples, outcome.draws)
+    bias, samples = (job.bias, job.samples) if isinstance(job, MeasureJob) else (None, 0)
+    asked = JudgeJob(job.case, outcome.evidence, bias, outcome.marks, samples, outcome.draws)
     found = workers().ask(asked, seconds)
     Path(outcome.evidence).unlink(missing_ok=True)
     return judged(outcome, found)
@@ -66,9 +69,9 @@ class Fresh:
 
     def ask(self, case: Case, job: Job, seconds: float | None, watch: Callable[[str], None] | None = None) -> Outcome:
         """A job about a case, in a fresh process."""
-        judged = isinstance(job, MeasureJob)
+        judged = isinstance(job, MeasureJob | TrainJob)
         outcome = self._workers_for(case).ask(job, seconds, watch, judged=judged)
-        return self._judged(job, outcome, seconds) if isinstance(job, MeasureJob) else outcome
+        return self._judged(job, outcome, seconds) if isinstance(job, MeasureJob | TrainJob) else outcome
 
     def beside(self, jobs: Sequence[GateJob], seconds: float | None) -> Iterator[tuple[int, Outcome]]:
         """Jobs that are no timings, several at once, as they end: the place of each, and its outcome."""
@@ -107,7 +110,7 @@ class Fresh:
                 raise
         return [self._judged(job, outcome, seconds) for job, outcome in zip(jobs, outcomes, strict=True)]
 
-    def _judged(self, job: MeasureJob, outcome: Outcome, seconds: float | None) -> Outcome:
+    def _judged(self, job: MeasureJob | TrainJob, outcome: Outcome, seconds: float | None) -> Outcome:
         return judge(job, outcome, seconds, lambda: self._workers_at((sys.executable, True, JUDGE, "kept")))
 
     def reading(self, device: str) -> Reading:

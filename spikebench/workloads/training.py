@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -67,6 +68,26 @@ class Run:
         return self.correct / self.total
 
 
+class Watch(Protocol):
+    """Sees to it that a training is computed: see `sampling/timed_training.py`. The clock of an epoch stands still meanwhile."""
+
+    def choose(self, batches: int) -> int:
+        """Which step of the epoch that begins is kept."""
+        ...
+
+    def before(self, step: "Step", index: Tensor) -> None:
+        """The step comes, with these samples."""
+        ...
+
+    def after(self, step: "Step", loss: Tensor) -> None:
+        """The step has been done."""
+        ...
+
+    def over(self, step: "Step", samples: Samples, epoch: int, last: bool) -> None:
+        """This epoch is over."""
+        ...
+
+
 def train(
     dataset: Dataset,
     make_neuron: MakeNeuron,
@@ -75,13 +96,15 @@ def train(
     device: str = "cpu",
     clock: Clock | None = None,
     checkpoints: Path | None = None,
+    watch: Watch | None = None,
 ) -> Iterator[Epoch | Run]:
     """Trains one network per seed; gives an Epoch after every epoch and a Run after every seed.
 
     The test split selects nothing. A seed fixes weights, order, augmentation and noise, whatever the caller does with
     torch's generators in between. With `checkpoints`, a folder, a seed's state is kept there after every epoch and
     taken up again, with the same result as without a break; a damaged one is set aside, as a file that ends in .damaged
-    beside that folder, and the seed starts anew. RuntimeError if the loss is not finite.
+    beside that folder, and the seed starts anew. `watch` sees one step of every epoch. RuntimeError
+    if the loss is not finite.
     """
     clock = clock or CpuClock()
     for seed in seeds:
@@ -91,14 +114,14 @@ def train(
         while not over(recipe, epochs):
             number = len(epochs) + 1
             with _seeded(seed, number, device):
-                start = clock.now()
-                loss = _epoch(step, dataset.train, recipe.batch)
-                seconds = clock.now() - start
+                loss, seconds = _epoch(step, dataset.train, recipe.batch, clock, watch)
                 correct = evaluate(network, dataset.test, recipe.batch, device)[0] if recipe.curve else None
             accuracy = None if correct is None else correct / len(dataset.test.labels)
             epochs.append(Epoch(seed, number, seconds, loss, accuracy))
             if path is not None:
                 step.save(path, epochs)
+            if watch is not None:
+                watch.over(step, dataset.train, number, last=over(recipe, epochs))
             yield epochs[-1]
         with _seeded(seed, len(epochs) + 1, device):
             correct, rates = evaluate(network, dataset.test, recipe.batch, device)
@@ -109,12 +132,12 @@ def train(
 
 def _begun(
     dataset: Dataset, make_neuron: MakeNeuron, recipe: Recipe, seed: int, device: str, path: Path | None
-) -> "tuple[_Step, list[Epoch]]":
+) -> "tuple[Step, list[Epoch]]":
     """A seed's network with its optimiser, and the epochs that it has behind it by its checkpoint, if that can be read."""
     with _seeded(seed, 0, device):
         network = build(dataset, make_neuron, recipe).to(device)
     seed_noise(network, seed)
-    step = _Step(network, recipe, -(-len(dataset.train.labels) // recipe.batch), device)
+    step = Step(network, recipe, -(-len(dataset.train.labels) // recipe.batch), device)
     if path is None or not path.exists():
         return step, []
     try:
@@ -151,7 +174,7 @@ def build(dataset: Dataset, make_neuron: MakeNeuron, recipe: Recipe) -> Trained:
 
 def seed_noise(network: nn.Module, seed: int) -> None:
     """Gives every stochastic neuron of a network this seed and starts its calls anew."""
-    for neuron in _stochastic(network):
+    for neuron in stochastic(network):
         neuron.seed, neuron.calls = seed, 0
 
 
@@ -170,7 +193,7 @@ def evaluate(network: Trained, samples: Samples, batch: int, device: str = "cpu"
     return correct, tuple((spikes / steps).tolist())
 
 
-class _Step:
+class Step:
     """One optimiser step on a batch, with the schedule."""
 
     def __init__(self, network: Trained, recipe: Recipe, batches: int, device: str) -> None:
@@ -186,21 +209,27 @@ class _Step:
 
     def __call__(self, samples: Samples, index: Tensor) -> Tensor:
         """The loss before the step."""
-        x, y, mask = samples.batch(index).to(self.device)
-        loss = self.loss(self.network(x, mask), y)
-        self.optimizer.zero_grad()
-        loss.backward()
+        _, loss = self.gradients(samples, index)
         self.optimizer.step()
         if self.schedule is not None:
             self.schedule.step()
-        return loss.detach()
+        return loss
+
+    def gradients(self, samples: Samples, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and loss of a batch; the gradients are in the parameters."""
+        x, y, mask = samples.batch(index).to(self.device)
+        logits = self.network(x, mask)
+        loss = self.loss(logits, y)
+        self.optimizer.zero_grad()
+        loss.backward()
+        return logits.detach(), loss.detach()
 
     def save(self, path: Path, epochs: list[Epoch]) -> None:
         """Keep everything that the next epoch starts from; the file is whole or it is the one before."""
         path.parent.mkdir(parents=True, exist_ok=True)
         parts = {"network": self.network, "optimizer": self.optimizer, "schedule": self.schedule}
         states = {k: part.state_dict() for k, part in parts.items() if part is not None}
-        kept = {"epochs": [asdict(e) for e in epochs], "calls": [n.calls for n in _stochastic(self.network)]}
+        kept = {"epochs": [asdict(e) for e in epochs], "calls": [n.calls for n in stochastic(self.network)]}
         partial = path.with_suffix(".part")
         torch.save(states | kept, partial)
         partial.replace(path)
@@ -212,25 +241,43 @@ class _Step:
         self.optimizer.load_state_dict(kept["optimizer"])
         if self.schedule is not None:
             self.schedule.load_state_dict(kept["schedule"])
-        for neuron, calls in zip(_stochastic(self.network), kept["calls"], strict=True):
+        for neuron, calls in zip(stochastic(self.network), kept["calls"], strict=True):
             neuron.calls = calls
         return [Epoch(**e) for e in kept["epochs"]]
 
 
-def _stochastic(network: nn.Module) -> list[StochasticNeuron]:
+def stochastic(network: nn.Module) -> list[StochasticNeuron]:
+    """The neurons of a network that draw."""
     return [module for module in network.modules() if isinstance(module, StochasticNeuron)]
 
 
-def _epoch(step: _Step, samples: Samples, batch: int) -> float:
-    """Mean loss of an epoch. Reading it waits for the device, so that the epoch's time is complete."""
-    count = len(samples.labels)
+def _epoch(step: Step, samples: Samples, batch: int, clock: Clock, watch: Watch | None) -> tuple[float, float]:
+    """Mean loss of an epoch, and its seconds. Reading the loss waits for the device, so that the time is complete."""
+    count, start, watched = len(samples.labels), clock.now(), 0.0
     total = torch.zeros((), device=step.device)
-    for index in torch.randperm(count).split(batch):
-        total += step(samples, index) * len(index)
-    loss = total.item() / count
-    if not math.isfinite(loss):
-        raise RuntimeError(f"training diverged: the mean loss is {loss}")
-    return loss
+    kept = -1 if watch is None else watch.choose(-(-count // batch))
+    for number, index in enumerate(torch.randperm(count).split(batch)):
+        watching = watch if number == kept else None
+        if watching is not None:
+            watched -= _now(total, clock)
+            watching.before(step, index)
+            watched += _now(total, clock)
+        total += (loss := step(samples, index)) * len(index)
+        if watching is not None:
+            watched -= _now(total, clock)
+            watching.after(step, loss)
+            watched += _now(total, clock)
+    mean = total.item() / count
+    seconds = clock.now() - start - watched
+    if not math.isfinite(mean):
+        raise RuntimeError(f"training diverged: the mean loss is {mean}")
+    return mean, seconds
+
+
+def _now(total: Tensor, clock: Clock) -> float:
+    """The time when the device has done what it was asked for."""
+    total.item()
+    return clock.now()
 
 
 @contextmanager

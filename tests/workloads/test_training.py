@@ -127,13 +127,13 @@ def test_a_diverged_training_is_an_error(ramps: Dataset) -> None:
 
 def test_the_schedule_ends_and_the_optimizer_is_the_recipes(ramps: Dataset) -> None:
     network = training.build(ramps, lif, QUICK)
-    step = training._Step(network, QUICK, batches=5, device="cpu")
+    step = training.Step(network, QUICK, batches=5, device="cpu")
     rates: list[float] = []
     for k in range(QUICK.epochs * 5):
         rates.append(step.optimizer.param_groups[0]["lr"])
         step(ramps.train, torch.arange(20) + k % 5)
     assert max(rates) == pytest.approx(QUICK.lr, rel=0.05) and rates[-1] < QUICK.lr / 1000
-    constant = training._Step(network, replace(QUICK, optimizer="adamax", schedule="constant"), 5, "cpu")
+    constant = training.Step(network, replace(QUICK, optimizer="adamax", schedule="constant"), 5, "cpu")
     assert isinstance(constant.optimizer, torch.optim.Adamax) and constant.schedule is None
 
 
@@ -264,7 +264,7 @@ def test_the_network_of_the_psu_authors_learns_with_a_squared_error(ramps: Datas
     (run,) = runs(ramps, lambda n: PSU(threshold=0.3), recipe, 0)
     assert run.accuracy > 0.9 and len(run.spike_rates) == 2
     x, y, mask = ramps.train.batch(torch.arange(20))
-    step = training._Step(network, recipe, 1, "cpu")
+    step = training.Step(network, recipe, 1, "cpu")
     torch.manual_seed(0)
     want = (network(x, mask) - torch.eye(2)[y]).square().mean()
     torch.manual_seed(0)

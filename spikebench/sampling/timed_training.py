@@ -1,0 +1,145 @@
+"""Sees to it that what is timed of a training is computed.
+
+Of every epoch one step that the system draws is kept: the weights before it, and some numbers of the gradients that it
+gave. The clock stands still meanwhile. When the epoch is over, the step may be done again from the same weights, with hooks
+on its layers: always that of the first and of the last epoch, the others by chance. The gradients must be the same, and
+what the layers gave must be what the definition says. So a subject that computes no more once it has been compared, in
+another epoch or on other sizes, is caught.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spikebench.cases.case import Case
+from spikebench.sampling.timed_network import MOST, parts_of, places_of, taken
+from spikebench.task import Samples
+from spikebench.verify import inside, judged_network
+from spikebench.verify.chain import chain
+from spikebench.verify.evidence import SERIES, VALUES, Again, Evidence, drawn_here, number
+from spikebench.workloads.layer import Given
+from spikebench.workloads.training import Step, stochastic
+
+CHECKS = 4  # among which the series are shared
+
+
+@dataclass
+class Before:
+    """Where a network stood before a step, and torch's generators; `calls` name its noise."""
+
+    state: dict[str, Tensor]
+    calls: list[int]
+    random: inside.Random
+
+    @staticmethod
+    def of(step: Step) -> "Before":
+        """A copy of where it stands now."""
+        state = {name: value.detach().clone() for name, value in step.network.state_dict().items()}
+        calls = [neuron.calls for neuron in stochastic(step.network)]
+        return Before(state, calls, inside.random_state(torch.device(step.device)))
+
+    def restore(self, step: Step) -> None:
+        """Put it back there."""
+        step.network.load_state_dict(self.state)
+        for neuron, calls in zip(stochastic(step.network), self.calls, strict=True):
+            neuron.calls = calls
+        inside.set_random_state(self.random, torch.device(step.device))
+
+
+@dataclass
+class Kept:
+    """A timed step: where it began, its samples, and numbers of its loss and gradients at these places."""
+
+    before: Before
+    index: Tensor
+    places: list[Tensor]
+    numbers: list[Tensor]
+
+
+class TimedTraining:
+    """The watch over a training. `evidence` has what was compared, and is what the judge gets."""
+
+    def __init__(self, case: Case) -> None:
+        self.case, self.evidence = case, Evidence(0, 0, 0, compared=not case.parsed.foreign)
+        self._before: tuple[Before, Tensor] | None = None
+        self._kept: Kept | None = None
+
+    def choose(self, batches: int) -> int:
+        """A step that the system draws."""
+        return number(drawn_here(), "step", batches)
+
+    def before(self, step: Step, index: Tensor) -> None:
+        """Copy where the network stands."""
+        self._before = Before.of(step), index
+
+    def after(self, step: Step, loss: Tensor) -> None:
+        """Copy numbers that the system draws now out of what the step gave."""
+        assert self._before is not None
+        parts, seed = parts_of(_given(step, loss)), drawn_here()
+        places = places_of(parts, number(seed, "numbers", 2**53))
+        self._kept = Kept(*self._before, places, taken(parts, places))
+        self.evidence.seeds.append(seed)
+
+    def over(self, step: Step, samples: Samples, epoch: int, last: bool) -> None:
+        """Do the step again after the first and the last epoch, and after others with a chance that falls with their number."""
+        kept, self._kept = self._kept, None
+        if kept is None or self.evidence.wrong or not (last or number(drawn_here(), "epoch", epoch) == 0):
+            return
+        now = Before.of(step)
+        try:
+            self._do_again(step, samples, kept)
+        finally:
+            now.restore(step)
+            step.optimizer.zero_grad()
+        if epoch == 1 and (wrong := judged_network.judged(self.case, self.evidence).wrong):
+            self.evidence.say(wrong)
+
+    def _do_again(self, step: Step, samples: Samples, kept: Kept) -> None:
+        def launched() -> Given:
+            kept.before.restore(step)
+            return _given(step, step.gradients(samples, kept.index)[1])
+
+        network, which = step.network, inside.one_of_each(step.network)
+        with inside.watching(network) as seen:
+            given = launched()
+        if wrong := inside.faults(seen, learns=True):
+            self.evidence.say(f"a step of the training that was done again: {wrong}")
+            return
+        numbers, names = taken(parts_of(given), kept.places), _names(step)
+        spread = _spread(launched, kept, numbers)
+        small = sum(4 * s.x.numel() * s.x.element_size() for s in seen) <= MOST
+        errors = chain(network, given, seen, launched) if seen and small else []
+        length = int(seen[0].x[..., 0].numel()) if seen else 1
+        self.evidence.again.append(
+            Again(len(self.evidence.again), names, kept.numbers, numbers, spread, errors, length)
+        )
+        steps = len(seen[0].x) if seen else 1
+        each = max(2, min(SERIES, VALUES // steps) // (CHECKS * max(1, len(which))))
+        chosen = [s for place, s in enumerate(seen) if place in which and inside.repeatable(s.neuron)]
+        states = {
+            id(layer.neuron): name for name, layer in network.named_modules() if layer in inside.layers_of(network)
+        }
+        for s in chosen:
+            prefix = f"{states[id(s.neuron)]}.neuron."
+            own = {k.removeprefix(prefix): v.cpu() for k, v in kept.before.state.items() if k.startswith(prefix)}
+            self.evidence.layers.append(inside.some(s, each, own))
+
+
+def _given(step: Step, loss: Tensor) -> Given:
+    """What a step gave, as a launch of a network gives it: the loss, and the gradients of the parameters."""
+    return loss.reshape(1), (None, *(p.grad for p in step.network.parameters() if p.requires_grad))
+
+
+def _names(step: Step) -> list[str]:
+    learned = [name for name, p in step.network.named_parameters() if p.requires_grad]
+    return ["the loss", *(f"the gradient of {name}" for name in learned)]
+
+
+def _spread(launched: Callable[[], Given], kept: Kept, numbers: list[Tensor]) -> list[float]:
+    """How far steps that are done again differ from each other, where they differ from the timed one at all."""
+    if all(map(torch.equal, kept.numbers, numbers)):
+        return [0.0] * len(numbers)
+    other = taken(parts_of(launched()), kept.places)
+    return [float((a - b).abs().max()) for a, b in zip(numbers, other, strict=True)]
