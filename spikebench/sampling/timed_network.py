@@ -131,10 +131,14 @@ class TimedNetwork(Timed):
         return place.launches.whole()
 
     def _spread(self, launched: Launched, made: Again) -> list[float]:
-        """How far launches that are done again differ from each other, where they differ from the timed one at all."""
+        """How far launches that are done again differ from each other, where they differ from the timed one at all.
+
+        They have hooks, too: one that is wrong without them may not explain a timed one that is wrong.
+        """
         if all(map(torch.equal, made.timed, made.again)):
             return [0.0] * len(made.timed)
-        others = [taken(parts_of(self._launch(launched)), launched.places) for _ in range(OFTEN)]
+        with inside.watching(self.work.module, ()):
+            others = [taken(parts_of(self._launch(launched)), launched.places) for _ in range(OFTEN)]
         pairs = list(itertools.combinations([made.again, *others], 2))
         return [max(float((a[k] - b[k]).abs().max()) for a, b in pairs) for k in range(len(made.timed))]
 

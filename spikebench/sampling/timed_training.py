@@ -108,7 +108,8 @@ class TimedTraining:
             self.evidence.say(f"a step of the training that was done again: {wrong}")
             return
         numbers, names = taken(parts_of(given), kept.places), _names(step)
-        spread = _spread(launched, kept, numbers)
+        with inside.watching(network, ()):
+            spread = _spread(launched, kept, numbers)
         small = sum(4 * s.x.numel() * s.x.element_size() for s in seen) <= MOST
         errors = chain(network, given, seen, launched) if seen and small else []
         length = int(seen[0].x[..., 0].numel()) if seen else 1

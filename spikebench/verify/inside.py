@@ -73,7 +73,7 @@ def one_of_each(network: nn.Module) -> set[int]:
 def watching(network: nn.Module, which: Collection[int] | None = None, cast: str | None = None) -> Iterator[list[Seen]]:
     """While this lasts, what the layers (those with these numbers) get and give is copied; of several calls the last counts.
 
-    `cast` is what torch.autocast casts to, if it is on.
+    All layers have hooks, so that none can know whether it is meant. `cast` is what torch.autocast casts to, if it is on.
     """
     layers = layers_of(network)
     seen: dict[int, Seen] = {}
@@ -81,6 +81,8 @@ def watching(network: nn.Module, which: Collection[int] | None = None, cast: str
     for number, layer in enumerate(layers):
         if which is None or number in which:
             handles += _hooked(layer, number, f"layer {number + 1} of {len(layers)}", seen, cast)
+        else:
+            handles += [layer.register_forward_pre_hook(_nothing), layer.register_forward_hook(_nothing)]
     found: list[Seen] = []
     try:
         yield found
@@ -109,6 +111,10 @@ def _hooked(layer: Bound, number: int, place: str, seen: dict[int, Seen], cast: 
                 spikes.register_hook(lambda g: setattr(made, "g", g.detach().clone()))
 
     return [layer.register_forward_pre_hook(before), layer.register_forward_hook(after)]
+
+
+def _nothing(*_: object) -> None:
+    """A hook that copies nothing."""
 
 
 def random_state(device: torch.device) -> Random:
