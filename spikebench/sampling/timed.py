@@ -261,6 +261,7 @@ class Timed:
 
     def _less(self, kept: Kept) -> None:
         """What the same launch learns when only the series that were kept have another output gradient."""
+        assert isinstance(self._g, Renewal)
         work, kept.less_seed = self.work, self._draw(what="rest")
         places = torch.arange(len(work.g), device=kept.index.device)[:, None] * work.g[0].numel() + kept.index
         with torch.no_grad():
