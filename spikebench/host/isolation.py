@@ -22,12 +22,13 @@ def variables() -> dict[str, str]:
 def _path(given: str) -> str:
     """PYTHONPATH without the working folder, which is there only for the sake of subjects, and with our own if need be."""
     root = str(PACKAGE.parent)
-    there = [
-        p for p in given.split(os.pathsep) if p and (Path(p).resolve() != Path.cwd() or str(Path(p).resolve()) == root)
-    ]
+    there = [p for p in given.split(os.pathsep) if p and (Path(p).resolve() != Path.cwd() or _resolved(p) == root)]
     installed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), site.getusersitepackages()}
-    own = [root] if root not in installed and root not in map(_resolved, there) else []
-    return os.pathsep.join(there + own)
+    first = next((k for k, p in enumerate(there) if (Path(p) / PACKAGE.name / "__init__.py").exists()), len(there))
+    ours = root in installed if first == len(there) else _resolved(there[first]) == root
+    if not ours:
+        there.insert(first, root)  # before another spikebench, which this process does not run either
+    return os.pathsep.join(there)
 
 
 def _resolved(path: str) -> str:

@@ -33,6 +33,19 @@ def test_the_working_folder_is_not_in_the_path_and_this_package_is(
     assert done.stdout.startswith(ROOT)
 
 
+def test_processes_find_the_spikebench_of_their_parent_before_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "spikebench").mkdir()
+    (tmp_path / "spikebench" / "__init__.py").write_text("raise SystemExit(7)")
+    for given, found in (
+        (["/elsewhere", str(tmp_path)], ["/elsewhere", ROOT, str(tmp_path)]),
+        (["/elsewhere", ROOT, str(tmp_path)], ["/elsewhere", ROOT, str(tmp_path)]),
+    ):
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(given))
+        assert isolation.variables()["PYTHONPATH"].split(os.pathsep) == found
+
+
 @pytest.mark.parametrize("home", [True, False])
 def test_numba_has_a_folder_of_ours_where_the_package_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: bool

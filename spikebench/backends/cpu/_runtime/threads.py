@@ -97,7 +97,7 @@ def _compiled(task: Task, dtype: torch.dtype) -> Any:
     """A task for float32 or float64, compiled on first use and from then on loaded from disk."""
     real = np.float32 if dtype == torch.float32 else np.float64
     compiling = cfunc(types.void(types.voidptr), cache=True, error_model="numpy")
-    with Path(getfile(task)).open() as source:
+    with open(getfile(task), "rb") as source:
         with suppress(OSError):  # a file system without locks: then two processes may compile the same
             flock(source, LOCK_EX)  # until it is closed; who waits finds the other's work on disk
         return compiling(task(real, _version()))
