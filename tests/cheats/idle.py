@@ -37,8 +37,8 @@ def _timed(kind: str) -> bool:
         frame: Any = sys._getframe()
         while frame is not None:
             name = frame.f_code.co_name
-            if name in ("launches", "measure", "<lambda>", "trained"):
-                return name in ("launches", "measure") if kind == "stack" else name == "launches"
+            if name in ("launches", "measure") or (kind == "unkept" and name in ("<lambda>", "trained")):
+                return name == "launches" or kind == "stack"
             frame = frame.f_back
         return False
     if kind == "gc":

