@@ -65,7 +65,7 @@ class Recipe:
 
 
 @cache
-def _declared() -> dict[str, Any]:
+def _declared() -> dict[str, object]:
     """The type of every field."""
     hints = typing.get_type_hints(Recipe)
     return {field.name: hints[field.name] for field in fields(Recipe)}

@@ -9,7 +9,7 @@ from typing import Literal
 SPIKE, GRADIENT = "a spike differs", "the input's gradient is off"
 HELD, AGAIN = "still held", "changed while it was held"
 NOTHING = "of a timed launch nothing was kept"
-Test = Literal["gate", "timed", "run"]
+Test = Literal["gate", "timed", "run", "inside"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Cheat:
 
     `caught` is the status or the flag of its record, `ok` where what it hides is counted, or nothing where nothing catches it, and `said` a part of the reason.
     `tests` name where that is tested: by the `gate` alone, on launches `timed` in the test's process (both in test_timed.py),
-    or in a `run` as anybody makes it (test_corpus.py, with --slow).
+    `inside` a network or a training (test_inside.py), or in a `run` as anybody makes it (test_corpus.py, with --slow).
     """
 
     kind: str
@@ -45,6 +45,8 @@ ELSEWHERE, MEMORY, OTHERS, RARE = (
 TIMED: tuple[Test, ...] = ("timed",)
 TWICE: tuple[Test, ...] = ("timed", "run")
 GATED: tuple[Test, ...] = ("gate",)
+NESTED = "right only as a layer"
+INSIDE: tuple[Test, ...] = ("inside",)
 
 CORPUS = (
     Cheat(KEPT, "kept[kind=pointer]", "It keeps results by the address and version of the input.", "replayed", "", TWICE, "inference"),
@@ -124,6 +126,16 @@ CORPUS = (
     Cheat(OTHERS, "restless[kind=nice]", "It changes its priority.", "moved", mode="inference"),
     Cheat(OTHERS, "restless[kind=cores]", "It leaves the core that it was given.", "moved", mode="inference"),
     Cheat(OTHERS, "restless[kind=threads]", "It takes more threads.", "changed_threads", mode="inference"),
+    Cheat(NESTED, "nested[kind=weights]", "In a network it gives no gradient to the weights before it.", "wrong", "the gradient of a weight", INSIDE),
+    Cheat(NESTED, "nested[kind=second]", "It skips every second layer of a network.", "wrong", "the output", INSIDE),
+    Cheat(NESTED, "nested[kind=kept]", "In a network it gives the first result of a size again.", "wrong", "", INSIDE),
+    Cheat(NESTED, "nested[kind=graph]", "It is wrong where its input has a graph.", "wrong", "", INSIDE),
+    Cheat(NESTED, "nested[kind=sizes]", "In a network or a training it is wrong for more than four items in float32.", "wrong", "", INSIDE),
+    Cheat(NESTED, "nested[kind=half]", "In a network it computes half of the batch.", "wrong", "the output", INSIDE),
+    Cheat(NESTED, "nested[kind=calls]", "In a network it does nothing after its 60th call.", "wrong", "", INSIDE),
+    Cheat(NESTED, "nested[kind=hooks]", "In a network it computes only while modules have hooks.", "wrong", "when it is done again", INSIDE),
+    Cheat(NESTED, "nested[kind=learns]", "In a training its gradient is zero after the first steps.", "wrong", "gradient", INSIDE),
+    Cheat(NESTED, "nested[kind=evaluates]", "In a training it evaluates only.", "wrong", "its spikes carry no gradient", INSIDE),
 )  # fmt: skip
 
 
