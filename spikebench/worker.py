@@ -196,7 +196,10 @@ def _child(asked: Request, channel: Channel, alone: bool = False) -> None:
         os.setsid()
     adopt()
     die_with_parent()
-    log = os.open(asked.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        log = os.open(asked.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    except OSError:  # somebody has just removed the folder
+        log = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(log, stream)
     os.close(log)
