@@ -128,8 +128,11 @@ def _load_once() -> None:
 
 
 def _prepare(job: Job) -> None:
-    """Load what the backend of a job's case declares that all its processes need, so that the forked child has it."""
-    if case := getattr(job, "case", None):
+    """Load what the backend of a job's case declares that all its processes need, so that the forked child has it.
+
+    Not for the judge, whose process never has the subject.
+    """
+    if (case := getattr(job, "case", None)) and not isinstance(job, JudgeJob):
         _prepared(case.parsed.backend)
 
 
