@@ -137,10 +137,10 @@ def test_rapl_that_only_root_may_read_says_so(tmp_path: Path, monkeypatch: pytes
     rapl(tmp_path, x_0=("package-0", 1, 10))
     real = Path.read_text
 
-    def read(path: Path, *args: Any) -> str:
+    def read(path: Path, *args: Any, **named: Any) -> str:
         if path.name == "energy_uj":
             raise PermissionError(13, "Permission denied")
-        return real(path, *args)
+        return real(path, *args, **named)
 
     monkeypatch.setattr(Path, "read_text", read)
     with pytest.raises(NoCounter, match="root only") as caught:
