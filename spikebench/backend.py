@@ -20,7 +20,6 @@ What else there is to know of it are literals, which are read without importing 
     MARKER, DASHES    how figures draw it, as matplotlib has them
     FOREIGN           it runs a module of somebody else, too, by its `foreign(module) -> module`
 
-`prepare()` loads what each process of the backend needs; it is called once, before processes are forked, and starts no thread.
 `available() -> (reason, remedy) or None` says why this machine cannot run it, where that is not told by these.
 """
 
