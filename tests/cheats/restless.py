@@ -14,7 +14,7 @@ from spikebench.backends import eager
 from spikebench.neuron import Neuron
 
 Kind = Literal["thread", "raw", "process", "orphan", "nice", "cores", "threads"]
-CORES = os.sched_getaffinity(0)
+LAST = (os.cpu_count() or 1) - 1  # OpenMP binds the first thread to the first core
 done: list[Kind] = []
 
 
@@ -34,7 +34,7 @@ def run(neuron: Neuron, x: Tensor, seed: int | None = None, *, kind: Kind = "thr
         elif kind == "threads":
             torch.set_num_threads(torch.get_num_threads() + 1)
     if kind == "cores":  # at every call, because OpenMP puts it back at its first
-        os.sched_setaffinity(0, {max(CORES)})
+        os.sched_setaffinity(0, {LAST})
     return eager.run(neuron, x, seed)
 
 
