@@ -319,6 +319,7 @@ def told(lines: list[Line], bad: list[tuple[list[str], str]]) -> str:
     return "\n".join([f"{len(lines)} lines: {dict(counts)}", *(f"{' '.join(w)[:200]!r} {why}" for w, why in bad)])
 
 
+@pytest.mark.long
 def test_command_lines(call: Call, tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
     maker = Maker(tmp_path / "made", seed=0)

@@ -236,6 +236,7 @@ def test_a_checkpoint_is_damaged(tmp_path: Path, row: Put) -> None:
     assert len(list(tmp_path.rglob("*.damaged"))) == 1
 
 
+@pytest.mark.long
 def test_the_clock_of_the_wall_jumps(tmp_path: Path, row: Put, monkeypatch: pytest.MonkeyPatch) -> None:
     jumps = itertools.cycle([0.0, 4e9, 1.0, 2e9])  # Linux has no time before 1970
     monkeypatch.setattr(clock, "wall", lambda: next(jumps))

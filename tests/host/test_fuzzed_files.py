@@ -140,6 +140,7 @@ def test_valid_files_are_read(valid: list[Path]) -> None:
 HEALTH = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
+@pytest.mark.long
 @settings(max_examples=400, deadline=None, derandomize=True, database=None, suppress_health_check=HEALTH)
 @given(which=st.integers(0, len(NODES)), change=changes)
 def test_a_changed_file_is_read_or_refused(valid: list[Path], which: int, change: tuple[str, Any]) -> None:

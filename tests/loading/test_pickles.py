@@ -44,6 +44,7 @@ def test_nobodys_pickle_is_read_unasked(hostile: Path, tmp_path: Path) -> None:
     assert sb.neuron(f"{hostile}:X", N=4, unpickle=True)(x).equal(x) and (tmp_path / "left").exists()
 
 
+@pytest.mark.long
 def test_a_worker_reads_no_pickle_unasked(hostile: Path, tmp_path: Path) -> None:
     with pytest.raises(Problem, match="say --unpickle"):
         sb.check(f"{hostile}:X", threads=threads())

@@ -56,6 +56,7 @@ def _parent(workers: Workers) -> int:
     return psutil.Process(server.pid).ppid()
 
 
+@pytest.mark.long
 def test_the_servers_of_a_block_are_forked_from_one_process() -> None:
     pool, cases = Fresh(Settings(threads=1)), [Case("lif@eager"), Case("lif@indexed")]
     before = set(psutil.Process().children())
@@ -75,6 +76,7 @@ def test_the_servers_of_a_block_are_forked_from_one_process() -> None:
     assert set(psutil.Process().children()) <= before
 
 
+@pytest.mark.long
 def test_without_an_answer_of_the_zygote_a_server_is_started() -> None:
     with contextlib.closing(Zygote(["sleep", "100"], {})) as zygote:
         zygote._patience = 0.1
@@ -103,6 +105,7 @@ def test_threads_that_fall_asleep_disturb_nobody(monkeypatch: pytest.MonkeyPatch
         assert Outcome("ok", waited=workers._waited, worked=workers._worked).disturbing == disturbs
 
 
+@pytest.mark.long
 def test_numba_is_loaded_before_a_fork_without_a_thread_and_without_the_backend() -> None:
     code = (
         "import os, sys; from spikebench import worker; from spikebench.cases.case import Case;"
