@@ -466,7 +466,7 @@ def _train(job: TrainJob, evidence: str | None) -> Result:
         raise RuntimeError("training gave no result")
     sizes = {"steps": dataset.steps, "channels": dataset.channels, "classes": dataset.classes}
     detail = {"recipe": vars(recipe), "task": {**sizes, **dataset.options}, "losses": done.losses}
-    counted = {"correct": done.correct, "total": done.total}
+    counted: dict[str, object] = {"correct": done.correct, "total": done.total}
     counted |= {"majority": int(dataset.test.labels.bincount().max()) / done.total}  # share of the most frequent class
     samples = [
         Measurement("accuracy", "1", samples=[done.accuracy], detail=counted),

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, cast
 
 from spikebench import units
 from spikebench.analysis import stats
@@ -225,7 +225,11 @@ def _points(differences: list[float]) -> stats.Ratio:
 
 def _numbers_of(s: Statement, table: Table) -> list[float]:
     found = [m for c in s.cases() for r in table.of(c).values() if r.status == "ok" and (m := r.measurement(s.metric))]
-    return [float(m.detail[s.detail]) for m in found if s.detail in m.detail and (not s.given or m.detail.get(s.given))]
+    return [
+        float(cast(float, m.detail[s.detail]))
+        for m in found
+        if s.detail in m.detail and (not s.given or m.detail.get(s.given))
+    ]
 
 
 def setting_of(claim: Claim, question: Question) -> Setting:

@@ -28,7 +28,7 @@ def impossible(case: Case, measurements: Sequence[Measurement]) -> str | None:
 
 def _too_fast(case: Layer, size: int, found: dict[str, Measurement]) -> str | None:
     copies = 2 if case.mode == "train" else 1
-    alone = found["latency"].detail.get("copied") if "latency" in found else None
+    alone = found["latency"].told.get("copied") if "latency" in found else None
     if not isinstance(alone, float):
         return None
     for metric in ("latency", "device_time"):

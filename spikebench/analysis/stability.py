@@ -67,7 +67,7 @@ def _drift(samples: list[float]) -> SampleWarning | None:
 
 
 def _resolution(found: Measurement) -> SampleWarning | None:
-    detail = found.detail
+    detail = found.told
     ticks = statistics.median(found.samples) * detail.get("group", 1) / (detail.get("resolution") or 1e-12)
     if ticks >= Flag.RESOLUTION.threshold:
         return None
@@ -75,7 +75,7 @@ def _resolution(found: Measurement) -> SampleWarning | None:
 
 
 def _frequency(found: Measurement) -> SampleWarning | None:
-    before, after = [*(found.detail.get("hertz") or []), None, None][:2]
+    before, after = [*(found.told.get("hertz") or []), None, None][:2]
     if not before or not after or abs(after / before - 1) <= Flag.FREQUENCY.threshold:
         return None
     return SampleWarning(Flag.FREQUENCY, f"the CPU's clock went from {before / 1e9:.2f} to {after / 1e9:.2f} GHz")

@@ -14,7 +14,7 @@ GATE = {"status": None, "reason": None, "bias": None, "spikes": None, "probes": 
 PROBE = {"gradient_error": None, "parameter_error": None, "entry_error": None}
 
 
-def migrated(data: Mapping[str, Any]) -> dict[str, Any]:
+def migrated(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """The JSON object of a record in the present schema. ValueError names one that is newer, or no schema at all."""
     schema = data.get("schema")
     if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:

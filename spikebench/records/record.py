@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from spikebench.records import typed
 from spikebench.records.gate import GateResult
@@ -26,12 +26,17 @@ class Measurement:
     status: MeasurementStatus = "ok"
     reason: str | None = None
     samples: list[float] = field(default_factory=list)
-    detail: Annotated[dict[str, Any], DetailJson] = field(default_factory=dict)  # what is read of it has types
+    detail: Annotated[dict[str, object], DetailJson] = field(default_factory=dict)
     extra: dict[str, JsonValue] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
+    @property
+    def told(self) -> DetailJson:
+        """The detail, with the types of what is read of it; they were checked when the record was read."""
+        return cast(DetailJson, self.detail)
+
+    def to_json(self) -> dict[str, object]:
         """A JSON object."""
-        return {k: v for k, v in vars(self).items() if k != "extra"} | self.extra
+        return {**{k: v for k, v in vars(self).items() if k != "extra"}, **self.extra}
 
     def finite(self) -> "Measurement":
         """The same as JSON can hold it: what is not finite is left out of the samples, and null in the detail."""
@@ -72,12 +77,12 @@ class Record:
         """The measurement of a metric, if there is one."""
         return next((m for m in self.measurements if m.metric == metric), None)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """A JSON object; unknown fields that were read are written again."""
         names = [k for k in self.__dataclass_fields__ if k not in ("schema", "measurements", "gate", "extra")]
         data = {"schema": self.schema} | {k: getattr(self, k) for k in names}
-        measured = [m.to_json() for m in self.measurements]
-        return data | {"measurements": measured, "gate": self.gate and self.gate.to_json()} | self.extra
+        data |= {"measurements": [m.to_json() for m in self.measurements], "gate": self.gate and self.gate.to_json()}
+        return {**data, **self.extra}
 
     def finite(self) -> "Record":
         """The same as JSON can hold it: see `Measurement.finite`; in the gate's result, too, what is not finite is null."""

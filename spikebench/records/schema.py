@@ -48,6 +48,7 @@ class DetailJson(TypedDict, total=False):
     active: float
     difference: float
     equal_spikes: bool
+    copied: float | None
 
 
 class CardJson(TypedDict, total=False):

@@ -146,7 +146,7 @@ def records(frame: Any) -> list[Record]:
 
 def _measured(metric: str, rows: Any) -> Measurement:
     samples = [float(v) for v in rows["value"] if v == v]
-    detail = {"interleaved": bool(rows["interleaved"].iloc[0])}
+    detail: dict[str, object] = {"interleaved": bool(rows["interleaved"].iloc[0])}
     return Measurement(metric, str(rows["unit"].iloc[0]), rows["metric_status"].iloc[0], None, samples, detail)
 
 

@@ -125,7 +125,7 @@ def _memory(profile: "Profile") -> str:
         rate, memory = samples(r, "spike_rate"), samples(r, "peak_memory")
         if rate and memory:
             found = r.measurement("spike_rate")
-            active = found.detail.get("active") if found else None
+            active = found.told.get("active") if found else None
             sparsity = "—" if active is None else f"{1 - active:.1%}"
             cells = (units.show(memory[0], "B"), units.show(rate[0], "1"), sparsity)
             seen[r.case_id,] = (short(r.case["subject"]), r.case["mode"], str(r.case["T"]), *cells)

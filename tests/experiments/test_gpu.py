@@ -351,5 +351,5 @@ def test_what_a_process_that_waited_has_timed_is_judged_in_another_one() -> None
     finally:
         ready.close()
     assert outcome.status == "ok", outcome.reason
-    compared = outcome.result.measurements[0].detail["compared"]
+    compared: Any = outcome.result.measurements[0].detail["compared"]
     assert compared["launches"] >= 3 and compared["differing"] == 0

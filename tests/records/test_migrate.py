@@ -63,7 +63,7 @@ def test_fields_of_a_later_version_are_kept_wherever_they_stand() -> None:
     network = {"status": "passed", "reason": None, "dtype": "float64", "B": 4, "new": 1}
     gate = {"status": "passed", "reason": None, "spikes": 7.0, "probes": [], "network": network, "new": 2}
     measured = {"metric": "latency", "unit": "s", "samples": [1.0], "detail": {}, "new": 3}
-    written = Record.from_json(a_record(gate=gate, measurements=[measured], new=4)).to_json()
+    written: Any = Record.from_json(a_record(gate=gate, measurements=[measured], new=4)).to_json()
     found = (written["gate"]["network"], written["gate"], written["measurements"][0], written)
     assert [part["new"] for part in found] == [1, 2, 3, 4]
 
@@ -73,7 +73,7 @@ def test_what_is_no_number_is_written_as_null() -> None:
     gate = {"status": "failed", "reason": "off", "probes": [probe | {"spikes": 0.0}]}
     measured = Measurement("m", "1", samples=[1.0, float("nan")], detail={"x": float("inf")})
     record = replace(Record.from_json(a_record()), gate=GateResult.from_json(gate), measurements=[measured])
-    written = record.finite().to_json()
+    written: Any = record.finite().to_json()
     assert written["gate"]["probes"][0]["worst_margin"] is None
     assert written["measurements"][0]["samples"] == [1.0] and written["measurements"][0]["detail"] == {"x": None}
     json.dumps(written, allow_nan=False)

@@ -1,6 +1,7 @@
 """Workloads network and projection: how a case names one, what its step does, and that it goes the whole road."""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -170,7 +171,7 @@ def test_a_network_goes_the_whole_road(tmp_path: Path) -> None:
     assert record.gate is not None and record.gate.status == "passed"
     assert record.gate.layer == case.gated.case_id, "the record says what was gated in the network's place"
     rate, agreement = record.measurement("spike_rate"), record.measurement("agreement")
-    assert rate is not None and len(rate.detail["layers"]) == 2
+    assert rate is not None and len(cast(list[float], rate.detail["layers"])) == 2
     assert agreement is not None and agreement.status == "unavailable"
 
 
