@@ -12,6 +12,7 @@ from torch import Tensor
 
 from spikebench.loading.subject import definition_of
 from spikebench.metric import Again, Measure, Running
+from spikebench.sampling.pages import Pages
 from spikebench.verify.evidence import FEW, Choice, Draw, Event, Evidence, Kept, call_number, drawn_here, number
 from spikebench.verify.form import misformed
 from spikebench.verify.snapshot import Snapshot, shadowed
@@ -60,6 +61,7 @@ class Timed:
         self._spare: Place | None = None
         self._given: Given | None = None
         self._draw, self._tell, self._snapshot = draw, tell, snapshot
+        self._pages, self._kept, self._has_whole = Pages(), list[tuple[object, ...]](), False
         self._prepare()
 
     def _prepare(self) -> None:
@@ -230,11 +232,7 @@ class Timed:
         train = bool(gradients)
         self.running.last_output = spikes.detach() if train else spikes
         self._given = (spikes.detach(), gradients)  # without the graph, whose memory the next launch takes
-        if event is not None:
-            self.evidence.events.append(event)
-            self.evidence.seeds.append(seeds[0])
-        if wrong:
-            self.evidence.say(f"a timed launch {wrong}")
+        if self._noted(event, seeds[0], wrong):
             return
         if spikes.numel() <= SMALL:  # now: while the parent is asked, a thread could compute
             spikes, gradients = spikes.detach().clone(), tuple(None if g is None else g.clone() for g in gradients)
@@ -242,22 +240,32 @@ class Timed:
         if self.evidence.compared:
             self._copy((spikes, gradients), call, seeds, seed, sampled=event is not None)
 
+    def _noted(self, event: Event | None, seed: str, wrong: str | None) -> bool:
+        """Note what the clock read of a sample and the seed of its input; whether the launch is wrong at first sight."""
+        if event is not None:
+            self.evidence.events.append(event)
+            self.evidence.seeds.append(seed)
+        if wrong:
+            self.evidence.say(f"a timed launch {wrong}")
+        return wrong is not None
+
     def _copy(self, given: Given, call: int, seeds: tuple[str, str], seed: str, sampled: bool) -> None:
         """Copy the series that a seed names, and tell the parent their digest."""
-        choice, evidence, chosen = self._choice, self.evidence, False
+        choice, chosen = self._choice, False
         if sampled:
-            chosen = not evidence.has_whole and not number(seed, "whole", max(1, self._left))
+            chosen = not self._has_whole and not number(seed, "whole", max(1, self._left))
             self._left -= 1
         whole, learned = chosen and choice.may_be_whole, chosen and not choice.coupled and len(given[1]) > 1
         if not whole and choice.skips(seed):
             return
         index = torch.arange(choice.batch * choice.width) if whole else choice.index(seed, sampled)
         kept = Kept.of(given, index.to(self.work.x.device), call, *seeds, whole, learned)
-        evidence.kept.append(kept)
         if self._tell:
             self._tell(kept.digest)
         if learned and not whole:
             self._less(kept)
+        self._has_whole = self._has_whole or whole or learned
+        self._kept.append(self._pages.put_kept(kept))
 
     def _less(self, kept: Kept) -> None:
         """What the same launch learns when only the series that were kept have another output gradient."""
@@ -272,6 +280,7 @@ class Timed:
     def finished(self) -> Evidence:
         """What was kept, with the inputs."""
         x, g = self._x, self._g
+        self.evidence.kept = [self._pages.get_kept(values) for values in self._kept]
         if isinstance(x, Renewal) and isinstance(g, Renewal):
             for kept in self.evidence.kept:
                 kept.complete(self.work.x.shape, x, g)

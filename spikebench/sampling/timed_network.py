@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from spikebench.cases.case import NetworkStep, expect
+from spikebench.sampling.pages import Slot
 from spikebench.sampling.timed import Timed
 from spikebench.verify import inside
 from spikebench.verify.chain import chain
@@ -31,16 +32,16 @@ OFTEN = 2  # how many times a launch that differs is done again
 
 @dataclass(frozen=True)
 class Launched:
-    """A launch of which numbers were kept: which it was, the seeds of its input and labels, and where the numbers stand.
+    """A launch of which numbers were kept: which it was, the seeds of its input and labels, and that of their places.
 
-    `before` launches came first on that input and that noise.
+    `before` launches came first on that input and that noise. `numbers` are where the pages have them.
     """
 
     number: int
     seeds: tuple[str, str]
     before: int
-    places: list[Tensor]
-    numbers: list[Tensor]
+    drawn: int
+    numbers: tuple[Slot | Tensor, ...]
 
 
 class TimedNetwork(Timed):
@@ -69,18 +70,15 @@ class TimedNetwork(Timed):
         parts = parts_of(given)
         wrong = next((w for part in parts if (w := misformed(part))), None)
         self.running.last_output = given[0].detach()
-        if event is not None:
-            self.evidence.events.append(event)
-            self.evidence.seeds.append(seeds[0])
-        if wrong:
-            self.evidence.say(f"a timed launch {wrong}")
+        if self._noted(event, seeds[0], wrong):
             return
         if sum(part.numel() for part in parts) <= SMALL:  # now: while the parent is asked, a thread could compute
             parts = [part.detach().clone() for part in parts]
         seed = self._draw(what="launch", event=event and list(vars(event).values()))
-        places = places_of(parts, number(seed, "numbers", 2**53))
-        numbers = taken(parts, places)
-        self._launched.append(Launched(self._count, seeds, call - call_number(seeds[0]), places, numbers))
+        drawn = number(seed, "numbers", 2**53)
+        numbers = taken(parts, places_of(parts, drawn))
+        kept = tuple(map(self._pages.put, numbers))
+        self._launched.append(Launched(self._count, seeds, call - call_number(seeds[0]), drawn, kept))
         self._count += 1
         if self._tell:
             self._tell(Again(0, [], numbers, []).digest)
@@ -109,7 +107,9 @@ class TimedNetwork(Timed):
         if wrong := inside.faults(seen, learns):
             self.evidence.say(f"a timed launch that was done again: {wrong}")
             return
-        made = Again(launched.number, self._names(), launched.numbers, taken(parts_of(given), launched.places))
+        parts = parts_of(given)
+        numbers = taken(parts, places_of(parts, launched.drawn))
+        made = Again(launched.number, self._names(), list(map(self._pages.get, launched.numbers)), numbers)
         made.spread, made.length = self._spread(launched, made), work.x.shape[0] * work.x.shape[1]
         if whole:
             made.errors = chain(work.module, given, seen, lambda: self._launch(launched))
@@ -138,7 +138,8 @@ class TimedNetwork(Timed):
         if all(map(torch.equal, made.timed, made.again)):
             return [0.0] * len(made.timed)
         with inside.watching(self.work.module, ()):
-            others = [taken(parts_of(self._launch(launched)), launched.places) for _ in range(OFTEN)]
+            launches = (parts_of(self._launch(launched)) for _ in range(OFTEN))
+            others = [taken(parts, places_of(parts, launched.drawn)) for parts in launches]
         pairs = list(itertools.combinations([made.again, *others], 2))
         return [max(float((a[k] - b[k]).abs().max()) for a, b in pairs) for k in range(len(made.timed))]
 

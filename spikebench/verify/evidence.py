@@ -204,11 +204,6 @@ class Evidence:
     layers: list[Inside] = field(default_factory=list)
     again: list[Again] = field(default_factory=list)
 
-    @property
-    def has_whole(self) -> bool:
-        """Whether a launch was kept as a whole, or what it learned."""
-        return any(k.whole or k.parameters for k in self.kept)
-
     def save(self, path: str) -> None:
         """Write it where another process reads it."""
         lists = {name: [vars(v) for v in getattr(self, name)] for name in ("kept", "events", "again")}

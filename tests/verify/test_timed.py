@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from spikebench import backends
 from spikebench.cases.case import Layer
@@ -81,7 +82,9 @@ def test_what_is_right_passes(text: str, mode: str, cheats: None) -> None:
     assert found.wrong is None and found.launches >= 2 and found.series > 0
     assert isinstance(running.watch, Timed)
     kept = running.watch.evidence
-    assert kept.has_whole and len(set(kept.seeds)) == len(kept.seeds)
+    assert any(k.whole or k.parameters for k in kept.kept) and len(set(kept.seeds)) == len(kept.seeds)
+    assert running.watch._kept, "what is kept between samples holds no memory of malloc's, which launches reuse"
+    assert not any(isinstance(v, Tensor | list) for values in running.watch._kept for v in values)
     if mode == "train":
         assert found.gradient_error is not None and found.gradient_error < 1e-4
     assert torch.equal(running.workload.x.detach(), current(case, 0.2)), "the workload has its own input again"

@@ -1,0 +1,78 @@
+"""Memory for what is kept while launches are timed, in pages of its own.
+
+malloc would give it a piece of what a launch has freed. The next launch would then not fit there, and would take fresh pages
+every time, which cost more than many kernels. Even the few bytes of a tensor's own record are enough for that.
+"""
+
+import math
+import mmap
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from spikebench.verify.evidence import Kept
+
+PART = 2**24  # bytes that are taken at once
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where a tensor lies."""
+
+    part: int
+    start: int
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+
+class Pages:
+    """Copies of tensors of the CPU; those of a GPU stay what they are, since its allocator has blocks of its own."""
+
+    def __init__(self) -> None:
+        self._parts, self._used = [_part(PART)], 0
+
+    def put(self, tensor: Tensor) -> "Slot | Tensor":
+        """Keep a copy, which `get` gives."""
+        if tensor.device.type != "cpu":
+            return tensor.detach().clone()
+        size = -(-tensor.numel() * tensor.element_size() // 64) * 64
+        if self._used + size > len(self._parts[-1]):
+            self._parts.append(_part(max(PART, size)))
+            self._used = 0
+        slot = Slot(len(self._parts) - 1, self._used, tuple(tensor.shape), tensor.dtype)
+        self._used += size
+        self._at(slot).copy_(tensor.detach())
+        return slot
+
+    def get(self, slot: "Slot | Tensor") -> Tensor:
+        """The copy, in memory of its own, as `torch.save` wants it."""
+        return slot if isinstance(slot, Tensor) else self._at(slot).clone()
+
+    def _at(self, slot: Slot) -> Tensor:
+        end = slot.start + math.prod(slot.shape) * slot.dtype.itemsize
+        return self._parts[slot.part][slot.start : end].view(slot.dtype).view(slot.shape)
+
+    def put_kept(self, kept: Kept) -> tuple[object, ...]:
+        """Keep what was copied of a launch, field by field."""
+        return tuple(self._of(getattr(kept, f.name)) for f in fields(Kept))
+
+    def get_kept(self, values: tuple[object, ...]) -> Kept:
+        """What was copied of a launch."""
+        made: list[Any] = [self._back(v) for v in values]
+        return Kept(**{f.name: v for f, v in zip(fields(Kept), made, strict=True)})
+
+    def _of(self, value: object) -> object:
+        if isinstance(value, list):
+            return tuple(self._of(v) for v in value)
+        return self.put(value) if isinstance(value, Tensor) else value
+
+    def _back(self, value: object) -> object:
+        if isinstance(value, tuple):
+            return [self._back(v) for v in value]
+        return self.get(value) if isinstance(value, Slot) else value
+
+
+def _part(size: int) -> Tensor:
+    return torch.frombuffer(mmap.mmap(-1, size), dtype=torch.uint8)
