@@ -513,7 +513,4 @@ def _check_output(running: Running, expected: float | None) -> str | None:
 
 if __name__ == "__main__":
     sockets = [int(flag.removeprefix("--zygote=")) for flag in sys.argv if flag.startswith("--zygote=")]
-    for flag in sys.argv:
-        if flag.startswith("--cores="):
-            os.sched_setaffinity(0, map(int, flag.removeprefix("--cores=").split(",")))
     serve("--spawn" not in sys.argv, "--stays" in sys.argv, "--opened" in sys.argv, *sockets)

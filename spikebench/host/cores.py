@@ -2,6 +2,8 @@
 
 import os
 from collections import deque
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from spikebench.records.locks import Locks
@@ -43,3 +45,21 @@ def own(count: int, locks: Locks) -> set[int]:
             locks.give_back(f"core {core}")
         return set()
     return taken
+
+
+@contextmanager
+def only(cores: Collection[int]) -> Iterator[None]:
+    """Processes that this thread starts meanwhile may use these cores, or all if none are named.
+
+    They have to begin so. OpenMP binds their first thread when its library is loaded, and whoever sets the cores after
+    that takes the binding away: then two threads share a core, and each waits until the other's time slice is over.
+    """
+    if not cores:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

@@ -155,5 +155,6 @@ class Fresh:
         """What the servers in an interpreter are forked from: OpenMP would bind all to one core while they load."""
         if (python, allocator) not in self._zygotes:
             env = environment.for_worker(self._settings.threads, allocator) | self._settings.variables
-            self._zygotes[python, allocator] = Zygote(program(python, self._own), os.environ | env)
+            with cores.only(self._own):
+                self._zygotes[python, allocator] = Zygote(program(python), os.environ | env)
         return self._zygotes[python, allocator]

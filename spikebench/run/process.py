@@ -16,6 +16,7 @@ from pathlib import Path
 
 from spikebench.errors import Problem
 from spikebench.host import clock, environment, processes
+from spikebench.host.cores import only
 from spikebench.host.scratch import Scratch
 from spikebench.run.printed import Printed
 from spikebench.run.protocol import Drawn, Job, Outcome, Request, Result
@@ -289,9 +290,8 @@ class Workers:
             self._server = Server(forked)
         else:
             env = environment.for_worker(self.threads, self.allocator) | self.more
-            self._server = Server.start(
-                [*program(self.python, self._cores, not self.fork), *self._flags], os.environ | env
-            )
+            with only(self._cores):
+                self._server = Server.start([*program(self.python, not self.fork), *self._flags], os.environ | env)
         return self._server
 
     def _stop(self) -> None:
@@ -307,15 +307,9 @@ class Workers:
                     kill(pid, signal.SIGKILL)
 
 
-def program(python: str, cores: Collection[int] = (), guarded: bool = False) -> list[str]:
-    """The command of a worker in an interpreter, kept to some cores if there are any; `guarded` as guard.py does it."""
-    return [
-        python,
-        "-m",
-        *["spikebench.run.guard"] * guarded,
-        "spikebench.worker",
-        *[f"--cores={','.join(map(str, sorted(cores)))}"] * bool(cores),
-    ]
+def program(python: str, guarded: bool = False) -> list[str]:
+    """The command of a worker in an interpreter; `guarded` as guard.py does it."""
+    return [python, "-m", *["spikebench.run.guard"] * guarded, "spikebench.worker"]
 
 
 def _alive(server: Server, fork: bool) -> bool:

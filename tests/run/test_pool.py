@@ -58,7 +58,7 @@ def _parent(workers: Workers) -> int:
 
 @pytest.mark.long
 def test_the_servers_of_a_block_are_forked_from_one_process() -> None:
-    pool, cases = Fresh(Settings(threads=1)), [Case("lif@eager"), Case("lif@indexed")]
+    pool, cases = Fresh(Settings()), [Case("lif@eager"), Case("lif@indexed")]
     before = set(psutil.Process().children())
     try:
         pool.begin(cases)
@@ -67,6 +67,8 @@ def test_the_servers_of_a_block_are_forked_from_one_process() -> None:
         parents = {psutil.Process(w._start().pid).parent() for w in (first, second)}
         assert len(parents) == 1
         assert parents.pop() in psutil.Process().children()
+        bound = [os.sched_getaffinity(w._start().pid) for w in (first, second)]
+        assert bound == [{min(os.sched_getaffinity(0))}] * 2, "OpenMP has bound them, and nobody has let them loose"
         job = GateJob(Case("lif@eager", T=2, B=1, N=2))
         assert [w.ask(job).status for w in (second, first, second)] == ["ok"] * 3  # each has pipes of its own
         first.kill()
