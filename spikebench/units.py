@@ -4,7 +4,7 @@ import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, SupportsFloat
 
 WIDE = 10  # the factor beyond which the ends of an interval are not printed beside a value
 _SMALL = [(1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")]
@@ -85,6 +85,14 @@ Count = Annotated[int, "[1, inf)"]
 Natural = Annotated[int, "[0, inf)"]
 
 
+def finite(value: SupportsFloat) -> bool:
+    """Whether a number is finite as a float, too: a whole number may be too large for one."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 @dataclass(frozen=True)
 class Interval:
     """Finite numbers between two ends, as text "[0, 1]" or "(0, inf)": an end with a round bracket is left out."""
@@ -104,7 +112,7 @@ class Interval:
     def __contains__(self, value: float) -> bool:
         above = value >= self.low if self.text[0] == "[" else value > self.low
         below = value <= self.high if self.text[-1] == "]" else value < self.high
-        return above and below and math.isfinite(value)
+        return above and below and finite(value)
 
     def __str__(self) -> str:
         return self.text

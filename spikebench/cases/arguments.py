@@ -1,7 +1,6 @@
 """What somebody gave in Python, checked against the types that a function or a dataclass declares, before any work begins."""
 
 import inspect
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache, wraps
@@ -89,7 +88,7 @@ def _plain(value: object, kind: Any) -> str | None:
         has = [name for name in {*vars(kind), *inspect.get_annotations(kind)} if not name.startswith("_")]
         return None if all(hasattr(value, name) for name in has) else f"a {kind.__name__.lower()}"
     if kind is float:
-        fits = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+        fits = isinstance(value, Real) and not isinstance(value, bool) and units.finite(value)
     elif kind is int:
         fits = isinstance(value, Integral) and not isinstance(value, bool)
     else:

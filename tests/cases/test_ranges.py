@@ -44,7 +44,8 @@ def test_an_interval_holds_its_ends_as_its_brackets_say_and_nothing_that_is_not_
     for end, bracket, outward in ((found.low, text[0], -1.0), (found.high, text[-1], 1.0)):
         assert (end in found) == (bracket in "[]" and math.isfinite(end))
         assert end + outward not in found
-    assert math.nan not in found and math.inf not in found and str(found) == text
+    assert math.nan not in found and math.inf not in found and 10**400 not in found and -(10**400) not in found
+    assert str(found) == text
     with pytest.raises(ValueError, match="not an interval"):
         Interval.of("0 to 1")
 
