@@ -1,18 +1,16 @@
 """A recipe says what network a training trains and how. Its words and numbers are checked before anything starts."""
 
-import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from spikebench.cases.arguments import expected
 from spikebench.cases.options import Value, shown
 from spikebench.errors import Problem
+from spikebench.units import Count, Positive
 
-LEAST = {"state": 1, "epochs": 1, "batch": 1, "dropout": 0.0, "weight_decay": 0.0}
-ABOVE = {"lr": 0.0, "seconds": 0.0}
-BELOW = {"dropout": 1.0}
 DIGITS = 6  # of a size; more make no network
 
 
@@ -31,20 +29,20 @@ class Recipe:
     batch_norm: bool = True
     readout: Literal["mean", "leaky", "max"] = "mean"
     weights: Literal["torch", "kaiming"] = "torch"
-    state: int = 16
+    state: Count = 16
     ssm: Literal["s4d", "dplr"] = "dplr"
     norm: Literal["batch", "layer"] = "batch"
     prenorm: bool = True
     residual: bool = True
     bidirectional: bool = False
-    dropout: float = 0.0
-    epochs: int = 20
-    batch: int = 32
+    dropout: Annotated[float, "[0, 1)"] = 0.0
+    epochs: Count = 20
+    batch: Count = 32
     optimizer: Literal["adamw", "adamax"] = "adamw"
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
-    lr: float = 6e-3
-    weight_decay: float = 0.01  # adamw only
-    seconds: float | None = None
+    lr: Positive = 6e-3
+    weight_decay: Annotated[float, "[0, inf)"] = 0.01  # adamw only
+    seconds: Positive | None = None
     curve: bool = False
     loss: Literal["cross_entropy", "mse"] = "cross_entropy"
 
@@ -65,9 +63,9 @@ class Recipe:
 
 
 @cache
-def _declared() -> dict[str, object]:
+def _declared() -> dict[str, Any]:
     """The type of every field."""
-    hints = typing.get_type_hints(Recipe)
+    hints = typing.get_type_hints(Recipe, include_extras=True)
     return {field.name: hints[field.name] for field in fields(Recipe)}
 
 
@@ -80,13 +78,9 @@ def checked(name: str, value: Any) -> Any:
         return _word(name, value, typing.get_args(kind))
     if name == "hidden":
         return _sizes(value)
-    if kind is bool:
-        if not isinstance(value, bool):
-            raise Problem(f"{name}={_written(value)} of a recipe is true or false")
-        return value
-    if value is None and type(None) in typing.get_args(kind):
-        return None
-    return _number(name, value, whole=kind is int)
+    if why := expected(value, kind):
+        raise Problem(f"{name}={_written(value)} of a recipe is not {why}")
+    return float(value) if isinstance(value, int) and isinstance(getattr(Recipe, name), float) else value
 
 
 def _word(name: str, value: Any, choices: tuple[str, ...]) -> str:
@@ -95,28 +89,6 @@ def _word(name: str, value: Any, choices: tuple[str, ...]) -> str:
     if (found := same.get(str(value).replace("_", "-"))) is None:
         raise Problem(f"no {name} {_written(value)!r} in a recipe; there are {', '.join(choices)}")
     return found
-
-
-def _number(name: str, value: Any, whole: bool) -> int | float:
-    """A number in the range of a field."""
-    if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not _finite(value):
-        raise Problem(f"{name}={_written(value)} of a recipe must be a {'whole' if whole else 'finite'} number")
-    for limits, wrong, said in (
-        (LEAST, lambda least: value < least, "at least"),
-        (ABOVE, lambda most: value <= most, "more than"),
-        (BELOW, lambda most: value >= most, "less than"),
-    ):
-        if name in limits and wrong(limits[name]):
-            raise Problem(f"{name}={_written(value)} of a recipe must be {said} {limits[name]:g}")
-    return value if whole else float(value)
-
-
-def _finite(value: float) -> bool:
-    """Whether a number is finite as a float, too."""
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False
 
 
 def _sizes(value: Any) -> tuple[int, ...]:
