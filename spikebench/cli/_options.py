@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from spikebench import registry
+from spikebench.cases.point import AUTOCASTS, DEVICES, DTYPES, Mode
 from spikebench.cli import _values as v
 from spikebench.errors import Problem
 
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from spikebench.experiments.sweep import Grid
     from spikebench.run.settings import Settings
 
-DEVICES, MODES = ("cpu", "cuda"), ("inference", "forward", "train", "stream")
-DTYPES, AUTOCASTS = ("float32", "float64", "bfloat16", "float16"), ("bfloat16", "float16")
+MODES = get_args(Mode)
 
 Device = Annotated[str, typer.Option(help="cpu or cuda."), v.Choice(choices=DEVICES)]
 Metrics = Annotated[list[str] | None, typer.Option("--metric", help="Metric to sample; repeat for several."), v.Id()]
@@ -75,7 +75,7 @@ class Tensors:
     autocast: Annotated[
         str | None,
         typer.Option(help="bfloat16 or float16: torch.autocast in forward passes."),
-        v.Choice(choices=AUTOCASTS),
+        v.Choice(choices=tuple(filter(None, AUTOCASTS))),
     ] = None
 
 

@@ -147,16 +147,17 @@ class Words(Text):
 class Pairs(Text):
     """A number of pairs: 10, or 5-20."""
 
-    most: int = 10_000
     metavar: ClassVar[str] = "PAIRS"
 
     def read(self, option: str, text: str) -> str:
+        from spikebench.analysis import pairs
+
         try:
-            first, last = (int(part) for part in (text.split("-") if "-" in text else (text, text)))
-        except ValueError:
-            first = last = 0
-        if not 1 <= first <= last <= self.most:
-            raise Problem(f"{option} {_cut(text)} is not a number of pairs; write 10 or 5-20, at most {self.most}")
+            pairs.Pairs.of(text)
+        except Problem:
+            raise Problem(
+                f"{option} {_cut(text)} is not a number of pairs; write 10 or 5-20, at most {pairs.MOST}"
+            ) from None
         return text
 
 

@@ -25,14 +25,17 @@ def command(
     """Compare recorded runs case by case: the second against the first."""
     from spikebench.experiments.compare import diff
 
-    limit = fail_if_slower
     rows = diff(store.load(base), store.load(new), metric, anyway)
     if as_json:
         rows_as_json(row.to_json() for row in rows)
     else:
         difference_table(rows)
-    slower = [r for r in rows if r.verdict == "slower" and limit is not None and r.ratio.estimate < 1 / (1 + limit)]
+    slower = [
+        r
+        for r in rows
+        if r.verdict == "slower" and fail_if_slower is not None and r.ratio.estimate < 1 / (1 + fail_if_slower)
+    ]
     if slower:
-        said = f"{len(slower)} of {len(rows)} cases are slower by more than {100 * (limit or 0.0):g}%"
+        said = f"{len(slower)} of {len(rows)} cases are slower by more than {100 * (fail_if_slower or 0.0):g}%"
         print(f"spikebench: {said}", file=sys.stderr)
         raise typer.Exit(1)

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from spikebench.cases.point import DTYPES
 from spikebench.cli import _options as o
 from spikebench.cli import _values as v
 from spikebench.errors import Problem
@@ -47,7 +48,7 @@ def command(
     ] = None,
     budget: Annotated[float, typer.Option(help="Longest time: 90s."), v.Duration()] = 90.0,
     dtype: Annotated[
-        list[str] | None, typer.Option(help="Dtypes, with commas (default: float32)."), v.Words(choices=o.DTYPES)
+        list[str] | None, typer.Option(help="Dtypes, with commas (default: float32)."), v.Words(choices=DTYPES)
     ] = None,
     out: Annotated[Path | None, typer.Option(help="JSON Lines of everything that is measured."), v.OUT_FILE] = None,
     tuned: Annotated[
