@@ -10,8 +10,8 @@ from pathlib import Path
 
 from spikebench.errors import Problem
 from spikebench.host import clock
+from spikebench.records.locks import MEMORY
 
-MEMORY = "/dev/shm"  # a folder in memory, where there is one
 PREFIX = "spikebench-run-"
 LEAST = 64 * 2**20  # bytes that must be free in memory
 YOUNG = 60.0  # seconds in which a folder may be about to be locked

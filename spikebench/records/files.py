@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from spikebench.errors import Problem, printable
@@ -33,25 +34,22 @@ def folder(path: Path, option: str) -> Path:
 
 def file_to_write(path: Path, option: str) -> Path:
     """The path, if a file can be written there: a new one, whose folders are made, or one that exists. Problem if not."""
-    found = _status(path)
-    if found is None:
-        return _below(path, option, "file")
-    if not stat.S_ISREG(found.st_mode):
-        raise Problem(f"{option} {_named(path)} is {_kind(found)}; name a file")
-    if not os.access(path, os.W_OK):
-        raise Problem(f"{option} {_named(path)}: permission denied; name another file")
-    return path
+    return _to_write(path, option, "file", stat.S_ISREG, os.W_OK)
 
 
 def folder_to_write(path: Path, option: str) -> Path:
     """The path, if files can be written into a folder there: a new one, or one that exists. Problem if not."""
+    return _to_write(path, option, "folder", stat.S_ISDIR, os.W_OK | os.X_OK)
+
+
+def _to_write(path: Path, option: str, what: str, is_one: Callable[[int], bool], access: int) -> Path:
     found = _status(path)
     if found is None:
-        return _below(path, option, "folder")
-    if not stat.S_ISDIR(found.st_mode):
-        raise Problem(f"{option} {_named(path)} is {_kind(found)}; name a folder")
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise Problem(f"{option} {_named(path)}: permission denied; name another folder")
+        return _below(path, option, what)
+    if not is_one(found.st_mode):
+        raise Problem(f"{option} {_named(path)} is {_kind(found)}; name a {what}")
+    if not os.access(path, access):
+        raise Problem(f"{option} {_named(path)}: permission denied; name another {what}")
     return path
 
 

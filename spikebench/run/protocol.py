@@ -274,10 +274,10 @@ class Result:
 class Outcome:
     """How a job ended: status and reason of the process, the worker's result, the end of what it printed.
 
-    `evidence` is the file of what the process kept of its timed launches, and `marks` are what the
-    parent read at each sample, `draws` what it drew: see JudgeJob. `waited` are the seconds in which others had their turn, and `worked` the CPU
-    seconds that the process used meanwhile, without those in which idle threads fall asleep. `printed` counts the bytes that the job printed, `left` the processes that it
-    left running and that were ended. An outcome is `disturbed` if the job is not to blame: its server was of no use, or
+    `evidence` is the file of what the process kept of its timed launches, `marks` are what the parent read at each sample,
+    and `draws` what it drew: see JudgeJob. `waited` are the seconds in which others had their turn, and `worked` the CPU
+    seconds that the process used meanwhile, without those in which idle threads fall asleep. `printed` counts the bytes
+    that the job printed, `left` the processes that it left running and that were ended. An outcome is `disturbed` if the job is not to blame: its server was of no use, or
     somebody stopped its process. It is then asked once more, and `repeated`.
     """
 

@@ -15,9 +15,8 @@ from typing import TypedDict, cast
 
 from spikebench.host import clock, processes
 from spikebench.run.printed import Printed
-from spikebench.run.zygote import Forked
+from spikebench.run.zygote import BEAT, Forked
 
-BEAT = 1.5  # seconds of silence after which processes are looked at
 SILENT = 5.0  # seconds that a server may sleep when it has to answer
 LONGEST = 2**20  # bytes of a line
 

@@ -14,7 +14,7 @@ from spikebench.host import clock, processes
 
 POSSIBLE = hasattr(os, "pidfd_open") and hasattr(socket, "send_fds")  # Linux
 LOADS, FORKS = 120.0, 5.0  # seconds that it may take to load, and after that to fork
-BEAT = 1.5  # seconds of silence after which it is looked at
+BEAT = 1.5  # seconds of silence after which a process is looked at
 
 
 class Forked:

@@ -6,7 +6,6 @@ is caught.
 """
 
 import copy
-import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from spikebench.backend import Bound
 from spikebench.cases.case import Case
 from spikebench.loading.subject import definition
 from spikebench.neuron import Neuron, StochasticNeuron
+from spikebench.verify import evidence
 from spikebench.verify.evidence import Evidence, Inside, Kept, taken
 from spikebench.verify.form import misformed
 from spikebench.verify.judged import Comparison, Judged
@@ -203,4 +203,4 @@ def _group(case: Case, layers: Sequence[Inside]) -> Judged:
 
 def _drawn(count: int) -> int:
     """A number below `count`, drawn by the system."""
-    return int.from_bytes(os.urandom(7), "little") % count
+    return evidence.number(evidence.drawn_here(), "", count)

@@ -14,6 +14,7 @@ from spikebench.neuron import Neuron
 from spikebench.records.gate import NetworkGate
 from spikebench.verify import inside
 from spikebench.verify.chain import chain
+from spikebench.verify.evidence import SERIES, VALUES
 from spikebench.verify.judged_network import unexplained
 from spikebench.verify.reference import relative_error
 from spikebench.workloads.layer import Given, Workload
@@ -21,7 +22,6 @@ from spikebench.workloads.network import build
 from spikebench.workloads.renewal import Rolled
 
 BATCH = 4  # items at most: one network is as wrong on few as on many
-SERIES, VALUES = 640, 2**20  # that are compared of all layers: at most so many series, and values of each kind
 WIDE, NARROW = 1e-8, 1e-2  # largest error relative to the largest number: in float64, and where a backend lacks float64
 
 
