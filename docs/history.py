@@ -32,6 +32,7 @@ MEASURING = (
     "worker.py",
     "host",
     "run",
+    "sampling",
     "workloads",
     "metrics/latency.py",
     "clock.py",

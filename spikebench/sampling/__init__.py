@@ -1,1 +1,1 @@
-"""Ways of sampling a running workload that several metrics share; now PyTorch's profiler."""
+"""What a child process does for a job: it measures, trains or observes, and sees to it that what is timed is computed."""

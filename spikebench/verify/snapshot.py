@@ -12,6 +12,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from types import CodeType, FunctionType, ModuleType
 
 import torch
@@ -93,6 +94,12 @@ class Snapshot:
         """The clocks, and what runs without being called: hooks, modes and handlers of signals. It takes some microseconds."""
         clock = next((f"time.{name}" for name, held in self._clocks if getattr(time, name, None) is not held), None)
         return clock or next((name for name, held in self._hooks.items() if HOOKS[name]() != held), None)
+
+
+@cache
+def at_start() -> Snapshot:
+    """What measures and judges, as it was when this process, or the one it was forked from, began."""
+    return Snapshot()
 
 
 def shadowed(*things: object) -> str | None:

@@ -49,7 +49,7 @@ TIMER = """
 import sys, torch
 from torch.utils.benchmark import Timer
 from spikebench.cases.case import Case
-from spikebench.worker import keep_memory
+from spikebench.host.memory import keep_memory
 from spikebench.workloads.layer import build
 keep_memory()
 torch.set_num_threads({threads})

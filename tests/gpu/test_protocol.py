@@ -9,9 +9,9 @@ from spikebench import backends
 from spikebench.cases.case import Case
 from spikebench.host.clock import CudaClock
 from spikebench.metric import Plan, Running, measure
+from spikebench.sampling.measured import _check_output
 from spikebench.verify import gate
 from spikebench.verify.gate import GateResult
-from spikebench.worker import _check_output
 from spikebench.workloads.layer import build
 
 HERE = Path(__file__).parent

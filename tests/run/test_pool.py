@@ -111,8 +111,9 @@ def test_threads_that_fall_asleep_disturb_nobody(monkeypatch: pytest.MonkeyPatch
 def test_numba_is_loaded_before_a_fork_without_a_thread_and_without_the_backend() -> None:
     code = (
         "import os, sys; from spikebench import worker; from spikebench.cases.case import Case;"
+        "from spikebench.run.protocol import GateJob;"
         "here = lambda: (len(os.listdir('/proc/self/task')), {m for m in sys.modules if m.startswith('spikebench')});"
-        "job = worker.GateJob(Case('lif@cpu')); before = here(); worker._prepare(job);"
+        "job = GateJob(Case('lif@cpu')); before = here(); worker._prepare(job);"
         "print('numba.np.arraymath' in sys.modules, here() == before)"
     )
     env = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # its threads are ended before a fork, and made again

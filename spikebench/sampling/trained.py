@@ -1,0 +1,53 @@
+"""A process that trains one seed."""
+
+import sys
+from pathlib import Path
+
+import torch
+
+from spikebench import task as tasks
+from spikebench.cases.case import Training, expect
+from spikebench.loading.subject import load
+from spikebench.records.record import Measurement
+from spikebench.run.protocol import Result, TrainJob
+from spikebench.sampling.timed_training import TimedTraining
+from spikebench.verify.judge import hand_over
+from spikebench.verify.snapshot import at_start
+from spikebench.workloads.training import Epoch, Run, recipe_of, train
+
+
+def trained(job: TrainJob, evidence: str | None) -> Result:
+    """Train one seed; progress goes to the log, one line per epoch."""
+    at_start()
+    case = expect(job.case, Training)
+    wanted, recipe = case.asked, recipe_of(case.asked.name, case.changes)
+    dataset = tasks.load(wanted.name, job.data_root, **wanted.options)
+
+    def make(n: int) -> torch.nn.Module:
+        return load(case.parsed, n, dataset.steps, getattr(torch, case.dtype), case.device)
+
+    done, checkpoints = None, Path(job.checkpoints) if job.checkpoints else None
+    many = recipe.epochs if recipe.seconds is None else f"{recipe.seconds:g}s"
+    watch = TimedTraining(case)
+    for done in train(dataset, make, recipe, [case.seed], case.device, checkpoints=checkpoints, watch=watch):
+        if watch.evidence.wrong:
+            return Result("wrong", watch.evidence.wrong)
+        if isinstance(done, Epoch):
+            sys.stdout.write(f"epoch {done.number}/{many} loss {done.loss:.4g} {done.seconds:.2f} s\n")
+            sys.stdout.flush()
+    if not isinstance(done, Run):
+        raise RuntimeError("training gave no result")
+    sizes = {"steps": dataset.steps, "channels": dataset.channels, "classes": dataset.classes}
+    detail = {"recipe": vars(recipe), "task": {**sizes, **dataset.options}, "losses": done.losses}
+    counted: dict[str, object] = {"correct": done.correct, "total": done.total}
+    counted |= {"majority": int(dataset.test.labels.bincount().max()) / done.total}  # share of the most frequent class
+    samples = [
+        Measurement("accuracy", "1", samples=[done.accuracy], detail=counted),
+        Measurement("epoch_time", "s", samples=list(done.seconds), detail=detail),
+        Measurement("spike_rate", "1", samples=list(done.spike_rates), detail={"samples": "one per hidden layer"}),
+    ]
+    if done.curve:
+        note = {"samples": "test accuracy after each epoch, for the report only", "seconds": done.seconds}
+        samples.append(Measurement("accuracy_curve", "1", samples=list(done.curve), detail=note))
+    problem = hand_over(watch.evidence, case, evidence, samples[1:2])
+    return Result("wrong", problem) if problem else Result(measurements=samples)
