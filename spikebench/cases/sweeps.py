@@ -78,6 +78,18 @@ def width() -> list[Case]:
     return _bounded(field(), T=[1000], B=[16], N=[32, 128, 512, 2048])
 
 
+def bottleneck() -> list[Case]:
+    """Whether the neuron is the bottleneck: LIF as a loop and fused, and SPSN fused, behind a linear layer, over the width.
+
+    B = 16, training and the forward pass of a training step: N from 64 to 4096 at T = 100, to 1024 at T = 1000. Read by
+    the metric `neuron_share`, and drawn by `plot bottleneck`; `show --bottleneck` is the table.
+    """
+    behind = partial(
+        grid, ("lif@eager", "lif@cpu", "spsn@cpu"), B=[16], mode=["train", "forward"], workload="projection"
+    )
+    return behind(T=[100], N=[64, 256, 1024, 4096]) + behind(T=[1000], N=[64, 256, 1024])
+
+
 def agreement() -> list[Case]:
     """How often the spikes of approximate neurons equal an exact LIF's, over decay and rate."""
     grids = [
@@ -187,6 +199,7 @@ SWEEPS: dict[str, Callable[[], list[Case]]] = {
         floor,
         batch,
         width,
+        bottleneck,
         agreement,
         equal_input,
         default_allocator,
@@ -197,7 +210,11 @@ SWEEPS: dict[str, Callable[[], list[Case]]] = {
 }
 
 # of sweeps that are not read by the metrics that `run` takes by default
-METRICS = {"floor": ("latency", "copy", "bandwidth", "peak_memory"), "agreement": ("agreement",)}
+METRICS = {
+    "floor": ("latency", "copy", "bandwidth", "peak_memory"),
+    "agreement": ("agreement",),
+    "bottleneck": ("latency", "neuron_share"),
+}
 
 
 def sweep(name: str) -> list[Case]:

@@ -1,5 +1,6 @@
 """The workload of a network: the named network with the case's neuron, an input like its data, and one call that does its work."""
 
+import copy
 from collections.abc import Callable
 from functools import partial
 from typing import cast
@@ -72,6 +73,28 @@ def _settle(module: Layers | Classifier, x: Tensor, case: NetworkStep, longest: 
             cast(nn.Linear, linear).bias.add_(shift)
             one = {k: v[:, :1] for k, v in drawn.items()}
             x = spikes_of((neuron or bound)(current + shift, **one)).to(x.dtype)
+
+
+def without_neurons(work: Workload) -> Launches:
+    """The work of the same network with nothing in its neurons' places, on the same input and gradient.
+
+    It has weights of its own, and each neuron hands its input on as it is. Its time is that of all that the neurons do
+    not cost.
+    """
+    case = expect(work.case, NetworkStep)
+    held = cast(nn.ModuleList, work.module.neurons)
+    module = copy.deepcopy(work.module, {id(neuron): _nothing_for(neuron) for neuron in held})
+    published = case.named.published
+    step = _optimizer(module, published) if case.named.sizes.get("classes") else None
+    return _launches(case, module, work.x.detach(), work.g, LOSSES[published.loss], step)
+
+
+def _nothing_for(neuron: nn.Module) -> nn.Identity:
+    """What hands its input on in the place of a neuron; a readout that follows the neurons' backend follows it still."""
+    nothing = nn.Identity()
+    if hasattr(neuron, "backend"):
+        nothing.backend = neuron.backend
+    return nothing
 
 
 def layer_rates(work: Workload) -> list[float]:
