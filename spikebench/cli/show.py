@@ -4,35 +4,52 @@ from typing import Annotated
 
 import typer
 
+from spikebench.analysis.printed import Cells
 from spikebench.cli import _options as o
 from spikebench.cli._print import rows_as_json, say, table
 from spikebench.cli._records import records_table
 from spikebench.cli._tables import loaded, training_report, warn
 from spikebench.errors import Problem
 from spikebench.records import store
+from spikebench.records.record import Record
 
-NEVER_WITH = {"growth": ("floor", "each"), "floor": ("each",), "as_json": ("each",)}
+NEVER_WITH = {
+    "growth": ("floor", "bottleneck", "agreement", "each"),
+    "floor": ("bottleneck", "agreement", "each"),
+    "bottleneck": ("agreement", "each"),
+    "agreement": ("each",),
+    "as_json": ("each",),
+}
+NEEDS = {
+    "growth": "latencies of a subject at 2 or more T",
+    "floor": "cases with the metrics latency and copy",
+    "bottleneck": "cases with the metric neuron_share",
+    "agreement": "cases of approximate neurons with the metric agreement",
+}
 
 
 def command(
     files: o.Files,
     growth: Annotated[bool, typer.Option(help="Fit t = a·T + b·T² per subject instead.")] = False,
     floor: Annotated[bool, typer.Option(help="Time and memory against a copy of the input instead.")] = False,
+    bottleneck: Annotated[bool, typer.Option(help="The neurons' share of a network's time instead.")] = False,
+    agreement: Annotated[
+        bool, typer.Option(help="Spikes that differ from the LIF's, over decay and rate, instead.")
+    ] = False,
     each: o.Each = False,
     as_json: o.Json = False,
 ) -> None:
     """Show recorded results."""
-    if as_json and not growth and not floor:
+    given = {"growth": growth, "floor": floor, "bottleneck": bottleneck, "agreement": agreement}
+    asked = next((name for name, wanted in given.items() if wanted), None)
+    if as_json and asked is None:
         _stream(files)
         return
     records = loaded(files)
-    if growth or floor:
-        from spikebench.analysis.bound import bound_rows
-        from spikebench.analysis.scaling import scaling_rows
-
-        rows = [row.cells for row in (scaling_rows(records) if growth else bound_rows(records))]
+    if asked:
+        rows = _rows(asked, records)
         if not rows:
-            needs = "latencies of a subject at 2 or more T" if growth else "cases with the metrics latency and copy"
+            needs = NEEDS[asked]
             raise Problem(f"nothing to show in {', '.join(files)}: it takes {needs}; {len(records)} records are there")
         rows_as_json(rows) if as_json else table(list(rows[0]), [row.values() for row in rows])
     else:
@@ -43,6 +60,17 @@ def command(
             if timed:
                 say()
             training_report(trained)
+
+
+def _rows(asked: str, records: list[Record]) -> list[Cells]:
+    """The rows of a table that is asked for in place of the records."""
+    from spikebench.analysis.agreement import agreement_rows
+    from spikebench.analysis.bottleneck import share_rows
+    from spikebench.analysis.bound import bound_rows
+    from spikebench.analysis.scaling import scaling_rows
+
+    made = {"growth": scaling_rows, "floor": bound_rows, "bottleneck": share_rows, "agreement": agreement_rows}
+    return [row.cells for row in made[asked](records)]
 
 
 def _stream(files: list[str]) -> None:

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
+from spikebench.analysis.agreement import decay_of
 from spikebench.analysis.scaling import scaling_rows
 from spikebench.errors import Problem
-from spikebench.plots import _draw, agreement, draw, figures, kinds, raster, text
+from spikebench.plots import _draw, draw, figures, kinds, raster, text
 from spikebench.plots import _style as style
 from spikebench.plots._chart import Chart, Point, Series, View
 from spikebench.plots._labels import apart
@@ -482,7 +483,7 @@ def test_make_figures_draws_what_is_tested() -> None:
 
 def test_agreement_stands_at_the_decay_of_the_neuron_where_none_is_given() -> None:
     subjects = ["psu[decay=0.9]@eager", "psu@eager", "spsn[mem_decay=0.95,syn_decay=0.95]@eager", "newton_lif@eager"]
-    assert [agreement._decay(s) for s in subjects] == [0.9, 0.5, 0.95, 0.9]
+    assert [decay_of(s) for s in subjects] == [0.9, 0.5, 0.95, 0.9]
 
 
 def test_long_names_get_letters_and_keep_their_backend() -> None:
