@@ -58,7 +58,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     made: dict[str, str | bytes] = {}
     for name in registry.names("neurons"):
         made |= neuron_pages.files(name, records)
-    made |= claims(store.load(ROOT / "results" / "*" / "claims.jsonl"))
+    made |= claims(
+        [*store.load(ROOT / "results" / "*" / "claims.jsonl"), *store.load(ROOT / "results" / "*" / "libraries.jsonl")]
+    )
     made["bound.md"] = "\n".join(bounds(store.load(XEON / "floor.jsonl")))
     made["trainings.md"] = "\n".join(trainings())
     made["cli.md"] = "\n".join(reference.commands(typer.main.get_command(app)))
