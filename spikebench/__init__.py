@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from spikebench.api import export as export
     from spikebench.api import list as list
     from spikebench.api import load as load
+    from spikebench.api import merge as merge
     from spikebench.api import plot as plot
     from spikebench.api import profile as profile
     from spikebench.api import report as report
@@ -45,7 +46,7 @@ _HOMES = {
     "neuron": "loading.subject",
 }
 _HOMES |= dict.fromkeys(
-    "aa check cite compare diff doctor export list load plot profile report reproduce run sweep table train tune".split(),
+    "aa check cite compare diff doctor export list load merge plot profile report reproduce run sweep table train tune".split(),
     "api",
 )
 # `from spikebench import *` leaves Python's own `list` alone; `sb.list` is there all the same

@@ -15,6 +15,7 @@ from spikebench.experiments.reproduce import reproduce as reproduce
 from spikebench.experiments.results import cite as cite
 from spikebench.experiments.results import export as export
 from spikebench.experiments.results import load as load
+from spikebench.experiments.results import merge as merge
 from spikebench.experiments.results import plot as plot
 from spikebench.experiments.results import report as report
 from spikebench.experiments.results import table as table

@@ -162,6 +162,21 @@ class Pairs(Text):
 
 
 @dataclass(frozen=True)
+class Part(Text):
+    """A part of a sweep: 2/8."""
+
+    metavar: ClassVar[str] = "I/N"
+
+    def read(self, option: str, text: str) -> str:
+        from spikebench.run.shards import Shard
+
+        try:
+            return str(Shard.read(text))
+        except Problem as problem:
+            raise Problem(f"{option} {problem}") from None
+
+
+@dataclass(frozen=True)
 class Choice(Text):
     """One of some words."""
 

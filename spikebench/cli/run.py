@@ -43,6 +43,9 @@ class Place:
     parsl_config: Annotated[
         Path | None, typer.Option(help="With parsl: a Python file with its `config`."), v.IN_FILE
     ] = None
+    shard: Annotated[
+        str | None, typer.Option(help="Only this part of the cases, 2/8; `merge` joins the parts."), v.Part()
+    ] = None
 
     def made(self, settings: "Settings") -> "Executor | None":
         """None for local, which is the runner's own."""
@@ -108,16 +111,22 @@ def command(
     from spikebench.experiments.run import companion, left_to_do, run, seconds_beside
     from spikebench.run.forecast import Forecast
     from spikebench.run.settings import DEFAULT_METRICS, Settings
+    from spikebench.run.shards import Shard
 
     grid = o.grid(sizes, tensors, what)
     cases = chosen(sweep, subject, grid)
     read_by = sampled.metric or sweeps.metrics(sweep or "") or DEFAULT_METRICS
     settings = sampled.settings(Settings(metrics=tuple(read_by)))
-    where = kept.out or Path("results") / environment.machine() / f"{sweep or 'run'}.jsonl"
+    beside = sweep if sweep is not None and not subject and not grid.said else None
+    where = Path("results") / environment.machine() / f"{sweep or 'run'}.jsonl"
+    if place.shard is not None:
+        shard = Shard.read(place.shard)
+        cases, has_it = shard.part(cases, settings, seconds_beside(beside, settings))
+        beside, where = (beside if has_it else None), shard.file(where)
+    where = kept.out or where
     if kept.resume:
         _say_what_differs(where, settings)
     executor, file = place.made(settings), ResultFile(where, warn)
-    beside = sweep if sweep is not None and not subject and not grid.said else None
     jobs = left_to_do(cases, where, kept.resume, kept.retry, settings)
     forecast = Forecast(jobs, settings) if executor is None else None
     if forecast is not None:

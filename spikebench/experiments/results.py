@@ -1,6 +1,7 @@
-"""`sb.load`, `sb.table`, `sb.report`, `sb.plot`, `sb.export` and `sb.cite`: records are read, drawn and written for other tools."""
+"""`sb.load`, `sb.merge`, `sb.table`, `sb.report`, `sb.plot`, `sb.export` and `sb.cite`: records are read, joined, drawn and handed on."""
 
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from spikebench.cases.arguments import asked, shortened
 from spikebench.errors import Problem
 from spikebench.records import store
 from spikebench.records.files import file_to_write, folder_to_write
+from spikebench.records.merge import merged
 from spikebench.records.record import Record
 
 if TYPE_CHECKING:
@@ -24,6 +26,30 @@ def load(*files: str | Path, warnings: list[str] | None = None) -> list[Record]:
     Lines that are no record are skipped, and named in `warnings`. Raises Problem for a name behind which there is nothing.
     """
     return store.load(files, warnings)
+
+
+@asked
+def merge(*files: str | Path, out: str | Path, warn: Callable[[str], None] | None = None) -> list[Record]:
+    """Join result files of shards into the new file `out`, every record once; the records. `warn` is told what to know of them.
+
+    Raises Problem where two files have measured the same, and where `out` is there already; nothing is written then.
+    """
+    where = file_to_write(Path(out), "out")
+    if where.exists():
+        raise Problem(f"{where} is there already; name a new file")
+    found = merged(store.expand(files))
+    for note in found.notes:
+        (warn or warnings.warn)(note)
+    if not found.records:
+        raise Problem("no records in these files; nothing was written")
+    try:
+        where.parent.mkdir(parents=True, exist_ok=True)
+        with where.open("xb") as file:
+            file.writelines(map(store.line, found.records))
+    except OSError as error:
+        where.unlink(missing_ok=True)
+        raise Problem(f"cannot write {where}: {error.strerror}; name another file") from error
+    return found.records
 
 
 def records_of(source: Source) -> list[Record]:

@@ -22,6 +22,7 @@ from spikebench.run.executor import Executor
 from spikebench.run.forecast import seconds
 from spikebench.run.session import Session
 from spikebench.run.settings import Progress, Settings
+from spikebench.run.shards import Shard
 
 
 @asked
@@ -34,6 +35,7 @@ def run(
     progress: Progress | None = None,
     executor: Executor | None = None,
     settings: Settings | None = None,
+    shard: Shard | str | None = None,
     **given: Any,
 ) -> list[Record]:
     """Measure cases, each in fresh processes after its gate has passed, and return their records.
@@ -41,17 +43,20 @@ def run(
     `cases` are Case objects, as `sb.grid` and `sb.sweep` make them, or the name of a sweep, which is then measured with
     the metrics that it is read by, and with the pairs and trainings that go with it. Records are appended to the JSON
     Lines file `out` as they come. `resume` leaves out what `out` has from this machine, these versions and this commit;
-    `retry` redoes what is not ok there. `given` are fields of `settings`: metrics, samples,
+    `retry` redoes what is not ok there. `shard` is "2/8" for the second part of 8. `given` are fields of `settings`: metrics, samples,
     timeout, memory_limit, budget, repeats, threads, …; `sb.table(records)` makes a tidy pandas frame of the result.
     """
     where = Path(out) if isinstance(out, str) else out
-    if not isinstance(cases, str):
-        chosen = settings_of("run", given, settings or Settings())
-        return list(runner.run(measurable(cases_of(cases)), chosen, where, resume, retry, progress, executor))
-    usual = Settings(metrics=sweeps.metrics(cases)) if sweeps.metrics(cases) else Settings()
-    chosen = settings_of("run", given, settings or usual)
-    records = list(runner.run(sweep(cases), chosen, where, resume, retry, progress, executor))
-    return records + companion(cases, chosen, where, progress).records
+    name = cases if isinstance(cases, str) else None
+    read_by = sweeps.metrics(name) if name else ()
+    chosen = settings_of("run", given, settings or (Settings(metrics=read_by) if read_by else Settings()))
+    wanted = sweep(cases) if isinstance(cases, str) else measurable(cases_of(cases))
+    if shard is not None:
+        part = Shard.read(shard) if isinstance(shard, str) else shard
+        wanted, has_it = part.part(wanted, chosen, seconds_beside(name, chosen))
+        name = name if has_it else None
+    records = list(runner.run(wanted, chosen, where, resume, retry, progress, executor))
+    return records + companion(name, chosen, where, progress).records
 
 
 def cases_of(given: Iterable[Any]) -> list[Case]:

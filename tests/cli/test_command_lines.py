@@ -46,6 +46,7 @@ LINES = {  # a line of each command that works
     "from-nir": {"file": ["lif.nir"]},
     "to-nir": {"subject": ["lif"], "out": ["-o", "made.nir"]},
     "gpu": {},
+    "merge": {"files": ["r.jsonl"], "out": ["-o", "joined.jsonl"]},
     "list": {},
     "plot": {"kind": ["scaling"], "files": ["r.jsonl"]},
     "profile": {"subject": ["lif@eager"], **PAIRED},
@@ -57,7 +58,18 @@ LINES = {  # a line of each command that works
 }
 MEASURES = ("run", "compare", "aa", "train", "check", "profile")
 # not in lines that work: of others' modules, of several machines, a GPU, or of a task's own words
-UNUSUAL = ("init", "layout", "adapter", "reset", "sweep", "workload", "parsl_config", "accelerators", "executor")
+UNUSUAL = (
+    "init",
+    "layout",
+    "adapter",
+    "reset",
+    "sweep",
+    "workload",
+    "parsl_config",
+    "accelerators",
+    "executor",
+    "shard",
+)
 UNUSUAL += (
     "device",
     "kind",
