@@ -21,6 +21,7 @@ import torch
 
 from spikebench import metric as metrics
 from spikebench import registry
+from spikebench.host import cgroup
 from spikebench.host.traces import adopt, die_with_parent, end_children
 from spikebench.run.channel import Channel
 from spikebench.run.protocol import Job, Request
@@ -121,6 +122,8 @@ def _child(asked: Request, channel: Channel, alone: bool = False) -> None:
 
     Who is `alone`, with no server above, comes back and says itself how it ended.
     """
+    if asked.cgroup:
+        cgroup.join(asked.cgroup)
     channel.tell(pid=os.getpid())
     if os.getsid(0) != os.getpid():
         os.setsid()

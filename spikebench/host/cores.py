@@ -3,7 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from spikebench.records.locks import Locks
@@ -29,6 +29,16 @@ class Cores:
         """Keep the calling thread, and what it starts, to a part of its own."""
         os.sched_setaffinity(0, self.free[0])
         self.free.rotate(-1)
+
+
+def of_process(pid: int) -> list[int]:
+    """The cores that the threads of a process may run on now, in order. Linux only: elsewhere none."""
+    found = set[int]()
+    with suppress(OSError, AttributeError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with suppress(ProcessLookupError):  # it has just ended
+                found |= os.sched_getaffinity(int(thread))
+    return sorted(found)
 
 
 def own(count: int, locks: Locks) -> set[int]:

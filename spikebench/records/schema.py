@@ -85,6 +85,7 @@ class EnvironmentJson(InterpreterJson, total=False):
     dirty: str | None
     threads: int
     placement: str
+    ran_on: list[int]  # cores that the record's processes were kept to; earlier versions did not say
     session: InterpreterJson
     origin: str
     time: Annotated[float, (0, 9e10)]  # s since 1970; within, whole numbers are dates

@@ -1,6 +1,7 @@
 """A record, made from what a case's processes gave."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -37,8 +38,14 @@ def measured(begun: Record, case: Case, outcomes: list[Outcome], around: Around,
     status, reason = _summary(bad, measurements)
     if status == "ok" and (why := impossible(case, measurements)):
         status, reason = "impossible", why
+    facts = facts | {"ran_on": ran_on(outcomes)}
     made = replace(begun, status=status, reason=reason, measurements=measurements, environment=facts, flags=flags)
     return made.finite()
+
+
+def ran_on(outcomes: Sequence[Outcome]) -> list[int]:
+    """The cores that the processes of a record were kept to."""
+    return sorted({core for outcome in outcomes for core in outcome.cores})
 
 
 def judged(timed: Outcome, found: Outcome) -> Outcome:

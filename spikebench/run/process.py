@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from spikebench.errors import Problem
-from spikebench.host import clock, environment, processes
-from spikebench.host.cores import only
+from spikebench.host import clock, cores, environment, processes
+from spikebench.host.cgroup import Group
 from spikebench.host.scratch import Scratch
 from spikebench.run.printed import Printed
 from spikebench.run.protocol import Drawn, Job, Outcome, Request, Result
@@ -57,6 +57,7 @@ class Workers:
         self._nonce, self._marks, self._draws = "", list[list[float]](), list[Drawn]()
         self._count = 0
         self._job: Job | None = None
+        self._ran_on = list[int]()
         self._waited = self._worked = 0.0  # seconds while others had their turn, and CPU seconds that the job used then
 
     def __enter__(self) -> "Workers":
@@ -118,21 +119,26 @@ class Workers:
         evidence = str(self._shared.file(f"{self._count}.evidence")) if judged else None
         self._nonce, self._marks, self._draws = "", [], []
         self._waited = self._worked = 0.0
+        self._ran_on = list[int]()
         printed, started = Printed(self._scratch.file(f"{self._count}.log")), clock.monotonic()
         server: Server | None = None
+        group = None if self._stays else Group.made()  # who stays for the next job has nothing that is to end
         try:
             server = self._start()
             server.job = None
-            request = Request(job, str(result), str(printed.path), self.threads, turn is not None, evidence)
+            folder = str(group.folder) if group else None
+            request = Request(job, str(result), str(printed.path), self.threads, turn is not None, evidence, folder)
             outcome = self._done(server, request, timeout, watch, turn, printed)
         except BaseException:
             self._stop()
             raise
         finally:
             printed.close()
+            left = group.end() if group else 0
+        outcome.left += left
         outcome.log, outcome.printed = printed.text(), printed.count
         outcome.wall_seconds = clock.monotonic() - started
-        outcome.waited, outcome.worked = self._waited, self._worked
+        outcome.waited, outcome.worked, outcome.cores = self._waited, self._worked, self._ran_on
         outcome.marks, outcome.draws = self._marks, self._draws
         outcome.evidence = evidence if evidence and Path(evidence).exists() else None
         result.unlink(missing_ok=True)
@@ -210,6 +216,7 @@ class Workers:
             server.tell({})
         elif "done" in line:
             self._mark(pid)
+            self._ran_on = cores.of_process(pid)
             self._nonce = secrets.token_hex(16)
             server.tell({"nonce": self._nonce})
         else:
@@ -290,7 +297,7 @@ class Workers:
             self._server = Server(forked)
         else:
             env = environment.for_worker(self.threads, self.allocator) | self.more
-            with only(self._cores):
+            with cores.only(self._cores):
                 self._server = Server.start([*program(self.python, not self.fork), *self._flags], os.environ | env)
         return self._server
 

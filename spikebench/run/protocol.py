@@ -161,7 +161,8 @@ class ObserveJob(Job, kind="observe"):
 class Request:
     """A job as one process gets it: where its result and what it prints go, its threads, whether its samples are interleaved.
 
-    `evidence` is the file for what it keeps of timed launches; without one it compares them itself.
+    `evidence` is the file for what it keeps of timed launches; without one it compares them itself. `cgroup` is the folder of
+    the group of processes that it goes into before it works, if there is one.
     """
 
     job: Job
@@ -170,6 +171,7 @@ class Request:
     threads: int
     turns: bool = False
     evidence: str | None = None
+    cgroup: str | None = None
 
     def to_json(self) -> dict[str, object]:
         """The request as it is sent."""
@@ -277,7 +279,8 @@ class Outcome:
     `evidence` is the file of what the process kept of its timed launches, `marks` are what the parent read at each sample,
     and `draws` what it drew: see JudgeJob. `waited` are the seconds in which others had their turn, and `worked` the CPU
     seconds that the process used meanwhile, without those in which idle threads fall asleep. `printed` counts the bytes
-    that the job printed, `left` the processes that it left running and that were ended. An outcome is `disturbed` if the job is not to blame: its server was of no use, or
+    that the job printed, `left` the processes that it left running and that were ended, `cores` are those that its threads
+    were kept to at its end. An outcome is `disturbed` if the job is not to blame: its server was of no use, or
     somebody stopped its process. It is then asked once more, and `repeated`.
     """
 
@@ -294,6 +297,7 @@ class Outcome:
     worked: float = 0.0
     printed: int = 0
     left: int = 0
+    cores: list[int] = field(default_factory=list)
     disturbed: bool = False
     repeated: bool = False
 

@@ -199,7 +199,7 @@ class Session:
             status=cast(Status, outcome.status),
             reason=outcome.reason,
             measurements=outcome.result.measurements,
-            environment=self._facts({}, case),
+            environment=self._facts({}, case) | {"ran_on": assemble.ran_on([outcome])},
             flags=flags,
         ).finite()
 
