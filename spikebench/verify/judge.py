@@ -30,7 +30,11 @@ def judge(job: JudgeJob) -> Result:
         return Result("wrong", lied)
     if isinstance(case, Layer) and case.device == "cpu" and job.bias is not None:
         evidence.renewed(case, job.bias)
+    threads = torch.get_num_threads()
+    if isinstance(case, Layer):
+        torch.set_num_threads(1)  # the series are few: more threads wait for each other in every step
     found = compared(case, evidence)
+    torch.set_num_threads(threads)
     late = None if found.wrong else outside(evidence.events, job.marks) or slowed(job.draws, job.marks)
     said: dict[str, object] = {"compared": {k: v for k, v in vars(found).items() if k != "wrong"}}
     if isinstance(case, Layer) and case.device == "cpu":  # by a clock that no subject can have changed

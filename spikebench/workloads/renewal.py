@@ -45,6 +45,8 @@ class Renewal:
         base = self._base
         if not len(base):
             return self._drawn(seed, base.dtype).to(base.device)[places]
+        if self.count <= len(base):
+            return torch.add(*(base[(places + offset) % len(base)] for offset in _offsets(seed, 0, len(base))))
         made = torch.empty(places.shape, dtype=base.dtype, device=base.device)
         for number in range(-(-self.count // len(base))):
             first, second = _offsets(seed, number, len(base))
