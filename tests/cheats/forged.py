@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import psutil
 import torch
 from torch import Tensor
 
@@ -26,16 +27,18 @@ def run(
     x: Tensor,
     seed: int | None = None,
     *,
-    kind: Literal["exit", "crash", "evidence", "events", "uncompared", "asked"] = "exit",
+    kind: Literal["exit", "crash", "evidence", "events", "uncompared", "asked", "rivals"] = "exit",
 ) -> Tensor:
     """`crash` ends with another code. `evidence` computes later what it should have given, and puts it where it was kept.
 
     `events` shortens what the clock has read, `uncompared` says that there is no definition, and `asked` asks the parent
-    before it is time which series will be compared.
+    before it is time which series will be compared. `rivals` makes the samples of others ten times as long in the file of the run.
     """
     global calls
     calls += 1
-    if kind in ("exit", "crash"):
+    if kind == "rivals":
+        _slow_down_rivals()
+    elif kind in ("exit", "crash"):
         asked = _asked()
         if calls > HONEST and asked is not None and asked.job.kind == "measure":
             Path(asked.result).write_text(json.dumps(_result()))
@@ -61,6 +64,17 @@ def _noted(neuron: Neuron, x: Tensor, seed: int | None, kind: str) -> Tensor:
         return eager.run(neuron, x, seed)
     stashed[:] = [x.detach().clone()]
     return torch.zeros_like(x)
+
+
+def _slow_down_rivals() -> None:
+    process = psutil.Process()
+    for above in process.parents():
+        words = above.cmdline()
+        if "--out" in words and (out := Path(words[words.index("--out") + 1])).exists():
+            records = [json.loads(line) for line in out.read_text().splitlines()]
+            for m in (m for r in records if "forged" not in r["case"]["subject"] for m in r["measurements"]):
+                m["samples"] = [10 * s for s in m["samples"]]
+            out.write_text("".join(json.dumps(r) + "\n" for r in records))
 
 
 def _of(name: str) -> list[Any]:

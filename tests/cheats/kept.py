@@ -1,9 +1,10 @@
 """Keeps results of earlier calls: by address and version of the input, by its content, on disk, whatever the input, or half of the batch."""
 
 import hashlib
+import sys
 import tempfile
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from torch import Tensor
 from spikebench.backends import eager
 from spikebench.neuron import Neuron
 
-Kind = Literal["pointer", "content", "glance", "disk", "blind", "half"]
+Kind = Literal["pointer", "settled", "content", "glance", "disk", "blind", "half"]
 HONEST = 12  # calls, before it begins
 KEPT: dict[object, Tensor] = {}
 WRITTEN: set[Path] = set()
@@ -19,14 +20,18 @@ calls = 0
 
 
 def run(neuron: Neuron, x: Tensor, seed: int | None = None, *, kind: Kind = "pointer") -> Tensor:
-    """`content` reads all of the input, `glance` eight values; `blind` and `half` look at nothing after some honest calls, and
-    `disk` at nothing in a process after the first."""
+    """`settled` keeps what it computes before a sample; `content` reads all of the input, `glance` eight values.
+
+    `blind` and `half` look at nothing after some honest calls, and `disk` at nothing in a process after the first.
+    """
     global calls
     calls += 1
     key = _key(x, kind)
+    if kind == "settled" and not _called("launches"):
+        KEPT.clear()
     if kind == "disk":
         return _from_disk(neuron, x, seed)
-    if key in KEPT and (calls > HONEST or kind in ("pointer", "content", "glance")):
+    if key in KEPT and (calls > HONEST or kind in ("pointer", "settled", "content", "glance")):
         if kind == "half":
             return _half(neuron, x, seed, KEPT[key])
         return _with_graph(x, KEPT[key])
@@ -37,13 +42,20 @@ def run(neuron: Neuron, x: Tensor, seed: int | None = None, *, kind: Kind = "poi
 
 def _key(x: Tensor, kind: Kind) -> object:
     flat, shape = x.detach().reshape(-1), tuple(x.shape)
-    if kind == "pointer":
+    if kind in ("pointer", "settled"):
         return x.data_ptr(), x._version, shape
     if kind == "content":
         return hashlib.sha256(flat.numpy().tobytes()).hexdigest()
     if kind == "glance":
         return (*flat[:: max(1, len(flat) // 8)].tolist(), *shape)
     return shape
+
+
+def _called(name: str) -> bool:
+    frame: Any = sys._getframe()
+    while frame is not None and frame.f_code.co_name != name:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _with_graph(x: Tensor, spikes: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Gives a tensor that computes its values when they are read, or one that is filled after the clock has stopped.
 
-A thread fills it, or what runs without being called: a mode of torch, a hook of the interpreter, the handler of a signal.
+A thread fills it, or what runs without being called: a mode of torch, a hook of the interpreter or of who audits it, the
+handler of a signal.
 """
 
 import _thread
@@ -19,7 +20,7 @@ from torch.utils import _pytree
 from spikebench.backends import eager
 from spikebench.neuron import Neuron
 
-Kind = Literal["subclass", "thread", "half-thread", "raw", "mode", "hook", "signal"]
+Kind = Literal["subclass", "thread", "half-thread", "raw", "holds", "mode", "hook", "audit", "signal"]
 pending: list[Callable[[], None]] = []
 installed: set[str] = set()
 
@@ -27,7 +28,7 @@ installed: set[str] = set()
 def run(neuron: Neuron, x: Tensor, seed: int | None = None, *, kind: Kind = "subclass") -> Tensor:
     """All but `subclass` are honest until the garbage collector is off; `half-thread` computes half of the series at once.
 
-    `raw` is a thread that Python's list of threads does not have.
+    `raw` is a thread that Python's list of threads does not have, and `holds` one that lets no other run until it is done.
     """
     if kind == "subclass":
         lazy = torch.zeros_like(x).as_subclass(Later)
@@ -48,6 +49,9 @@ def run(neuron: Neuron, x: Tensor, seed: int | None = None, *, kind: Kind = "sub
         Thread(target=rest).start()
     elif kind == "raw":
         _thread.start_new_thread(rest, ())
+    elif kind == "holds":
+        sys.setswitchinterval(10)
+        _thread.start_new_thread(_alone, (neuron, x.detach().numpy().copy(), out.numpy()))
     else:
         pending.append(rest)
         _install(kind)
@@ -65,7 +69,20 @@ def _install(kind: Kind) -> None:
         signal.setitimer(signal.ITIMER_REAL, 5e-5)
     elif kind not in installed:
         installed.add(kind)
-        Reading().__enter__() if kind == "mode" else sys.setprofile(_hook)
+        Reading().__enter__() if kind == "mode" else sys.setprofile(_hook) if kind == "hook" else sys.addaudithook(
+            _compute
+        )
+
+
+def _alone(neuron: Any, x: Any, out: Any) -> None:
+    """The spikes of a soft reset, in operations of numpy that are too small to let another thread run."""
+    decay, threshold = x.dtype.type(neuron.decay), x.dtype.type(neuron.threshold)
+    for b in range(x.shape[1]):
+        v = 0 * x[0, b]
+        for t in range(len(x)):
+            v = decay * v + x[t, b]
+            out[t, b] = v >= threshold
+            v = v - threshold * out[t, b]
 
 
 def _hook(frame: Any, event: str, _: object) -> None:
