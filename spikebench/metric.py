@@ -54,10 +54,6 @@ class Watch(Protocol):
         """Seconds of single launches, so many times."""
         ...
 
-    def held(self, measure: Measure, group: int, settle: float) -> float:
-        """Seconds of a launch, the mean of `group`, of which everything is held."""
-        ...
-
     def backward(self, measure: Measure, settle: float) -> float:
         """Seconds of a backward pass."""
         ...

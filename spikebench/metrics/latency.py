@@ -16,6 +16,7 @@ REPEATED, FEWEST = 5, 3  # samples after which a launch on a new input is timed 
 MANY = 4  # such launches after one sample, where they are timed in groups
 LONGEST = 0.1  # seconds that these may take in all
 SHORT = 2e-3  # seconds of a launch to which a new input is cold
+ALONE = 2.0  # times as long as one of a group an honest launch takes alone, on a core that has just waited
 
 
 def sample(running: Running) -> list[float]:
@@ -28,12 +29,11 @@ def sample(running: Running) -> list[float]:
     Python's cycle collector does not run inside samples: in a loop over T it would cost time as T². It runs before them,
     and between those that are slow; between fast ones it would empty the caches and let the threads fall asleep.
     Every sample has an input of its own, which is written before it. After some, which nobody can foresee, single launches
-    are timed, on a `new` input and on the same `again`; after each group one that is `held`, to be compared. A first call
-    that takes as long as warming up may take was the warm-up. Where others measure beside this process, each sample is a
-    turn of its own.
+    are timed, on a `new` input and on the same `again`. A first call that takes as long as warming up may take was the
+    warm-up. Where others measure beside this process, each sample is a turn of its own.
     """
     clock, plan = running.clock, running.plan
-    samples, again, held = list[float](), list[Again](), list[float]()
+    samples, again = list[float](), list[Again]()
     gc.collect()
     gc.disable()
     warm = _warm(running)
@@ -54,8 +54,6 @@ def sample(running: Running) -> list[float]:
         samples.append(running.sample(clock.measure, group, settle, short))
         for name, seconds in told.items():
             seconds += getattr(clock, name)[-1:]
-        if running.watch and group > 1:
-            held.append(running.watch.held(clock.measure, group, settle))
         if running.watch and number in repeated:
             again += running.watch.again(clock.measure, settle, MANY if group > 1 else 1)
     gc.enable()
@@ -63,7 +61,7 @@ def sample(running: Running) -> list[float]:
     running.medians["latency"] = sorted(samples)[len(samples) // 2]
     if running.watch:
         running.watch.rest()
-        _kept(running, again, held)
+        _kept(running, again, group)
     _beside(running, told, group, device_hertz)
     running.detail |= {"warmup": warm[:50], "group": group, "clock": clock.name, "threads": torch.get_num_threads()}
     running.detail |= {"resolution": clock.resolution, "hertz": hertz, "interleaved": running.turn is not None}
@@ -83,19 +81,18 @@ def _settle(running: Running, typical: float, slow: bool) -> float:
     return BRIEF if running.watch and running.clock.grouped and typical < FAST and not slow else 0.0
 
 
-def _kept(running: Running, again: list[Again], held: list[float]) -> None:
+def _kept(running: Running, again: list[Again], group: int) -> None:
     """How many times as long launches took on a new input as on the same again: more, where results are kept.
 
-    And how many times as long groups took of which everything is held: more, where some launches of others do nothing.
+    And how many times as long as the samples, before which short launches settle on the input: results could be kept of these.
     """
     new, old = ([one[i] for one in again] for i in range(2))
-    running.detail |= {"new": new, "again": old, "held": held}
-    if len(held) >= FEWEST:
-        running.medians["omitted"] = min(held) / running.medians["latency"]
+    running.detail |= {"new": new, "again": old}
     if len(again) < FEWEST:  # on a loaded machine a single pair says nothing
         return
     ratios = sorted(n / o for n, o in zip(new, old, strict=True))
-    running.medians["renewed"] = min(min(new) / min(old), ratios[len(ratios) // 4])
+    settled = min(new) / running.medians["latency"] / (ALONE if group > 1 else 1.0)
+    running.medians["renewed"] = max(settled, min(min(new) / min(old), ratios[len(ratios) // 4]))
 
 
 def _beside(running: Running, told: dict[str, list[float]], group: int, before: list[float]) -> None:

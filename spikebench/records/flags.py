@@ -87,12 +87,6 @@ class Flag(StrEnum):
         "take out of the subject what keeps results from call to call",
         1.5,
     )
-    OMITTED = (
-        "omitted",
-        "a launch of a group whose results are all held took more than {threshold:g} times as long as one of others",
-        "let every call in it compute what it gives",
-        2.0,
-    )
     COMPANY = (
         "company",
         "the subject has processes or threads of Python running beside it",

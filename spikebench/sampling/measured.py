@@ -55,7 +55,8 @@ def measured(job: MeasureJob, asked: Request, channel: Channel | None) -> Result
             measurements[0].detail.update(copied=copied(work.x, clock))
     problem = _check_output(running, job.spikes) if process == "timing" else None
     if timed and not problem:
-        problem = hand_over(timed.finished(), case, asked.evidence, measurements)
+        anew = asked.evidence is not None and case.device == "cpu" and job.bias is not None  # as the judge does
+        problem = hand_over(timed.finished(inputs=not anew), case, asked.evidence, measurements)
     return Result("wrong", problem, flags=flags) if problem else Result(measurements=measurements, flags=flags)
 
 
@@ -76,7 +77,6 @@ def _flags(running: Running, threads: int, before: Traces) -> list[str]:
         Flag.COMPANY: before.company(after),
         Flag.MOVED: before.moved(after),
         Flag.REPLAYED: renewed > Flag.REPLAYED.threshold,
-        Flag.OMITTED: running.medians.get("omitted", 1.0) > Flag.OMITTED.threshold,
     }
     return [flag for flag, there in raised.items() if there]
 

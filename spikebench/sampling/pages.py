@@ -4,8 +4,10 @@ malloc would give it a piece of what a launch has freed. The next launch would t
 every time, which cost more than many kernels. Even the few bytes of a tensor's own record are enough for that.
 """
 
+import ctypes
 import math
 import mmap
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -72,6 +74,15 @@ class Pages:
         if isinstance(value, tuple):
             return [self._back(v) for v in value]
         return self.get(value) if isinstance(value, Slot) else value
+
+
+def copied(tensor: Tensor) -> Callable[[], Tensor]:
+    """A copy, as a call that gives it. No other thread of Python runs while it is made, as one may in an operation of torch."""
+    if tensor.device.type != "cpu" or not tensor.is_contiguous() or type(tensor) is not Tensor:
+        made = tensor.detach().clone()
+        return lambda: made
+    raw, dtype, shape = ctypes.string_at(tensor.data_ptr(), tensor.nbytes), tensor.dtype, tensor.shape
+    return lambda: torch.frombuffer(bytearray(raw), dtype=dtype).view(shape)
 
 
 def _part(size: int) -> Tensor:

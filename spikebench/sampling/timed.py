@@ -3,6 +3,7 @@
 It works beside the subject, outside of what the clock sees. `verify/judged.py` compares what was kept with the definition.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,14 +13,16 @@ from torch import Tensor
 
 from spikebench.loading.subject import definition_of
 from spikebench.metric import Again, Measure, Running
-from spikebench.sampling.pages import Pages
-from spikebench.verify.evidence import FEW, Choice, Draw, Event, Evidence, Kept, call_number, drawn_here, number
+from spikebench.sampling.pages import Pages, copied
+from spikebench.verify.evidence import Choice, Draw, Event, Evidence, Kept, call_number, compared_of, drawn_here, number
 from spikebench.verify.form import misformed
 from spikebench.verify.snapshot import Snapshot, shadowed
 from spikebench.workloads.layer import Given, Launches, Workload, current, noise
 from spikebench.workloads.renewal import Renewal
 
-SMALL = 2**16  # values of an output that is copied before anybody is asked what of it is compared
+SMALL = 2**18  # values of all outputs of a sample that are copied at once, before anything else happens
+PAUSE = 1e-4  # seconds after a sample that are left to a thread which waits for the interpreter
+BEYOND = 5e-4  # seconds that this may take longer
 
 
 class Values(Protocol):
@@ -41,9 +44,10 @@ class Place:
 class Timed:
     """The watch over the timed launches of a layer; that of a network derives from it.
 
-    Before every sample new values are written into the input, from a seed that the parent draws then. When the clock has
-    stopped, the parent is told what it read, and draws which series are compared of what one launch of the sample took and
-    gave; of a group it may be any. They are copied, and the parent gets their digest, before the subject can run again.
+    Before every sample new values are written into the input, from a seed that the parent draws then. All that the launches
+    of the sample give is held. When the clock has stopped, the parent is told what it read, and draws which launches are
+    compared, and which series of what they took and gave. These are copied, and the parent gets their digest, before the
+    subject can run again.
     """
 
     def __init__(
@@ -60,7 +64,8 @@ class Timed:
         self._place = Place(work.x, work.on(work.x))
         self._spare: Place | None = None
         self._given: Given | None = None
-        self._draw, self._tell, self._snapshot = draw, tell, snapshot
+        self._draw, self._tell, self._changed = draw, tell, snapshot.changed_now if snapshot else lambda: None
+        self._beyond = list[float]()
         self._pages, self._kept, self._has_whole = Pages(), list[tuple[object, ...]](), False
         self._prepare()
 
@@ -90,22 +95,19 @@ class Timed:
         seed = self._renew(place.x, self._x, "sample")
         gradient_seed = self._renew(self.work.g, self._g, "gradient") if self.work.case.mode == "train" else ""
         self._settle(settle, place if short else None)
-        kept = (
-            group - 1 if number(seed, "last", 2) else number(seed, "kept", group)
-        )  # the last one shows if it was finished
-        launch, whole, running, given = place.launches.launch, place.launches.whole, self.running, list[Given]()
+        whole, given = place.launches.whole, list[Given]()
+        taken, note, keep = self._taken, self._note, self._keep  # what the subject puts in their place is not asked
+        count = group  # no variable of `launches`, which the subject can reach
         self._name_noise(seed)
 
         def launches() -> None:
-            for _ in range(kept):
-                running.last_output = launch()
-            given.append(whole())
-            for _ in range(kept + 1, group):
-                running.last_output = launch()
+            for _ in range(group):
+                given.append(whole())
 
-        seconds = measure(launches) / group
-        event = self._note("latency", group)
-        self._keep(given[0], call_number(seed) + kept, (seed, gradient_seed), event)
+        seconds = measure(launches) / count
+        kept = taken(given)
+        event = note("latency", count, len(kept))
+        keep(kept, call_number(seed), (seed, gradient_seed), event)
         return seconds
 
     def again(self, measure: Measure, settle: float, count: int) -> list[Again]:
@@ -128,27 +130,9 @@ class Timed:
                     self._name_noise(seeds[0])
                 given = list[Given]()
                 seconds.append(measure(lambda given=given: given.append(place.launches.whole())))
-                self._keep(given[0], call_number(seeds[0]) + repeated, seeds)
+                self._keep(self._taken(given), call_number(seeds[0]) + repeated, seeds)
             found.append((seconds[0], seconds[1]))
         return found
-
-    def held(self, measure: Measure, group: int, settle: float) -> float:
-        """Seconds of a launch, the mean of a group of which everything is held, so that any of it is compared."""
-        place, given = self._place, list[Given]()
-        seed = self._renew(place.x, self._x, "input")
-        gradient_seed = self._renew(self.work.g, self._g, "gradient") if self.work.case.mode == "train" else ""
-        self._settle(settle, place)
-        self._name_noise(seed)
-        whole = place.launches.whole
-
-        def launches() -> None:
-            for _ in range(group):
-                given.append(whole())
-
-        seconds, drawn = measure(launches) / group, self._draw(what="rest")
-        for i in {number(drawn, str(i), group) for i in range(FEW)}:
-            self._keep(given[i], call_number(seed) + i, (seed, gradient_seed))
-        return seconds
 
     def backward(self, measure: Measure, settle: float) -> float:
         """Seconds of a backward pass. Its gradient is written after the forward pass, which could compute with it otherwise.
@@ -162,21 +146,45 @@ class Timed:
         self._name_noise(seed)
         spikes, back = place.launches.halves()
         gradient_seed = gradient_seed or self._renew(self.work.g, self._g, "gradient")
-        given = list[tuple[Tensor | None, ...]]()
-        seconds = measure(lambda: given.append(back()))
-        event = self._note("backward", 1)
-        self._keep((spikes, given[0]), call_number(seed), (seed, gradient_seed), event)
+        given, taken, note, keep = list[Given](), self._taken, self._note, self._keep
+        seconds = measure(lambda: given.append((spikes, back())))
+        kept = taken(given)
+        event = note("backward", 1, len(kept))
+        keep(kept, call_number(seed), (seed, gradient_seed), event)
         return seconds
 
-    def _note(self, metric: str, group: int) -> Event | None:
-        """What the clock read, and whether it is the clock that it was."""
-        if self._snapshot and (name := self._snapshot.hooks_changed()):
-            self.evidence.say(f"the subject changed {name}")
-        clock = self.running.clock
-        name = shadowed(clock, self, self._x, self._g) or (
-            "the clock's class" if type(clock) is not self._kind else None
-        )
-        if name:
+    def _taken(self, given: list[Given]) -> list[Given]:
+        """What launches gave, where it is small as a copy. A thread may take its turn only after that, and is waited for."""
+        wrong = self._misformed(given)
+        small = wrong is None and self._small(given)
+        copies = [(copied(s), tuple(None if g is None else copied(g) for g in gs)) for s, gs in given] if small else []
+        read = self.running.clock.now
+        before = read()
+        time.sleep(PAUSE)
+        self._beyond.append(read() - before - PAUSE)
+        self._hold(given[-1])
+        if wrong:
+            self.evidence.say(f"a timed launch {wrong}")
+            return given
+        return [(s(), tuple(None if g is None else g() for g in gs)) for s, gs in copies] if small else given
+
+    def _small(self, given: list[Given]) -> bool:
+        """Whether all of it is copied: soon a thread could compute it."""
+        return sum(spikes.numel() for spikes, _ in given) <= SMALL
+
+    def _outlasted(self) -> None:
+        """Say so where launches went on after they had returned, as a thread does that waits for the interpreter."""
+        beyond, self._beyond = sorted(self._beyond), []
+        latency = self.running.medians.get("latency", 0.0)
+        if beyond and latency and beyond[len(beyond) // 4] > latency / 2 + BEYOND:  # a busy machine delays some of them
+            self.evidence.say("a timed launch goes on after it has returned")
+
+    def _note(self, metric: str, group: int, count: int) -> Event | None:
+        """What the clock read, and whether clocks, judges and the number of launches are what they were."""
+        clock, changed = self.running.clock, self._changed()
+        name = changed or shadowed(clock, self, self._x, self._g)
+        name = name or (None if count == group else "how many launches a sample has")
+        if name := name or ("the clock's class" if type(clock) is not self._kind else None):
             self.evidence.say(f"the subject changed {name}")
         events = getattr(clock, "last", None)
         return Event(metric, group, *events) if events else None
@@ -184,6 +192,7 @@ class Timed:
     def rest(self) -> None:
         """Look once more at what is held, after another launch, and give the workload its own input back."""
         case, held, place = self.work.case, self._given, self._place
+        self._outlasted()
         if held is not None and not self.evidence.wrong:
             count = self.work.x[0].numel()
             seed = self._draw(what="rest")
@@ -224,48 +233,58 @@ class Timed:
             place = place or self._beside()
             spent += measure(place.launches.launch)
 
-    def _keep(self, given: Given, call: int, seeds: tuple[str, str], event: Event | None = None) -> None:
-        """Copy what the parent draws now out of what a launch gave, before anything else happens."""
-        spikes, gradients = given
-        wrong = misformed(spikes, self.work.x, self.running.last_output, getattr(self.work.case, "autocast", None))
-        wrong = wrong or next((w for g in gradients if g is not None and (w := misformed(g))), None)
-        train = bool(gradients)
-        self.running.last_output = spikes.detach() if train else spikes
-        self._given = (spikes.detach(), gradients)  # without the graph, whose memory the next launch takes
-        if self._noted(event, seeds[0], wrong):
+    def _keep(self, given: list[Given], call: int, seeds: tuple[str, str], event: Event | None = None) -> None:
+        """Copy what the parent draws now out of what launches gave. `call` names the noise of the first of them."""
+        if self._noted(event, seeds[0]):
             return
-        if spikes.numel() <= SMALL:  # now: while the parent is asked, a thread could compute
-            spikes, gradients = spikes.detach().clone(), tuple(None if g is None else g.clone() for g in gradients)
         seed = self._draw(what="launch", event=event and list(vars(event).values()))
         if self.evidence.compared:
-            self._copy((spikes, gradients), call, seeds, seed, sampled=event is not None)
+            self._copy(given, call, seeds, seed, sampled=event is not None)
 
-    def _noted(self, event: Event | None, seed: str, wrong: str | None) -> bool:
-        """Note what the clock read of a sample and the seed of its input; whether the launch is wrong at first sight."""
+    def _hold(self, given: Given) -> None:
+        """Hold what a launch gave, without its graph, whose memory the next launch takes."""
+        self.running.last_output, self._given = given[0].detach(), (given[0].detach(), given[1])
+
+    def _misformed(self, given: list[Given]) -> str | None:
+        """What is wrong at first sight with what launches gave; all that are held have memory of their own."""
+        cast, held = getattr(self.work.case, "autocast", None), self.running.last_output
+        for spikes, gradients in given:
+            wrong = misformed(spikes, self.work.x, held, cast)
+            wrong = wrong or next((w for g in gradients if g is not None and (w := misformed(g))), None)
+            if wrong:
+                return wrong
+            held = spikes
+        places = [spikes.untyped_storage().data_ptr() for spikes, _ in given]
+        return None if len(set(places)) == len(places) else "gives the memory of an output that is still held"
+
+    def _noted(self, event: Event | None, seed: str) -> bool:
+        """Note what the clock read of a sample and the seed of its input; whether something is wrong already."""
         if event is not None:
             self.evidence.events.append(event)
             self.evidence.seeds.append(seed)
-        if wrong:
-            self.evidence.say(f"a timed launch {wrong}")
-        return wrong is not None
+        return self.evidence.wrong is not None
 
-    def _copy(self, given: Given, call: int, seeds: tuple[str, str], seed: str, sampled: bool) -> None:
-        """Copy the series that a seed names, and tell the parent their digest."""
+    def _copy(self, given: list[Given], call: int, seeds: tuple[str, str], seed: str, sampled: bool) -> None:
+        """Copy the series of the launches that a seed names, and tell the parent their digests."""
         choice, chosen = self._choice, False
         if sampled:
             chosen = not self._has_whole and not number(seed, "whole", max(1, self._left))
             self._left -= 1
-        whole, learned = chosen and choice.may_be_whole, chosen and not choice.coupled and len(given[1]) > 1
-        if not whole and choice.skips(seed):
-            return
-        index = torch.arange(choice.batch * choice.width) if whole else choice.index(seed, sampled)
-        kept = Kept.of(given, index.to(self.work.x.device), call, *seeds, whole, learned)
-        if self._tell:
-            self._tell(kept.digest)
-        if learned and not whole:
-            self._less(kept)
+        whole, learned = chosen and choice.may_be_whole, chosen and not choice.coupled and len(given[-1][1]) > 1
+        places = [] if choice.skips(seed) else compared_of(seed, len(given))
+        few = choice.index(seed, sampled, len(places))
+        for place in places or [len(given) - 1] * whole:
+            last = place == len(given) - 1
+            index = torch.arange(choice.batch * choice.width) if whole and last else few
+            kept = Kept.of(
+                given[place], index.to(self.work.x.device), call + place, *seeds, whole and last, learned and last
+            )
+            if self._tell:
+                self._tell(kept.digest)
+            if learned and last and not whole:
+                self._less(kept)
+            self._kept.append(self._pages.put_kept(kept))
         self._has_whole = self._has_whole or whole or learned
-        self._kept.append(self._pages.put_kept(kept))
 
     def _less(self, kept: Kept) -> None:
         """What the same launch learns when only the series that were kept have another output gradient."""
@@ -277,11 +296,11 @@ class Timed:
         work.call_number(kept.call)
         kept.less = [None if v is None else v.detach().clone() for v in self._place.launches.whole()[1][1:]]
 
-    def finished(self) -> Evidence:
-        """What was kept, with the inputs."""
+    def finished(self, inputs: bool = True) -> Evidence:
+        """What was kept, with the inputs, if nobody else makes these anew."""
         x, g = self._x, self._g
         self.evidence.kept = [self._pages.get_kept(values) for values in self._kept]
-        if isinstance(x, Renewal) and isinstance(g, Renewal):
+        if inputs and isinstance(x, Renewal) and isinstance(g, Renewal):
             for kept in self.evidence.kept:
                 kept.complete(self.work.x.shape, x, g)
         return self.evidence

@@ -18,7 +18,7 @@ from spikebench.sampling.pages import Slot
 from spikebench.sampling.timed import Timed
 from spikebench.verify import inside
 from spikebench.verify.chain import chain
-from spikebench.verify.evidence import SERIES, VALUES, Again, Event, Evidence, call_number, chosen, number
+from spikebench.verify.evidence import SERIES, VALUES, Again, Event, Evidence, call_number, chosen, compared_of, number
 from spikebench.verify.form import misformed
 from spikebench.workloads.layer import Given
 from spikebench.workloads.renewal import Rolled
@@ -65,26 +65,33 @@ class TimedNetwork(Timed):
         super()._name_noise(seed)
         torch.manual_seed(call_number(seed))
 
-    def _keep(self, given: Given, call: int, seeds: tuple[str, str], event: Event | None = None) -> None:
-        """Copy numbers that the parent draws now out of what a launch gave, before anything else happens."""
-        parts = parts_of(given)
-        wrong = next((w for part in parts if (w := misformed(part))), None)
+    def _misformed(self, given: list[Given]) -> str | None:
+        return next((w for one in given for part in parts_of(one) if (w := misformed(part))), None)
+
+    def _small(self, given: list[Given]) -> bool:
+        return sum(part.numel() for one in given for part in parts_of(one)) <= SMALL
+
+    def _hold(self, given: Given) -> None:
         self.running.last_output = given[0].detach()
-        if self._noted(event, seeds[0], wrong):
+
+    def _keep(self, given: list[Given], call: int, seeds: tuple[str, str], event: Event | None = None) -> None:
+        """Copy numbers that the parent draws now out of what launches gave."""
+        if self._noted(event, seeds[0]):
             return
-        if sum(part.numel() for part in parts) <= SMALL:  # now: while the parent is asked, a thread could compute
-            parts = [part.detach().clone() for part in parts]
         seed = self._draw(what="launch", event=event and list(vars(event).values()))
         drawn = number(seed, "numbers", 2**53)
-        numbers = taken(parts, places_of(parts, drawn))
-        kept = tuple(map(self._pages.put, numbers))
-        self._launched.append(Launched(self._count, seeds, call - call_number(seeds[0]), drawn, kept))
-        self._count += 1
-        if self._tell:
-            self._tell(Again(0, [], numbers, []).digest)
+        for place in compared_of(seed, len(given)):
+            parts = parts_of(given[place])
+            numbers = taken(parts, places_of(parts, drawn))
+            kept = tuple(map(self._pages.put, numbers))
+            self._launched.append(Launched(self._count, seeds, call + place - call_number(seeds[0]), drawn, kept))
+            self._count += 1
+            if self._tell:
+                self._tell(Again(0, [], numbers, []).digest)
 
     def rest(self) -> None:
         """Do launches again that the parent draws, and give the workload its own input back."""
+        self._outlasted()
         if self._launched and not self.evidence.wrong:
             order = chosen(self._draw(what="chosen"), len(self._launched))
             typical = min((e.seconds for e in self.evidence.events), default=SECONDS)

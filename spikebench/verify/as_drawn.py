@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from spikebench.run.protocol import Drawn
-from spikebench.verify.evidence import Choice, Event, Evidence, Kept, call_number
+from spikebench.verify.evidence import Choice, Event, Evidence, Kept, call_number, compared_of
 
 SLOW, TIMES = 0.25, 5  # what comes before a sample takes less than SLOW seconds and TIMES as long as the sample
 MOST = 2**16  # launches on one input
@@ -35,27 +35,40 @@ def forged(evidence: Evidence, draws: Sequence[Drawn], choice: Choice) -> str | 
 
 
 def _kept(evidence: Evidence, draws: Sequence[Drawn], choice: Choice) -> str | None:
-    seeds, launch, left = ["", ""], Drawn(""), list(evidence.kept)
+    seeds, launch, left, due = ["", ""], Drawn(""), list(evidence.kept), list[int]()
     for drawn in [*draws, Drawn("end")]:
-        if launch.what and drawn.what != "kept" and not choice.skips(launch.seed):
+        if drawn.what == "kept":
+            if not left or not launch.what:
+                return OTHER
+            kept = left.pop(0)
+            place = due.pop(0) if due else _group(launch) - 1 if kept.whole else -1
+            if not _is(kept, drawn, launch, place, seeds, choice):
+                return OTHER
+            continue
+        if due:
             return NOTHING
         if drawn.what in ("sample", "input"):
             seeds[0] = drawn.seed
         elif drawn.what == "gradient":
             seeds[1] = drawn.seed
-        elif drawn.what == "kept":
-            if not left or not launch.what or not _is(left.pop(0), drawn, launch, seeds, choice):
-                return OTHER
         launch = drawn if drawn.what == "launch" else Drawn("")
+        due = compared_of(launch.seed, _group(launch)) if launch.what and not choice.skips(launch.seed) else []
     return OTHER if left else None
 
 
-def _is(kept: Kept, told: Drawn, launch: Drawn, seeds: Sequence[str], choice: Choice) -> bool:
-    """Whether what was kept of a launch is what was drawn of it, on the input that was drawn for it."""
-    count = choice.batch * choice.width
-    index = torch.arange(count) if kept.whole else choice.index(launch.seed, launch.event is not None)
+def _group(launch: Drawn) -> int:
+    """How many launches a sample had, as the parent was told with what the clock read."""
+    return int(launch.event[1]) if launch.event else 1
+
+
+def _is(kept: Kept, told: Drawn, launch: Drawn, place: int, seeds: Sequence[str], choice: Choice) -> bool:
+    """Whether what was kept of a launch, the one at this place of its sample, is what was drawn of it, on the input that was drawn for it."""
+    count, sampled = choice.batch * choice.width, launch.event is not None
+    many = len(compared_of(launch.seed, _group(launch)))
+    index = torch.arange(count) if kept.whole else choice.index(launch.seed, sampled, many)
     named = kept.seed == seeds[0] and (kept.gradient is None or kept.gradient_seed == seeds[1])
-    called = 0 <= kept.call - call_number(kept.seed) < (int(launch.event[1]) if launch.event else MOST)
+    call = kept.call - call_number(kept.seed)
+    called = call == place if sampled else 0 <= call < MOST
     return named and called and torch.equal(kept.index.cpu(), index) and kept.digest == told.digest
 
 

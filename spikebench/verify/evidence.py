@@ -15,7 +15,7 @@ from spikebench.workloads.renewal import Renewal
 Draw = Callable[..., str]  # asks for a seed; see `spikebench.run.protocol.Drawn` for what is told with it
 SERIES, VALUES = 640, 2**20  # that are kept of all samples of a metric: at most so many series, and values of each kind
 WHOLE = 2**20  # values of an output, of which one launch is kept as a whole
-FEW = 3  # series that are kept of a launch whose time is no sample, and launches of a group that are
+FEW = 3  # series that are kept of a launch whose time is no sample
 
 
 def drawn_here(**_: object) -> str:
@@ -37,6 +37,11 @@ def call_number(seed: str) -> int:
 def chosen(seed: str, count: int) -> list[int]:
     """The order in which a seed chooses among so many launches."""
     return sorted(range(count), key=lambda place: number(seed, str(place), 2**53))
+
+
+def compared_of(seed: str, group: int) -> list[int]:
+    """Which launches of a group are compared: one of all, and the last, which shows whether its work was over in time."""
+    return sorted({number(seed, "place", group), group - 1})
 
 
 @dataclass(frozen=True)
@@ -63,12 +68,12 @@ class Choice:
         often = SERIES / (max(1, self.samples) * self.width) if self.coupled else 1.0
         return number(seed, "often", 2**16) >= often * 2**16
 
-    def index(self, seed: str, sampled: bool = True) -> Tensor:
-        """Places in B·N; only FEW of a launch that gave no sample."""
+    def index(self, seed: str, sampled: bool = True, launches: int = 1) -> Tensor:
+        """Places in B·N, where so many launches of a sample share the series; only FEW of a launch that gave no sample."""
         count = self.batch * self.width
         if self.coupled:
             return torch.arange(self.width) + self.width * number(seed, "item", self.batch)
-        most = max(2, min(SERIES, VALUES // self.steps) // max(1, self.samples)) if sampled else FEW
+        most = max(2, min(SERIES, VALUES // self.steps) // max(1, self.samples * launches)) if sampled else FEW
         return torch.tensor(sorted({number(seed, f"series {i}", count) for i in range(min(most, count))}))
 
 

@@ -11,7 +11,7 @@ import signal
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from types import CodeType, FunctionType, ModuleType
 
@@ -37,10 +37,12 @@ FUNCTIONS = (
     *("get_num_threads", "set_num_threads", "save", "load", "tensor", "nan_to_num", "ne", "eq"),
 )
 CLOCKS = ("perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns", "clock_gettime")
-SIGNALS = (signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGUSR1, signal.SIGUSR2, signal.SIGSEGV)
+SIGNALS = sorted(signal.valid_signals())
+TOOLS = range(6)  # that sys.monitoring of Python 3.12 may have
 HOOKS: dict[str, Callable[[], object]] = {
     "sys.setprofile": sys.getprofile,
     "sys.settrace": sys.gettrace,
+    "sys.monitoring": lambda: _monitored(),
     "a signal's handler": lambda: tuple(map(signal.getsignal, SIGNALS)),
     "torch's function modes": lambda: torch._C._len_torch_function_stack(),
     "torch's dispatch modes": lambda: torch._C._len_torch_dispatch_stack(),
@@ -52,12 +54,15 @@ Held = tuple[object, CodeType | None, object]
 class Snapshot:
     """Every callable of torch.autograd, time, os and others, torch.Tensor's methods, and all of our own modules.
 
-    Of a function its code and its defaults are compared, too; of a module of ours also what is written in capitals.
+    Of a function its code and its defaults are compared, too; of a module of ours also what is written in capitals, and
+    whether it has new names, which would stand before those of Python.
     """
 
     def __init__(self) -> None:
         self._held: dict[tuple[Owner, str], Held] = {}
         self._modules: set[str] = set()
+        self._names: list[tuple[Owner, frozenset[str]]] = []
+        self._own: list[tuple[Mapping[str, object], str, object]] = []
         for module in PYTHON:
             self._keep(module, callables(module))
         for name in TORCH:
@@ -74,26 +79,45 @@ class Snapshot:
             if not name.startswith(OWN) or name.startswith(APART) or name in self._modules:
                 continue
             self._modules.add(name)
-            self._keep(module, ((n, v) for n, v in vars(module).items() if _fixed(n, v)))
+            self._keep_own(module, {n: v for n, v in vars(module).items() if _fixed(n, v)})
             for kind in [v for v in vars(module).values() if inspect.isclass(v) and v.__module__ == name]:
-                self._keep(kind, ((n, v) for n, v in vars(kind).items() if callable(v) or isinstance(v, _DESCRIPTORS)))
+                self._keep_own(kind, {n: v for n, v in vars(kind).items() if _acts(v) or isinstance(v, _PLAIN)})
+
+    def _keep_own(self, owner: Owner, found: Mapping[str, object]) -> None:
+        self._keep(owner, iter(found.items()))
+        self._names.append((owner, frozenset(vars(owner))))
+        self._own += [(vars(owner), n, v) for n, v in found.items()]
 
     def _keep(self, owner: Owner, found: Iterator[tuple[str, object]]) -> None:
         for name, value in found:
             self._held[owner, name] = _told(value)
 
     def changed(self) -> list[str]:
-        """Names of what is no longer what it was."""
-        return [
-            f"{getattr(owner, '__name__', owner)}.{name}"
+        """Names of what is no longer what it was, and of what is new."""
+        found = [
+            (owner, name)
             for (owner, name), held in self._held.items()
             if _told(inspect.getattr_static(owner, name, None)) != held
         ]
+        for owner, known in self._names:
+            new = {name: value for name, value in vars(owner).items() if name not in known}
+            found += [(owner, name) for name, value in new.items() if _shadows(owner, name, value)]
+        return [f"{getattr(owner, '__name__', owner)}.{name}" for owner, name in found]
 
-    def hooks_changed(self) -> str | None:
-        """The clocks, and what runs without being called: hooks, modes and handlers of signals. It takes some microseconds."""
-        clock = next((f"time.{name}" for name, held in self._clocks if getattr(time, name, None) is not held), None)
-        return clock or next((name for name, held in self._hooks.items() if HOOKS[name]() != held), None)
+    def changed_now(self) -> str | None:
+        """The first of the clocks, of what runs without being called (hooks, modes and handlers of signals), and of our own
+        functions that is not what it was. It is asked after each sample, and takes less than a millisecond. No code is read
+        of a function: that would be an event for whoever audits the interpreter."""
+        for name, held in self._clocks:
+            if getattr(time, name, None) is not held:
+                return f"time.{name}"
+        for name, held in self._hooks.items():
+            if HOOKS[name]() != held:
+                return name
+        for names, name, value in self._own:
+            if names.get(name) is not value:
+                return f"{names.get('__name__') or names.get('__qualname__') or names.get('__module__')}.{name}"
+        return None
 
 
 @cache
@@ -111,7 +135,26 @@ def shadowed(*things: object) -> str | None:
     return None
 
 
+def _monitored() -> list[str | None]:
+    """The tools that watch what the interpreter does."""
+    monitoring = getattr(sys, "monitoring", None)
+    return [monitoring.get_tool(tool) for tool in TOOLS] if monitoring else []
+
+
 _DESCRIPTORS = (property, staticmethod, classmethod)
+_PLAIN = (bool, int, float, str, tuple, type(None))
+
+
+def _acts(value: object) -> bool:
+    """Whether a name of a class does something when it is used."""
+    return callable(value) or isinstance(value, _DESCRIPTORS) or hasattr(type(value), "__get__")
+
+
+def _shadows(owner: Owner, name: str, value: object) -> bool:
+    """Whether a new name changes what happens: in a module any but that of a module loaded since, in a class what acts."""
+    if isinstance(owner, ModuleType):
+        return not name.startswith("__") and not isinstance(value, ModuleType)
+    return _acts(value)
 
 
 def callables(module: ModuleType) -> Iterator[tuple[str, object]]:

@@ -228,14 +228,10 @@ def _launches(case: Case, module: nn.Module, x: Tensor, g: Tensor) -> Launches:
     def forward() -> Tensor:
         return spikes_of(module(x))
 
-    def train() -> Tensor:
-        spikes = spikes_of(module(x))
-        torch.autograd.grad(spikes, wanted, g, allow_unused=True)
-        return spikes.detach()
-
     def trained() -> Given:
         spikes = spikes_of(module(x))
-        return spikes, torch.autograd.grad(spikes, wanted, g, allow_unused=True)
+        gradients = torch.autograd.grad(spikes, wanted, g, allow_unused=True)
+        return spikes.detach(), gradients
 
     def halves() -> tuple[Tensor, Callable[[], tuple[Tensor | None, ...]]]:
         spikes = spikes_of(module(x))
@@ -245,7 +241,7 @@ def _launches(case: Case, module: nn.Module, x: Tensor, g: Tensor) -> Launches:
         return Launches(inference, lambda: (inference(), ()), halves)
     if case.mode == "forward":
         return Launches(forward, lambda: (forward(), ()), halves)
-    return Launches(train, trained, halves)
+    return Launches(lambda: trained()[0], trained, halves)
 
 
 def _streamer(neuron: Neuron | None, case: Case, x: Tensor) -> Callable[[], Tensor]:
