@@ -3,6 +3,7 @@
 import copy
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 
 import pytest
@@ -72,7 +73,7 @@ def _other_series(kept: list[Kept]) -> None:
 
 
 def _other_input(kept: list[Kept]) -> None:
-    kept[1].seed = kept[0].seed
+    next(k for k in kept if k.seed != kept[0].seed).seed = kept[0].seed
 
 
 CHANGES: dict[str, tuple[Callable[[list[Kept]], object], str]] = {
@@ -95,11 +96,20 @@ def test_what_was_changed_after_it_was_told_is_found(name: str) -> None:
 
 def test_who_keeps_nothing_or_asks_too_early_is_found() -> None:
     evidence, draws, choice = timed("lif@cpu", "inference")
-    first = next(i for i, d in enumerate(draws) if d.what == "kept")
-    assert forged(evidence, [*draws[:first], *draws[first + 1 :]], choice) == NOTHING
-    assert forged(evidence, [*draws[: first - 1], draws[first - 1], *draws[first - 1 :]], choice) == NOTHING
+    last = next(i for i, d in enumerate(draws) if d.what == "kept" != draws[i + 1].what)  # of the first sample
+    assert forged(evidence, [*draws[:last], *draws[last + 1 :]], choice) == NOTHING
+    asked = next(i for i, d in enumerate(draws) if d.what == "launch")
+    assert forged(evidence, [*draws[: asked + 1], *draws[asked:]], choice) == NOTHING
     evidence.kept.clear()
     assert forged(evidence, [d for d in draws if d.what != "kept"], choice) == NOTHING
+
+
+def test_who_keeps_another_launch_of_a_group_than_was_drawn_is_found() -> None:
+    evidence, draws, choice = timed("lif@cpu", "inference")
+    first = next(i for i, d in enumerate(draws) if d.what == "kept")
+    evidence.kept[0].call += 1
+    told = replace(draws[first], digest=evidence.kept[0].digest)
+    assert forged(evidence, [*draws[:first], told, *draws[first + 1 :]], choice) == OTHER
 
 
 def test_readings_of_the_clock_are_those_that_were_told() -> None:
