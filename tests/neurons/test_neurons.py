@@ -74,7 +74,11 @@ def sharp(name: str) -> dict[str, Any]:
 
 CASES = [(name, options) for name in NAMES for options in oracle(name).OPTIONS]
 IDS = [f"{name}[{','.join(f'{k}={v}' for k, v in options.items())}]" for name, options in CASES]
-SURROGATE = [i for i, (name, _) in enumerate(CASES) if "surrogate" in registry.facts(name).options]
+PUBLISHED = [i for i, (name, _) in enumerate(CASES) if hasattr(oracle(name), "gradients")]
+SURROGATE = [
+    i for i, (name, _) in enumerate(CASES) if "surrogate" in registry.facts(name).options and i not in PUBLISHED
+]
+SMOOTH = [i for i, (name, _) in enumerate(CASES) if getattr(oracle(name), "SMOOTH", True)]
 STREAMING = [i for i, (name, _) in enumerate(CASES) if registry.facts(name).stepped]
 every_case = pytest.mark.parametrize(("name", "options"), CASES, ids=IDS)
 every_neuron = pytest.mark.parametrize("name", NAMES)
@@ -184,7 +188,7 @@ def test_parameters_per_neuron_can_be_picked(name: str) -> None:
             torch.testing.assert_close(neuron.membrane(x[..., picked]), whole[..., picked], rtol=1e-13, atol=1e-13)
 
 
-@every_case
+@pytest.mark.parametrize(("name", "options"), [CASES[i] for i in SMOOTH], ids=[IDS[i] for i in SMOOTH])
 def test_gradient_of_the_membrane_between_spikes(name: str, options: dict[str, Any]) -> None:
     """Where no spike changes the membrane is smooth: its gradients for x and parameters are those of differences."""
     neuron = make(name, options | sharp(name), steps=4, n=2)
@@ -229,6 +233,23 @@ def test_gradient_is_the_implicit_one(name: str, options: dict[str, Any]) -> Non
         else:
             expected = (weights @ differences(argument, values, key)).reshape(found.shape)
         np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5, atol=1e-6 * max(np.abs(expected).max(), 1e-3))
+
+
+@pytest.mark.parametrize(("name", "options"), [CASES[i] for i in PUBLISHED], ids=[IDS[i] for i in PUBLISHED])
+def test_gradient_is_the_published_one(name: str, options: dict[str, Any]) -> None:
+    """Of a neuron whose paper takes another gradient than the implicit one: its oracle has that."""
+    neuron = make(name, options, steps=13, n=2)
+    x = current(name, 13, 2, 2).requires_grad_()
+    g = torch.randn(x.shape, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+    learned = {k: p for k, p in neuron.named_parameters() if p.requires_grad}
+    s = run(neuron, x)
+    got = dict(zip(("x", *learned), torch.autograd.grad(s, (x, *learned.values()), g), strict=True))
+    parameters = {k: v.numpy() for k, v in neuron.state_dict().items()}
+    given = x.detach().numpy(), g.numpy(), s.detach().numpy(), all_options(name, options), parameters
+    expected = oracle(name).gradients(*given)
+    assert 0 < float(s.detach().mean()) < 1 and {*learned, "x"} <= expected.keys()
+    for key, found in got.items():
+        np.testing.assert_allclose(found.numpy(), expected[key], rtol=1e-7, atol=1e-8 * np.abs(expected[key]).max())
 
 
 def by_slope(z: np.ndarray, surrogate: Surrogate, k: float) -> np.ndarray:
