@@ -171,11 +171,11 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "refuses", lambda _: None)
 
 
-@pytest.mark.parametrize(("neuron", "steps"), [("lif", 1), ("lif", 4), *((n, 9) for n in STEPPED)])
+@pytest.mark.parametrize(("neuron", "steps"), [("lif", 1), ("lif", 2), *((n, 5) for n in STEPPED)])
 def test_chunks_are_traced_whole(neuron: str, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One graph per chunk of 4, and a shorter one at the end."""
+    """One graph per chunk of 2, and a shorter one at the end."""
     traced(monkeypatch)
-    bound, definition = made(f"{neuron}@compiled", {}, (steps, 2, 5), {"chunk": 4})
+    bound, definition = made(f"{neuron}@compiled", {}, (steps, 2, 5), {"chunk": 2})
     assert_same(bound, definition, current((steps, 2, 5), "plain", 3))
     assert isinstance(bound.neuron, SteppedNeuron)
 
