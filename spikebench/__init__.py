@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from spikebench.api import check as check
     from spikebench.api import cite as cite
     from spikebench.api import compare as compare
+    from spikebench.api import compare_commits as compare_commits
     from spikebench.api import diff as diff
     from spikebench.api import doctor as doctor
     from spikebench.api import export as export
@@ -46,7 +47,7 @@ _HOMES = {
     "neuron": "loading.subject",
 }
 _HOMES |= dict.fromkeys(
-    "aa check cite compare diff doctor export list load merge plot profile report reproduce run sweep table train tune".split(),
+    "aa check cite compare compare_commits diff doctor export list load merge plot profile report reproduce run sweep table train tune".split(),
     "api",
 )
 # `from spikebench import *` leaves Python's own `list` alone; `sb.list` is there all the same

@@ -5,6 +5,7 @@ Comparisons, Assessments or Checks, or a pandas frame.
 """
 
 from spikebench.experiments.check import check as check
+from spikebench.experiments.commits import compare_commits as compare_commits
 from spikebench.experiments.compare import aa as aa
 from spikebench.experiments.compare import compare as compare
 from spikebench.experiments.compare import diff as diff
