@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from spikebench.cli import _options as o
 from spikebench.cli import _values as v
 from spikebench.cli._print import notes, say, stdout, table
+from spikebench.cli._tables import warn
 from spikebench.errors import Problem
 
 if TYPE_CHECKING:
@@ -107,15 +108,15 @@ def command(
     """
     from spikebench.experiments.profile import SETTINGS, profile
 
-    settings = sampled.settings(SETTINGS)
     files = _files(out, trace)
     with _progress() as progress:
         made = profile(
             subject,
             against=v.once("--against", v.subjects(against)) if against else None,
             pairs=pairs,
-            settings=settings,
+            settings=sampled.settings(SETTINGS),
             progress=progress,
+            warn=warn,
             **(vars(grid) | called.given() | files | vars(tensors)),
         )
     where = made.report(out / "verdict.html") if out is not None else None

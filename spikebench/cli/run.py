@@ -152,7 +152,7 @@ def chosen(name: str | None, subjects: list[str] | None, grid: Grid) -> list[Cas
         return grids.changed(name, subjects or (), grid)
     if not subjects:
         raise Problem("nothing to run; name a sweep (spikebench list sweeps) or give --subject lif@cpu")
-    return grids.points(subjects, grid)
+    return grids.points(grids.as_they_can_be(subjects, grid.device, warn), grid)
 
 
 def _say_what_differs(where: Path, settings: "Settings") -> None:

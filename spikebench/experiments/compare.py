@@ -1,6 +1,5 @@
 """`sb.compare`, `sb.aa` and `sb.diff`: subjects compared in pairs, one with itself, and two files of records."""
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +10,11 @@ from spikebench.analysis import difference, noise
 from spikebench.analysis.comparison import Comparison, judge, together
 from spikebench.analysis.difference import Difference
 from spikebench.analysis.pairs import Pairs
-from spikebench.cases.alike import alike
 from spikebench.cases.arguments import asked
 from spikebench.cases.case import Case, with_changes
-from spikebench.cases.subject import parse_subject, there
 from spikebench.errors import Problem
 from spikebench.experiments.settings import told_apart
-from spikebench.experiments.sweep import Grid, points
+from spikebench.experiments.sweep import Grid, Warn, as_they_can_be, points
 from spikebench.host import environment
 from spikebench.records.record import Record
 from spikebench.records.result_file import opened
@@ -27,7 +24,6 @@ from spikebench.run.forecast import START, seconds
 from spikebench.run.session import Session
 from spikebench.run.settings import Settings
 
-Warn = Callable[[str], None]
 Expect = Callable[[float, float], None]
 Tell = Callable[[str, Case, int, int], None]
 Job = tuple[Sequence[str], Case]
@@ -60,7 +56,7 @@ def compare(
         named = subjects[0] if subjects else "none"
         raise Problem(f"one subject is no comparison: {named}; name a baseline first, then the others")
     chosen, asked = told_apart(given, settings or Settings(), grid or Grid())
-    found = _alike(subjects, asked, warn)
+    found = as_they_can_be(subjects, asked.device, warn)
     cases = points(found[:1], asked)
     jobs = [(found, case) for case in cases]
     if expect:
@@ -75,16 +71,6 @@ def _seconds(jobs: Sequence[Job], plan: Pairs, settings: Settings) -> tuple[floa
     block = sum(seconds(case, few, first=False) for each in cases for case in each)
     first = START + sum(seconds(case, few) for each in cases for case in each) - block
     return first + plan.first * block, first + plan.last * block
-
-
-def _alike(subjects: Sequence[str], asked: Grid, warn: Warn | None) -> list[str]:
-    """The subjects with options that all of one neuron can have; what was chosen is told."""
-    found = alike(subjects, asked.device or "cpu")
-    for subject in found.subjects:
-        there(parse_subject(subject, asked.device or "cpu"))
-    if found.said:
-        (warn or warnings.warn)(found.said)
-    return found.subjects
 
 
 AA = Grid(T=[1000], B=[16], N=[128])
@@ -108,7 +94,7 @@ def aa(
     where `compare` and `diff` look for its noise floor. `warn`, `settings`, `grid` and `given` are those of `compare`.
     """
     chosen, asked = told_apart(given, settings or Settings(), grid or Grid())
-    found = _alike(subjects or ("lif@cpu", "lif@eager"), asked, warn)
+    found = as_they_can_be(subjects or ("lif@cpu", "lif@eager"), asked.device, warn)
     cases = points(found, asked.over(replace(AA, N=None) if asked.network else AA))
     jobs = [((case.subject, case.subject), case) for case in cases]
     return _compared(jobs, pairs, chosen, metric, out or floor_file(), progress, warn)

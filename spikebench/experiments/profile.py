@@ -16,9 +16,10 @@ from spikebench.analysis.select import medians
 from spikebench.cases.arguments import asked
 from spikebench.cases.case import Case, grid, with_changes
 from spikebench.cases.point import DEVICES, one_of
-from spikebench.cases.subject import Subject, defined, parse_subject, there
+from spikebench.cases.subject import Subject, defined, parse_subject
 from spikebench.errors import Problem
 from spikebench.experiments import handed_over
+from spikebench.experiments.sweep import Warn, as_they_can_be
 from spikebench.experiments.why import Trials
 from spikebench.host import clock
 from spikebench.records import store
@@ -160,6 +161,7 @@ def profile(
     out: str | Path | None = None,
     trace: str | Path | None = None,
     progress: Progress | None = None,
+    warn: Warn | None = None,
     why: bool = True,
     **fields: Any,
 ) -> Profile:
@@ -174,12 +176,11 @@ def profile(
     dtype, rate. Raises Problem if the subject cannot be built.
     """
     text, kept = handed_over.named(subject)
-    named = there(handed_over.given(text, init, {"layout": layout, "adapter": adapter, "reset": reset}))
+    given = handed_over.given(text, init, {"layout": layout, "adapter": adapter, "reset": reset})
+    named, baselines = _taken(given, against, fields.get("device", "cpu"), warn)
     lengths = [T] if isinstance(T, int) else sorted(set(T or LENGTHS))
     modes = [mode] if isinstance(mode, str) else list(mode or MODES)
     chosen = session.settings if session else settings or replace(SETTINGS)
-    one_of("device", device := fields.get("device", "cpu"), DEVICES)
-    baselines = [str(there(parse_subject(b, device))) for b in against or AGAINST[device]]
     made = Profile(str(named), pairs=pairs, share=1 - FOR_WHY * why, settings=chosen, kept=kept)
     cases = [c for t in lengths for c in grid([str(named)], T=[t], B=[B], N=[N], mode=modes, **fields)]
     tell = progress or _silent
@@ -192,6 +193,13 @@ def profile(
             made.why = _ask_why(session, made, tell) if why else made.why
     made.seconds = clock.monotonic() - made.started
     return made
+
+
+def _taken(given: Subject, against: Sequence[str] | None, device: str, warn: Warn | None) -> tuple[Subject, list[str]]:
+    """The subject and its baselines, with options that all of one neuron can have."""
+    one_of("device", device, DEVICES)
+    text, *baselines = as_they_can_be([str(given), *(against or AGAINST[device])], device, warn)
+    return given if given.foreign else parse_subject(text), baselines
 
 
 def _understood(

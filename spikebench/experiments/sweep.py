@@ -1,10 +1,12 @@
 """`sb.sweep` gives the cases that a person means: a named sweep, a part of it, or a grid of subjects and sizes."""
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from spikebench.cases import sweeps
+from spikebench.cases.alike import alike
 from spikebench.cases.arguments import asked, check_fields
 from spikebench.cases.case import Case, grid
 from spikebench.cases.named import parse_network
@@ -12,6 +14,8 @@ from spikebench.cases.subject import parse_subject, there
 from spikebench.errors import Problem
 
 AXES = ("T", "B", "N", "mode")
+
+Warn = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,19 @@ def measurable(cases: Sequence[Case]) -> list[Case]:
             raise Problem(f"{case.subject} T={case.T} is there twice; leave one out, or take repeats=2")
         seen.add(case.case_id)
     return list(cases)
+
+
+def as_they_can_be(subjects: Sequence[str], device: str | None = None, warn: Warn | None = None) -> list[str]:
+    """The subjects, those of one neuron with options that all of them can have; `warn` is told what was chosen.
+
+    Raises Problem for a subject whose file is not there.
+    """
+    found = alike(subjects, device or "cpu")
+    for subject in found.subjects:
+        there(parse_subject(subject, device or "cpu"))
+    if found.said:
+        (warn or warnings.warn)(found.said)
+    return found.subjects
 
 
 @asked

@@ -118,6 +118,17 @@ def test_ctrl_c_after_the_file_vanished_goes_on_in_the_new_one(
     assert [r.case["T"] for r in store.read(Path("r-2.jsonl"))] == [1, 2, 3, 4]
 
 
+def test_run_takes_a_library_with_the_options_that_it_can_have_and_says_so(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = ("-T", "8", "-B", "1", "-N", "1", "--metric", "latency", "--out", "r.jsonl")
+    assert run("run", "--subject", "lif@snntorch", "--subject", "spsn", *sizes) == 0
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if "taken with" in line]
+    assert said.startswith("spikebench: lif@snntorch: taken with detach_reset=true, strict=true, reset_delay=true")
+    subjects = [r.case["subject"] for r in store.read(Path("r.jsonl"))]
+    assert subjects == ["lif[detach_reset=true,strict=true,reset_delay=true]@snntorch", "spsn@eager"]
+
+
 def test_any_command_says_that_it_was_interrupted(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from spikebench.cases.subject import parse_subject
 from spikebench.cli.profile import show
 from spikebench.errors import Problem
 from spikebench.experiments.profile import Profile, profile
+from spikebench.run.protocol import Job, Outcome
 from spikebench.run.schedule import Missing, Point
 from spikebench.run.session import Session
 from spikebench.run.settings import Settings
@@ -179,6 +180,24 @@ class Local(nn.Module):
             out.append(torch.sigmoid(20 * (v - 1)).round() + v - v.detach())
             v = v * (v < 1)
         return torch.stack(out)
+
+
+class Refusing(Session):
+    """A session in which nothing can be measured, which takes no time to find out."""
+
+    def ask(self, case: Case, job: Job, watch: Callable[[str], None] | None = None) -> Outcome:
+        return Outcome("refused", "it is not installed")
+
+
+def test_a_library_is_taken_with_the_options_that_it_can_have_and_so_are_its_baselines() -> None:
+    said: list[str] = []
+    session = Refusing(Settings())
+    made = profile("lif@snntorch", session=session, warn=said.append)
+    options = "[detach_reset=true,strict=true,reset_delay=true]"
+    assert made.subject == f"lif{options}@snntorch" and made.status == "refused"
+    (line,) = said
+    assert line.startswith("lif@snntorch and lif@fused and lif@eager: taken with detach_reset=true, strict=true")
+    assert profile("lif", session=session, warn=said.append).subject == "lif@eager" and len(said) == 1
 
 
 @pytest.mark.parametrize("subject", [Local(), lambda n: Local(n)], ids=["instance", "factory"])
