@@ -68,26 +68,31 @@ def _results(f: Assessment) -> Iterator[str]:
         return
     yield "## Measured"
     yield ""
-    yield "| case | opponent | candidate | published | measured | beside | as published | not as published |"
-    yield "| --- | --- | --- | ---: | ---: | ---: | --- | --- |"
+    yield "| case | opponent | candidate | published | measured | beside |"
+    yield "| --- | --- | --- | ---: | ---: | ---: |"
     for r in f.results:
         w = r.planned
         claimed = w.claimed.text if w.claimed else f.claimed
         strong = f"{r.strong.shown} ({w.strong_name})" if r.strong else "—"
-        cells = [
-            _case(r),
-            _code(w.baseline),
-            _code(w.candidate),
-            claimed,
-            r.shown,
-            strong,
-            w.met or "—",
-            w.differs or "—",
-        ]
-        yield f"| {' | '.join(cells)} |"
+        yield f"| {' | '.join([_case(r), _code(w.baseline), _code(w.candidate), claimed, r.shown, strong])} |"
     yield ""
+    yield from _settings(f)
     for r in f.results:
         yield from _factors(r)
+
+
+def _settings(f: Assessment) -> Iterator[str]:
+    """What of the published setting the cases have, where that is not what the first lines say. As cells it would be too wide."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for r in f.results:
+        found.setdefault((r.planned.met, r.planned.differs), []).append(_case(r))
+    if f.head:
+        found.pop((f.head.planned.met, f.head.planned.differs), None)
+    for (met, differs), cases in found.items():
+        if met or differs:
+            where = "; ".join(dict.fromkeys(cases))
+            yield f"- {where}. As published: {met or 'nothing of the setting'}. Not as published: {differs or 'nothing that is known'}."
+    yield ""
 
 
 def _factors(r: Result) -> Iterator[str]:
