@@ -3,10 +3,9 @@
     G_t = E_t + f_t·G_{t+1}         dL/du_t: E_t = σ'_t·dL/ds_t and f_t = dG_t/dG_{t+1} come from the saved membrane alone
     Y_t = G_t + a·Y_{t+1}           dL/di_t: a is the synapse's decay; without a synapse Y is G
 
-So only one multiply-add a step waits for the step before. A kernel has arguments of the names used in `backward`.
+So only one multiply-add a step waits for the step before. A kernel has arguments of the names used in `Backward`.
 """
 
-from collections.abc import Mapping
 from math import gcd
 from typing import Any
 
@@ -16,36 +15,49 @@ import triton.language as tl
 from torch import Tensor
 
 from spikebench.backends.triton import _launch, _tile
-from spikebench.backends.triton._direct import Arguments
+from spikebench.backends.triton._direct import Argument
 from spikebench.backends.triton._scan import carry
-from spikebench.backends.triton._shapes import Options
+from spikebench.backends.triton._shapes import Shape
 
 
-def backward(
-    kernel: tuple[Any, str], g: Tensor, given: Arguments, synapse: float, sums: Mapping[str, bool], asked: Options
-) -> tuple[Tensor, list[Tensor | None]]:
-    """Gradients of the input [T, M], and of the scalars whose sums over all programs are wanted.
+class Backward:
+    """A backward pass over x [T, M] of one dtype and size: its last launch, and where it is cut into chunks the one before.
 
-    kernel: the kernel and the name of its shape; given: its arguments but for those of tiles and chunks, with the
-    synapse's decay, which is wanted here too; sums: by argument.
+    sums: the arguments that sums over all programs are written to, each the gradient of a scalar. given: the kernel's
+    other arguments that stay, but for those of tiles and chunks; of them the synapse's decay is wanted here too.
     """
-    steps, count = g.shape
-    run, name = kernel
-    shape = _launch.shape(name, g, asked)
-    length, rows = cut(steps, shape.chunk, shape.rows)
-    grid = (_launch.cdiv(count, shape.block), _launch.cdiv(steps, length))
-    wide = _launch.wide(g.dtype)
-    common = {"g": g, **given, "L": length, **_tile.sizes(g, shape, rows)}
-    state = None
-    if grid[1] > 1:
-        ends = g.new_empty(4, grid[1], count, dtype=wide)
-        parts = {"dx": None, "state": ends, "ENDS": True, **dict.fromkeys(sums)}
-        _launch.launch(run, grid, shape.warps, g, **common, **parts)
-        state = carry(ends[0], ends[1], (ends[2], ends[3], synapse**length), reverse=True)
-    dx = torch.empty_like(g)
-    totals = {k: g.new_empty(grid, dtype=torch.float64) if wanted else None for k, wanted in sums.items()}
-    _launch.launch(run, grid, shape.warps, g, **common, dx=dx, state=state, ENDS=False, **totals)
-    return dx, [None if total is None else total.sum().to(g.dtype) for total in totals.values()]
+
+    def __init__(
+        self,
+        kernel: Any,
+        x: tuple[torch.dtype, tuple[int, int]],
+        shape: Shape,
+        sums: tuple[str, ...],
+        synapse: float,
+        **given: Argument,
+    ) -> None:
+        steps, count = x[1]
+        length, rows = cut(steps, shape.chunk, shape.rows)
+        self._grid = grid = (_launch.cdiv(count, shape.block), _launch.cdiv(steps, length))
+        self._count, self._sums, self._fade = count, sums, synapse**length
+        common = {**given, "synapse": synapse, "L": length, **_tile.sizes(*x, shape, rows)}
+        self._last = _launch.Prepared(kernel, grid, shape.warps, ENDS=False, **common)
+        self._ends = None
+        if grid[1] > 1:
+            none = dict.fromkeys(("dx", *sums))
+            self._ends = _launch.Prepared(kernel, grid, shape.warps, ENDS=True, **none, **common)
+
+    def __call__(self, g: Tensor, wanted: tuple[bool, ...], **given: Tensor | None) -> tuple[Tensor | None, ...]:
+        """Gradients of the input [T, M], and of the scalars that are wanted."""
+        state = None
+        if self._ends is not None:
+            ends = g.new_empty(4, self._grid[1], self._count, dtype=_launch.wide(g.dtype))
+            self._ends(g, g=g, state=ends, **given)
+            state = carry(ends[0], ends[1], (ends[2], ends[3], self._fade), reverse=True)
+        dx = torch.empty_like(g)
+        totals = [g.new_empty(self._grid, dtype=torch.float64) if w else None for w in wanted]
+        self._last(g, g=g, dx=dx, state=state, **given, **dict(zip(self._sums, totals, strict=True)))
+        return dx, *(None if total is None else total.sum().to(g.dtype) for total in totals)
 
 
 def cut(steps: int, chunk: int, rows: int) -> tuple[int, int]:

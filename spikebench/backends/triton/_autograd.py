@@ -5,25 +5,26 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from spikebench.backends.triton import _launch
-from spikebench.backends.triton._operator import Function
+from spikebench.backends.triton._operator import Function, once, operated
 
 Tensors = tuple[Tensor, ...]
 Gradients = tuple[Tensor | None, ...]
 
 
 class Passes(NamedTuple):
-    """Both passes of a neuron over tensors [T, M]. `call` holds what else they need, the same object for both.
+    """Both passes of a neuron over contiguous tensors [T, ...]. `call` holds what else they need, the same object for both.
 
     forward(call, x, further, s, wanted) puts spikes into s and returns the tensors that backward reads, and what else
     it must know. wanted: which of x and the further differentiable inputs need a gradient; None: keep nothing.
-    backward(call, known, g, kept, further, wanted) returns the gradients of x [T, M] and of the further inputs.
+    backward(call, known, g, kept, further, wanted) returns the gradients of x and of the further inputs.
+    spec(call, spikes) names the call to torch's tracer: module, literals and numbers for `operated`; None: it is no operator.
     """
 
     forward: Callable[[Any, Tensor, Tensors, Tensor, tuple[bool, ...] | None], tuple[Gradients, Any]]
     backward: Callable[[Any, Any, Tensor, Gradients, Tensors, tuple[bool, ...]], Gradients]
+    spec: Callable[[Any, str], tuple[str, tuple[Any, ...], tuple[float, ...]] | None]
 
 
 def fused(passes: Passes, call: Any, x: Tensor, *further: Tensor, spikes: Literal["same", "uint8"] = "same") -> Tensor:
@@ -31,32 +32,41 @@ def fused(passes: Passes, call: Any, x: Tensor, *further: Tensor, spikes: Litera
 
     further: other inputs and learned parameters that the kernels read by address and give a gradient of.
     """
+    if torch.compiler.is_compiling() and (spec := passes.spec(call, spikes)):
+        return operated(*spec[:2], x, further, spec[2])
+    return at_once(passes, call, x, *further, spikes=spikes)
+
+
+def at_once(
+    passes: Passes, call: Any, x: Tensor, *further: Tensor, spikes: Literal["same", "uint8"] = "same"
+) -> Tensor:
+    """`fused`, and no operator."""
     learns = torch.is_grad_enabled() and (x.requires_grad or any(p.requires_grad for p in further))
     dtype = _launch.dtype_of_spikes(x, spikes, learns)
     if learns:
         return _Fused.apply(x, passes, call, *further)  # pyright: ignore[reportReturnType]  # untyped in torch
-    flat = _launch.series(x)
-    s = torch.empty_like(flat, dtype=dtype)
-    passes.forward(call, flat, further, s, None)
-    return s.view(x.shape)
+    x = _launch.series(x)
+    s = torch.empty_like(x, dtype=dtype)
+    passes.forward(call, x, further, s, None)
+    return s
 
 
 class _Fused(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, passes: Passes, call: Any, *further: Tensor) -> Tensor:
-        flat = _launch.series(x)
-        s = torch.empty_like(flat)
+        x = _launch.series(x)
+        s = torch.empty_like(x)
         needs = ctx.needs_input_grad
-        kept, known = passes.forward(call, flat, further, s, (needs[0], *needs[3:]))
+        kept, known = passes.forward(call, x, further, s, (needs[0], *needs[3:]))
         ctx.save_for_backward(*kept, *further)  # the parameters so that autograd sees them change
         ctx.made = passes.backward, call, known, len(kept)
-        return s.view(x.shape)
+        return s
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> Gradients:  # pyright: ignore[reportIncompatibleMethodOverride]  # as torch has it
+    @once
+    def backward(ctx: Any, grad: Tensor) -> Gradients:
         backward, call, known, count = ctx.made
         needs, saved = ctx.needs_input_grad, ctx.saved_tensors
         wanted = (needs[0], *needs[3:])
         dx, *others = backward(call, known, _launch.series(grad), saved[:count], saved[count:], wanted)
-        return None if dx is None else dx.view(grad.shape), None, None, *others
+        return dx, None, None, *others

@@ -7,7 +7,6 @@ themselves. So one key never stands for two binaries, and what has no key yet is
 """
 
 from collections.abc import Callable
-from operator import itemgetter
 from typing import Any
 
 import triton
@@ -24,58 +23,67 @@ Known = tuple[Callable[..., None], Any, Any]  # the launcher that triton made fo
 
 
 class Direct:
-    """One kernel's launches on the current device, by triton's active driver, and its current stream."""
+    """One kernel's launches on the current device, by triton's active driver, and its current stream.
 
-    def __init__(self, kernel: Any) -> None:
-        self._kernel = kernel
-        params = kernel.params
-        names = [p.name for p in params]
-        self._count, self._pick = len(names), itemgetter(*names)
-        # constants count by value, and so do integers with a written type that triton may specialise
-        typed = [p for p in params if not p.is_constexpr and p.annotation_type]
+    fixed: the arguments that are the same in every launch, and none of them a tensor; a launch is given the others.
+    """
+
+    def __init__(self, kernel: Any, warps: int, fixed: Arguments) -> None:
+        self._kernel, self._warps, self._fixed = kernel, warps, fixed
+        self._values = [fixed.get(p.name) for p in kernel.params]
+        self._places = {p.name: p.num for p in kernel.params if p.name not in fixed}
+        typed = [p for p in kernel.params if not p.is_constexpr and p.annotation_type]
         counted = [p for p in typed if p.annotation_type[:2] not in ("fp", "bf") and not p.do_not_specialize]
-        constant = {p.num for p in params if p.is_constexpr} | {p.num for p in counted}
-        self._constant = tuple(sorted(constant))
-        self._open = tuple(p.num for p in params if not p.is_constexpr and not p.annotation_type)
+        # constants count by value, and so do integers with a written type that triton may specialise
+        self._counted = {p.num for p in kernel.params if p.is_constexpr} | {p.num for p in counted}
+        self._free = {p.num for p in typed} - self._counted  # numbers that no binary depends on
         self._known: dict[tuple[Any, ...], Known] = {}
 
-    def __call__(self, active: Any, device: int, grid: tuple[int, ...], warps: int, arguments: Arguments) -> None:
-        if len(arguments) != self._count or HOOKS.launch_enter_hook.calls or HOOKS.launch_exit_hook.calls:
-            self._kernel[grid](**arguments, num_warps=warps)
+    def __call__(self, active: Any, device: int, grid: tuple[int, ...], given: Arguments) -> None:
+        if len(given) != len(self._places) or HOOKS.launch_enter_hook.calls or HOOKS.launch_exit_hook.calls:
+            self._kernel[grid](**self._fixed, **given, num_warps=self._warps)
             return
-        values = list(self._pick(arguments))
-        key: list[Any] = [warps, device, *[values[n] for n in self._constant]]
-        for n in self._open:
-            value = values[n]
+        values, places = self._values.copy(), self._places
+        key: list[Any] = [device]
+        for name, value in given.items():
+            place = places[name]
+            if value is None:
+                continue  # what is not there is not in the key
             if isinstance(value, Tensor):
-                values[n] = address = value.data_ptr()
-                key += (value.dtype, address % 16 == 0, value.get_device())
+                values[place] = address = value.data_ptr()
+                key += (place, value.dtype, address & 15 == 0, value.get_device())
             else:
-                key += (type(value), None if isinstance(value, float) else value)
+                values[place] = value
+                if place in self._counted:
+                    key += (place, value)
+                elif place not in self._free:
+                    key += (place, type(value), None if isinstance(value, float) else value)
         known = self._known.get(found := tuple(key))
         if known is None:
-            self._first(found, grid, warps, arguments)
+            self._first(found, grid, given)
             return
         run, function, metadata = known
         y, z = grid[1] if len(grid) > 1 else 1, grid[2] if len(grid) > 2 else 1
         run(grid[0], y, z, active.get_current_stream(device), function, metadata, None, None, None, *values)
 
-    def _first(self, key: tuple[Any, ...], grid: tuple[int, ...], warps: int, arguments: Arguments) -> None:
+    def _first(self, key: tuple[Any, ...], grid: tuple[int, ...], given: Arguments) -> None:
         """Let triton compile and launch, and keep what it launched if all tensors are where a kernel reaches them."""
-        made = self._kernel[grid](**arguments, num_warps=warps)
-        if len({v.get_device() for v in arguments.values() if isinstance(v, Tensor)}) > 1:
+        made = self._kernel[grid](**self._fixed, **given, num_warps=self._warps)
+        if len({v.get_device() for v in given.values() if isinstance(v, Tensor)}) > 1:
             return  # triton looks at each address, and says which one is not on the device
         if len(self._known) >= MOST:
             self._known.clear()
         self._known[key] = (made.run, made.function, made.packed_metadata)
 
 
-_direct: dict[int, Direct] = {}
+_direct: dict[tuple[int, int], Direct] = {}
 
 
-def of(kernel: Any) -> Direct | None:
-    """The direct launches of a kernel; None where triton does not compile it, as in its interpreter."""
-    found = _direct.get(id(kernel))
+def of(kernel: Any, warps: int) -> Direct | None:
+    """The direct launches of a kernel, nothing fixed; None where triton does not compile it, as in its interpreter."""
+    found = _direct.get((id(kernel), warps))
     if found is None and isinstance(kernel, JITFunction):
-        found = _direct[id(kernel)] = Direct(kernel)  # it holds the kernel, so that the id stays its own
+        found = _direct[id(kernel), warps] = Direct(
+            kernel, warps, {}
+        )  # it holds the kernel, so that the id stays its own
     return found

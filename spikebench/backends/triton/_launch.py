@@ -17,11 +17,13 @@ from spikebench.backends.triton import _direct
 from spikebench.backends.triton._direct import Argument, Arguments
 from spikebench.backends.triton._shapes import Options as Options
 from spikebench.backends.triton._shapes import Shape as Shape
-from spikebench.backends.triton._shapes import shape as shape
+from spikebench.backends.triton._shapes import size as size
+from spikebench.backends.triton._shapes import sized as sized
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
 
+KNOWN = 4096  # sizes and options of a neuron whose launches are kept prepared
 COMPUTE = {
     torch.float64: tl.float64,
     torch.float32: tl.float32,
@@ -60,16 +62,35 @@ def launch(kernel: Any, grid: tuple[int, ...], warps: int, where: Tensor, **argu
     if launches is not None:
         launches.append(Launch(kernel, grid, warps, arguments))
         return
-    direct = _direct.of(kernel)
+    direct = _direct.of(kernel, warps)
     if direct is None:
         kernel[grid](**arguments, num_warps=warps)
-        return
+    else:
+        _go(direct, grid, where, arguments)
+
+
+class Prepared:
+    """A launch that is made again and again: the kernel, its grid and warps, and the arguments that stay, none a tensor."""
+
+    def __init__(self, kernel: Any, grid: tuple[int, ...], warps: int, **fixed: Argument) -> None:
+        self.kernel, self.grid, self.warps, self.fixed = kernel, grid, warps, fixed
+        self._direct = _direct.Direct(kernel, warps, fixed) if isinstance(kernel, _direct.JITFunction) else None
+
+    def __call__(self, where: Tensor, **given: Argument) -> None:
+        """Launch it with the other arguments on the device of `where`, or record it."""
+        if self._direct is None or _recorded.get() is not None:
+            launch(self.kernel, self.grid, self.warps, where, **self.fixed, **given)
+        else:
+            _go(self._direct, self.grid, where, given)
+
+
+def _go(direct: _direct.Direct, grid: tuple[int, ...], where: Tensor, given: Arguments) -> None:
     active, device = driver.active, where.get_device()
     if device == active.get_current_device():
-        direct(active, device, grid, warps, arguments)
+        direct(active, device, grid, given)
     else:
         with torch.cuda.device(device):
-            direct(active, device, grid, warps, arguments)
+            direct(active, device, grid, given)
 
 
 def interpreted() -> bool:
@@ -118,9 +139,9 @@ def check(x: Tensor) -> None:
 
 
 def series(x: Tensor) -> Tensor:
-    """x [T, ...] as contiguous [T, M]; raises Refused where the kernels cannot run it."""
+    """x [T, ...] in one piece, which kernels read as [T, M]; raises Refused where they cannot run it."""
     check(x)
-    return x.view(x.shape[0], -1) if x.is_contiguous() else x.reshape(x.shape[0], -1).contiguous()
+    return x if x.is_contiguous() else x.contiguous()
 
 
 def wide(dtype: torch.dtype) -> torch.dtype:

@@ -1,8 +1,9 @@
 """Fused neurons as operators of torch.library: torch.compile, export and CUDA graphs take a layer without a break.
 
-While torch traces, a neuron's `run` becomes one call of `spikebench::fused`, whose arguments are tensors and a text that
-names the neuron with its options,
-and numbers. The operator makes the neuron from the text and runs its autograd function on a tape:
+While torch traces, a fused function becomes one call of `spikebench::fused`, whose arguments are tensors, a text that
+names the function with its options, and numbers. What a neuron computes before it, as PRF its rotation from its
+parameters or RPSU its product, torch traces as it stands.
+The operator makes the function from the text and runs its autograd function on a tape:
 the function's forward, and the tensors that it saves as further outputs; `spikebench::fused_backward` puts them back and
 runs its backward. What a tape holds besides tensors is found on the meta device. In eager mode nothing of this happens.
 
@@ -19,6 +20,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from spikebench.backend import Refused
 from spikebench.backends.triton import _launch, _shapes
@@ -29,8 +31,8 @@ PLAIN = (bool, int, str, NoneType)
 class Tape:
     """What a function's forward leaves for its backward, in place of autograd's context; `args` are those of the function."""
 
-    def __init__(self, kind: Any, args: tuple[Any, ...]) -> None:
-        self.kind, self.args = kind, args
+    def __init__(self, function: Any, args: tuple[Any, ...]) -> None:
+        self.function, self.args = function, args
         self.needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
         self.output: Tensor | None = None
         self.saved_tensors: tuple[Tensor | None, ...] = ()
@@ -56,8 +58,19 @@ class Function(torch.autograd.Function):
         return tape.output
 
 
+def once(backward: Callable[[Any, Tensor], Any]) -> Any:  # torch's types have any number of gradients
+    """torch's once_differentiable for one gradient, at no cost where the backward pass itself is not differentiated."""
+    careful = once_differentiable(backward)
+
+    @wraps(backward)
+    def called(ctx: Any, grad: Tensor) -> Any:
+        return careful(ctx, grad) if torch.is_grad_enabled() else backward(ctx, grad)
+
+    return called
+
+
 def traceable(run: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """A neuron's `run` that is an operator while torch traces."""
+    """A neuron's `run` that is an operator while torch traces: for one that is a single function of x and its parameters."""
     home = run.__module__
 
     @wraps(run)
@@ -72,38 +85,48 @@ def traceable(run: Callable[..., Tensor]) -> Callable[..., Tensor]:
         plain = {k: v for k, v in neuron.__dict__.items() if isinstance(v, PLAIN)}
         places = [k for k, v in neuron.__dict__.items() if isinstance(v, float)]
         numbers = [getattr(neuron, k) for k in places]
-        spec = str((home, type(neuron).__module__, type(neuron).__qualname__, plain, places, names, how))
-        wants = [x.requires_grad, *[p.requires_grad for p in learned]]
-        keep = torch.is_grad_enabled() and any(wants)
-        return torch.ops.spikebench.fused(x, learned, numbers, spec, wants if keep else [])[0]
+        spec = (home, type(neuron).__module__, type(neuron).__qualname__, plain, places, names, how)
+        return operated(__name__, spec, x, learned, numbers)
 
     return called
 
 
-@lru_cache
-def _parsed(spec: str) -> tuple[Any, ...]:
-    return ast.literal_eval(spec)
+def operated(
+    module: str, spec: tuple[Any, ...], x: Tensor, learned: Sequence[Tensor], numbers: Sequence[float]
+) -> Tensor:
+    """The operator's spikes, shaped like x: of the function that `remade(spec, learned, numbers)` of a module gives.
+
+    spec: literals. learned: the other tensors that the function has gradients of, as parameters and further inputs.
+    """
+    wants = [x.requires_grad, *[p.requires_grad for p in learned]]
+    keep = torch.is_grad_enabled() and any(wants)
+    return torch.ops.spikebench.fused(x, learned, numbers, str((module, spec)), wants if keep else [])[0]
 
 
-def _made(
-    spec: str, learned: Sequence[Tensor], numbers: Sequence[float], wants: Sequence[bool]
-) -> tuple[Callable[[Tensor], Tensor], nn.Module]:
-    """The neuron that a text names, with these parameters, and its `run` with the text's options as a function of x."""
-    home, module, kind, plain, places, names, how = _parsed(spec)
+def remade(spec: tuple[Any, ...], learned: Sequence[Tensor], numbers: Sequence[float]) -> Callable[[Tensor], Tensor]:
+    """`run` of the neuron that a spec of `traceable` names, with these parameters, as a function of x."""
+    home, module, kind, plain, places, names, how = spec
     found = getattr(import_module(module), kind)
     neuron = found.__new__(found)
     nn.Module.__init__(neuron)
     vars(neuron).update(plain, **dict(zip(places, numbers, strict=True)))
-    for name, value, wanted in zip(names, learned, wants[1:] or [False] * len(names), strict=True):
-        neuron._parameters[name] = value.detach().requires_grad_(wanted)
-    return partial(import_module(home).run.__wrapped__, neuron, **how), neuron
+    neuron._parameters.update(zip(names, learned, strict=True))
+    return partial(import_module(home).run.__wrapped__, neuron, **how)
+
+
+@lru_cache
+def _parsed(spec: str) -> tuple[str, tuple[Any, ...]]:
+    return ast.literal_eval(spec)
 
 
 def _taped(
     x: Tensor, learned: Sequence[Tensor], numbers: Sequence[float], spec: str, wants: Sequence[bool]
 ) -> tuple[Tensor, Tape | None]:
     """The spikes, and what the backward pass needs if anything is wanted."""
-    run, neuron = _made(spec, learned, numbers, wants)
+    module, of = _parsed(spec)
+    wanted = wants[1:] or [False] * len(learned)
+    own = [p.detach().requires_grad_(w) for p, w in zip(learned, wanted, strict=True)]
+    run = import_module(module).remade(of, own, numbers)
     if not wants:
         with torch.no_grad():
             return run(x), None
@@ -113,18 +136,14 @@ def _taped(
             s = run(x.detach().requires_grad_(wants[0]))
     finally:
         _tapes.reset(token)
-    if len(tapes) != 1 or s is not tapes[0].output or any(not _own(a, x, neuron) for a in _inputs(tapes[0])):
-        raise Refused(
-            f"{type(neuron).__name__} is more than one fused function of its input; compile it without gradients"
-        )
+    if len(tapes) != 1 or s is not tapes[0].output or any(not _own(a, x, own) for a in _inputs(tapes[0])):
+        raise Refused(f"{of[0]} is more than one fused function of its input; compile it without gradients")
     return s, tapes[0]
 
 
-def _own(tensor: Tensor, x: Tensor, neuron: nn.Module) -> bool:
+def _own(tensor: Tensor, x: Tensor, learned: Sequence[Tensor]) -> bool:
     """Whether a tensor is the input or a parameter, so that its gradient is the operator's to give."""
-    return tensor.untyped_storage()._cdata == x.untyped_storage()._cdata or any(
-        tensor is p for p in neuron.parameters()
-    )
+    return tensor.untyped_storage()._cdata == x.untyped_storage()._cdata or any(tensor is p for p in learned)
 
 
 def _inputs(tape: Tape) -> list[Tensor]:
@@ -173,15 +192,17 @@ def fused_backward(
         for saved, source in zip(tape.saved_tensors, _sources(tape), strict=True)
     )
     with torch.no_grad():
-        found = tape.kind.backward(tape, grad)
+        found = tape.function.backward(tape, grad)
     places = [n for n, a in enumerate(tape.args) if isinstance(a, Tensor)]
     by_address = {tape.args[n].data_ptr(): found[n] for n in places[1:]}
     own = [found[places[0]], *(by_address.get(p.data_ptr()) for p in learned)]
-    return [
+    given = [
         torch.zeros_like(t) if g is None else g.view_as(t)
         for t, g, wanted in zip((x, *learned), own, wants, strict=True)
         if wanted
     ]
+    places = [g.untyped_storage()._cdata for g in given]
+    return [g.clone() if place in places[:n] else g for n, (g, place) in enumerate(zip(given, places, strict=True))]
 
 
 @fused.register_fake

@@ -1,7 +1,9 @@
 """Launching the kernels of _recurrence.py: one pass over time, or chunks of time that run at once, both ways."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib import import_module
 from itertools import product
 from typing import Any, NamedTuple, TypedDict
 
@@ -10,7 +12,8 @@ import triton.language as tl
 from torch import Tensor
 
 from spikebench.backends.triton import _launch, _recurrence
-from spikebench.backends.triton._autograd import Gradients, Passes, Tensors
+from spikebench.backends.triton._autograd import Gradients, Passes, Tensors, at_once
+from spikebench.backends.triton._direct import Arguments
 from spikebench.backends.triton._philox import Noise
 from spikebench.backends.triton._scan import chained
 
@@ -20,8 +23,9 @@ WARPS, EACH, CHUNKS = (1, 2, 4), (1, 2), (64, 128, 256, 512)  # of a program; se
 MANY = 1 << 16  # series, from where a multiprocessor must hold so many threads that each has 128 registers at most
 
 
-class Recurrence(NamedTuple):
-    """What a neuron is to the kernels: its functions, and what they need beside x.
+@dataclass(frozen=True, eq=False)
+class Recurrence:
+    """What a neuron is to the kernels: its functions, and what they need beside x. It equals itself alone.
 
     phases: the states that each pass before a chunked forward pass finds, "pq" where both are linear; a state that the
     other one enters through a nonlinear function comes after it. (): the forward pass cannot be cut.
@@ -39,7 +43,7 @@ class Recurrence(NamedTuple):
 
 
 class Call(NamedTuple):
-    """One call of a neuron: at most five constants, its kind, its noise, and what is asked of the shape.
+    """One call of a neuron: at most five constants, its kind, what is asked of the shape, and its noise.
 
     late: the backward pass of a step wants something of the step after. redraws: it wants the uniforms.
     """
@@ -49,19 +53,14 @@ class Call(NamedTuple):
     asked: _launch.Options
     mode: str = ""
     surrogate: str = ""
-    noise: Noise = Noise(0, 0, 0)
     late: bool = False
     redraws: bool = False
+    noise: Noise = Noise(0, 0, 0)  # the last: it alone differs from call to call
 
 
 class Common(TypedDict):
-    """The arguments that both kernels take: sizes, at most five constants, noise, and what is compiled in."""
+    """The arguments of both kernels that stay: sizes, at most five constants, and what is compiled in."""
 
-    second: Tensor | None
-    per_neuron: Tensor | None
-    seed: int
-    call: int
-    site: int
     T: int
     L: int
     M: int
@@ -103,31 +102,84 @@ def moves(case: Any, tensors: dict[str, tuple[int, int]], states: int) -> int:
     return _launch.moved(case, tensors) + passes * states * width * case.B * case.N * -(-case.T // rows)
 
 
+class Plan(NamedTuple):
+    """The launches of one pass of a neuron over x of one size: of all of it, and where that is cut, of the chunks before."""
+
+    last: _launch.Prepared
+    ends: _launch.Prepared | None
+    rows: int  # steps a tile
+
+
+@lru_cache(_launch.KNOWN)
+def _plan(
+    call: tuple[Any, ...],
+    forward: bool,
+    dtype: torch.dtype,
+    size: tuple[int, int],
+    neurons: int,
+    shape: _launch.Shape,
+) -> Plan:
+    """call: a `Call` without its noise; neurons: N where constants are per neuron; shape: its rows are a multiple of a tile's."""
+    of = Call(*call)
+    neuron, (steps, count) = of.neuron, size
+    chunk = 0 if forward and not neuron.phases else -(-shape.chunk // shape.rows) * shape.rows
+    length = chunk if 0 < chunk < steps else steps
+    grid = (_launch.cdiv(count, shape.block), _launch.cdiv(steps, length))
+    k0, k1, k2, k3, k4 = (*of.numbers, *(0.0,) * (5 - len(of.numbers)))
+    common: Common = {
+        "T": steps,
+        "L": length,
+        "M": count,
+        "N": neurons or count,
+        "k0": k0,
+        "k1": k1,
+        "k2": k2,
+        "k3": k3,
+        "k4": k4,
+        "STEP": neuron.step,
+        "MODE": of.mode,
+        "SURROGATE": of.surrogate,
+        "COMPUTE": _launch.COMPUTE[dtype],
+        "BLOCK": shape.block,
+        "R": shape.rows,
+        "STAGES": shape.stages,
+    }
+    if forward:
+        own: Arguments = {"FADE": neuron.fade, "DRAWS": neuron.draws}
+        kernel, none = _recurrence.forward_kernel, ("s", "kept")
+    else:
+        own = {"ADJOINT": neuron.adjoint, "SUMS": neuron.sums, "LATE": of.late, "DRAWS": of.redraws}
+        kernel, none = _recurrence.backward_kernel, ("dx", "by_second", "sums")
+    last = _launch.Prepared(kernel, grid, shape.warps, ends=None, **own, **common)
+    if grid[1] == 1:
+        return Plan(last, None, shape.rows)
+    ends = _launch.Prepared(kernel, grid, shape.warps, **dict.fromkeys(none), **own, **common)
+    return Plan(last, ends, shape.rows)
+
+
 def _forward(
     call: Call, x: Tensor, further: Tensors, s: Tensor, wanted: tuple[bool, ...] | None
 ) -> tuple[Gradients, int]:
     """Spikes into s. Kept are the input and the states before every tile; known is the length of a tile."""
     neuron = call.neuron
-    shape = _shape(f"{neuron.name}.forward", x, call.asked, 4 if neuron.draws else 1)
-    if not neuron.phases:
-        shape = replace(shape, chunk=0)
-    grid, common = _plan(call, x, further, shape)
-    given = {"x": x, "FADE": neuron.fade, "DRAWS": neuron.draws, **common}
+    size, shape = _launch.sized(f"{neuron.name}.forward", x, call.asked)
+    turn, second = _roles(call, further)
+    plan = _plan(call[:-1], True, x.dtype, size, 0 if turn is None else turn.shape[1], _whole(shape, neuron.draws))
+    seed, of_call, site = call.noise
+    given = {"x": x, "second": second, "per_neuron": turn, "seed": seed, "call": of_call, "site": site}
     state = None
-    if grid[1] > 1:
+    if plan.ends is not None:
         make = x.new_zeros if len(neuron.phases) > 1 else x.new_empty
-        state = make(2, grid[1], x.shape[1], dtype=_launch.wide(x.dtype))
+        state = make(2, plan.ends.grid[1], size[1], dtype=_launch.wide(x.dtype))
         for place, phase in enumerate(neuron.phases):
             ends = state.new_empty(6, *state.shape[1:])
-            parts = {"s": None, "kept": None, "state": state if place else None, "ends": ends}
-            _launch.launch(_recurrence.forward_kernel, grid, shape.warps, x, **parts, **given)
+            plan.ends(x, state=state if place else None, ends=ends, **given)
             chained(ends, state, phase, reverse=False)
     kept = None
     if wanted is not None:
-        kept = x.new_empty(2, _launch.cdiv(x.shape[0], shape.rows), x.shape[1], dtype=_launch.wide(x.dtype))
-    parts = {"s": s, "kept": kept, "state": state, "ends": None}
-    _launch.launch(_recurrence.forward_kernel, grid, shape.warps, x, **parts, **given)
-    return (x, kept), shape.rows
+        kept = x.new_empty(2, _launch.cdiv(size[0], plan.rows), size[1], dtype=_launch.wide(x.dtype))
+    plan.last(x, s=s, kept=kept, state=state, **given)
+    return (x, kept), plan.rows
 
 
 def _backward(
@@ -136,67 +188,56 @@ def _backward(
     """Gradients of the input, and of the second one or of the constants per neuron."""
     neuron, (x, states) = call.neuron, kept
     assert x is not None and states is not None
-    shape = _shape(f"{neuron.name}.backward", g, _launch.Options(*call.asked[:4], rows), rows)
-    grid, common = _plan(call, g, further, shape)
-    learns = neuron.further == "per_neuron" and wanted[1]
-    functions = {"ADJOINT": neuron.adjoint, "SUMS": neuron.sums, "LATE": call.late, "DRAWS": call.redraws}
-    given = {"g": g, "x": x, "kept": states, **functions, **common}
+    size, shape = _launch.sized(f"{neuron.name}.backward", g, _launch.Options(*call.asked[:4], rows))
+    turn, second = _roles(call, further)
+    plan = _plan(call[:-1], False, g.dtype, size, 0 if turn is None else turn.shape[1], shape)
+    seed, of_call, site = call.noise
+    given = {"g": g, "x": x, "kept": states, "second": second, "per_neuron": turn}
+    given |= {"seed": seed, "call": of_call, "site": site}
     state = None
-    if grid[1] > 1:
-        ends = states.new_empty(6, grid[1], g.shape[1])
-        state = states.new_empty(2, *ends.shape[1:])
-        parts = {"dx": None, "by_second": None, "state": None, "ends": ends, "sums": None}
-        _launch.launch(_recurrence.backward_kernel, grid, shape.warps, g, **parts, **given)
+    chunks = plan.last.grid[1]
+    if plan.ends is not None:
+        ends = states.new_empty(6, chunks, size[1])
+        state = states.new_empty(2, chunks, size[1])
+        plan.ends(g, state=None, ends=ends, **given)
         chained(ends, state, "pq", reverse=True)
     dx = torch.empty_like(g)
-    by_second = torch.empty_like(g) if neuron.further == "second" else None
-    sums = g.new_empty(3, grid[1], g.shape[1], dtype=torch.float64) if learns else None
-    parts = {"dx": dx, "by_second": by_second, "state": state, "ends": None, "sums": sums}
-    _launch.launch(_recurrence.backward_kernel, grid, shape.warps, g, **parts, **given)
-    if sums is None:
+    by_second = None if second is None else torch.empty_like(g)
+    sums = None if turn is None or not wanted[1] else g.new_empty(3, chunks, size[1], dtype=torch.float64)
+    plan.last(g, dx=dx, by_second=by_second, state=state, sums=sums, **given)
+    if sums is None or turn is None:
         return (dx, by_second) if further else (dx,)
-    turn = further[0]
     return dx, sums.view(3, -1, turn.shape[1]).sum(1).to(turn.dtype)
 
 
-def _shape(kernel: str, x: Tensor, asked: _launch.Options, of: int) -> _launch.Shape:
-    """A kernel's shape over x [T, M]: rows a multiple of `of`, steps of a chunk one of rows; 0 for all."""
-    shape = _launch.shape(kernel, x, asked)
-    rows = -(-shape.rows // of) * of
-    chunk = -(-shape.chunk // rows) * rows
-    return _launch.Shape(shape.block, shape.warps, rows, shape.stages, chunk if chunk < x.shape[0] else 0)
+def _roles(call: Call, further: Tensors) -> tuple[Tensor | None, Tensor | None]:
+    """Constants per neuron, and the second input, of which a neuron has one at most."""
+    kind = call.neuron.further
+    return further[0] if kind == "per_neuron" else None, further[0] if kind == "second" else None
 
 
-def _plan(call: Call, x: Tensor, further: Tensors, shape: _launch.Shape) -> tuple[tuple[int, int], Common]:
-    """Grid, and the arguments that both kernels take over x [T, M]."""
-    steps, count = x.shape
-    length = shape.chunk or steps
-    turn = further[0] if call.neuron.further == "per_neuron" else None
-    seed, of_call, site = call.noise
-    k0, k1, k2, k3, k4 = (*call.numbers, *(0.0,) * (5 - len(call.numbers)))
-    return (_launch.cdiv(count, shape.block), _launch.cdiv(steps, length)), {
-        "second": further[0] if call.neuron.further == "second" else None,
-        "per_neuron": turn,
-        "seed": seed,
-        "call": of_call,
-        "site": site,
-        "T": steps,
-        "L": length,
-        "M": count,
-        "N": count if turn is None else turn.shape[1],
-        "k0": k0,
-        "k1": k1,
-        "k2": k2,
-        "k3": k3,
-        "k4": k4,
-        "STEP": call.neuron.step,
-        "MODE": call.mode,
-        "SURROGATE": call.surrogate,
-        "COMPUTE": _launch.COMPUTE[x.dtype],
-        "BLOCK": shape.block,
-        "R": shape.rows,
-        "STAGES": shape.stages,
-    }
+def _whole(shape: _launch.Shape, draws: bool) -> _launch.Shape:
+    """The shape, with tiles of whole fours of steps where uniforms are drawn: a counter has four."""
+    if not draws or shape.rows % 4 == 0:
+        return shape
+    return replace(shape, rows=-(-shape.rows // 4) * 4)
 
 
-PASSES = Passes(_forward, _backward)
+def _spec(call: Call, spikes: str) -> tuple[str, tuple[Any, ...], tuple[float, ...]] | None:
+    """A call as the operator takes it; None for one with noise, which a graph would use again and again."""
+    neuron = call.neuron
+    if neuron.draws:
+        return None
+    kind = (call.mode, call.surrogate, call.late, call.redraws)
+    return __name__, (neuron.name, tuple(call.asked), kind, spikes), call.numbers
+
+
+def remade(spec: tuple[Any, ...], further: Tensors, numbers: Sequence[float]) -> Callable[[Tensor], Tensor]:
+    """The function of x that `_spec` names."""
+    name, asked, kind, spikes = spec
+    neuron = import_module(f"spikebench.backends.triton.{name}").NEURON
+    call = Call(neuron, tuple(numbers), _launch.Options(*asked), *kind)
+    return lambda x: at_once(PASSES, call, x, *further, spikes=spikes)
+
+
+PASSES = Passes(_forward, _backward, _spec)

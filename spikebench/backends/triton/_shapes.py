@@ -133,10 +133,17 @@ class Asked:
 
 
 def shape(kernel: str, x: Tensor, asked: Options) -> Shape:
-    """The shape of a kernel, "lif.forward", for x [T, M]: what is asked for before all, then the tuner's choice, then the
-    model's. A chunk of 0 that is asked for is one: all steps in one program.
+    """The shape alone that `sized` finds."""
+    return sized(kernel, x, asked)[1]
+
+
+def sized(kernel: str, x: Tensor, asked: Options) -> tuple[tuple[int, int], Shape]:
+    """T and M of x [T, ...], and the shape of a kernel, "lif.forward", for them.
+
+    What is asked for comes before all, then the tuner's choice, then the model's. A chunk of 0 that is asked for is one:
+    all steps in one program.
     """
-    steps, count = map(int, x.shape)
+    steps, count = size(x)
     found = _forced.get(kernel) or chosen(kernel, x.dtype, steps, count, device_of(x))
     chunk, block, warps, stages, rows = asked
     if chunk is None:
@@ -146,7 +153,13 @@ def shape(kernel: str, x: Tensor, asked: Options) -> Shape:
         found = Shape(block or of.block, warps or of.warps, rows or of.rows, stages or of.stages, chunk)
     if _asked is not None:
         _asked.append(Asked(kernel, x.dtype, steps, count, found))
-    return found
+    return (steps, count), found
+
+
+def size(x: Tensor) -> tuple[int, int]:
+    """T and M of x [T, ...], the number of series."""
+    steps = int(x.shape[0])
+    return steps, int(x.numel()) // max(steps, 1)
 
 
 @contextmanager

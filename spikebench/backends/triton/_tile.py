@@ -20,9 +20,9 @@ STAGES > 1 asks for nothing ahead itself: triton pipelines the loop instead, wit
 
 from typing import TypedDict
 
+import torch
 import triton
 import triton.language as tl
-from torch import Tensor
 
 from spikebench.backends.triton import _launch
 
@@ -38,14 +38,13 @@ class Sizes(TypedDict):
     STAGES: int
 
 
-def sizes(x: Tensor, shape: _launch.Shape, rows: int | None = None) -> Sizes:
+def sizes(dtype: torch.dtype, size: tuple[int, int], shape: _launch.Shape, rows: int | None = None) -> Sizes:
     """The sizes of x [T, M] with a shape; rows: steps a tile in place of the shape's."""
-    steps, count = x.shape
-    compute = _launch.COMPUTE[x.dtype]
+    steps, count = size
     return {
         "T": steps,
         "M": count,
-        "COMPUTE": compute,
+        "COMPUTE": _launch.COMPUTE[dtype],
         "BLOCK": shape.block,
         "R": rows or shape.rows,
         "STAGES": shape.stages,

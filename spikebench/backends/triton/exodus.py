@@ -1,16 +1,16 @@
 """EXODUS fused, on tiles of time: multi-spike forward, and the implicit gradient as one recurrence in reverse or in chunks."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from spikebench.backend import Refused
 from spikebench.backends.triton import _adjoint, _launch, _operator, _tile
-from spikebench.backends.triton._shapes import Kernel
+from spikebench.backends.triton._shapes import Kernel, Shape
 from spikebench.backends.triton._surrogate import derivative
 from spikebench.neurons.exodus import Exodus
 from spikebench.units import Natural
@@ -73,11 +73,12 @@ def fused(neuron: Exodus, x: Tensor, spikes: str, asked: _launch.Options, throug
     if spikes == "uint8" and (reason := _no_bytes("train" if wanted else "inference", neuron.max_spikes)):
         raise Refused(reason)
     if wanted:
-        return _Exodus.apply(x, neuron.decay, neuron, asked, through_reset)  # pyright: ignore[reportReturnType]  # untyped in torch
-    flat = _launch.series(x)
-    out = torch.empty_like(flat, dtype=torch.uint8 if spikes == "uint8" else x.dtype)
-    _forward(neuron, flat, out, None, asked)
-    return out.view(x.shape)
+        plain, decay = _constants(neuron)
+        return _Exodus.apply(x, decay, plain, (neuron.slope, neuron.surrogate, through_reset), asked)  # pyright: ignore[reportReturnType]  # untyped in torch
+    x = _launch.series(x)
+    s = torch.empty_like(x, dtype=torch.uint8 if spikes == "uint8" else x.dtype)
+    _forward(*_constants(neuron), x, s, None, asked)
+    return s
 
 
 def _no_bytes(mode: str, max_spikes: int | None) -> str | None:
@@ -89,17 +90,9 @@ def _no_bytes(mode: str, max_spikes: int | None) -> str | None:
     return None
 
 
-def _forward(neuron: Exodus, x: Tensor, s: Tensor, u: Tensor | None, asked: _launch.Options) -> None:
-    shape = _launch.shape("exodus.inference" if u is None else "exodus.forward", x, asked)
-    grid = (_launch.cdiv(x.shape[1], shape.block),)
-    sizes = _tile.sizes(x, shape)
-    _launch.launch(forward_kernel, grid, shape.warps, x, x=x, s=s, u=u, **_constants(neuron), **sizes)
+class _Plain(NamedTuple):
+    """Kernel arguments that describe the neuron; a decay that learns is 0 here, and read by its address."""
 
-
-class _Constants(TypedDict):
-    """Kernel arguments that describe the neuron: a learned decay by address, plain numbers by value."""
-
-    decay_at: Tensor | None
     decay: float
     rest: float
     threshold: float
@@ -113,48 +106,70 @@ class _Constants(TypedDict):
     EARLY: bool
 
 
-def _constants(neuron: Exodus) -> _Constants:
+def _constants(neuron: Exodus) -> tuple[_Plain, Tensor | None]:
+    """What describes the neuron, and its decay where that learns."""
     decay = neuron.decay
-    return {
-        "decay_at": decay if isinstance(decay, Tensor) else None,
-        "decay": 0.0 if isinstance(decay, Tensor) else decay,
-        "rest": 0.0 if isinstance(decay, Tensor) else 1 - decay,
-        "threshold": neuron.threshold,
-        "subtract": neuron.subtract,
-        "least": neuron.v_min or 0.0,
-        "most": float("inf") if neuron.max_spikes is None else float(neuron.max_spikes),
-        "synapse": neuron.synapse_decay or 0.0,
-        "CUT": neuron.v_min is not None,
-        "SCALED": neuron.norm_input,
-        "SYNAPSE": neuron.synapse_decay is not None,
-        "EARLY": neuron.decay_early,
-    }
+    plain = _Plain(
+        0.0 if isinstance(decay, Tensor) else decay,
+        0.0 if isinstance(decay, Tensor) else 1 - decay,
+        neuron.threshold,
+        neuron.subtract,
+        neuron.v_min or 0.0,
+        float("inf") if neuron.max_spikes is None else float(neuron.max_spikes),
+        neuron.synapse_decay or 0.0,
+        neuron.v_min is not None,
+        neuron.norm_input,
+        neuron.synapse_decay is not None,
+        neuron.decay_early,
+    )
+    return plain, decay if isinstance(decay, Tensor) else None
+
+
+@lru_cache(_launch.KNOWN)
+def _forward_of(plain: _Plain, dtype: torch.dtype, size: tuple[int, int], shape: Shape) -> _launch.Prepared:
+    grid = (_launch.cdiv(size[1], shape.block),)
+    sizes = _tile.sizes(dtype, size, shape)
+    return _launch.Prepared(forward_kernel, grid, shape.warps, **plain._asdict(), **sizes)
+
+
+def _forward(
+    plain: _Plain, decay: Tensor | None, x: Tensor, s: Tensor, u: Tensor | None, asked: _launch.Options
+) -> None:
+    name = "exodus.inference" if u is None else "exodus.forward"
+    _forward_of(plain, x.dtype, *_launch.sized(name, x, asked))(x, x=x, s=s, u=u, decay_at=decay)
+
+
+@lru_cache(_launch.KNOWN)
+def _backward_of(
+    plain: _Plain, how: tuple[float, str, bool], dtype: torch.dtype, size: tuple[int, int], shape: Shape
+) -> _adjoint.Backward:
+    """how: the surrogate's slope, its name, and whether the gradient goes through the reset."""
+    kind = dict(zip(("slope", "SURROGATE", "THROUGH"), how, strict=True))
+    given = {**plain._asdict(), **kind}
+    return _adjoint.Backward(backward_kernel, (dtype, size), shape, ("decay_sum",), **given)
 
 
 class _Exodus(_operator.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, decay: Tensor | float, neuron: Exodus, asked: _launch.Options, through_reset: bool
+        ctx: Any, x: Tensor, decay: Tensor | None, plain: _Plain, how: tuple[float, str, bool], asked: _launch.Options
     ) -> Tensor:
-        flat = _launch.series(x)
-        s, u = torch.empty_like(flat), torch.empty_like(flat, dtype=_launch.wide(x.dtype))
-        _forward(neuron, flat, s, u, asked)
-        scaled = ctx.needs_input_grad[1] and neuron.norm_input
-        ctx.save_for_backward(u, flat if scaled else None, *([decay] if isinstance(decay, Tensor) else []))
-        ctx.neuron, ctx.asked, ctx.through_reset = neuron, asked, through_reset
-        return s.view(x.shape)
+        x = _launch.series(x)
+        s, u = torch.empty_like(x), torch.empty_like(x, dtype=_launch.wide(x.dtype))
+        _forward(plain, decay, x, s, u, asked)
+        ctx.save_for_backward(u, x if ctx.needs_input_grad[1] and plain.SCALED else None, decay)
+        ctx.how = plain, how, asked
+        return s
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]  # as torch has it
-        u, x, *_ = ctx.saved_tensors
-        g = grad.reshape(u.shape).contiguous()
-        neuron: Exodus = ctx.neuron
-        kind = {"slope": neuron.slope, "SURROGATE": neuron.surrogate, "THROUGH": ctx.through_reset}
-        constants, sums = _constants(neuron), {"decay_sum": ctx.needs_input_grad[1]}
-        given, kernel = {"x": x, "u": u, **constants, **kind}, (backward_kernel, "exodus.backward")
-        dx, (by_decay,) = _adjoint.backward(kernel, g, given, constants["synapse"], sums, ctx.asked)
-        return dx.view(grad.shape), by_decay, None, None, None
+    @_operator.once
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        u, x, decay = ctx.saved_tensors
+        plain, how, asked = ctx.how
+        g = _launch.series(grad)
+        passed = _backward_of(plain, how, g.dtype, *_launch.sized("exodus.backward", g, asked))
+        found = passed(g, ctx.needs_input_grad[1:2], x=x, u=u, decay_at=decay)
+        return *found, None, None, None
 
 
 @triton.jit

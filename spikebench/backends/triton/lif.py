@@ -1,13 +1,13 @@
 """LIF in one kernel forward and one backward, on tiles of time; the backward can also run as a scan over chunks."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from spikebench.backend import Refused, having, only
 from spikebench.backends.triton import _adjoint, _launch, _operator, _tile
@@ -97,15 +97,16 @@ def run(
     """
     asked = _launch.Options(chunk or None, block, warps, stages, rows)
     having(neuron, **CAN)
-    decay, threshold = neuron.decay, neuron.threshold
     learns = torch.is_grad_enabled() and (x.requires_grad or any(p.requires_grad for p in neuron.parameters()))
     dtype = _launch.dtype_of_spikes(x, spikes, learns)
     if learns:
-        return _LIF.apply(x, decay, threshold, neuron, asked, save)  # pyright: ignore[reportReturnType]  # untyped in torch
-    flat = _launch.series(x)
-    out = torch.empty_like(flat, dtype=dtype)
-    _forward(neuron, flat, out, _Kept(), asked)
-    return out.view(x.shape)
+        plain, decay, threshold = _constants(neuron)
+        how = (neuron.slope, neuron.surrogate, neuron.detach_reset)
+        return _LIF.apply(x, decay, threshold, plain, how, asked, save)  # pyright: ignore[reportReturnType]  # untyped in torch
+    x = _launch.series(x)
+    s = torch.empty_like(x, dtype=dtype)
+    _forward(_constants(neuron), x, s, _Kept(), asked)
+    return s
 
 
 def _rows_kept(dtype: torch.dtype, count: int, asked: int, chunk: int | None) -> int:
@@ -121,28 +122,17 @@ def _word(rows: int) -> torch.dtype:
     return torch.uint8 if rows <= 8 else torch.int16 if rows <= 16 else torch.int32
 
 
-def _checkpoints(neuron: LIF, x: Tensor, rows: int) -> _Kept:
+def _checkpoints(plain: "_Plain", x: Tensor, rows: int) -> _Kept:
     """Empty tensors for what is kept of every tile of `rows` steps."""
-    tiles = (_launch.cdiv(x.shape[0], rows), x.shape[1])
-    states = x.new_empty(1 if neuron.synapse_decay is None else 2, *tiles, dtype=_launch.wide(x.dtype))
+    steps, count = _launch.size(x)
+    tiles = (_launch.cdiv(steps, rows), count)
+    states = x.new_empty(2 if plain.SYNAPSE else 1, *tiles, dtype=_launch.wide(x.dtype))
     return _Kept(states=states, bits=x.new_empty(tiles, dtype=_word(rows)))
 
 
-def _forward(neuron: LIF, x: Tensor, s: Tensor, kept: _Kept, asked: _launch.Options) -> None:
-    """Spikes into s [T, M], and what is to be kept."""
-    u, states, bits = kept
-    name = "lif.forward" if u is not None else "lif.inference" if states is None else "lif.forward.checkpoints"
-    shape = _launch.shape(name, x, asked)
-    grid = (_launch.cdiv(x.shape[1], shape.block),)
-    constants, sizes = _constants(neuron), _tile.sizes(x, shape)
-    _launch.launch(forward_kernel, grid, shape.warps, x, x=x, s=s, u=u, states=states, bits=bits, **constants, **sizes)
+class _Plain(NamedTuple):
+    """Kernel arguments that describe the neuron; what learns is 0 here, and read by its address."""
 
-
-class _Constants(TypedDict):
-    """Kernel arguments that describe the neuron: learned scalars by address, plain ones by value."""
-
-    decay_at: Tensor | None
-    threshold_at: Tensor | None
     decay: float
     rest: float
     threshold: float
@@ -154,21 +144,53 @@ class _Constants(TypedDict):
     STRICT: bool
 
 
+_Constants = tuple[_Plain, Tensor | None, Tensor | None]
+
+
 def _constants(neuron: LIF) -> _Constants:
-    decay, threshold = neuron.decay, neuron.threshold
-    return {
-        "decay_at": decay if isinstance(decay, Tensor) else None,
-        "threshold_at": threshold if isinstance(threshold, Tensor) else None,
-        "decay": 0.0 if isinstance(decay, Tensor) else decay,
-        "rest": 0.0 if isinstance(decay, Tensor) else 1 - decay,
-        "threshold": 0.0 if isinstance(threshold, Tensor) else threshold,
-        "synapse": neuron.synapse_decay or 0.0,
-        "SYNAPSE": neuron.synapse_decay is not None,
-        "SCALED": neuron.input_scale == "1-decay",
-        "RESET": neuron.reset,
-        "DELAY": neuron.reset_delay,
-        "STRICT": neuron.strict,
-    }
+    """What describes the neuron, and its decay and threshold where they learn."""
+    decay, threshold, synapse = neuron.decay, neuron.threshold, neuron.synapse_decay
+    decay_at = decay if isinstance(decay, Tensor) else None
+    threshold_at = threshold if isinstance(threshold, Tensor) else None
+    plain = _Plain(
+        0.0 if isinstance(decay, Tensor) else decay,
+        0.0 if isinstance(decay, Tensor) else 1 - decay,
+        0.0 if isinstance(threshold, Tensor) else threshold,
+        synapse or 0.0,
+        synapse is not None,
+        neuron.input_scale == "1-decay",
+        neuron.reset,
+        neuron.reset_delay,
+        neuron.strict,
+    )
+    return plain, decay_at, threshold_at
+
+
+@lru_cache(_launch.KNOWN)
+def _forward_of(plain: _Plain, dtype: torch.dtype, size: tuple[int, int], shape: Shape) -> _launch.Prepared:
+    grid = (_launch.cdiv(size[1], shape.block),)
+    sizes = _tile.sizes(dtype, size, shape)
+    return _launch.Prepared(forward_kernel, grid, shape.warps, **plain._asdict(), **sizes)
+
+
+def _forward(constants: _Constants, x: Tensor, s: Tensor, kept: _Kept, asked: _launch.Options) -> None:
+    """Spikes into s, and what is to be kept."""
+    u, states, bits = kept
+    name = "lif.forward" if u is not None else "lif.inference" if states is None else "lif.forward.checkpoints"
+    plain, decay_at, threshold_at = constants
+    launch = _forward_of(plain, x.dtype, *_launch.sized(name, x, asked))
+    launch(x, x=x, s=s, u=u, states=states, bits=bits, decay_at=decay_at, threshold_at=threshold_at)
+
+
+@lru_cache(_launch.KNOWN)
+def _backward_of(
+    plain: _Plain, how: tuple[float, str, bool], dtype: torch.dtype, size: tuple[int, int], shape: Shape
+) -> _adjoint.Backward:
+    """how: the surrogate's slope, its name, and whether the reset is detached."""
+    kind = dict(zip(("slope", "SURROGATE", "DETACH"), how, strict=True))
+    sums = ("decay_sum", "threshold_sum")
+    given = {**plain._asdict(), **kind}
+    return _adjoint.Backward(backward_kernel, (dtype, size), shape, sums, **given)
 
 
 class _LIF(_operator.Function):
@@ -176,39 +198,37 @@ class _LIF(_operator.Function):
     def forward(
         ctx: Any,
         x: Tensor,
-        decay: Tensor | float,
-        threshold: Tensor | float,
-        neuron: LIF,
+        decay: Tensor | None,
+        threshold: Tensor | None,
+        plain: _Plain,
+        how: tuple[float, str, bool],
         asked: _launch.Options,
         save: Save,
     ) -> Tensor:
-        flat = _launch.series(x)
+        x = _launch.series(x)
         if save == "checkpoints":
-            rows = _rows_kept(x.dtype, flat.shape[1], asked.rows, asked.chunk)
-            asked, kept = _launch.Options(*asked[:4], rows), _checkpoints(neuron, flat, rows)
+            rows = _rows_kept(x.dtype, _launch.size(x)[1], asked.rows, asked.chunk)
+            asked, kept = _launch.Options(*asked[:4], rows), _checkpoints(plain, x, rows)
         else:
-            kept = _Kept(torch.empty_like(flat, dtype=_launch.wide(x.dtype)))
-        s = torch.empty_like(flat)
-        _forward(neuron, flat, s, kept, asked)
-        again = save == "checkpoints" or (ctx.needs_input_grad[1] and neuron.input_scale == "1-decay")
-        parameters = (p for p in (decay, threshold) if isinstance(p, Tensor))
-        ctx.save_for_backward(flat if again else None, *kept, *parameters)
-        ctx.neuron, ctx.asked = neuron, asked
-        return s.view(x.shape)
+            kept = _Kept(torch.empty_like(x, dtype=_launch.wide(x.dtype)))
+        s = torch.empty_like(x)
+        _forward((plain, decay, threshold), x, s, kept, asked)
+        again = save == "checkpoints" or (ctx.needs_input_grad[1] and plain.SCALED)
+        ctx.save_for_backward(x if again else None, *kept, decay, threshold)
+        ctx.how = plain, how, asked
+        return s
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]  # as torch has it
-        x, u, states, bits = ctx.saved_tensors[:4]  # the parameters are saved so that autograd sees them change
-        g = grad.reshape(grad.shape[0], -1).contiguous()
-        neuron: LIF = ctx.neuron
-        kind = {"slope": neuron.slope, "SURROGATE": neuron.surrogate, "DETACH": neuron.detach_reset}
-        constants, kept = _constants(neuron), {"u": u, "states": states, "bits": bits}
-        sums = dict(zip(("decay_sum", "threshold_sum"), ctx.needs_input_grad[1:3], strict=True))
-        kernel = (backward_kernel, "lif.backward" if states is None else "lif.backward.checkpoints")
-        given = {"x": x, **kept, **constants, **kind}
-        dx, (by_decay, by_threshold) = _adjoint.backward(kernel, g, given, constants["synapse"], sums, ctx.asked)
-        return dx.view(grad.shape), by_decay, by_threshold, None, None, None
+    @_operator.once
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, u, states, bits, decay, threshold = ctx.saved_tensors
+        plain, how, asked = ctx.how
+        g = _launch.series(grad)
+        name = "lif.backward" if states is None else "lif.backward.checkpoints"
+        passed = _backward_of(plain, how, g.dtype, *_launch.sized(name, g, asked))
+        kept = {"x": x, "u": u, "states": states, "bits": bits}
+        found = passed(g, ctx.needs_input_grad[1:3], **kept, decay_at=decay, threshold_at=threshold)
+        return *found, None, None, None, None
 
 
 @triton.jit

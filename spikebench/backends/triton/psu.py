@@ -7,7 +7,7 @@ import triton.language as tl
 from torch import Tensor
 
 from spikebench.backend import Refused, constant, only
-from spikebench.backends.triton import _launch, _operator, _passes
+from spikebench.backends.triton import _launch, _passes
 from spikebench.backends.triton._autograd import fused
 from spikebench.backends.triton._shapes import Kernel
 from spikebench.backends.triton._surrogate import derivative, logistic
@@ -41,7 +41,6 @@ def moves(case: "Case") -> int:
     return _passes.moves(case, MOVES, states=2)
 
 
-@_operator.traceable
 def run(
     neuron: PSU,
     x: Tensor,
