@@ -18,6 +18,14 @@ SUBJECTS = [
     "exodus[learn_decay=True,norm_input=True]@triton",
     "slayer@triton",
     "psu@triton",
+    "para_lif[mode=td,threshold=0.02,surrogate=atan,slope=2.0]@triton[chunk=4]",
+    "prf[threshold=0.2]@triton",
+    "prf_lif@triton",
+    "rpsu@triton",
+    "psn@triton",
+    "masked_psn@triton",
+    "ipsu@triton",
+    "sliding_psn@triton",
 ]
 
 
@@ -121,7 +129,8 @@ def test_what_is_more_than_one_function_is_refused(monkeypatch: pytest.MonkeyPat
     from spikebench.neurons.lif import LIF
 
     plain = {k: v for k, v in vars(LIF()).items() if isinstance(v, (*_operator.PLAIN, float))}
-    spec = str(("spikebench.backends.triton.lif", "spikebench.neurons.lif", "LIF", plain, [], [], {}))
+    of = ("spikebench.backends.triton.lif", "spikebench.neurons.lif", "LIF", plain, [], [], {})
+    spec = str((_operator.__name__, of))
 
     def twice(neuron: Any, x: Tensor, **how: Any) -> Tensor:
         return lif_run(neuron, lif_run(neuron, x, **how), **how)

@@ -1,14 +1,15 @@
 """The spike and its surrogate derivative, one kernel each: what follows a membrane that a product of matrices made."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from spikebench.backends.triton import _launch
+from spikebench.backends.triton._operator import Function, once, operated
 from spikebench.backends.triton._surrogate import derivative
 from spikebench.numerics.surrogate import Surrogate
 
@@ -17,6 +18,18 @@ BLOCK, WARPS = 1024, 4
 
 def spiked(u: Tensor, surrogate: Surrogate, slope: float, spikes: Literal["same", "uint8"]) -> Tensor:
     """Spikes where u ≥ 0, in the dtype of u or as uint8; the gradient goes through the surrogate."""
+    if torch.compiler.is_compiling():
+        return operated(__name__, ("spiked", surrogate, spikes), u, (), (slope,))
+    return _spiked(u, surrogate, slope, spikes)
+
+
+def remade(spec: tuple[Any, ...], learned: Sequence[Tensor], numbers: Sequence[float]) -> Callable[[Tensor], Tensor]:
+    """The function of u that the operator of `spiked` names."""
+    _, surrogate, spikes = spec
+    return lambda u: _spiked(u, surrogate, numbers[0], spikes)
+
+
+def _spiked(u: Tensor, surrogate: Surrogate, slope: float, spikes: Literal["same", "uint8"]) -> Tensor:
     learns = torch.is_grad_enabled() and u.requires_grad
     dtype = _launch.dtype_of_spikes(u, spikes, learns)
     if learns:
@@ -32,7 +45,7 @@ def _forward(u: Tensor, dtype: torch.dtype) -> Tensor:
     return s
 
 
-class _Spike(torch.autograd.Function):
+class _Spike(Function):
     @staticmethod
     def forward(ctx: Any, u: Tensor, surrogate: Surrogate, slope: float) -> Tensor:
         u = u.contiguous()
@@ -41,8 +54,8 @@ class _Spike(torch.autograd.Function):
         return _forward(u, u.dtype)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]  # as torch has it
+    @once
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (u,) = ctx.saved_tensors
         g, e = grad.contiguous(), torch.empty_like(u)
         sizes = {"COUNT": u.numel(), "COMPUTE": _launch.COMPUTE[u.dtype], "BLOCK": BLOCK}

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from spikebench.backend import constant, only
-from spikebench.backends.triton import _launch, psn
+from spikebench.backends.triton import psn
 from spikebench.backends.triton._spike import spiked
 from spikebench.neurons.ipsu import IPSU
 
@@ -26,7 +26,6 @@ def operations(case: "Case") -> int:
 
 def run(neuron: IPSU, x: Tensor, seed: int | None = None, *, spikes: Literal["same", "uint8"] = "same") -> Tensor:
     """Spikes [T, B, N]; options as in psn."""
-    _launch.check(x)
     flat, threshold = x.reshape(len(x), -1), float(neuron.threshold)
     zero = neuron.weight.new_zeros(len(neuron.weight), 1)
     bias = neuron.bias if neuron.variant == "braincog" else zero

@@ -49,7 +49,7 @@ def run(
 ) -> Tensor:
     """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted; further options as in psu."""
     asked = _launch.Options(chunk, block, warps, stages, rows)
-    flat = _launch.series(x)
+    flat = x.reshape(len(x), -1)
     q = torch.addmm(neuron.bias, neuron.weight.tril(), flat)
     numbers = (neuron.decay, neuron.gain, float(neuron.threshold), constant(neuron.slope, "slope"))
     call = _passes.Call(NEURON, numbers, asked, surrogate=neuron.surrogate)

@@ -6,10 +6,9 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from spikebench.backend import Refused
-from spikebench.backends.triton import _launch
+from spikebench.backends.triton import _launch, _operator
 from spikebench.backends.triton._surrogate import derivative
 from spikebench.neurons.sliding_psn import SlidingPSN
 from spikebench.units import Natural
@@ -33,6 +32,7 @@ def moves(case: "Case") -> int:
     return _launch.moved(case, MOVES)
 
 
+@_operator.traceable
 def run(
     neuron: SlidingPSN,
     x: Tensor,
@@ -48,7 +48,7 @@ def run(
     dtype = _launch.dtype_of_spikes(x, spikes, learns)
     if learns:
         return _Sliding.apply(x, neuron.weight, neuron.bias, neuron, block)  # pyright: ignore[reportReturnType]  # untyped in torch
-    flat = _launch.series(x)
+    flat = _launch.series(x).view(len(x), -1)
     s = torch.empty_like(flat, dtype=dtype)
     _forward(neuron, flat, s, None, block)
     return s.view(x.shape)
@@ -90,10 +90,10 @@ def _forward(neuron: SlidingPSN, x: Tensor, s: Tensor, u: Tensor | None, block: 
     _launch.launch(forward_kernel, grid, 1, x, x=x, s=s, u=u, bias=neuron.bias, **arguments)
 
 
-class _Sliding(torch.autograd.Function):
+class _Sliding(_operator.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, neuron: SlidingPSN, block: int) -> Tensor:
-        flat = _launch.series(x)
+        flat = _launch.series(x).view(len(x), -1)
         s, u = torch.empty_like(flat), torch.empty_like(flat, dtype=_launch.wide(x.dtype))
         _forward(neuron, flat, s, u, block)
         ctx.save_for_backward(flat, u, weight, bias)
@@ -101,8 +101,8 @@ class _Sliding(torch.autograd.Function):
         return s.view(x.shape)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]  # as torch has it
+    @_operator.once
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         x, u, weight, bias = ctx.saved_tensors
         neuron: SlidingPSN = ctx.neuron
         g = grad.reshape(u.shape).contiguous()
