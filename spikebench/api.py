@@ -21,6 +21,9 @@ from spikebench.experiments.results import plot as plot
 from spikebench.experiments.results import report as report
 from spikebench.experiments.results import table as table
 from spikebench.experiments.run import run as run
+from spikebench.experiments.schema import schema as schema
+from spikebench.experiments.submit import examine_submission as examine_submission
+from spikebench.experiments.submit import submit as submit
 from spikebench.experiments.sweep import sweep as sweep
 from spikebench.experiments.train import train as train
 from spikebench.experiments.tune import tune as tune

@@ -17,13 +17,17 @@ def command(
         list[str], typer.Argument(help="Subjects to check; `all` means every neuron of ours."), v.Text()
     ],
     like: Annotated[str | None, typer.Option(help="Compare with the definition of this neuron."), v.Text()] = None,
+    enclosed: Annotated[
+        bool, typer.Option("--enclosed", help="Without a network, and writing in a scratch folder alone.")
+    ] = False,
     process: o.Process = LIMITS,
     as_json: o.Json = False,
 ) -> None:
     """Check what a neuron computes and whether it is what it declares. A foreign subject's code is executed."""
     from spikebench.experiments.check import check
 
-    rows = check(*subjects, like=like, timeout=process.timeout, threads=process.threads, unpickle=process.unpickle)
+    limits = {"timeout": process.timeout, "threads": process.threads, "unpickle": process.unpickle}
+    rows = check(*subjects, like=like, enclosed=enclosed, **limits)
     if as_json:
         rows_as_json(row.to_json() for row in rows)
     else:

@@ -34,20 +34,24 @@ def check(
     timeout: Positive | None = 120.0,
     threads: Count | None = None,
     unpickle: bool = False,
+    enclosed: bool = False,
 ) -> list[Check]:
     """Check what neurons compute, each in a process of its own; `all` stands for every neuron of ours.
 
     The checks: shape, dtype, determinism, causality, state, gradient, the definition of the neuron (or of the one that
     `like` names), edges of the input, and the facts that its file declares. `timeout` is in seconds for each subject.
-    A foreign subject's code is executed; a pickle is read, which executes what is in it, only with `unpickle`. Raises
-    Problem if a subject cannot be built.
+    A foreign subject's code is executed; a pickle is read, which executes what is in it, only with `unpickle`. `enclosed`
+    executes it without a network and without writing outside a scratch folder, as far as the kernel allows it, and
+    notices if it reads a clock; the rows "enclosure" and "clock" say so. Raises Problem if a subject cannot be built.
     """
     wanted = registry.names("neurons") if subjects == ("all",) else subjects
     if not wanted:
         raise Problem("check: name a subject, as lif@cpu, or `all`")
     names = [str(there(parse_subject(s))) for s in wanted]
     with Workers(threads or environment.threads()) as workers:
-        jobs = [CheckJob(name, defined(like), unpickle=ANYWHERE if unpickle else None) for name in names]
+        jobs = [
+            CheckJob(name, defined(like), unpickle=ANYWHERE if unpickle else None, enclosed=enclosed) for name in names
+        ]
         return [row for job in jobs for row in _checked(workers, job, timeout)]
 
 

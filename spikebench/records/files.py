@@ -1,5 +1,6 @@
 """Files that somebody names: whether they can be read, and whether they can be written, said in a line before any work begins."""
 
+import hashlib
 import os
 import stat
 from collections.abc import Callable
@@ -20,6 +21,12 @@ def regular(path: Path, most: int | None = LARGEST) -> Path:
     if most is not None and found.st_size > most:
         raise Problem(f"{_named(path)} has {found.st_size} bytes; at most {most} are read")
     return path
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def folder(path: Path, option: str) -> Path:

@@ -12,6 +12,7 @@ from spikebench.records.migrate import migrated
 from spikebench.records.schema import CaseJson, DetailJson, EnvironmentJson, JsonValue
 
 FEWEST = 5  # pairs that a verdict takes
+RULES = "1.0"  # of docs/rules.md, under which a record is made
 
 Status = Literal["ok", "skipped", "refused", "wrong", "impossible", "oom", "timeout", "failed", "lost"]
 MeasurementStatus = Literal["ok", "unavailable", "failed"]
@@ -55,8 +56,8 @@ class Record:
     """What one fresh process gave for one case: status and reason, measurements, the gate's result, environment and flags.
 
     `repeat` counts the processes of a case in a run. A record of a comparison has the comparison's plan in `pairs`, for
-    example "5-20", because the number of interim analyses widens the interval. `extra` holds fields that this version
-    does not know, so that they are not lost.
+    example "5-20", because the number of interim analyses widens the interval. `rules` is the version of docs/rules.md under which it was made;
+    the first records have none. `extra` holds fields that this version does not know, so that they are not lost.
     """
 
     run: str
@@ -70,6 +71,7 @@ class Record:
     gate: GateResult | None = None
     repeat: int = 0
     pairs: str | None = None
+    rules: str | None = None
     schema: int = SCHEMA
     extra: dict[str, JsonValue] = field(default_factory=dict)
 
@@ -82,6 +84,7 @@ class Record:
         names = [k for k in self.__dataclass_fields__ if k not in ("schema", "measurements", "gate", "extra")]
         data = {"schema": self.schema} | {k: getattr(self, k) for k in names}
         data |= {"measurements": [m.to_json() for m in self.measurements], "gate": self.gate and self.gate.to_json()}
+        data = {k: v for k, v in data.items() if k != "rules" or v is not None}
         return {**data, **self.extra}
 
     def finite(self) -> "Record":

@@ -106,3 +106,4 @@ class EnvironmentJson(InterpreterJson, total=False):
     ended: float
     accelerator: str | None
     aa_floor: float | None
+    source: str  # SHA-256 of the file of a subject that is somebody's own

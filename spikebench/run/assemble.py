@@ -10,7 +10,7 @@ from spikebench.cases.case import Case, Layer
 from spikebench.host.monitor import Around
 from spikebench.records.flags import Flag
 from spikebench.records.gate import GateResult
-from spikebench.records.record import Measurement, Record, Status
+from spikebench.records.record import RULES, Measurement, Record, Status
 from spikebench.run.pooled import pooled
 from spikebench.run.protocol import Outcome
 from spikebench.run.wanted import INTERLEAVED
@@ -19,7 +19,8 @@ from spikebench.run.wanted import INTERLEAVED
 def head(run_id: str, case: Case, repeat: int, gate: GateResult | None) -> Record:
     """A record with what is known before anything is measured; its gate says which layer stood for the case."""
     layer = None if isinstance(case, Layer) else case.gated.case_id
-    return Record(run_id, case.case_id, case.to_json(), repeat=repeat, gate=gate and replace(gate, layer=layer))
+    gated = gate and replace(gate, layer=layer)
+    return Record(run_id, case.case_id, case.to_json(), repeat=repeat, gate=gated, rules=RULES)
 
 
 def measured(begun: Record, case: Case, outcomes: list[Outcome], around: Around, facts: dict[str, object]) -> Record:

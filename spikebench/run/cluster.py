@@ -16,6 +16,7 @@ from spikebench.cases.case import Case
 from spikebench.errors import Problem
 from spikebench.host import clock
 from spikebench.records.record import Record
+from spikebench.run import assemble
 from spikebench.run.executor import Repeat
 from spikebench.run.session import Session
 from spikebench.run.settings import Settings
@@ -96,7 +97,7 @@ def _record(future: "Future[Any]", case: Case, repeat: int) -> Record:
     if isinstance(error, Flaky):
         return error.record
     reason = f"the worker was lost {RETRIES + 1} times: {type(error).__name__}: {str(error)[:300]}"
-    return Record("lost", case.case_id, case.to_json(), status="lost", reason=reason, repeat=repeat)
+    return replace(assemble.head("lost", case, repeat, None), status="lost", reason=reason)
 
 
 def _here(accelerators: Sequence[str], folder: str) -> Any:

@@ -121,12 +121,16 @@ class TrainJob(Job, kind="train"):
 
 @dataclass(frozen=True)
 class CheckJob(Job, kind="check"):
-    """Check what a subject computes, against the neuron `like` if one is named; `fixed` sizes are kept to."""
+    """Check what a subject computes, against the neuron `like` if one is named; `fixed` sizes are kept to.
+
+    `enclosed`: without a network and writing only where the result goes, and watching whether it reads a clock.
+    """
 
     subject: str
     like: str | None = None
     fixed: dict[str, int] | None = None
     device: str = "cpu"
+    enclosed: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from spikebench.cases.case import Case
 from spikebench.host import clock, environment
 from spikebench.records.record import Record
 from spikebench.records.result_file import ResultFile
+from spikebench.run import assemble
 from spikebench.run.executor import Executor, Local, Repeat
 from spikebench.run.session import Session
 from spikebench.run.settings import Progress, Settings
@@ -130,5 +131,5 @@ def _found(
 
 def _skipped(session: Session, case: Case, repeat: int, budget: float) -> Record:
     reason = f"the budget of {budget:g} s was spent; --resume takes it up"
-    head = Record(session.run_id, case.case_id, case.to_json(), repeat=repeat)
+    head = assemble.head(session.run_id, case, repeat, None)
     return replace(head, status="skipped", reason=reason, environment=session.environment)

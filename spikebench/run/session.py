@@ -9,9 +9,10 @@ from typing import TypeVar, cast, get_args
 
 from spikebench.analysis import stability
 from spikebench.cases.case import Case, Layer, Mode, NetworkStep, with_changes
-from spikebench.cases.subject import ANYWHERE
+from spikebench.cases.subject import ANYWHERE, foreign_file
 from spikebench.host import clock, environment
 from spikebench.host.monitor import Around, Monitor
+from spikebench.records.files import sha256
 from spikebench.records.flags import Flag
 from spikebench.records.record import Record, Status
 from spikebench.run import assemble, wanted
@@ -213,4 +214,6 @@ class Session:
         }
         if case.allocator == "default":
             allocator["timing"] = "glibc as it comes"
-        return self.environment | other | environment.load() | now | around | {"allocator": allocator}
+        file = foreign_file(case.parsed)
+        source = {"source": sha256(file)} if file is not None and file.is_file() else {}
+        return self.environment | other | environment.load() | now | around | {"allocator": allocator} | source

@@ -1,14 +1,17 @@
 """What a process does for a job of any kind. Whatever a subject raises becomes a status."""
 
 import traceback
+from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from spikebench.backend import Refused
 from spikebench.cases.case import NetworkStep
-from spikebench.cases.subject import parse_subject
+from spikebench.cases.subject import foreign_file, parse_subject
 from spikebench.errors import Problem
+from spikebench.host.enclosure import enclose, trial
 from spikebench.host.memory import keep_memory, limit
 from spikebench.loading import pickles
 from spikebench.loading.subject import find_way
@@ -33,6 +36,7 @@ from spikebench.sampling.profiler import trace
 from spikebench.sampling.trained import trained
 from spikebench.verify import network_gate
 from spikebench.verify.check import checks
+from spikebench.verify.clocks import watched
 from spikebench.verify.gate import gate
 from spikebench.verify.judge import judge
 from spikebench.verify.snapshot import at_start
@@ -74,7 +78,7 @@ def _perform(asked: Request, channel: Channel | None) -> Result:
         case TrainJob():
             return _unchanged(trained(job, asked.evidence))
         case CheckJob():
-            return Result(checks=[CheckResult(**vars(c)) for c in checks(job.subject, job.like, job.fixed, job.device)])
+            return Result(checks=_enclosed(job, Path(asked.result).parent) if job.enclosed else _checks(job))
         case WayJob():
             return _way(job)
         case TraceJob():
@@ -83,6 +87,22 @@ def _perform(asked: Request, channel: Channel | None) -> Result:
             return Result(observed=observe(job.case, job.bias, job.fixed))
         case _:
             raise TypeError(f"no job {job.kind!r}")
+
+
+def _checks(job: CheckJob) -> list[CheckResult]:
+    return [CheckResult(**vars(c)) for c in checks(job.subject, job.like, job.fixed, job.device)]
+
+
+def _enclosed(job: CheckJob, folder: Path) -> list[CheckResult]:
+    """The checks of a subject that is not trusted, and whether it was shut in and read no clock meanwhile."""
+    held = enclose(folder)
+    broken = trial(folder) if held.whole else []
+    inside = False if broken else held.whole or None
+    rows = [CheckResult("enclosure", inside, f"{', '.join(broken)} was still possible" if broken else held.told)]
+    file = foreign_file(parse_subject(job.subject))
+    with watched(file) if file else nullcontext([]) as seen:
+        rows += _checks(job)
+    return [*rows, CheckResult("clock", not seen, "; ".join(seen[:3]) or "no clock was read")]
 
 
 def _one_line(error: BaseException) -> str:

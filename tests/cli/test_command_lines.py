@@ -52,7 +52,9 @@ LINES = {  # a line of each command that works
     "profile": {"subject": ["lif@eager"], **PAIRED},
     "report": {"files": ["r.jsonl"]},
     "reproduce": {"claim": ["psn_speed"], "from_": ["--from", "r.jsonl"]},
+    "schema": {},
     "show": {"files": ["r.jsonl"]},
+    "submit": {"action": ["check"], "folder": ["there"]},
     "train": {"task": ["digits"], "neuron": ["--neuron", "lif"], "seeds": ["--seeds", "2"]},
     "tune": {},
 }
@@ -189,7 +191,7 @@ def _some(maker: Maker, command: str, p: Parameter) -> list[str] | None:
 def right_lines(maker: Maker, each: int) -> Iterator[Line]:
     """Commands with values of several options that are all inside their ranges, and go together."""
     for command in COMMANDS:
-        if command in ("gpu", "tune", "from-nir"):
+        if command in ("gpu", "tune", "from-nir", "submit"):
             continue
         module, chosen = Commands().module(command), random.Random(command)
         for _ in range(each if command in MEASURES else max(1, each // 3)):
