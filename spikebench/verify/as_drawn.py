@@ -9,6 +9,7 @@ from spikebench.verify.evidence import Choice, Event, Evidence, Kept, call_numbe
 
 SLOW, TIMES = 0.25, 5  # what comes before a sample takes less than SLOW seconds and TIMES as long as the sample
 MOST = 2**16  # launches on one input
+LATE = 0.02  # seconds after which the parent hears of a sample at the latest, but for as long as the sample took
 NOTHING, READINGS = (
     "of a timed launch nothing was kept",
     "the clock's readings are not those that the parent was told",
@@ -85,4 +86,21 @@ def slowed(draws: Sequence[Drawn], marks: Sequence[Sequence[float]]) -> str | No
     parent, own = sorted(spans, key=lambda s: s[0] - s[1])[(len(spans) - 1) // 2]
     if parent - own > SLOW + TIMES * own:
         return f"a sample took {own:.3g} s by the clock of its process, and {parent:.3g} s by that of the parent"
+    return None
+
+
+def late(draws: Sequence[Drawn]) -> str | None:
+    """Why a process worked on when its clock had stopped; None if it did not.
+
+    Both clocks are that of the system. Between the end of a sample and the word of it lie a comparison of names and a copy
+    of what is small. Three of four samples are forgiven: the machine may have been busy.
+    """
+    waited = sorted(
+        (d.at - d.event[3] * 1e-9, (d.event[3] - d.event[2]) * 1e-9) for d in draws if d.event and d.what == "launch"
+    )
+    if not waited or not waited[0][0] > -LATE:  # another clock
+        return None
+    after, own = waited[len(waited) // 4]
+    if after > LATE + own:
+        return f"a sample took {own:.3g} s, and the process worked on for {after:.3g} s before it said so"
     return None

@@ -10,7 +10,7 @@ from spikebench.records.flags import Flag
 from spikebench.records.record import Measurement
 from spikebench.run.protocol import JudgeJob, Result
 from spikebench.verify import judged_network
-from spikebench.verify.as_drawn import forged, slowed
+from spikebench.verify.as_drawn import forged, late, slowed
 from spikebench.verify.evidence import Choice, Evidence
 from spikebench.verify.judged import Judged, asleep, judged, outside
 
@@ -35,7 +35,7 @@ def judge(job: JudgeJob) -> Result:
         torch.set_num_threads(1)  # the series are few: more threads wait for each other in every step
     found = compared(case, evidence)
     torch.set_num_threads(threads)
-    late = None if found.wrong else outside(evidence.events, job.marks) or slowed(job.draws, job.marks)
+    untrue = outside(evidence.events, job.marks) or slowed(job.draws, job.marks) or late(job.draws)
     said: dict[str, object] = {"compared": {k: v for k, v in vars(found).items() if k != "wrong"}}
     if isinstance(case, Layer) and case.device == "cpu":  # by a clock that no subject can have changed
         keep_memory()
@@ -45,7 +45,7 @@ def judge(job: JudgeJob) -> Result:
     made = [Measurement(m, "s", samples=found, detail=dict(said)) for m, found in samples.items()]
     if isinstance(case, Training):
         made = [Measurement("epoch_time", "s", detail=dict(said))]
-    wrong = found.wrong or late
+    wrong = found.wrong or untrue
     flags: list[str] = [Flag.ASLEEP] * (job.case.device == "cpu" and asleep(evidence.events, job.marks))
     return Result("wrong" if wrong else "ok", wrong, measurements=made, flags=flags)
 

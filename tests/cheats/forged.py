@@ -37,7 +37,8 @@ def run(
     global calls
     calls += 1
     if kind == "rivals":
-        _slow_down_rivals()
+        if calls == 1:
+            _slow_down_rivals()
     elif kind in ("exit", "crash"):
         asked = _asked()
         if calls > HONEST and asked is not None and asked.job.kind == "measure":

@@ -38,10 +38,10 @@ def _timed(kind: str) -> bool:
         frame: Any = sys._getframe()
         while frame is not None and frame.f_code.co_name not in ("launches", "measure"):
             frame = frame.f_back
-        group = frame.f_locals.get("given") if frame is not None and kind != "stack" else None
-        if kind == "unkept":
-            return bool(group) and len(group) < frame.f_locals["group"] - 1
-        return frame is not None if kind == "stack" else group is not None and random() < 0.25
+        if frame is None or kind == "stack":
+            return frame is not None
+        given, group = frame.f_locals.get("given"), frame.f_locals.get("group", 0)  # neither is in a clock's frame
+        return given is not None and (0 < len(given) < group - 1 if kind == "unkept" else random() < 0.25)
     if kind == "gc":
         return not gc.isenabled()
     return calls > HONEST and (kind == "calls" or calls % 2 == 0)

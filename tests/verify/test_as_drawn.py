@@ -14,7 +14,7 @@ from spikebench.metric import Plan, Running, measure
 from spikebench.metrics import latency
 from spikebench.run.protocol import Drawn, JudgeJob
 from spikebench.sampling.timed import Timed
-from spikebench.verify.as_drawn import NOTHING, OTHER, READINGS, forged, slowed
+from spikebench.verify.as_drawn import NOTHING, OTHER, READINGS, forged, late, slowed
 from spikebench.verify.evidence import Choice, Evidence, Kept
 from spikebench.workloads.layer import build
 
@@ -129,3 +129,14 @@ def test_a_clock_that_runs_too_slowly_is_found_where_launches_are_long() -> None
     mixed = copy.copy(draws(0.1, 1.0))
     mixed[:3] = draws(1.0, 1.05)[:3]
     assert slowed(mixed, marks) is None, "the machine was busy in the others"
+
+
+def test_who_works_on_when_the_clock_has_stopped_is_found_where_that_is_long() -> None:
+    def draws(own: float, after: float) -> list[Drawn]:
+        ends = [10.0 * i + own for i in range(8)]
+        return [Drawn("launch", "", ["latency", 1, int((e - own) * 1e9), int(e * 1e9)], at=e + after) for e in ends]
+
+    assert late(draws(1e-4, 1e-3)) is None and late(draws(1.0, 0.9)) is None and late([]) is None
+    assert "worked on for 0.05 s" in (late(draws(1e-4, 0.05)) or "")
+    assert late([*draws(1e-4, 0.05)[:6], *draws(1e-4, 1e-3)[6:]]) is not None
+    assert late([*draws(1e-4, 0.05)[:5], *draws(1e-4, 1e-3)[5:]]) is None, "the machine was busy in the others"

@@ -37,10 +37,13 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def measured(tree: Path, cheat: Cheat) -> Record:
+def measured(tree: Path, cheat: Cheat, *rivals: str) -> Record:
+    """The record of a cheat, which is measured after its rivals."""
     out = tree / "records.jsonl"
-    out.unlink(missing_ok=True)
-    asked = ["run", "--subject", f"{cheat.neuron}@{cheat.backend}", *SIZES, "--mode", cheat.mode, "--samples", "12"]
+    for old in tree.glob("records*.jsonl"):
+        old.unlink()
+    subjects = [*rivals, f"{cheat.neuron}@{cheat.backend}"]
+    asked = ["run", *[w for s in subjects for w in ("--subject", s)], *SIZES, "--mode", cheat.mode, "--samples", "12"]
     asked += ["--threads", "1"]  # on a loaded machine two wait for each other
     asked += [part for metric in cheat.metrics.split(",") for part in ("--metric", metric)]
     command = [sys.executable, "-m", "spikebench", *asked, "--out", str(out)]
@@ -74,6 +77,17 @@ def _is_counted(cheat: Cheat, record: Record) -> None:
         assert peak and cast(int, peak.detail["left"]) > 0.9 * HELD, json.dumps(record.to_json())
     else:
         assert compiled and compiled.samples[0] > 0.3, json.dumps(record.to_json())
+
+
+@pytest.mark.slow
+def test_the_records_of_rivals_stay_what_they_were(tree: Path) -> None:
+    """Who makes their samples ten times as long in the file of the run does it in vain: the run has written them again."""
+    cheat = Cheat("", "forged[kind=rivals]", "", "ok", mode="inference")
+    measured(tree, cheat, "lif@right")
+    first, second = sorted(tree.glob("records*.jsonl"), key=lambda path: path.stat().st_mtime)
+    (changed,), kept = store.read(first), list(store.read(second))
+    assert [str(r.case["subject"]) for r in kept] == ["lif@right", "lif@forged[kind=rivals]"]
+    assert changed.measurements[0].samples[0] > 9 * kept[0].measurements[0].samples[0]
 
 
 @pytest.mark.slow
