@@ -18,8 +18,9 @@ from spikebench.units import Interval
 
 LONG = "9" * 5000
 NASTY = ("", "  ", "\x9b31m", "x" * 5000)
-# one hands its arguments on to another program, one has no value to read, one needs a repository (test_commits.py has one)
-LEFT_OUT = ("asv", "doctor", "compare-commits")
+# one hands its arguments on to another program, one has no value to read, one needs a repository (test_commits.py has one),
+# and one waits
+LEFT_OUT = ("asv", "doctor", "compare-commits", "watch")
 SUBJECTS = ("lif@eager", "lif[decay=0.5,reset=hard]@fused", "psu", "spsn@cpu", "psn[slope=3.0]", "exodus@eager")
 WRONG_SUBJECTS = (
     *("nobody", "lif@nobody", "lif[", "lif[]]", "@", "lif@", "lif[decay=1.5]", "lif[decay=nan]", "lif[decay=-0.1]"),

@@ -127,14 +127,14 @@ def plot_text(
     return list(text(kind, frame, View(tuple(subjects), baseline), width))
 
 
-ENDINGS = {"csv": "csv", "parquet": "parquet", "bencher": "json", "github": "json"}
+ENDINGS = {"csv": "csv", "parquet": "parquet", "bencher": "json", "github": "json", "pytest-benchmark": "json"}
 
 
 @asked
 def export(source: Source, to: str = "csv", path: str | Path | None = None) -> Path:
-    """Write every sample as CSV or Parquet, or figures for Bencher or github-action-benchmark; the path of the file.
+    """Write every sample as CSV or Parquet, or figures for Bencher, github-action-benchmark or pytest-benchmark; the file's path.
 
-    `to` is csv, parquet, bencher or github. Without a `path` it is out/export with the ending of the format.
+    `to` is csv, parquet, bencher, github or pytest-benchmark. Without a `path` it is out/export with the ending of the format.
     """
     if path is not None:
         file_to_write(Path(path), "path")

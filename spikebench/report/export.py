@@ -1,8 +1,9 @@
-"""Records for other tools: CSV and Parquet, Bencher Metric Format, JSON for github-action-benchmark."""
+"""Records for other tools: CSV and Parquet, Bencher Metric Format, JSON of github-action-benchmark and of pytest-benchmark."""
 
 import json
 import math
 import re
+import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import asdict, dataclass
@@ -108,6 +109,62 @@ def _entry(f: Figure) -> Entry:
     return Entry(f"{f.name} {f.metric}", f.unit, f.value, f"{f.low:.6g} to {f.high:.6g}", processes)
 
 
+def _pytest(records: list[Record], path: Path) -> int:
+    """The file of `pytest --benchmark-json`, one benchmark per case and origin, with the samples of all its processes."""
+    sides: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    kept = [r for r in records if r.status == "ok" and (m := r.measurement("latency")) and m.samples]
+    for r in kept:
+        sides[label(r.case), str(origin(r))].append(r)
+    several = len(by_origin(kept)) > 1
+    found = [_benchmark(f"{name} on {where}" if several else name, group) for (name, where), group in sides.items()]
+    if not found:
+        return _json(found, path)
+    e, now = kept[0].environment, [str(r.environment["time"]) for r in kept if "time" in r.environment]
+    machine = {
+        "node": e.get("machine"),
+        "processor": e.get("cpu"),
+        "system": e.get("os"),
+        "cpu": {"brand_raw": e.get("cpu")},
+    }
+    commit = {"id": e.get("commit"), "dirty": bool(e.get("dirty"))}
+    head = {"machine_info": machine, "commit_info": commit, "datetime": max(now, default=""), "version": "5.0.0"}
+    _json(head | {"benchmarks": found}, path)
+    return len(found)
+
+
+def _benchmark(name: str, group: list[Record]) -> dict[str, object]:
+    """A benchmark as pytest-benchmark writes it; all numbers of `stats` are those of the pooled samples in seconds."""
+    case = group[0].case
+    data = [v for r in group if (m := r.measurement("latency")) for v in m.samples]
+    q1, q3 = _percentiles(data, 0.25, 0.75)
+    mean, middle, sorted_ = statistics.fmean(data), stats.median(data), sorted(data)
+    deviation = statistics.stdev(data) if len(data) > 1 else 0.0
+    low, high = q1 - 1.5 * (q3 - q1), q3 + 1.5 * (q3 - q1)
+    within = [v for v in sorted_ if low <= v <= high]
+    far = sum(abs(v - mean) > deviation for v in data)
+    numbers = {
+        "min": sorted_[0],
+        "max": sorted_[-1],
+        "mean": mean,
+        "stddev": deviation,
+        "median": middle,
+        "total": sum(data),
+    }
+    numbers |= {"iqr": q3 - q1, "q1": q1, "q3": q3, "ld15iqr": within[0], "hd15iqr": within[-1], "ops": 1 / mean}
+    counts = {"rounds": len(data), "iterations": 1, "iqr_outliers": len(data) - len(within), "stddev_outliers": far}
+    about = {"processes": len(group), "case_id": group[0].case_id, "run": group[0].run, "origin": str(origin(group[0]))}
+    return {
+        "group": None,
+        "name": name,
+        "fullname": name,
+        "params": {k: case[k] for k in ("T", "B", "N")},
+        "param": None,
+        "extra_info": about,
+        "options": {"disable_gc": True},
+        "stats": numbers | counts | {"outliers": f"{far};{len(data) - len(within)}", "data": data},
+    }
+
+
 def _json(data: Sized, path: Path) -> int:
     if not data:
         raise Problem("no record here is ok and holds samples: there is nothing to export")
@@ -115,7 +172,7 @@ def _json(data: Sized, path: Path) -> int:
     return len(data)
 
 
-FORMATS = {"csv": _csv, "parquet": _parquet, "bencher": _bencher, "github": _github}
+FORMATS = {"csv": _csv, "parquet": _parquet, "bencher": _bencher, "github": _github, "pytest-benchmark": _pytest}
 
 
 def figures(records: Iterable[Record]) -> Iterator[Figure]:
@@ -130,14 +187,14 @@ def figures(records: Iterable[Record]) -> Iterator[Figure]:
                 sides[name, m.metric, m.unit].append(samples)
     for key, processes in sides.items():
         middle = [stats.median(p) for p in processes]
-        ends = (min(middle), max(middle)) if len(middle) > 1 else _percentiles(processes[0])
+        ends = (min(middle), max(middle)) if len(middle) > 1 else _percentiles(processes[0], 0.05, 0.95)
         yield Figure(*key, stats.median(middle), *ends, len(processes))
 
 
-def _percentiles(samples: list[float]) -> tuple[float, float]:
+def _percentiles(samples: list[float], *shares: float) -> tuple[float, float]:
     from numpy import quantile
 
-    low, high = quantile(samples, [0.05, 0.95])
+    low, high = quantile(samples, shares)
     return float(low), float(high)
 
 

@@ -1,11 +1,14 @@
 """Records for other tools, read back."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
 import pytest
+from pytest_benchmark.stats import Stats
 
 from spikebench.errors import Problem
 from spikebench.records import store
@@ -83,9 +86,28 @@ def test_cases_and_machines_are_kept_apart() -> None:
     )
 
 
-@pytest.mark.parametrize("to", ["bencher", "github"])
+def test_pytest_benchmark_reads_what_is_written_for_it(tmp_path: Path) -> None:
+    assert export.write(SEVERAL, "pytest-benchmark", tmp_path / "0001_x.json") == 1
+    (found,) = json.loads((tmp_path / "0001_x.json").read_text())["benchmarks"]
+    data = [v for r in SEVERAL if r.status == "ok" and (m := r.measurement("latency")) for v in m.samples]
+    own = Stats()
+    for value in data:
+        own.update(value)
+    theirs = {k: v for k, v in own.as_dict().items() if k not in ("q1", "q3", "iqr", "iqr_outliers", "outliers")}
+    assert {k: found["stats"][k] for k in theirs} == pytest.approx(theirs)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest_benchmark", "compare", str(tmp_path / "0001_x.json")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "lif@cpu train T=128 B=4 N=8" in done.stdout
+
+
+@pytest.mark.parametrize("to", ["bencher", "github", "pytest-benchmark"])
 def test_nothing_to_export_is_said(to: str, tmp_path: Path) -> None:
     with pytest.raises(Problem, match="no record here is ok"):
         export.write([record(1.0, status="wrong")], to, tmp_path / "x.json")
-    with pytest.raises(Problem, match="no format 'xml'; there are csv, parquet, bencher, github"):
+    with pytest.raises(Problem, match="no format 'xml'; there are csv, parquet, bencher, github, pytest-benchmark"):
         export.write(SEVERAL, "xml", tmp_path / "x")
