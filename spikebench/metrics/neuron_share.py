@@ -38,7 +38,7 @@ def sample(running: Running) -> list[float]:
     without, whole = seconds
     shares = [1 - a / b for a, b in zip(without, whole, strict=True)]
     over = median(shares) / (1 - median(shares))
-    running.detail |= {"without": without, "whole": whole, "over_linear": over, "group": groups, "clock": clock.name}
+    running.detail |= {"without": without, "whole": whole, "over_linear": over, "groups": groups, "clock": clock.name}
     return shares
 
 

@@ -1,5 +1,6 @@
 """Whether the neuron is the bottleneck: the metric, its table, its figure, and the claims that rest on it."""
 
+import json
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -62,6 +63,8 @@ def test_share_is_what_is_gone_when_the_neurons_are(name: str, layers: int) -> N
     assert found.unit == "1" and found.samples == pytest.approx([layers / (1 + layers)] * 4)
     assert found.detail["without"] == [1.0] * 4 and found.detail["whole"] == [1.0 + layers] * 4
     assert found.detail["over_linear"] == pytest.approx(layers)
+    written = json.loads(json.dumps(Record("r", "c", work.case.to_json(), measurements=[found]).to_json()))
+    assert Record.from_json(written).measurements == [found]
 
 
 def test_a_neuron_alone_has_no_share() -> None:
