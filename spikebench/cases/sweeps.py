@@ -14,6 +14,7 @@ from spikebench.registry import canonical
 
 LIF = ("lif@eager", "lif@indexed", "lif@compiled", "lif@cpu")
 SPSN = ("spsn@eager", "spsn@fft", "spsn@scan", "spsn@cpu")
+ELEMENTS = 2**21  # of the sweep of that name: 8 MiB of float32, more than the caches of a core hold
 COMMON = {"reset": "hard", "detach_reset": "true", "surrogate": "fast_sigmoid", "slope": "1.0"}
 
 
@@ -88,6 +89,17 @@ def bottleneck() -> list[Case]:
         grid, ("lif@eager", "lif@cpu", "spsn@cpu"), B=[16], mode=["train", "forward"], workload="projection"
     )
     return behind(T=[100], N=[64, 256, 1024, 4096]) + behind(T=[1000], N=[64, 256, 1024])
+
+
+def elements() -> list[Case]:
+    """Every fused kernel of a CPU at one number of elements, T·B·N = 2²¹, from few long series to many short ones; training.
+
+    It shows where a kernel is bound by the steps that follow each other, by its launches, and by the memory. Read beside a
+    copy of the input, and drawn by `plot elements`.
+    """
+    fused = [s for s in field() if s.endswith("@cpu")]
+    widths = (16, 64, 256, 1024, 4096)
+    return [case for n in widths for case in _bounded(fused, T=[ELEMENTS // (4 * n)], B=[4], N=[n])]
 
 
 def agreement() -> list[Case]:
@@ -200,6 +212,7 @@ SWEEPS: dict[str, Callable[[], list[Case]]] = {
         batch,
         width,
         bottleneck,
+        elements,
         agreement,
         equal_input,
         default_allocator,
@@ -214,6 +227,7 @@ METRICS = {
     "floor": ("latency", "copy", "bandwidth", "peak_memory"),
     "agreement": ("agreement",),
     "bottleneck": ("latency", "neuron_share"),
+    "elements": ("latency", "copy", "bandwidth"),
 }
 
 
