@@ -38,8 +38,10 @@ def check(
 ) -> list[Check]:
     """Check what neurons compute, each in a process of its own; `all` stands for every neuron of ours.
 
-    The checks: shape, dtype, determinism, causality, state, gradient, the definition of the neuron (or of the one that
-    `like` names), edges of the input, and the facts that its file declares. `timeout` is in seconds for each subject.
+    The checks: shape, dtype, determinism, causality, repeats (the same call again and again), state (does any leak from
+    one sequence to the next), carried (pieces of a sequence against the whole, with their gradients), gradient, the
+    definition of the neuron (or of the one that `like` names), edges of the input, and the facts that its file declares.
+    `timeout` is in seconds for each subject.
     A foreign subject's code is executed; a pickle is read, which executes what is in it, only with `unpickle`. `enclosed`
     executes it without a network and without writing outside a scratch folder, as far as the kernel allows it, and
     notices if it reads a clock; the rows "enclosure" and "clock" say so. Raises Problem if a subject cannot be built.

@@ -16,7 +16,7 @@ from spikebench.report.profile_verdict import samples, short
 if TYPE_CHECKING:
     from spikebench.experiments.profile import Profile
 
-REFUSING = ("run", "shape", "determinism", "causality", "state", "facts", "definition")
+REFUSING = ("run", "shape", "determinism", "repeats", "causality", "state", "facts", "definition")
 
 
 def page(profile: "Profile") -> str:

@@ -20,7 +20,9 @@ from spikebench.loading.detect import FAILURES
 from spikebench.loading.foreign import Adapted
 from spikebench.loading.subject import definition, definition_of, find_way, load
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
+from spikebench.verify import calls
 from spikebench.verify.gate import ProbeResult, compare, gate
+from spikebench.verify.reference import relative_error
 from spikebench.workloads.layer import build, calibrate, spikes_of
 
 T, B, N = 24, 3, 8
@@ -194,23 +196,66 @@ def _state(s: Specimen) -> str:
         s.spikes(module, y)
         if not torch.equal(first, s.spikes(module, x)):
             raise CheckFailed("a call changes what the next one gives: state leaks from one sequence to the next")
+    if isinstance(module, Adapted) and (module.way.state, module.way.reset, _held(module)) == ("hidden", None, before):
+        raise Skipped("the module keeps nothing between calls, so there is no state that could leak")
+    return "no state leaks between calls"
+
+
+def _carried(s: Specimen) -> str:
+    """Pieces with the state carried from call to call, in one backward pass, against the whole."""
+    module = s.make()
+    found, sizes = _pieces(s, module), ""
+    if not found.kept:
+        raise Skipped("the module keeps nothing between calls, so there is no state to carry")
+    if found.wrong:
+        raise CheckFailed(found.wrong)
     neuron = definition_of(module)
-    if not isinstance(neuron, SteppedNeuron) or isinstance(neuron, StochasticNeuron):
-        if isinstance(module, Adapted) and (module.way.state, module.way.reset, _held(module)) == (
-            "hidden",
-            None,
-            before,
-        ):
-            raise Skipped("the module keeps nothing between calls, so there is no state that could leak")
-        return "no state leaks between calls"
-    with torch.no_grad():
-        head, state = cast(tuple[Tensor, Any], neuron(x[: s.T // 2], None, True))
-        tail, _ = cast(tuple[Tensor, Any], neuron(x[s.T // 2 :], state, True))
-        whole = spikes_of(neuron(x))
-    if not torch.equal(torch.cat([head, tail]), whole):
-        raise CheckFailed("two halves with the state carried over differ from the whole")
-    sizes = [list(part.shape[1:]) for part in state]
-    return f"no state leaks; halves with carried state equal the whole; state per item {sizes}"
+    if isinstance(neuron, SteppedNeuron):
+        state = cast(tuple[Tensor, Any], neuron(s.input(), None, True))[1]
+        sizes = f"; state per item {[list(part.shape[1:]) for part in state]}"
+    return f"pieces with carried state equal the whole{found.note}{sizes}"
+
+
+def _pieces(s: Specimen, module: nn.Module) -> calls.Carried:
+    x, neuron = s.input(), definition_of(module)
+    g = torch.randn(x.shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64).to(x)
+    if isinstance(neuron, SteppedNeuron) and not isinstance(neuron, StochasticNeuron):
+        return calls.stepped(neuron, x, g)
+    if not isinstance(module, Adapted):
+        raise Skipped("the neuron takes no state: every call starts from rest")
+    if module.way.adapter == "step":
+        raise Skipped("it takes one step per call, so that what is checked elsewhere are several calls already")
+    if s.fixed.get("T") is not None or s.facts["stochastic"] or not s.facts["causal"]:
+        raise Skipped(
+            "a sequence of this module cannot be cut into pieces: it draws, looks ahead, or has a fixed length"
+        )
+    return calls.adapted(module, x, g)
+
+
+def _repeats(s: Specimen) -> str:
+    """The same call again and again, with another input in between, forward and backward."""
+    module, x, other = s.make(), s.input().requires_grad_(), s.input(seed=6)
+    g = torch.randn(x.shape, generator=torch.Generator().manual_seed(7), dtype=torch.float64).to(x)
+    gradients: list[Tensor] = []
+
+    def call() -> Tensor:
+        out = s.spikes(module, x)
+        gradients.extend(torch.autograd.grad(out, x, g) if out.requires_grad else ())
+        return out
+
+    def between() -> None:
+        with torch.no_grad():
+            s.spikes(module, other, call=1)
+
+    if wrong := calls.repeated(call, between, seconds=math.inf):
+        raise CheckFailed(wrong)
+    errors = [float(relative_error(later.double(), gradients[0].double())) for later in gradients[1:]]
+    worst = max(errors, default=0.0)
+    if worst > calls.CLOSE.get(x.dtype, 1e-2):
+        raise CheckFailed(
+            f"call {errors.index(worst) + 2} on the same input gives a gradient that is off by {worst:.2g} of the first"
+        )
+    return f"{calls.TIMES} calls on the same input and noise give the same spikes and gradients"
 
 
 def _held(module: nn.Module) -> list[tuple[str, str, int, int]]:
@@ -440,7 +485,9 @@ CHECKS: dict[str, Callable[[Specimen], str]] = {
     "dtype": _dtype,
     "determinism": _determinism,
     "causality": _causality,
+    "repeats": _repeats,
     "state": _state,
+    "carried": _carried,
     "gradient": _gradient,
     "definition": _definition,
     "edges": _edges,

@@ -4,6 +4,7 @@ import copy
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -11,14 +12,16 @@ from torch import Tensor
 from spikebench import declarations, registry
 from spikebench.cases.case import Case, with_changes
 from spikebench.loading.subject import definition_of, mistaken
-from spikebench.neuron import Neuron, StochasticNeuron
+from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
 from spikebench.records.gate import GateResult, ProbeResult
+from spikebench.verify.calls import repeated, stepped
 from spikebench.verify.form import misformed
 from spikebench.verify.probes import TIES, UNUSUAL, Probe, aim, probes_of
 from spikebench.verify.reference import Expected, Selection, entry_errors, relative_error
 from spikebench.workloads.layer import Workload, build, calibrate, spikes_of
 
 DIFFERING = 0.1
+STREAMED = 64  # steps of a stream that are compared
 ENTRY, ENTRY_HALF = (
     0.01,
     0.5,
@@ -40,7 +43,7 @@ def gate(case: Case, bias: float | None = None, seed: int | None = None) -> Gate
     if neuron is None:
         return _without_definition(timed, bias)
     if case.mode == "stream":
-        return GateResult("passed", "a stream runs the definition itself", bias, _count(timed))
+        return _stream(timed, neuron, bias)
     probes = [compare(timed, pristine(timed), "timed input", seed=seed)]
     for probe in probes_of(case, neuron):
         if not all(p.passed for p in probes):
@@ -51,6 +54,15 @@ def gate(case: Case, bias: float | None = None, seed: int | None = None) -> Gate
     if not failed and not any(p.spikes for p in probes if p.name not in (TIES, UNUSUAL)):
         reason = f"vacuous: no input made {case.parsed.name} spike, so nothing was compared; change its options"
     return GateResult("failed" if reason else "passed", reason, bias, probes[0].spikes, probes, seed=seed)
+
+
+def _stream(workload: Workload, neuron: Neuron, bias: float) -> GateResult:
+    """A stream runs the definition itself, step by step: pieces with the state carried over must equal the whole."""
+    assert isinstance(neuron, SteppedNeuron)
+    x, g = workload.x[:STREAMED].double(), workload.g[:STREAMED].double()
+    found = stepped(copy.deepcopy(neuron).double(), x, g)
+    said = found.wrong or "a stream runs the definition itself; pieces with carried state equal the whole"
+    return GateResult("failed" if found.wrong else "passed", said, bias, _count(workload))
 
 
 def _without_definition(workload: Workload, bias: float) -> GateResult:
@@ -120,7 +132,17 @@ def _probed(probe: Probe, seed: int | None = None) -> ProbeResult:
         work.launch()
         with torch.no_grad():
             work.x.copy_(true)
-        return compare(work, reference, probe.name, 3, probe.exact, probe.entries, seed)
+        found = compare(work, reference, probe.name, 3, probe.exact, probe.entries, seed)
+        wrong = (
+            repeated(lambda: _numbered(work, 3), lambda: _poison(work.x)) if found.passed and probe.repeats else None
+        )
+        return replace(found, passed=False, reason=wrong) if wrong else found
+
+
+def _numbered(work: Workload, call: int) -> Tensor:
+    """A launch with the noise of a call number."""
+    work.call_number(call)
+    return work.launch()
 
 
 @contextmanager

@@ -34,7 +34,7 @@ class Probe:
 
     Where `aimed`, the input is changed until membranes lie close to the threshold. Where `exact`, no operation of the
     neuron rounds, so that spikes must agree. With `entries` each entry of the gradient is compared relative to itself,
-    and not only to the largest gradient of its series.
+    and not only to the largest gradient of its series. With `repeats` it is launched again and again.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Probe:
     aimed: bool = False
     exact: bool = False
     entries: bool = False
+    repeats: bool = False
 
 
 def probes_of(case: Case, neuron: Neuron) -> Iterator[Probe]:
@@ -52,7 +53,7 @@ def probes_of(case: Case, neuron: Neuron) -> Iterator[Probe]:
     rate = max(RATES, key=lambda r: abs(r - wanted))
     steps = case.T if fixed else min(case.T, STEPS)
     short = with_changes(case, T=steps, B=batch, rate=rate, bias=None, seed=case.seed + 1)
-    yield Probe(f"rate {rate}", build(short, calibrate(short)), aimed=True)
+    yield Probe(f"rate {rate}", build(short, calibrate(short)), aimed=True, repeats=True)
     tied = None if neuron.stochastic else _ties(with_changes(short, T=steps if fixed else min(steps, EXACT_STEPS)))
     if tied is not None:
         yield Probe(TIES, tied, exact=True)

@@ -39,6 +39,7 @@ BOTH = (
     "stale[kind=storage]",
     "stale[kind=previous]",
     "carried",
+    "fewer",
     "unwritten[what=steps]",
     "unwritten[what=series]",
     "unwritten[what=gradient]",
