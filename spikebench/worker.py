@@ -23,25 +23,30 @@ from spikebench import metric as metrics
 from spikebench import registry
 from spikebench.host import cgroup
 from spikebench.host.traces import adopt, die_with_parent, end_children
+from spikebench.run import wanted
 from spikebench.run.channel import Channel
-from spikebench.run.protocol import Job, Request
+from spikebench.run.protocol import Job, JudgeJob, Request
 from spikebench.run.zygote import fork_for_each
 from spikebench.sampling.perform import perform
 from spikebench.verify.snapshot import at_start
 
 
-def serve(fork: bool, stays: bool = False, opened: bool = False, zygote: int | None = None) -> None:
+def serve(
+    fork: bool, stays: bool = False, opened: bool = False, numba: bool = False, zygote: int | None = None
+) -> None:
     """Answer jobs until stdin ends. With `zygote`, a socket, forks of this process do so, one for each request on it."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if fork:
         _load_once()
+    if numba:
+        _load_numba()
     at_start()
     if opened:
         _open_gpu()
     before = _cpu_seconds() if opened else 0.0  # what was spent before the first job is not the job's
-    gc.collect()
     gc.freeze()
+    gc.enable()  # start.py has disabled it
     if zygote is not None:
         adopt()
         fork_for_each(zygote)
@@ -73,8 +78,6 @@ def serve(fork: bool, stays: bool = False, opened: bool = False, zygote: int | N
 def _load_once() -> None:
     """Load what most jobs need, so that forked children have it. Nothing here may start a thread pool."""
     import_module("torch.fx.experimental.symbolic_shapes")  # torch.autograd.grad loads it at its first call
-    if find_spec("numba"):
-        import_module("numba")
     for package, load_one in (("metrics", metrics.load), ("neurons", _neuron)):
         for name in registry.names(package):
             load_one(name)
@@ -85,13 +88,14 @@ def _prepare(job: Job) -> None:
 
     The backend itself is never loaded here: it is not to run where later jobs are forked from, and its first call counts it.
     """
-    if (case := getattr(job, "case", None)) and "numba" in registry.declared(case.parsed.backend, None, "REQUIRES", ()):
+    case = None if isinstance(job, JudgeJob) else getattr(job, "case", None)
+    if case and wanted.numba(case):
         _load_numba()
 
 
 @cache
 def _load_numba() -> None:
-    """Load numba's tables of types and functions, which each process would else load at its first kernel: 0.5 s."""
+    """Load numba, and its tables of types and functions, which each process would else load at its first kernel: 0.5 s."""
     if find_spec("numba"):
         target = import_module("numba.core.registry").cpu_target
         for context in (target.typing_context, target.target_context):
@@ -150,4 +154,4 @@ def _child(asked: Request, channel: Channel, alone: bool = False) -> None:
 
 if __name__ == "__main__":
     sockets = [int(flag.removeprefix("--zygote=")) for flag in sys.argv if flag.startswith("--zygote=")]
-    serve("--spawn" not in sys.argv, "--stays" in sys.argv, "--opened" in sys.argv, *sockets)
+    serve("--spawn" not in sys.argv, "--stays" in sys.argv, "--opened" in sys.argv, "--numba" in sys.argv, *sockets)

@@ -7,6 +7,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Literal
 
 Verdict = Literal["faster", "slower", "same", "inconclusive"]
@@ -81,6 +82,11 @@ def paired_ratio(baseline: Sequence[float], candidate: Sequence[float], level: f
     if n == 1:
         return Ratio(math.exp(mean), 0.0, math.inf, 1)
     return _ratio(mean, statistics.stdev(logs) / math.sqrt(n), n - 1, level, n)
+
+
+def load() -> None:
+    """Load what intervals are computed with, while something else has to be waited for: 0.2 s."""
+    import_module("scipy.special")
 
 
 def _ratio(mean: float, error: float, freedom: float, level: float, n: int) -> Ratio:

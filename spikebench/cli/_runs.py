@@ -87,10 +87,12 @@ def closing(records: list[Record], beside: "Beside", file: ResultFile, as_json: 
 
 def _figures(records: list[Record], folder: Path) -> list[Path]:
     """The speed-up and scaling figures of these records, as far as they hold any."""
+    layers, paths = [r for r in records if r.case["workload"] == "layer"], list[Path]()
+    if len({r.case_id for r in layers}) < 2:
+        return paths  # one case is neither a ratio nor a line, and pandas takes half a second to load
     from spikebench.plots import draw
 
-    paths: list[Path] = []
     for kind in ("speedup", "scaling"):
         with suppress(Problem):
-            paths += draw(kind, store.frame(r for r in records if r.case["workload"] == "layer"), folder, ("png",))
+            paths += draw(kind, store.frame(layers), folder, ("png",))
     return paths

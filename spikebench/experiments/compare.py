@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from spikebench import registry
-from spikebench.analysis import difference, noise
+from spikebench.analysis import difference, noise, stats
 from spikebench.analysis.comparison import Comparison, judge, together
 from spikebench.analysis.difference import Difference
 from spikebench.analysis.pairs import Pairs
@@ -133,6 +133,8 @@ def _compared(
     plan, floors = Pairs.of(pairs), noise.recorded(floor_file(), metric)
     chosen = replace(settings, metrics=(metric,))
     with opened(out, warn) as file, Session(chosen) as session:
+        session.load([with_changes(case, subject=s) for subjects, case in jobs for s in subjects])
+        stats.load()
         for k, (subjects, case) in enumerate(jobs):
             there = [0, plan.last]
 

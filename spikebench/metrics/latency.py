@@ -39,7 +39,7 @@ def sample(running: Running) -> list[float]:
     warm = _warm(running)
     typical = min(warm)
     slow, group = typical > plan.slow, group_of(typical, clock)
-    short, settle = clock.grouped and typical < SHORT, _settle(running, typical, slow)
+    short, settle = clock.grouped and typical < SHORT, _settle(running, typical, slow, after=running.turn is not None)
     count = plan.fewest if slow else plan.samples
     told: dict[str, list[float]] = {name: [] for name in ("host", "beyond") if hasattr(clock, name)}
     hertz, device_hertz = [environment.cpu_hertz()], _device_hertz(running)
@@ -55,7 +55,7 @@ def sample(running: Running) -> list[float]:
         for name, seconds in told.items():
             seconds += getattr(clock, name)[-1:]
         if running.watch and number in repeated:
-            again += running.watch.again(clock.measure, settle, MANY if group > 1 else 1)
+            again += running.watch.again(clock.measure, _settle(running, typical, slow), MANY if group > 1 else 1)
     gc.enable()
     hertz.append(environment.cpu_hertz())
     running.medians["latency"] = sorted(samples)[len(samples) // 2]
@@ -74,9 +74,9 @@ def _warm(running: Running) -> list[float]:
     return warm_up(running.workload.launch, running.clock, plan) if first < plan.warmup_seconds else [first]
 
 
-def _settle(running: Running, typical: float, slow: bool) -> float:
-    """Seconds of launches before each sample: where others had their turn, or fast launches meet a new input."""
-    if running.turn and not slow:
+def _settle(running: Running, typical: float, slow: bool, after: bool = False) -> float:
+    """Seconds of launches before a sample: `after` the turn of others, and where fast launches meet a new input."""
+    if after and not slow:
         return SETTLE
     return BRIEF if running.watch and running.clock.grouped and typical < FAST and not slow else 0.0
 

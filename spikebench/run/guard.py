@@ -5,11 +5,10 @@ A process that does a job alone has no server above it, to which what it leaves 
 
 import os
 import resource
-import runpy
 import signal
-import sys
 
 from spikebench.host.traces import adopt, die_with_parent, end_children
+from spikebench.run import start
 
 
 def main() -> None:
@@ -18,8 +17,7 @@ def main() -> None:
     adopt()
     pid = os.fork()
     if pid == 0:
-        del sys.argv[0]
-        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+        start.main()
         return
     for pipe in (0, 1):
         os.close(pipe)  # who reads from the child hears its end

@@ -12,6 +12,7 @@ from spikebench.cases.case import Case
 from spikebench.host import cores, environment, monitor
 from spikebench.host.monitor import Reading
 from spikebench.records.locks import Locks
+from spikebench.run import wanted
 from spikebench.run.assemble import judged
 from spikebench.run.beside import side_by_side
 from spikebench.run.interleaving import Interleaving
@@ -64,12 +65,13 @@ class Fresh:
         self._tell = tell
         self._settings, self._workers = settings, dict[tuple[str, bool, int, str], Workers]()
         self._zygotes = dict[tuple[str, str], Zygote]()
+        self._numba = False  # whether a case needs numba, of those that are known when a zygote starts
         self._locks = Locks()
         self._cores: set[int] | None = None
 
     def ask(self, case: Case, job: Job, seconds: float | None, watch: Callable[[str], None] | None = None) -> Outcome:
         """A job about a case, in a fresh process."""
-        judged = isinstance(job, MeasureJob | TrainJob)
+        judged, self._numba = isinstance(job, MeasureJob | TrainJob), self._numba or wanted.numba(case)
         outcome = self._workers_for(case).ask(job, seconds, watch, judged=judged)
         return self._judged(job, outcome, seconds) if isinstance(job, MeasureJob | TrainJob) else outcome
 
@@ -78,8 +80,14 @@ class Fresh:
         python = [self._settings.interpreter(job.case) for job in jobs]
         return side_by_side(jobs, lambda: seconds, python, self._settings.variables)
 
+    def load(self, cases: Sequence[Case]) -> None:
+        """Start what the processes of these cases are forked from, so that it loads meanwhile."""
+        self._numba = self._numba or any(map(wanted.numba, cases))
+        self._workers_for(cases[0])
+
     def begin(self, cases: Sequence[Case]) -> None:
         """Start the processes that `interleaved` asks about these cases, beside each other, and do not wait for them."""
+        self.load(cases)
         for place, case in enumerate(cases):
             self._workers_for(case, place).begin()
 
@@ -156,5 +164,7 @@ class Fresh:
         if (python, allocator) not in self._zygotes:
             env = environment.for_worker(self._settings.threads, allocator) | self._settings.variables
             with cores.only(self._own):
-                self._zygotes[python, allocator] = Zygote(program(python), os.environ | env)
+                self._zygotes[python, allocator] = Zygote(
+                    [*program(python), *["--numba"] * self._numba], os.environ | env
+                )
         return self._zygotes[python, allocator]

@@ -316,7 +316,7 @@ class Workers:
 
 def program(python: str, guarded: bool = False) -> list[str]:
     """The command of a worker in an interpreter; `guarded` as guard.py does it."""
-    return [python, "-m", *["spikebench.run.guard"] * guarded, "spikebench.worker"]
+    return [python, "-m", "spikebench.run.guard" if guarded else "spikebench.run.start", "spikebench.worker"]
 
 
 def _alive(server: Server, fork: bool) -> bool:

@@ -52,6 +52,11 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self._pool.close()
 
+    def load(self, cases: Sequence[Case]) -> None:
+        """Start what loads before the first process of these cases can work, and do not wait for it."""
+        if isinstance(self._pool, Fresh):
+            self._pool.load(cases)
+
     def ask(self, case: Case, job: Job, watch: Callable[[str], None] | None = None) -> Outcome:
         """A job about a case, in a fresh process of the interpreter that the case runs in."""
         return self._pool.ask(case, self._bounded(job), self._limit(), watch)

@@ -32,6 +32,11 @@ def count(metrics: list[str], settings: Settings) -> int:
     return min(wanted, settings.processes or wanted)
 
 
+def numba(case: Case) -> bool:
+    """Whether the backend of a case has kernels that numba compiles."""
+    return "numba" in registry.declared(case.parsed.backend, None, "REQUIRES", ())
+
+
 def job(case: Case, process: str, metrics: list[str], settings: Settings, gate: GateResult | None) -> MeasureJob:
     """What a process is asked for: these metrics of a case, whose gate found so much of its input."""
     spikes = gate.spikes if gate and gate.status == "passed" else None
