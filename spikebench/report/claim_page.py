@@ -10,6 +10,7 @@ from spikebench.cases.subject import shown
 from spikebench.claim import Claim
 
 READ = {"primary": "read in the paper or its abstract", "code": "read in the authors' code or result files"}
+FITTED = ("subject", "a", "b", "bT/a", "scaling exponent")  # columns that a table of scaling always has
 READ |= {"secondary": "read in another paper or a summary, not in the paper itself"}
 
 
@@ -113,10 +114,15 @@ def _scaling(f: Assessment) -> Iterator[str]:
         return
     yield "## Scaling with T: t = a·T + b·T²"
     yield ""
-    yield f"| {' | '.join(rows[0])} |"
-    yield f"|{' --- |' * len(rows[0])}"
+    same = [k for k in rows[0] if k not in FITTED and len({str(row.get(k)) for row in rows}) == 1]
+    if same:
+        yield f"In every row: {', '.join(f'{k} {rows[0][k]}' for k in same)}."
+        yield ""
+    columns = [k for k in rows[0] if k not in same]
+    yield f"| {' | '.join(columns)} |"
+    yield f"|{' --- |' * len(columns)}"
     for row in rows:
-        yield f"| {' | '.join(_code(str(v)) if k == 'subject' else str(v) for k, v in row.items())} |"
+        yield f"| {' | '.join(_code(str(row[k])) if k == 'subject' else str(row[k]) for k in columns)} |"
     yield ""
 
 
