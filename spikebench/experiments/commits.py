@@ -136,7 +136,9 @@ def _side(parsed: Subject, side: Checkout, path: Path) -> Subject:
 def _interpreter(script: Path, side: Checkout) -> str:
     """This interpreter, which finds packages in a checkout before those that are installed."""
     folders = ":".join(shlex.quote(str(side.folder / f)) for f in SOURCE if (side.folder / f).is_dir())
-    script.write_text(f'#!/bin/sh\nPYTHONPATH={folders}:"$PYTHONPATH" exec {shlex.quote(sys.executable)} "$@"\n')
+    script.write_text(
+        f'#!/bin/sh\nPYTHONPATH={folders}:"$PYTHONPATH" exec {shlex.quote(sys.executable)} "$@"\n', encoding="utf-8"
+    )
     script.chmod(0o700)
     return str(script)
 
