@@ -120,7 +120,9 @@ def _scaling(profile: "Profile") -> str:
 
 
 def _memory(profile: "Profile") -> str:
+    """A row for each subject at each length, the own one first."""
     seen: dict[tuple[Any, ...], tuple[str, ...]] = {}
+    modes = list(dict.fromkeys(r.case["mode"] for r in profile.records))
     for r in profile.records:
         rate, memory = samples(r, "spike_rate"), samples(r, "peak_memory")
         if rate and memory:
@@ -128,8 +130,11 @@ def _memory(profile: "Profile") -> str:
             active = found.told.get("active") if found else None
             sparsity = "—" if active is None else f"{1 - active:.1%}"
             cells = (units.show(memory[0], "B"), units.show(rate[0], "1"), sparsity)
-            seen[r.case_id,] = (short(r.case["subject"]), r.case["mode"], str(r.case["T"]), *cells)
-    return "## Memory and spikes\n\n" + table(("subject", "mode", "T", "peak", "rate", "sparsity"), list(seen.values()))
+            other = r.case["subject"] != profile.subject
+            place = (modes.index(r.case["mode"]), r.case["T"], other, r.case["subject"])
+            seen[place] = (short(r.case["subject"]), r.case["mode"], str(r.case["T"]), *cells)
+    rows = [seen[place] for place in sorted(seen)]
+    return "## Memory and spikes\n\n" + table(("subject", "mode", "T", "peak", "rate", "sparsity"), rows)
 
 
 def _trace(profile: "Profile") -> str:

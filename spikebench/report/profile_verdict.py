@@ -126,8 +126,12 @@ def _beside(c: Comparison) -> str:
 
 
 def _as_long(c: Comparison) -> str:
+    """How many times as long it takes as a baseline, or how many times as fast it is where it is known to be faster."""
     r = c.ratio
     assert r is not None
+    if c.verdict == "faster":
+        times, _, n = units.ratio(r.estimate, r.low, r.high, r.n).partition(", n=")
+        return f"{times} (n={n}) as fast"
     ends = (1 / r.high, 1 / r.low) if r.n > 1 else (0.0, math.inf)
     times, _, n = units.ratio(1 / r.estimate, *ends, r.n).partition(", n=")
     return f"{times} (n={n}) as long"
@@ -161,7 +165,7 @@ def _times(profile: "Profile") -> str:
 
 
 def _strongest(c: Comparison) -> str:
-    return f"{short(c.baseline)}, {units.show(c.medians[0], 's')}: yours takes {_as_long(c)}, {c.verdict}"
+    return f"{short(c.baseline)}, {units.show(c.medians[0], 's')}: yours {'is' if c.verdict == 'faster' else 'takes'} {_as_long(c)}, {c.verdict}"
 
 
 def _memory(same: list[Record]) -> str:

@@ -62,6 +62,10 @@ def test_nothing_is_slow_about_what_is_faster_than_its_strongest_opponent() -> N
     made = profiled(Reason(OWN), Reason(LOOP), ratio=2.0, verdict="faster")
     assert profile_verdict.reasons(made) == []
     assert "because" not in profile_verdict.sentence(made)
+    assert "2.00x [1.80, 2.20] (n=5) as fast as lif@fused" in profile_verdict.sentence(made)
+    assert dict(profile_verdict.facts(made))["strongest opponent"].endswith(
+        "yours is 2.00x [1.80, 2.20] (n=5) as fast, faster"
+    )
     assert "It is not slow" in profile_html.page(made)
 
 
