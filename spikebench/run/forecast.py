@@ -14,8 +14,8 @@ from spikebench.run import wanted
 from spikebench.run.executor import Repeat
 from spikebench.run.settings import Settings
 
-START = 5.0  # seconds until the first process works
-PROCESS, PROCESS_GPU = 1.2, 8.0  # seconds of a process beside its launches; on a GPU none is forked
+START = 3.0  # seconds until the first process works
+PROCESS, PROCESS_GPU = 0.6, 8.0  # seconds of a process beside its launches; on a GPU none is forked
 TRAINING = 30.0  # seconds of a training, of whose data nothing is known here
 STEP, ELEMENT = 1.3e-4, 1e-8  # a loop's seconds of a step of lif, and of one neuron in it, training
 COMPILED_STEP, COMPILED_ELEMENT = 1e-5, 3.5e-9  # the same of a compiled loop
