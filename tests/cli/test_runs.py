@@ -129,6 +129,14 @@ def test_run_takes_a_library_with_the_options_that_it_can_have_and_says_so(
     assert subjects == ["lif[detach_reset=true,strict=true,reset_delay=true]@snntorch", "spsn@eager"]
 
 
+def test_figures_are_drawn_of_several_cases_only(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(plots, "draw", lambda kind, *_, **__: asked.append(kind) or [])
+    few = ("--subject", "lif@fused", "-B", "1", "-N", "1", "--metric", "latency", "--out", "r.jsonl")
+    assert run("run", *few, "-T", "1") == 0 and asked == []
+    assert run("run", *few, "-T", "1,2") == 0 and asked == ["speedup", "scaling"]
+
+
 def test_any_command_says_that_it_was_interrupted(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

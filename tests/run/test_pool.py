@@ -51,13 +51,24 @@ def test_processes_of_two_interpreters_load_at_the_same_time(tmp_path: Path) -> 
         pool.close()
 
 
+COLLECTED = """
+import gc
+from torch import nn
+
+class Collected(nn.Module):
+    def forward(self, x):
+        assert gc.isenabled() and gc.get_freeze_count() > 1e5
+        return (x >= 1).to(x.dtype) + (x - x.detach())
+"""
+
+
 def _parent(workers: Workers) -> int:
     server = workers._start()
     return psutil.Process(server.pid).ppid()
 
 
 @pytest.mark.long
-def test_the_servers_of_a_block_are_forked_from_one_process() -> None:
+def test_the_servers_of_a_block_are_forked_from_one_process(tmp_path: Path) -> None:
     pool, cases = Fresh(Settings()), [Case("lif@eager"), Case("lif@indexed")]
     before = set(psutil.Process().children())
     try:
@@ -71,6 +82,9 @@ def test_the_servers_of_a_block_are_forked_from_one_process() -> None:
         assert bound == [{min(os.sched_getaffinity(0))}] * 2, "OpenMP has bound them, and nobody has let them loose"
         job = GateJob(Case("lif@eager", T=2, B=1, N=2))
         assert [w.ask(job).status for w in (second, first, second)] == ["ok"] * 3  # each has pipes of its own
+        (tmp_path / "mine.py").write_text(COLLECTED)
+        mine = GateJob(Case(f"{tmp_path}/mine.py:Collected", T=2, B=1, N=2))
+        assert second.ask(mine).status == "ok", "Python looks for garbage again when all is loaded"
         first.kill()
         assert [w.ask(job).status for w in (second, first)] == ["ok"] * 2  # and one that is gone is forked again
     finally:
@@ -111,11 +125,12 @@ def test_threads_that_fall_asleep_disturb_nobody(monkeypatch: pytest.MonkeyPatch
 def test_numba_is_loaded_before_a_fork_without_a_thread_and_without_the_backend() -> None:
     code = (
         "import os, sys; from spikebench import worker; from spikebench.cases.case import Case;"
-        "from spikebench.run.protocol import GateJob;"
+        "from spikebench.run.protocol import GateJob, JudgeJob;"
         "here = lambda: (len(os.listdir('/proc/self/task')), {m for m in sys.modules if m.startswith('spikebench')});"
-        "job = GateJob(Case('lif@cpu')); before = here(); worker._prepare(job);"
+        "job = GateJob(Case('lif@cpu')); before = here(); worker._prepare(JudgeJob(job.case, '', None, [], 1, []));"
+        "print('numba' in sys.modules); worker._prepare(job);"
         "print('numba.np.arraymath' in sys.modules, here() == before)"
     )
     env = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # its threads are ended before a fork, and made again
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
-    assert done.stdout.split() == ["True", "True"]
+    assert done.stdout.split() == ["False", "True", "True"], "the judge needs none of it"
