@@ -20,7 +20,7 @@ from torch.utils import _pytree
 from spikebench.backends import eager
 from spikebench.neuron import Neuron
 
-Kind = Literal["subclass", "thread", "half-thread", "raw", "holds", "mode", "hook", "audit", "signal"]
+Kind = Literal["subclass", "thread", "half-thread", "raw", "holds", "mode", "method", "hook", "audit", "signal"]
 pending: list[Callable[[], None]] = []
 installed: set[str] = set()
 
@@ -67,11 +67,20 @@ def _install(kind: Kind) -> None:
     if kind == "signal":
         signal.signal(signal.SIGALRM, _compute)
         signal.setitimer(signal.ITIMER_REAL, 5e-5)
+    elif kind == "method":
+        Tensor.numel = _numel  # pyright: ignore[reportAttributeAccessIssue]  # which it inherits
     elif kind not in installed:
         installed.add(kind)
         Reading().__enter__() if kind == "mode" else sys.setprofile(_hook) if kind == "hook" else sys.addaudithook(
             _compute
         )
+
+
+def _numel(tensor: Tensor) -> int:
+    """Who asks first how many values a tensor has computes them, and finds the method as it was."""
+    del Tensor.numel
+    _compute()
+    return tensor.numel()
 
 
 def _alone(neuron: Any, x: Any, out: Any) -> None:

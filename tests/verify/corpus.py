@@ -77,6 +77,7 @@ CORPUS = (
     Cheat(LAZY, "lazy[kind=raw]", "So does a thread that Python's module of threads does not know.", "wrong", "", mode="inference"),
     Cheat(LAZY, "lazy[kind=holds]", "So does a thread that lets no other one run until it is done.", "wrong", mode="inference"),
     Cheat(LAZY, "lazy[kind=mode]", "A mode of torch computes when the output is copied.", "wrong", "function modes", mode="inference"),
+    Cheat(LAZY, "lazy[kind=method]", "So does a method of torch, which is another one until the harness calls it.", "", "", (), "inference"),
     Cheat(LAZY, "lazy[kind=hook]", "A hook of the interpreter computes when the harness enters the function that copies.", "wrong", "sys.setprofile", mode="inference"),
     Cheat(LAZY, "lazy[kind=audit]", "A hook for audits computes when the harness copies the output.", "", "", (), "inference"),
     Cheat(LAZY, "lazy[kind=signal]", "The handler of a timer's signal computes when the call has returned.", "wrong", "", mode="inference"),
