@@ -50,14 +50,16 @@ def run(
 
 
 def _noted(neuron: Neuron, x: Tensor, seed: int | None, kind: str) -> Tensor:
-    for evidence in _of("Evidence") if kind != "asked" else ():
+    for evidence in _of("Evidence") if kind in ("events", "uncompared") else ():
         if kind == "events":
             evidence.events[:] = [replace(e, end=e.start + (e.end - e.start) // 10) for e in evidence.events]
-        elif kind == "uncompared":
+        else:
             evidence.compared = False
-        elif stashed and evidence.kept:
-            right = eager.run(neuron, stashed.pop(), seed).flatten(1)
-            evidence.kept[-1].spikes.copy_(right[:, evidence.kept[-1].index])
+    for watch in _of("Timed") if kind == "evidence" and stashed else ():
+        right = eager.run(neuron, stashed.pop(), seed).flatten(1)
+        for kept in watch._kept[-1:]:
+            index, spikes = watch._pages.get(kept[0]), kept[5]
+            watch._pages._at(spikes).copy_(right[:, index])
     if kind == "asked":
         for channel in _of("Channel"):
             channel.draw("launch")
