@@ -40,6 +40,7 @@ class Attributes:
     approximates: str | None = None
     approximates_where: dict[str, str] = field(default_factory=dict)
     gradient_reference: str | None = None
+    surrogate_membrane: bool = False
     per_neuron: tuple[str, ...] = ()
     LATER: tuple[str, ...] = ()
     LONGEST_T: int | None = None

@@ -52,6 +52,9 @@ class Neuron(nn.Module):
         dict[str, str]
     ] = {}  # options and the values at which it does; at others it approximates none
     gradient_reference: ClassVar[str | None] = None  # the neuron with the same spikes whose gradient is that of BPTT
+    surrogate_membrane: ClassVar[bool] = (
+        False  # a surrogate's derivative is in its membrane, too, not in the spike alone
+    )
     per_neuron: ClassVar[tuple[str, ...]] = ()  # parameters whose last axis runs over the N neurons
     LATER: ClassVar[
         tuple[str, ...]

@@ -51,6 +51,7 @@ class FPT(StochasticNeuron):
     reset_kind: ClassVar[Reset] = "mean-field"
     parallel_in_time: ClassVar[bool] = True
     stepwise: ClassVar[bool] = True
+    surrogate_membrane: ClassVar[bool] = True
     approximates: ClassVar[str | None] = "lif[decay={decay},threshold={threshold}]"
 
     def __init__(

@@ -294,6 +294,8 @@ def _smooth(s: Specimen) -> str:
     neuron = definition_of(s.make())
     if neuron is None or s.facts.get("reset_kind") not in ("none", "mean-field") or not _has_membrane(neuron):
         return "; finite differences do not apply (reset, or no membrane)"
+    if neuron.surrogate_membrane:
+        return "; finite differences do not apply (a surrogate's derivative is in the membrane)"
     x = s.input()
     generator = torch.Generator().manual_seed(4)
     along, weight = (torch.randn(x.shape, generator=generator, dtype=x.dtype) for _ in range(2))

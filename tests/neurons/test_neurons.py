@@ -289,6 +289,7 @@ def test_facts_are_there(name: str) -> None:
         "coupled",
         "verified",
         "fixed_length",
+        "surrogate_membrane",
         "per_neuron",
     ):
         assert getattr(declared, key) == getattr(neuron, key), "read from the file as it is at run time"

@@ -175,6 +175,12 @@ def test_check_says_what_several_calls_give() -> None:
     assert tired[0] is False and "on the same input gives 1 spikes fewer than the first" in tired[1]
 
 
+def test_what_has_a_surrogate_in_its_membrane_is_not_held_to_differences() -> None:
+    found = verdicts("fpt@eager")
+    assert found["gradient"][0] and "a surrogate's derivative is in the membrane" in found["gradient"][1]
+    assert not [name for name, (passed, _) in found.items() if passed is False]
+
+
 def test_a_launch_that_gives_fewer_spikes_again_is_caught_by_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "__path__", [*backends.__path__, str(CHEATS)])
     for seed, mode in enumerate(("inference", "train")):
