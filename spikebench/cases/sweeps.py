@@ -8,6 +8,7 @@ from typing import Any
 
 from spikebench import registry
 from spikebench.cases.case import Case, grid
+from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
 from spikebench.host import environment
 from spikebench.registry import canonical
@@ -16,6 +17,7 @@ LIF = ("lif@eager", "lif@indexed", "lif@compiled", "lif@cpu")
 SPSN = ("spsn@eager", "spsn@fft", "spsn@scan", "spsn@cpu")
 ELEMENTS = 2**21  # of the sweep of that name: 8 MiB of float32, more than the caches of a core hold
 COMMON = {"reset": "hard", "detach_reset": "true", "surrogate": "fast_sigmoid", "slope": "1.0"}
+THE_LIF = f"lif[{','.join(f'{k}={v}' for k, v in COMMON.items())}]"  # of the sweep `libraries`
 
 
 def smoke() -> list[Case]:
@@ -139,13 +141,18 @@ def default_allocator() -> list[Case]:
     return [case for cases in both for case in cases]
 
 
+def able() -> list[str]:
+    """The libraries whose LIF can be set to that of the sweep `libraries`."""
+    named = [(b, parse_subject(f"{THE_LIF}@{b}")) for b in registry.libraries("lif")]
+    return [b for b, s in named if not registry.limits(b, "lif").lacking({**s.all_options, **s.all_how})]
+
+
 def libraries() -> list[Case]:
     """One LIF, the same in every library and on all our backends, T from 100 to 10,000 at B = 16, N = 128.
 
     The one that all of them can be set to: hard reset, detached, spike at u ≥ θ, fast sigmoid of slope 1.
     """
-    options = ",".join(f"{k}={v}" for k, v in COMMON.items())
-    subjects = [f"lif[{options}]@{b}" for b in ("cpu", "compiled", "eager", *registry.libraries("lif"), "indexed")]
+    subjects = [f"{THE_LIF}@{b}" for b in ("cpu", "compiled", "eager", *able(), "indexed")]
     lengths = partial(grid, subjects, T=[100, 1000, 10000], B=[16], N=[128])
     return _short(lengths(mode=["train"])) + lengths(mode=["forward"])
 

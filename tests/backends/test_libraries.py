@@ -30,7 +30,7 @@ OPTIONS = [
     for scale in ("one", "1-decay")
 ]
 SURROGATES = [("fast_sigmoid", 1.0), ("fast_sigmoid", 5.0), ("atan", 2.0), ("sigmoid", 4.0), ("triangle", 1.0)]
-EXPRESSIBLE = {"snntorch": 30, "spikingjelly": 24, "norse": 12, "sinabs": 16}  # of the cases below
+EXPRESSIBLE = {"snntorch": 30, "spikingjelly": 24, "norse": 12, "sinabs": 16, "spyx": 4}  # of the cases below
 
 
 def cases(library: str, options: dict[str, Any], **more: Any) -> Case:
@@ -60,7 +60,7 @@ def test_what_a_library_can_be_set_to_equals_the_definition(library: str) -> Non
     assert all(library in reason for reason in reasons)
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("library", sweeps.able())
 @pytest.mark.parametrize("decay", [0.5, 0.99, 0.999])
 def test_the_common_lif_passes_at_every_decay(library: str, decay: float) -> None:
     adapter = needs(library)
@@ -121,7 +121,8 @@ def test_snntorch_without_delay_resets_twice_where_the_definition_does_not() -> 
 def test_a_library_that_is_missing_is_refused_by_name(library: str) -> None:
     if find_spec(library) is not None:
         pytest.skip(f"{library} is installed here")
-    with pytest.raises(Refused, match=f"backend '{library}' needs {library}, which is not installed"):
+    needed = "|".join(registry.declared(library, None, "REQUIRES"))
+    with pytest.raises(Refused, match=f"backend '{library}' needs ({needed}), which is not installed"):
         neuron(f"lif@{library}")
 
 
@@ -140,7 +141,9 @@ def test_a_case_runs_in_the_interpreter_of_its_backend() -> None:
 def test_the_sweep_holds_every_library_and_all_our_backends() -> None:
     found = sweeps.sweep("libraries")
     subjects = {c.parsed.backend for c in found}
-    assert subjects >= {*LIBRARIES, "eager", "compiled", "cpu"}
+    assert subjects >= {*sweeps.able(), "eager", "compiled", "cpu"} and "spyx" not in subjects, (
+        "its soft reset is another"
+    )
     assert {c.mode for c in found} == {"forward", "train"}
     assert all(b in registry.backends("lif") for b in LIBRARIES)
 

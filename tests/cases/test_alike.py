@@ -39,7 +39,7 @@ def test_what_was_chosen_is_as_close_to_the_defaults_as_can_be_and_is_said() -> 
 
 
 def test_all_libraries_have_the_lif_of_the_sweep_of_libraries() -> None:
-    found = alike([f"lif@{library}" for library in LIBRARIES])
+    found = alike([f"lif@{library}" for library in sweeps.able()])
     assert (
         parse_subject(found.subjects[0]).options
         == parse_subject(f"lif[{','.join(f'{k}={v}' for k, v in sweeps.COMMON.items())}]").options
