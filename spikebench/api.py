@@ -14,6 +14,8 @@ from spikebench.experiments.list import listed
 from spikebench.experiments.profile import profile as profile
 from spikebench.experiments.reproduce import reproduce as reproduce
 from spikebench.experiments.results import cite as cite
+from spikebench.experiments.results import cite_records as cite_records
+from spikebench.experiments.results import draw_badge as draw_badge
 from spikebench.experiments.results import export as export
 from spikebench.experiments.results import load as load
 from spikebench.experiments.results import merge as merge
@@ -22,6 +24,7 @@ from spikebench.experiments.results import report as report
 from spikebench.experiments.results import table as table
 from spikebench.experiments.run import run as run
 from spikebench.experiments.schema import schema as schema
+from spikebench.experiments.site import site as site
 from spikebench.experiments.submit import examine_submission as examine_submission
 from spikebench.experiments.submit import submit as submit
 from spikebench.experiments.sweep import sweep as sweep

@@ -153,3 +153,29 @@ def exported(records: Sequence[Record], to: str, path: str | Path | None) -> tup
 def cite(*neurons: str) -> str:
     """BibTeX of the papers behind neurons, one entry after the other; Problem for a neuron that is not there."""
     return "\n".join(registry.facts(registry.find("neurons", n)).attributes.reference for n in neurons)
+
+
+@asked
+def cite_records(source: Source, doi: str | None = None) -> str:
+    """BibTeX of every record, each under its permalink; `doi` is that of the archive that has them."""
+    from spikebench.report.cite import bibtex, permalink
+
+    return "\n\n".join(bibtex(r, permalink(r), doi) for r in records_of(source))
+
+
+@asked
+def draw_badge(source: Source, path: str | Path, subject: str, baseline: str = "lif@eager") -> Path:
+    """Write a badge as an SVG: the gate, the ratio of the times with its interval, and the device; its path.
+
+    Raises Problem unless the records hold one case of both on one device, in five pairs or more, with green gates.
+    """
+    from spikebench.report.badge import badge
+
+    where = file_to_write(Path(path), "path")
+    text = badge(records_of(source), subject, baseline)
+    try:
+        where.parent.mkdir(parents=True, exist_ok=True)
+        where.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Problem(f"cannot write {where}: {error.strerror}; name another file with --badge") from error
+    return where

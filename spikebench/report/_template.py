@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from functools import cache
 from importlib import resources
 
 from jinja2 import Environment, FunctionLoader, Template
@@ -15,8 +16,9 @@ def rendered(name: str, **values: object) -> str:
     return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", page)
 
 
+@cache
 def _template(name: str) -> Template:
-    """A template by the name of its file."""
+    """A template by the name of its file, which is read once."""
     made = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(_text))
     made.filters |= {"sha256": _digest, "code": _code}
     return made.get_template(name)

@@ -59,12 +59,12 @@ def write(records: Iterable[Record], to: str, path: Path) -> int:
 def _csv(records: list[Record], path: Path) -> int:
     table = store.frame(records)
     for name in table.select_dtypes(exclude="number"):
-        table[name] = table[name].map(_cell)
+        table[name] = table[name].map(safe)
     table.to_csv(path, index=False, encoding="utf-8")
     return len(table)
 
 
-def _cell(value: object) -> object:
+def safe(value: object) -> object:
     """A text as a spreadsheet can have it: without control characters, and with a ' before what would begin a formula."""
     if not isinstance(value, str):
         return value

@@ -54,6 +54,7 @@ LINES = {  # a line of each command that works
     "reproduce": {"claim": ["psn_speed"], "from_": ["--from", "r.jsonl"]},
     "schema": {},
     "show": {"files": ["r.jsonl"]},
+    "site": {"files": ["r.jsonl"]},
     "submit": {"action": ["check"], "folder": ["there"]},
     "train": {"task": ["digits"], "neuron": ["--neuron", "lif"], "seeds": ["--seeds", "2"]},
     "tune": {},
