@@ -51,6 +51,8 @@ def test_every_page_is_there_and_fetches_nothing(site: Path) -> None:
     assert {f"{kind}/{name}.html" for kind in ("neurons", "claims") for name in registry.names(kind)} <= set(pages)
     assert all("<math>" in pages[f"neurons/{name}.html"] for name in registry.names("neurons"))
     assert all((site / f"neurons/{name}-dark.svg").exists() for name in registry.names("neurons"))
+    assert "results/index.html" in pages and "<table" in pages["results/index.html"]
+    assert '"Record"' in (site / "schema" / "record.json").read_text()
     for path in (ROOT / "notebooks").glob("*.py"):
         assert f'href="{path.stem}.ipynb"' in pages[f"notebooks/{path.stem}.html"]
         assert '"output_type"' in (site / f"notebooks/{path.stem}.ipynb").read_text()

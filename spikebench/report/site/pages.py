@@ -22,7 +22,7 @@ from spikebench.report import claim_page, rows
 from spikebench.report._template import rendered
 from spikebench.report.cite import bibtex, permalink, plain
 from spikebench.report.html import as_html
-from spikebench.report.site.boards import Board, boards, device_of, linked
+from spikebench.report.site.boards import Board, boards, linked
 from spikebench.report.site.tables import Cell, Column, Row, Table, as_data, as_lines, files
 
 NAV = (("Boards", "index.html"), ("Records", "records.html"), ("Neurons", "neurons.html"))
@@ -73,6 +73,7 @@ class Site:
         every = {permalink(r): r for r in [*records, *(r for s in submissions if s.grade for r in s.records)]}
         self.records, self.links = list(every.values()), {id(r): link for link, r in every.items()}
         self.boards = boards(self.records, accepted)
+        self._places = {id(r): b for b in self.boards for r in b.records}
         self.count = 0
 
     def write(self) -> None:
@@ -303,7 +304,7 @@ class Site:
             ("gate", f"{r.gate.status}{f': {r.gate.reason}' if r.gate.reason else ''}" if r.gate else "none"),
         ]
         said += [(f"flag {f}", flags.told(f) or f) for f in r.flags]
-        board = next((b for b in self.boards if _has(b, r)), None)
+        board = self._places.get(id(r))
         where = [(k, rows.text_of(v)) for k, v in r.environment.items()]
         parts = [Part("facts", "Record", facts=[*said, ("origin", origin(r).told)]), Part("table", table=table)]
         parts += [
@@ -313,10 +314,6 @@ class Site:
         ]
         title = f"{shown(str(r.case['subject']))}: record {link}"
         self._page(f"records/{link}.html", title, f"{board.title}, on {board.device}." if board else "", parts)
-
-
-def _has(board: Board, r: Record) -> bool:
-    return board.device == device_of(r) and any(r is mine for mine in board.records)
 
 
 def _on(board: Board, field: str, value: str) -> bool:
