@@ -97,10 +97,6 @@ class Fresh:
         for place, case in enumerate(cases):
             self._workers_for(case, place).prepare()
 
-    def at_once(self, jobs: Sequence[GateJob], seconds: float | None) -> list[Outcome]:
-        """Jobs that are no timings, in the processes that `interleaved` asks later."""
-        return self._each([partial(self._workers_for(j.case, k).ask, j, seconds) for k, j in enumerate(jobs)])
-
     def interleaved(self, jobs: Sequence[MeasureJob], seconds: float | None) -> list[Outcome]:
         """Jobs in processes that are there at once, of which one takes a sample while the others wait."""
         turns = Interleaving(len(jobs))
@@ -112,19 +108,15 @@ class Fresh:
             finally:
                 turns.leave(place)
 
-        outcomes = self._each([partial(one, place, job) for place, job in enumerate(jobs)])
-        return [self._judged(job, outcome, seconds) for job, outcome in zip(jobs, outcomes, strict=True)]
-
-    def _each(self, calls: Sequence[Callable[[], Outcome]]) -> list[Outcome]:
-        """What each gives, in a thread of its own. If one raises, or Ctrl-C comes, the processes are ended."""
-        with ThreadPoolExecutor(len(calls)) as threads:
-            asked = [threads.submit(call) for call in calls]
+        with ThreadPoolExecutor(len(jobs)) as threads:
+            asked = [threads.submit(one, place, job) for place, job in enumerate(jobs)]
             try:
-                return [a.result() for a in asked]
+                outcomes = [a.result() for a in asked]
             except BaseException:
                 for workers in self._workers.values():
                     workers.kill()
                 raise
+        return [self._judged(job, outcome, seconds) for job, outcome in zip(jobs, outcomes, strict=True)]
 
     def _judged(self, job: MeasureJob | TrainJob, outcome: Outcome, seconds: float | None) -> Outcome:
         return judge(job, outcome, seconds, lambda: self._workers_at((sys.executable, True, JUDGE, "kept")))

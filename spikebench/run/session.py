@@ -73,26 +73,14 @@ class Session:
     def gate(self, case: Case) -> Outcome:
         """The gate's outcome for a case, in a process of its own, once per session. Every mode has the same input."""
         if case.case_id not in self._gates:
+            modes = get_args(Mode) if isinstance(case, Layer) else ()  # a network has data of its own, and no bias
+            if isinstance(case, Layer) and case.autocast:  # of which no stream has one
+                modes = tuple(m for m in modes if m != "stream")
+            alike = (self._gates.get(with_changes(case, mode=m).case_id) for m in modes)
+            known = next((g.result.gate.bias for g in alike if g and g.status == "ok" and g.result.gate), None)
             self.tell("gate", case)
-            self._gates[case.case_id] = self.ask(case, self._gate_job(case))
+            self._gates[case.case_id] = self.ask(case, GateJob(case, known))
         return self._gates[case.case_id]
-
-    def _gate_job(self, case: Case) -> GateJob:
-        """The gate of a case, with the mean of its input where the gate of another mode has found it."""
-        modes = get_args(Mode) if isinstance(case, Layer) else ()  # a network has data of its own, and no bias
-        if isinstance(case, Layer) and case.autocast:  # of which no stream has one
-            modes = tuple(m for m in modes if m != "stream")
-        alike = (self._gates.get(with_changes(case, mode=m).case_id) for m in modes)
-        known = next((g.result.gate.bias for g in alike if g and g.status == "ok" and g.result.gate), None)
-        return GateJob(case, known)
-
-    def _gates_at_once(self, pool: Fresh, cases: Sequence[Case]) -> None:
-        """The gates that cases have not had, several at once: a gate is no timing."""
-        todo = list({c.gated.case_id: c.gated for c in cases if not self.gated(c)}.values())
-        if len(todo) > 1:
-            self.tell("gate", todo[0])
-            found = pool.at_once([self._bounded(self._gate_job(c)) for c in todo], self._limit())
-            self._gates |= {case.case_id: outcome for case, outcome in zip(todo, found, strict=True)}
 
     def gates(self, cases: Iterable[Case]) -> Iterator[tuple[Case, Outcome]]:
         """The gates that cases have not had, several at once, as they end: a gate is no timing."""
@@ -141,8 +129,7 @@ class Session:
         pool, small = self._pool, all(c.device == "cpu" and 4 * c.T * c.B * c.N <= SMALL for c in cases)
         beside = len(cases) > 1 and small and wanted.INTERLEAVED & set(metrics)
         if beside and isinstance(pool, Fresh):
-            pool.begin(cases)
-            self._gates_at_once(pool, cases)
+            pool.begin(cases)  # they load while the gates are at work, which are no timing
         passed = [c for c in cases if self._gated(c).status == "ok"] if beside else []
         if len(passed) < 2 or not isinstance(pool, Fresh):
             return [self._measure(c, repeat, metrics) for c in cases]
