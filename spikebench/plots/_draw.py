@@ -228,6 +228,8 @@ def _divide(axes: "Axes", chart: Chart) -> None:
                 label.set_horizontalalignment("right")
         axes.grid(axis="x", visible=False)
     elif chart.x.scale == "log":
+        if len(chart.ticks) == 1:  # matplotlib warns where all there is has one x
+            axes.set_xlim(chart.ticks[0] / 2, chart.ticks[0] * 2)
         axes.set_xscale("log")
         if chart.ticks:
             axes.set_xticks(chart.ticks, [value(v, chart.x.unit) for v in chart.ticks])
