@@ -9,10 +9,13 @@ if TYPE_CHECKING:
     from spikebench.api import aa as aa
     from spikebench.api import check as check
     from spikebench.api import cite as cite
+    from spikebench.api import cite_records as cite_records
     from spikebench.api import compare as compare
     from spikebench.api import compare_commits as compare_commits
     from spikebench.api import diff as diff
     from spikebench.api import doctor as doctor
+    from spikebench.api import draw_badge as draw_badge
+    from spikebench.api import examine_submission as examine_submission
     from spikebench.api import export as export
     from spikebench.api import list as list
     from spikebench.api import load as load
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
     from spikebench.api import report as report
     from spikebench.api import reproduce as reproduce
     from spikebench.api import run as run
+    from spikebench.api import schema as schema
+    from spikebench.api import site as site
+    from spikebench.api import submit as submit
     from spikebench.api import sweep as sweep
     from spikebench.api import table as table
     from spikebench.api import train as train
@@ -47,7 +53,7 @@ _HOMES = {
     "neuron": "loading.subject",
 }
 _HOMES |= dict.fromkeys(
-    "aa check cite compare compare_commits diff doctor export list load merge plot profile report reproduce run sweep table train tune".split(),
+    "aa check cite cite_records compare compare_commits diff doctor draw_badge examine_submission export list load merge plot profile report reproduce run schema site submit sweep table train tune".split(),
     "api",
 )
 # `from spikebench import *` leaves Python's own `list` alone; `sb.list` is there all the same
