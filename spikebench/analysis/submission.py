@@ -157,6 +157,15 @@ def _quiet(submission: Submission, records: Sequence[Record]) -> Iterator[str]:
             seen = r.environment.get(key)
             if isinstance(seen, int | float) and seen > flag.threshold:
                 yield f"{_named(r)} has {key} {seen:.3g} and no flag {flag}"
+        if why := r.environment.get("throttle_reasons"):
+            yield f"{_named(r)} has throttle_reasons {', '.join(why)} and no flag {Flag.THROTTLED}"
+        time = r.measurement("latency")
+        if (
+            time
+            and time.samples
+            and sorted(time.samples)[len(time.samples) // 2] > Flag.BIMODAL.threshold * min(time.samples)
+        ):
+            yield f"{_named(r)} has a median latency above {Flag.BIMODAL.threshold:g} times the least, and no flag {Flag.BIMODAL}"
 
 
 def _pairs(submission: Submission, records: Sequence[Record]) -> Iterator[str]:

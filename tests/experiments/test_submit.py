@@ -150,6 +150,17 @@ def flag_taken_out(folder: Path) -> None:
     edited(folder, lambda data: data["environment"].update(other_cpu=0.9))
 
 
+def bimodal(folder: Path) -> None:
+    def change(data: dict[str, Any]) -> None:
+        latency(data)["samples"][0] /= 3
+
+    edited(folder, change, every=True)
+
+
+def throttled(folder: Path) -> None:
+    edited(folder, lambda data: data["environment"].update(throttle_reasons=["heat (hardware)"]))
+
+
 def flagged(folder: Path) -> None:
     edited(folder, lambda data: data["flags"].append("throttled"))
 
@@ -194,6 +205,8 @@ DOCTORED: dict[Callable[[Path], None], tuple[str, str]] = {
     other_neuron: ("source", "it is another neuron"),
     other_subject: ("subject", "the submission is of lif@cpu"),
     flag_taken_out: ("quiet", "other_cpu 0.9 and no flag contended"),
+    bimodal: ("quiet", "no flag bimodal"),
+    throttled: ("quiet", "throttle_reasons heat (hardware) and no flag throttled"),
     flagged: ("quiet", "has the flag throttled"),
     four_pairs: ("pairs", "4 pairs; 5 are the least"),
     case_changed: ("records", "its case was changed"),
