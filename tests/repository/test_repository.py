@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,12 @@ def test_no_function_is_longer_than_a_page() -> None:
     lengths = {f"{p.name}: {f.name}": (f.end_lineno or f.lineno) - f.lineno + 1 for p, f in functions()}
     assert len(lengths) > 1000
     assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """They have no packages, so that pytest can collect only one of a name."""
+    names = Counter(p.name for p in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_commands_take_groups_of_options() -> None:
