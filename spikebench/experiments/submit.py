@@ -154,6 +154,8 @@ def _read(where: Path) -> tuple[Submission, list[Record]]:
     made, notes = Submission.read(where), list[str]()
     if made.rules != RULES:
         raise ValueError(f"it names rules {made.rules}; this version checks {RULES}")
+    if made.name != where.resolve().name:
+        raise ValueError(f"it is named {made.name!r} and lies in the folder {where.resolve().name!r}")
     for name in (*made.files, *(r.file for r in made.replications)):
         if not re.fullmatch(r"[\w.-]+", name) or name.startswith("."):
             raise ValueError(f"{name!r} is no name of a file in the folder: paths lead outside")

@@ -124,6 +124,10 @@ def path_outside(folder: Path) -> None:
     restated(folder, files={**Submission.read(folder).files, "../../secret": "0" * 64})
 
 
+def named_as_another(folder: Path) -> None:
+    restated(folder, name="../good")
+
+
 def link_outside(folder: Path) -> None:
     (folder / "notes.txt").symlink_to("/etc/hostname")
 
@@ -199,6 +203,7 @@ DOCTORED: dict[Callable[[Path], None], tuple[str, str]] = {
     bound_taken_out: ("bound", "how long a copy of its input takes"),
     reads_the_clock: ("code", "leaky.py:5 imports time"),
     path_outside: ("schema", "'../../secret' is no name of a file in the folder"),
+    named_as_another: ("schema", "it is named '../good' and lies in the folder 'leaky'"),
     link_outside: ("files", "'notes.txt' is no plain file"),
     huge: ("files", f"'weights.bin' has {LARGEST + 1} bytes"),
     wrong_hash: ("hashes", "it was edited"),

@@ -166,7 +166,7 @@ def _extra(group: Sequence[Record], metric: str) -> Cell:
 
 def _submission(group: Sequence[Record], submitted: Submitted) -> Cell:
     name = submitted.get(permalink(group[0]), "")
-    return Cell(name, href=f"submissions/{name}.html" if name else "")
+    return Cell(name, href=f"submissions/{plain(name)}.html" if name else "")
 
 
 def _pairs(groups: Sequence[Sequence[Record]], metric: str) -> dict[str, str]:
