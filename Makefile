@@ -49,6 +49,8 @@ figures: $(STATE)/bench ## draw the README's figures and tables from the committ
 	$(VENV_PYTHON) -m spikebench plot learning results/amd-epyc-f25m1-2c/listops.jsonl -o docs/figures
 	$(VENV_PYTHON) -m spikebench plot libraries 'results/amd-epyc-*/libraries.jsonl' -o docs/figures
 	$(VENV_PYTHON) -m spikebench plot headline results/amd-epyc-f25m17-2c/claims.jsonl -o docs/figures
+	$(VENV_PYTHON) -m spikebench plot bottleneck results/amd-epyc-f25m17-2c/bottleneck.jsonl -o docs/figures
+	$(VENV_PYTHON) -m spikebench plot agreement results/amd-epyc-f25m17-2c/agreement.jsonl -o docs/figures
 	$(VENV_PYTHON) -m spikebench list neurons --markdown > docs/neurons.md
 	$(VENV_PYTHON) docs/libraries.py
 

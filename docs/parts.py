@@ -16,6 +16,7 @@ from drawing import shown, themed
 
 from spikebench import units
 from spikebench.analysis import paired, stats
+from spikebench.analysis.bottleneck import share_rows
 from spikebench.analysis.select import medians
 from spikebench.cases.subject import shown as written
 from spikebench.records import store
@@ -102,6 +103,14 @@ def caption(name: str) -> str:
     return f"*{equations.safe(text)}*"
 
 
+def shares() -> str:
+    """The neurons' share of the time behind a linear layer, from the committed records of the sweep `bottleneck`."""
+    rows = [row.cells for row in share_rows(store.load(libraries.CPU.with_name("bottleneck.jsonl")))]
+    heads = ["subject", "mode", "T", "N", "neurons' share", "bottleneck", "at most"]
+    lines = [f"| {' | '.join(heads)} |", "| --- | --- | ---: | ---: | ---: | --- | ---: |"]
+    return "\n".join([*lines, *(f"| {' | '.join(str(cells[h]) for h in heads)} |" for cells in rows)])
+
+
 def suite() -> str:
     """A BibTeX entry of what CITATION.cff says."""
     said = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
@@ -141,6 +150,7 @@ PARTS: dict[str, Callable[..., str]] = {
     ),
     "output": printed,
     "caption": caption,
+    "shares": shares,
     "suite": suite,
     "sentence": sentence,
 }

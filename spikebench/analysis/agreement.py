@@ -15,6 +15,7 @@ from spikebench.records.record import Record
 
 RESETS = ("soft", "hard")
 DECAYS = ("decay", "mem_decay")
+MANY = 10  # times as often, from which on a percentage says nothing
 
 
 @dataclass(frozen=True)
@@ -95,4 +96,5 @@ def _share(value: float) -> str:
 
 
 def _drift(value: float) -> str:
-    return "—" if math.isnan(value) else f"{value:+.1%}"
+    """In percent; where the neuron fires ten times as often or more, how many times that is."""
+    return "—" if math.isnan(value) else f"{value:+.1%}" if value < MANY - 1 else f"{value + 1:,.0f}x"

@@ -26,11 +26,12 @@ class Shown:
     axis: str
     rule: tuple[float, str]
     what: str
+    ratio: bool = False  # of the detail, 1 is added, and the axis is logarithmic
 
 
 FIGURES = (
     Shown(
-        "agreement",
+        "agreement-kappa",
         "kappa",
         "Cohen's kappa of the spikes",
         (0.0, "silent or independent"),
@@ -48,9 +49,10 @@ FIGURES = (
     Shown(
         "agreement-drift",
         "drift",
-        "rate over the LIF's, less 1",
-        (0.0, "the LIF's rate"),
-        f"How much more, or less, often the neuron fires than a LIF with soft or hard reset on the same input. {MEANS}",
+        "rate over the LIF's",
+        (1.0, "the LIF's rate"),
+        f"How many times as often the neuron fires as a LIF with soft or hard reset on the same input. {MEANS}",
+        ratio=True,
     ),
 )
 
@@ -78,7 +80,9 @@ def _value(shown: Shown, share: float, detail: Mapping[str, Any], reset: int) ->
     if shown.key == "kappa":
         return kappa(share, detail, reset)
     known = detail[shown.key][reset] if shown.key in detail else None
-    return math.nan if known is None else float(known)
+    if known is None:
+        return math.nan
+    return float(known) + 1 if shown.ratio and known > -1 else math.nan if shown.ratio else float(known)
 
 
 def kappa(share: float, detail: Mapping[str, Any], reset: int) -> float:
@@ -107,5 +111,5 @@ def _chart(found: Frame, shown: Shown) -> Chart:
             for neuron, line in part.groupby("neuron")
         ]
         made.append(Panel(f"{reset} reset, rate {rate:g}", tuple(series), shown.rule))
-    y = Axis(shown.axis, "", "linear")
+    y = Axis(shown.axis, "x", "log") if shown.ratio else Axis(shown.axis, "", "linear")
     return finished(Chart("", tuple(made), Axis("decay per step", "", "linear"), y, wide=True))

@@ -87,6 +87,8 @@ def test_table_is_a_map_over_decay_and_rate() -> None:
     assert middle["differ (soft)"] == "30.0%" and middle["differ (hard)"] == "15.0%"
     assert middle["drift (soft)"] == "-20.0%" and middle["late drift (hard)"] == "+25.0%"
     assert rows[2]["drift (soft)"] == "—", "the LIF did not fire"
+    often = agreement_rows([recorded("psu@eager", 0.1, 1.0, 1247.09)])[0].cells
+    assert often["drift (soft)"] == "1,248x"
 
 
 def test_records_without_it_have_no_row() -> None:
@@ -97,7 +99,7 @@ def test_records_without_it_have_no_row() -> None:
 
 def test_figures_show_what_differs_and_how_the_rate_drifts() -> None:
     drawn = {d.name: d.what for d in figures("agreement", store.frame(RECORDS, details=True))}
-    assert set(drawn) == {"agreement", "agreement-differ", "agreement-drift"}
+    assert set(drawn) == {"agreement-kappa", "agreement-differ", "agreement-drift"}
     differ = drawn["agreement-differ"]
     assert isinstance(differ, Chart)
     panel = next(p for p in differ.panels if p.title == "soft reset, rate 0.1")
@@ -106,7 +108,11 @@ def test_figures_show_what_differs_and_how_the_rate_drifts() -> None:
     drifting = drawn["agreement-drift"]
     assert isinstance(drifting, Chart)
     panel = next(p for p in drifting.panels if p.title == "soft reset, rate 0.1")
-    assert [p.x for s in panel.series for p in s.points] == [0.5], "where the LIF is silent there is no rate to compare"
+    [points] = [s.points for s in panel.series]
+    assert [(p.x, pytest.approx(p.y)) for p in points] == [(0.5, 0.8)], (
+        "where the LIF is silent there is no rate to compare"
+    )
+    assert drifting.y.scale == "log" and panel.rule == (1.0, "the LIF's rate")
 
 
 def test_decay_is_the_neurons_own_where_none_is_given() -> None:

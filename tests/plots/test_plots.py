@@ -40,6 +40,7 @@ DRAWN += [
     ("libraries", ROOT / "results" / "amd-epyc-*" / "libraries.jsonl"),
 ]
 DRAWN += [("headline", CLAIMS)]
+DRAWN += [(kind, CLAIMS.with_name(f"{kind}.jsonl")) for kind in ("bottleneck", "agreement")]
 
 
 def record(subject: str, T: int, **samples: list[float]) -> Record:
