@@ -91,6 +91,10 @@ class Classifier(nn.Module):
         number_sites(self)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        return self.read(self.spikes(x, mask), mask)
+
+    def spikes(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The spikes of the last layer: [T, B, N]."""
         rates: list[Tensor] = []
         for linear, norm, neuron in zip(self.linears, self.norms, self.neurons, strict=True):
             out = neuron(norm(linear(x), mask))
@@ -99,7 +103,7 @@ class Classifier(nn.Module):
                 rates.append(rate_of(x, mask))
         if not self.training:
             self.spike_rates = [float(rate) for rate in rates]
-        return self.read(x, mask)
+        return x
 
     def read(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Logits [B, classes] from the spikes of the last layer."""

@@ -1,4 +1,4 @@
-"""Which ids there are: a neuron, backend, metric, network, task, claim or figure is a file in a package, and its name is its id."""
+"""Which ids there are: a neuron, backend, scheme, metric, network, task, claim or figure is a file in a package, and its name is its id."""
 
 import difflib
 import importlib
@@ -97,6 +97,17 @@ def backend_options(backend: str, neuron: str) -> dict[str, Option]:
     return {k: v for k, v in options.items() if k != "seed"}
 
 
+def scheme_options(scheme: str) -> dict[str, Option]:
+    """Keyword options of a scheme, which are those of its `gradients`."""
+    options = function_options(file("schemes", scheme), "gradients") or {}
+    return {k: v for k, v in options.items() if k not in ("mask", "apply")}
+
+
+def scheme_facts(scheme: str) -> dict[str, Any]:
+    """The literals that a scheme declares; scheme.py says which there are."""
+    return module_literals(file("schemes", scheme))
+
+
 def backend_later(backend: str, neuron: str) -> tuple[str, ...]:
     """Options that a backend got after cases of it were recorded: `LATER` in its file."""
     path = backend_file(backend, neuron)
@@ -189,6 +200,8 @@ def describe(package: str) -> list[dict[str, Any]]:
     if package == "neurons":
         each = ((name, facts(name)) for name in names(package))
         return [{"id": n, "title": f.title, "backends": called(n), **asdict(f.attributes)} for n, f in each]
+    if package == "schemes":
+        return [{"id": n, **{k.lower(): v for k, v in scheme_facts(n).items()}} for n in names(package)]
     files = {name: whole(package, name) for name in names(package)}
     declared = {name: module_literals(path) if path else {"title": ""} for name, path in files.items()}
     return [{"id": n, **declared[n], **_neurons_of(package, n, path)} for n, path in files.items()]

@@ -98,6 +98,8 @@ def _candidates(name: str, option: Option, wishes: Sequence[Wish]) -> Iterator[A
 
 def _wish(text: str, device: str) -> Wish:
     subject, match = parse_subject(text, device), GRAMMAR.match(text.strip())
+    if subject.scheme:  # a scheme alone names no neuron, and its options are not a neuron's
+        match = GRAMMAR.match(str(subject))
     if subject.foreign or match is None:
         return Wish(subject, frozenset(), Limits())
     typed = frozenset(parse_options(match["options"])) | frozenset(subject.options)

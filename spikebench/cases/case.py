@@ -48,6 +48,10 @@ class Layer(Case, workloads=("layer",)):
         super().__post_init__()
         check_rate(self.rate)
         check_autocast(self, self.autocast)
+        if self.parsed.scheme:
+            raise Problem(
+                f"{self.parsed.scheme} trains a network, not a layer; add --network shd, or take `spikebench train`"
+            )
         if why := None if self.bias is None else expected(self.bias, float):
             raise Problem(f"bias={shortened(self.bias)} is not {why}")
 
@@ -94,6 +98,11 @@ class NetworkStep(Case, workloads=("projection", "network")):
         check_autocast(self, self.autocast)
         if self.mode == "stream":
             raise Problem("a network does not stream; take mode inference, forward or train")
+        if scheme := self.parsed.scheme:
+            if self.mode != "train" or self.autocast:
+                raise Problem(f"{scheme} is a way of training; take mode train, without autocast")
+            if "classes" not in self.named.sizes:
+                raise Problem(f"{scheme} needs a network with classes, and {self.named.name} has none; take shd")
 
     @classmethod
     def of(
@@ -112,7 +121,17 @@ class NetworkStep(Case, workloads=("projection", "network")):
 
     @property
     def gated(self) -> Layer:
-        same = (self.subject, self.T, self.B, self.N, self.mode, self.dtype, self.device, self.seed, self.allocator)
+        same = (
+            str(self.parsed.untrained),
+            self.T,
+            self.B,
+            self.N,
+            self.mode,
+            self.dtype,
+            self.device,
+            self.seed,
+            self.allocator,
+        )
         return Layer(*same, rate=self.rate, autocast=self.autocast)
 
     def own(self) -> dict[str, object]:
@@ -162,7 +181,7 @@ class Training(Case, workloads=("training",)):
 
     @property
     def gated(self) -> Layer:
-        return Layer(self.subject, T=64, B=8, N=128, dtype=self.dtype, device=self.device)
+        return Layer(str(self.parsed.untrained), T=64, B=8, N=128, dtype=self.dtype, device=self.device)
 
     def own(self) -> dict[str, object]:
         return {"network": self.recipe, "task": self.task}

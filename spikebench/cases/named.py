@@ -23,7 +23,7 @@ class Task:
 def parse_task(text: str) -> Task:
     """A task from text, its options checked against what its file declares; they stay as they were written."""
     match = GRAMMAR.match(text.strip())
-    if match is None or match["backend"]:
+    if match is None or match["backend"] or match["scheme"]:
         raise Problem(f"cannot read task {text!r}; write task or task[option=value]")
     name, options = registry.find("tasks", match["name"]), parse_options(match["options"])
     known = declarations.function_options(registry.file("tasks", name), "load") or {}
@@ -81,7 +81,7 @@ class Network:
 def parse_network(text: str) -> Network:
     """A named network from text, checked against what there is; sizes equal to the published ones are dropped."""
     match = GRAMMAR.match(text.strip())
-    if match is None or match["backend"]:
+    if match is None or match["backend"] or match["scheme"]:
         raise Problem(f"cannot read network {text!r}; write network or network[layers=2]")
     name, options = registry.find("networks", match["name"]), parse_options(match["options"])
     published, given = Network(name).sizes, dict[str, int]()

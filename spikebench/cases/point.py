@@ -37,7 +37,7 @@ OWNERS = {
     "autocast": "it is one of a layer's or a network's forward pass",
 }
 ARGUMENTS = (*"subject T B N mode workload dtype device seed rate network task bias allocator autocast".split(),)
-SPELLED = ("subject", "neuron", "options", "backend", "backend_options")
+SPELLED = ("subject", "neuron", "options", "backend", "backend_options", "scheme", "scheme_options")
 KINDS: dict[str, type["Case"]] = {}  # by workload; every kind enters itself
 
 
@@ -155,6 +155,7 @@ class Case(metaclass=_ByWorkload):
         s = self.parsed
         spelled = {"neuron": s.name, "options": s.spelled_options}
         spelled |= {"backend": s.backend, "backend_options": s.spelled_how}
+        spelled |= {"scheme": s.scheme, "scheme_options": s.spelled_rule} if s.scheme else {}
         every = {
             k: getattr(self, k) for k in ("T", "B", "N", "mode", "workload", "dtype", "device", "seed", "allocator")
         }

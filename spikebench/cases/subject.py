@@ -1,4 +1,7 @@
-"""A subject is what a case measures. Its text is `neuron[options]@backend[options]`, or `path.py:Class[options]` for a module of your own."""
+"""A subject is what a case measures. Its text is `neuron[options]@backend[options]`, or `path.py:Class[options]` for a module of your own.
+
+How a network of it is trained may stand behind it: `neuron@backend+scheme[options]`. A scheme alone is that of `lif`.
+"""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -13,7 +16,8 @@ from spikebench.errors import Problem
 from spikebench.records import files
 
 GRAMMAR = re.compile(
-    r"^(?P<name>[^\[\]@]+)(?:\[(?P<options>[^\[\]]*)\])?(?:@(?P<backend>[\w-]+)(?:\[(?P<how>[^\[\]]*)\])?)?$"
+    r"^(?P<name>[^\[\]@]+?)(?:\[(?P<options>[^\[\]]*)\])?(?:@(?P<backend>[\w-]+)(?:\[(?P<how>[^\[\]]*)\])?)?"
+    r"(?:\+(?P<scheme>[A-Za-z][\w-]*)(?:\[(?P<rule>[^\[\]]*)\])?)?$"
 )
 
 PICKLED = ".pickle"  # the files in which `sb.profile` hands an object in memory to its workers
@@ -54,12 +58,17 @@ RENAMED = {  # subjects as earlier versions recorded them, and what they are now
 
 @dataclass(frozen=True)
 class Subject:
-    """A subject, parsed. `options` and `how` hold what was given for the neuron and the backend, without what equals a default."""
+    """A subject, parsed. `options`, `how` and `rule` hold what was given for the neuron, the backend and the scheme.
+
+    What equals a default is left out. Without a `scheme` a network is trained by BPTT with the loss of its own readout.
+    """
 
     name: str
     options: Options = field(default_factory=dict)
     backend: str = "eager"
     how: Options = field(default_factory=dict)
+    scheme: str | None = None
+    rule: Options = field(default_factory=dict)
 
     @property
     def foreign(self) -> bool:
@@ -72,7 +81,13 @@ class Subject:
         return STAND_INS.get(self.name, self.name)
 
     def __str__(self) -> str:
-        return f"{self.name}{written(self.options)}@{self.backend}{written(self.how)}"
+        trained = f"+{self.scheme}{written(self.rule)}" if self.scheme else ""
+        return f"{self.name}{written(self.options)}@{self.backend}{written(self.how)}{trained}"
+
+    @property
+    def untrained(self) -> "Subject":
+        """The same without its scheme: the neuron alone."""
+        return replace(self, scheme=None, rule={})
 
     @property
     def way(self) -> Way:
@@ -119,6 +134,18 @@ class Subject:
             return {k: self.how.get(k, o.default) for k, o in FOREIGN.items()}
         return {k: self.how.get(k, o.default) for k, o in registry.backend_options(self.backend, self.name).items()}
 
+    @cached_property
+    def all_rule(self) -> Options:
+        """Every option of the scheme with its value."""
+        known = registry.scheme_options(self.scheme) if self.scheme else {}
+        return {k: self.rule.get(k, o.default) for k, o in known.items()}
+
+    @property
+    def spelled_rule(self) -> Options:
+        """Options of the scheme as a case writes them; its file may have a `LATER`, too."""
+        later = registry.scheme_facts(self.scheme).get("LATER", ()) if self.scheme else ()
+        return {k: v for k, v in self.all_rule.items() if k not in later or k in self.rule}
+
     @property
     def spelled_options(self) -> Options:
         """Options of the neuron as a case writes them: with their defaults, but for those that `LATER` names.
@@ -145,6 +172,15 @@ def parse_subject(text: str, device: str = "cpu") -> Subject:
         raise Problem(
             f"cannot read subject {text!r}; write neuron[option=value]@backend or path.py:Class[option=value]"
         )
+    if match["scheme"]:
+        scheme = registry.find("schemes", match["scheme"])
+        rule = checked(f"scheme {scheme!r}", parse_options(match["rule"]), registry.scheme_options(scheme))
+        own = parse_subject(text.strip()[: match.start("scheme") - 1], device)
+        if own.scheme:
+            raise Problem(f"{own.scheme} and {scheme} are two schemes; write neuron@backend+{scheme}")
+        return replace(own, scheme=scheme, rule=rule)
+    if registry.canonical(match["name"]) in registry.names("schemes"):
+        return parse_subject(_with_neuron(match), device)
     name, backend = match["name"].strip(), registry.canonical(match["backend"] or "eager")
     options, how = parse_options(match["options"]), parse_options(match["how"])
     if name in RENAMED:
@@ -162,6 +198,13 @@ def parse_subject(text: str, device: str = "cpu") -> Subject:
     options = checked(f"neuron {neuron!r}", options, registry.facts(neuron).options)
     how = checked(f"backend {backend!r}", how, registry.backend_options(backend, neuron))
     return Subject(neuron, options, backend, how)
+
+
+def _with_neuron(match: re.Match[str]) -> str:
+    """The text of a scheme alone, as `ottt[update=online]@eager`, with the neuron that it stands for: `lif@eager+ottt[update=online]`."""
+    how = f"[{match['how']}]" if match["how"] else ""
+    rule = f"[{match['options']}]" if match["options"] else ""
+    return f"lif@{match['backend'] or 'eager'}{how}+{match['name']}{rule}"
 
 
 def present(text: str) -> str:

@@ -20,6 +20,8 @@ def sample(running: Running) -> list[float]:
     clock, plan, work = running.clock, running.plan, running.workload
     if work.case.mode != "train":
         raise Unavailable(f"a backward pass belongs to mode train, not {work.case.mode}")
+    if work.case.parsed.scheme:
+        raise Unavailable("a scheme decides when it computes backward: the time of its whole step is latency")
     gc.collect()
     gc.disable()
 

@@ -7,7 +7,7 @@ JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping
 
 
 class CaseJson(TypedDict):
-    """A case as it is recorded; `point.py` writes it. The first versions had no `bias`, `allocator` and `autocast`."""
+    """A case as it is recorded; `point.py` writes it. The first versions had no `bias`, `allocator` and `autocast`, and only what is trained by a scheme has one."""
 
     subject: str
     neuron: str
@@ -28,6 +28,8 @@ class CaseJson(TypedDict):
     bias: NotRequired[float | None]
     allocator: NotRequired[str]
     autocast: NotRequired[str | None]
+    scheme: NotRequired[str]
+    scheme_options: NotRequired[dict[str, bool | int | float | str | None]]
 
 
 class DetailJson(TypedDict, total=False):

@@ -8,15 +8,17 @@ something else while timed, and who does not compute there either is wrong by th
 """
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from spikebench import scheme as schemes
 from spikebench.cases.case import NetworkStep, expect
 from spikebench.sampling.pages import Slot
 from spikebench.sampling.timed import Timed
-from spikebench.verify import inside
+from spikebench.verify import inside, scheme_gate
 from spikebench.verify.chain import chain
 from spikebench.verify.evidence import SERIES, VALUES, Again, Event, Evidence, call_number, chosen, compared_of, number
 from spikebench.verify.form import misformed
@@ -109,7 +111,9 @@ class TimedNetwork(Timed):
         work, learns = self.work, self.work.case.mode == "train"
         which, small = inside.one_of_each(work.module), 4 * work.x.element_size() * _values(self) <= MOST
         whole = whole and small and bool(self._states)
-        with inside.watching(work.module, None if whole else which, getattr(work.case, "autocast", None)) as seen:
+        alone = schemes.owns_time(work.case.parsed)  # no layer is called with a whole sequence
+        every = whole and not alone
+        with inside.watching(work.module, None if every else which, getattr(work.case, "autocast", None)) as seen:
             given = self._launch(launched)
         if wrong := inside.faults(seen, learns):
             self.evidence.say(f"a timed launch that was done again: {wrong}")
@@ -118,16 +122,19 @@ class TimedNetwork(Timed):
         numbers = taken(parts, places_of(parts, launched.drawn))
         made = Again(launched.number, self._names(), list(map(self._pages.get, launched.numbers)), numbers)
         made.spread, made.length = self._spread(launched, made), work.x.shape[0] * work.x.shape[1]
-        if whole:
+        if whole and alone:
+            want = self._launch(launched, lambda: scheme_gate.defined(work, self._place.x))
+            made.errors = scheme_gate.against(work, given, want)
+        elif whole:
             made.errors = chain(work.module, given, seen, lambda: self._launch(launched))
             seen = [s for place, s in enumerate(seen) if place in which]
         self.evidence.again.append(made)
         each = max(2, min(SERIES, VALUES // len(work.x)) // (share * max(1, len(which))))
-        pairs = [(s, n) for s, n in zip(seen, sorted(which), strict=True) if inside.repeatable(s.neuron)]
+        pairs = [(s, n) for s, n in zip(seen, sorted(which), strict=not alone) if inside.repeatable(s.neuron)]
         self.evidence.layers += [inside.some(s, each, self._states[n]) for s, n in pairs]
 
-    def _launch(self, launched: Launched) -> Given:
-        """What the work gives on the input and the noise of a launch."""
+    def _launch(self, launched: Launched, given: Callable[[], Given] | None = None) -> Given:
+        """What the work gives on the input and the noise of a launch, or something else there."""
         place, (seed, gradient_seed) = self._place, launched.seeds
         self._x.write(place.x, bytes.fromhex(seed))
         if gradient_seed:
@@ -135,7 +142,7 @@ class TimedNetwork(Timed):
         self._name_noise(seed)
         for _ in range(launched.before):
             place.launches.launch()
-        return place.launches.whole()
+        return (given or place.launches.whole)()
 
     def _spread(self, launched: Launched, made: Again) -> list[float]:
         """How far launches that are done again differ from each other, where they differ from the timed one at all.

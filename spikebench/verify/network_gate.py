@@ -30,12 +30,12 @@ def compare(case: Case) -> NetworkGate:
 
     Both run in float64. In a lower precision rounding would decide some spikes, and all later layers would differ. Then
     the backend's network alone runs at the case's own size and in its own precision, and every layer is compared with
-    the definition on what the layer got there: see `_inside`. Raises Refused when the backend cannot run the case.
+    the definition on what the layer got there: see `inside_of`. Raises Refused when the backend cannot run the case.
     """
     found = _wide(case)
     if found.status != "passed" or case.parsed.foreign or case.parsed.backend == "eager":
         return found
-    return _inside(case, found)
+    return inside_of(case, found)
 
 
 def _wide(case: Case) -> NetworkGate:
@@ -66,7 +66,7 @@ def _jumps(case: Case) -> bool:
     return type(neuron).jump is not Neuron.jump or getattr(neuron, "surrogate", None) == "rectangle"
 
 
-def _inside(case: Case, found: NetworkGate) -> NetworkGate:
+def inside_of(case: Case, found: NetworkGate) -> NetworkGate:
     """Compare the layers of one launch, at its own size and precision, with the definition, and what lies between with torch.
 
     It is the third launch, on an input that nobody has seen: one that keeps what it computed would give that.

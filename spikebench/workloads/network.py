@@ -8,6 +8,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from spikebench import scheme as schemes
+from spikebench.backend import Refused
 from spikebench.cases.case import Case, NetworkStep, expect
 from spikebench.cases.named import Published
 from spikebench.loading.subject import definition_of, load
@@ -30,6 +32,8 @@ def build(case: Case) -> Workload:
     Raises Refused with the reason when the backend cannot run the case.
     """
     require(case := expect(case, NetworkStep))
+    if why := schemes.refusal(case):
+        raise Refused(why)
     named, dtype = case.named, cast(torch.dtype, getattr(torch, case.dtype))
     made, sizes = load_network(named.name), {"width": case.N, "channels": case.N, "classes": 0} | named.sizes
     torch.manual_seed(case.seed)
@@ -47,6 +51,8 @@ def build(case: Case) -> Workload:
     step = _optimizer(module, named.published) if sizes["classes"] else None
 
     def on(x: Tensor) -> Launches:
+        if case.parsed.scheme:
+            return _schemes_launches(case, module, x, g, step)
         return _launches(case, module, x, g, LOSSES[named.published.loss], step)
 
     own = on(x)
@@ -161,3 +167,28 @@ def _launches(
     if case.mode == "forward":
         return Launches(forward, lambda: (forward(), ()), halves)
     return Launches(lambda: trained()[0], trained, halves)
+
+
+def _schemes_launches(
+    case: NetworkStep, module: nn.Module, x: Tensor, labels: Tensor, step: torch.optim.Optimizer | None
+) -> Launches:
+    """A training step by a scheme on one input tensor: loss, all gradients, and the optimiser's step or steps.
+
+    The output is the loss, as one number. The scheme decides when it computes forward and when backward, so that there
+    are no halves: what would be the backward pass does all the work.
+    """
+    if not isinstance(module, Classifier):
+        raise Refused(f"{case.parsed.scheme} trains a stack with a readout, which {case.named.name} is not; take shd")
+    parameters = schemes.learned(module)
+
+    def apply(found: schemes.Gradients) -> None:
+        for p in parameters:
+            p.grad = found[p]
+        if step is not None:
+            step.step()
+
+    def trained() -> Given:
+        loss, found = schemes.gradients(case.parsed, module, x, labels, apply=apply)
+        return loss.reshape(1), (None, *(found[p] for p in parameters))
+
+    return Launches(lambda: trained()[0], trained, lambda: (x, lambda: trained()[1]))

@@ -1,0 +1,173 @@
+"""What a scheme is: a way of training a network, which says what gradient every weight gets and in what order it is computed.
+
+A neuron is a map from currents to spikes, and so cannot say how its synapses learn. A scheme can: it gets the whole stack of
+linear layers and neurons. It is a file in `schemes/` with module constants, literals, because they are also read without
+importing torch:
+
+    SOURCE      its citation, as BibTeX
+    MEMORY      how its memory grows with the number of steps: "T" or "1"
+    EXACT       whether its gradient is that of backpropagation through time
+    ANN_BRANCH  whether it needs a network without spikes beside the spiking one
+    ONLINE      whether it learns from every step without the ones that follow
+    VERIFIED    whether its equations were read in the paper or its authors' code
+    NEURONS     neurons that it is defined for, where these are not all
+    BACKENDS    backends that it can use, where these are not all: one that owns the loop over time has only eager
+    LATER       options that came after cases were recorded
+
+and two functions with the same keyword options. `gradients` is what is measured. `definition` is the equation, summed
+explicitly over all steps at once, with which the gate compares it:
+
+    gradients(stack, x, labels, mask=None, apply=None, **options) -> loss, {parameter: gradient}
+    definition(stack, x, labels, mask=None, **options) -> loss, {parameter: gradient}
+
+The stack reads out at every step, o_t = W s_t + b, and the loss is the same for all schemes:
+
+    L = Σ_t Σ_b w_tb·((1 − μ)·CE(o_tb, y_b) + μ·MSE(o_tb, onehot y_b))      μ = 0.05,  w_tb = 1/(T·B)
+
+Of a sample with padding, w_tb is 1/(length·B) on data and 0 on padding.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from spikebench import registry
+from spikebench.backend import Refused
+from spikebench.network import Classifier, StepNorm
+
+if TYPE_CHECKING:
+    from spikebench.cases.case import Case
+    from spikebench.cases.subject import Subject
+
+MSE = 0.05  # μ, as in the code of OTTT and SLTT
+
+Gradients = dict[nn.Parameter, Tensor]
+Apply = Callable[[Gradients], object]
+
+
+class Scheme(Protocol):
+    """The module of a scheme. x is [T, B, C], labels [B], mask [T, B] and true on data.
+
+    `apply` is called with every gradient that is to be stepped on: once a batch, or once a time step where the scheme
+    updates online. The gradients that are returned are the sum of them.
+    """
+
+    def gradients(
+        self,
+        stack: Classifier,
+        x: Tensor,
+        labels: Tensor,
+        mask: Tensor | None = None,
+        apply: Apply | None = None,
+        **options: Any,
+    ) -> tuple[Tensor, Gradients]:
+        """The loss of a batch, and what each parameter of the stack learns from it."""
+        ...
+
+    def definition(
+        self, stack: Classifier, x: Tensor, labels: Tensor, mask: Tensor | None = None, **options: Any
+    ) -> tuple[Tensor, Gradients]:
+        """The same, as the equation says it."""
+        ...
+
+
+def load(name: str) -> Scheme:
+    """The scheme with an id."""
+    return cast(Scheme, importlib.import_module(f"spikebench.schemes.{registry.find('schemes', name)}"))
+
+
+def gradients(
+    subject: "Subject",
+    stack: Classifier,
+    x: Tensor,
+    labels: Tensor,
+    mask: Tensor | None = None,
+    apply: Apply | None = None,
+) -> tuple[Tensor, Gradients]:
+    """The loss and the gradients of a subject's scheme, with the options that the subject names."""
+    assert subject.scheme is not None
+    return load(subject.scheme).gradients(stack, x, labels, mask, apply, **subject.all_rule)
+
+
+def definition(
+    subject: "Subject", stack: Classifier, x: Tensor, labels: Tensor, mask: Tensor | None = None
+) -> tuple[Tensor, Gradients]:
+    """The same by the definition of the scheme."""
+    assert subject.scheme is not None
+    return load(subject.scheme).definition(stack, x, labels, mask, **subject.all_rule)
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How the gradient of one weight matrix lies to that of BPTT: their cosine, and the ratio of their norms."""
+
+    weight: str
+    cosine: float
+    ratio: float
+
+
+def alignment(
+    subject: "Subject", stack: Classifier, x: Tensor, labels: Tensor, mask: Tensor | None = None
+) -> list[Alignment]:
+    """How the gradients of a subject's scheme lie to those of BPTT, on the same batch and weights."""
+    mine, theirs = gradients(subject, stack, x, labels, mask)[1], load("bptt").gradients(stack, x, labels, mask)[1]
+    found: list[Alignment] = []
+    for name, p in stack.named_parameters():
+        if p.ndim == 2 and p.requires_grad:
+            a, b = mine[p].double(), theirs[p].double()
+            size, other = float(a.norm()), float(b.norm())
+            both = size * other
+            found.append(Alignment(name, float((a * b).sum()) / both if both else 0.0, size / other if other else 0.0))
+    return found
+
+
+def owns_time(subject: "Subject") -> bool:
+    """Whether the subject's scheme steps through time itself: no backend has a whole sequence then."""
+    return subject.scheme is not None and registry.scheme_facts(subject.scheme).get("BACKENDS") == ("eager",)
+
+
+def refusal(case: "Case") -> str | None:
+    """Why a case's scheme cannot train its neuron on its backend, or None."""
+    s = case.parsed
+    if s.scheme is None:
+        return None
+    said: Mapping[str, Any] = registry.scheme_facts(s.scheme)
+    if s.name not in said.get("NEURONS", (s.name,)):
+        return f"{s.scheme} is defined for {', '.join(said['NEURONS'])}, not for {s.name}"
+    if s.backend not in said.get("BACKENDS", (s.backend,)):
+        return f"{s.scheme} steps through time itself; take {s.name}@{said['BACKENDS'][0]}+{s.scheme}"
+    return None
+
+
+def plain(stack: nn.Module, name: str) -> Classifier:
+    """The stack, if it is one whose layers a scheme can take step by step. Raises Refused if not."""
+    if not isinstance(stack, Classifier):
+        raise Refused(f"{name} trains a stack of Linear and neurons with a readout, not a {type(stack).__name__}")
+    if any(isinstance(norm, StepNorm) for norm in stack.norms):
+        raise Refused(f"{name} learns step by step, and BatchNorm over all steps needs them all; take batch_norm=false")
+    return stack
+
+
+def shares(x: Tensor, mask: Tensor | None) -> Tensor:
+    """The weight of each step and sample in the loss: [T, B]."""
+    steps, batch = x.shape[:2]
+    if mask is None:
+        return x.new_full((steps, batch), 1 / (steps * batch))
+    return mask.to(x.dtype) / (mask.sum(0) * batch)
+
+
+def loss_of(o: Tensor, labels: Tensor, share: Tensor) -> Tensor:
+    """The loss of outputs o [..., B, classes] of steps whose weights are `share` [..., B]."""
+    wanted = labels.expand(o.shape[:-1])
+    entropy = functional.cross_entropy(o.flatten(0, -2), wanted.flatten(), reduction="none").view_as(share)
+    squared = (o - functional.one_hot(wanted, o.shape[-1]).to(o.dtype)).square().mean(-1)
+    return (share * ((1 - MSE) * entropy + MSE * squared)).sum()
+
+
+def learned(stack: nn.Module) -> list[nn.Parameter]:
+    """What learns, in the stack's order."""
+    return [p for p in stack.parameters() if p.requires_grad]

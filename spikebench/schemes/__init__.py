@@ -1,0 +1,1 @@
+"""Training schemes, one file each; the file's name is the id."""

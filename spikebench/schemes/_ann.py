@@ -1,0 +1,75 @@
+"""What schemes with an ANN branch share: the spike counts of a pass without gradients, and backpropagation through a ReLU network."""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from spikebench.backend import Refused
+from spikebench.network import Classifier
+from spikebench.scheme import Gradients, learned
+from spikebench.schemes import _online
+
+
+def lengths(x: Tensor, mask: Tensor | None) -> Tensor:
+    """How many steps of each sample are data: [B, 1]."""
+    steps = x.new_full((x.shape[1],), len(x)) if mask is None else mask.sum(0).to(x.dtype)
+    return steps[:, None]
+
+
+def summed(x: Tensor, mask: Tensor | None) -> Tensor:
+    """The sum of the input over the steps that are data: [B, C]."""
+    return x.sum(0) if mask is None else (x * mask[..., None]).sum(0)
+
+
+@torch.no_grad()
+def counts(stack: Classifier, x: Tensor, mask: Tensor | None, name: str, fires: bool = False) -> list[Tensor]:
+    """How often each neuron of every layer fires in the steps that are data, [B, N]; of the readout, too, if it `fires`.
+
+    The readout's neurons are like those of the last layer. Nothing of a step is kept but states and counts.
+    """
+    layers = _online.layers(stack, name)
+    if fires:
+        layers.append((stack.readout, layers[-1][1]))
+        if any(v.numel() > 1 for v in layers[-1][1].buffers()):
+            raise Refused(f"{name} gives the readout neurons like those of the last layer; take one threshold for all")
+    states, found = list[tuple[Tensor, ...]](), list[Tensor]()
+    for t in range(len(x)):
+        s = x[t]
+        for number, (linear, neuron) in enumerate(layers):
+            current = linear(s)
+            if t == 0:
+                states.append(neuron.initial(current))
+                found.append(torch.zeros_like(current))
+            s, _, states[number] = neuron.step(current, states[number])
+            found[number] += s if mask is None else s * mask[t, :, None]
+    return found
+
+
+def linears(stack: Classifier) -> list[nn.Linear]:
+    """The layers without the readout."""
+    return [cast(nn.Linear, layer) for layer in stack.linears]
+
+
+def products(
+    stack: Classifier,
+    delta: Tensor,
+    before: list[Tensor],
+    gates: list[Tensor],
+    scales: tuple[Tensor | float, Tensor | float],
+) -> Gradients:
+    """Backpropagation from the error δ [B, classes] of the readout, written down layer by layer.
+
+    `before` are what the layers and the readout took, `gates` the derivatives of the layers' ReLU. The weights of a bias are
+    `scales`: that of layers, and that of the readout's weights.
+    """
+    of_bias, of_readout = scales
+    made = dict[Tensor, Tensor]()
+    delta_out = delta * of_readout
+    made[stack.readout.weight], made[stack.readout.bias] = delta_out.t() @ before[-1], delta.sum(0)
+    back = delta_out @ stack.readout.weight.detach()
+    for linear, a, gate in zip(reversed(linears(stack)), before[-2::-1], reversed(gates), strict=True):
+        here = back * gate
+        made[linear.weight], made[linear.bias] = here.t() @ a, (here * of_bias).sum(0)
+        back = here @ linear.weight.detach()
+    return {p: made[p] for p in learned(stack)}

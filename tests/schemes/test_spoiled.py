@@ -1,0 +1,138 @@
+"""A scheme with one thing wrong is told from the definition and from the oracle, and the gate gives it no number."""
+
+import sys
+from collections.abc import Callable
+from importlib import import_module, util
+from types import ModuleType
+
+import pytest
+import torch
+
+from spikebench import registry, scheme
+from spikebench.cases.case import Case, NetworkStep
+from spikebench.schemes import _online
+from spikebench.verify import scheme_gate
+from tests.schemes.test_schemes import LIF, batch, flat, in_numpy, made, off
+
+SHARED, ANN = "_online", "_ann"
+MUTANTS: dict[str, list[tuple[str, str, str]]] = {  # the file, what stands there, and what is wrong
+    "bptt": [
+        ("bptt", "stack.spikes(x, mask)", "stack.spikes(x, mask).detach()"),
+        ("bptt", "shares(x, mask))\n    found", "shares(x, None))\n    found"),
+        ("bptt", "stack.spikes(x, mask)", "stack.spikes(x.flip(0), mask)"),
+        ("bptt", "loss_of(o, labels", "loss_of(o, labels.flip(0)"),
+        ("bptt", "else g for p, g", "else -g for p, g"),
+    ],
+    "ottt": [
+        (SHARED, "alpha=decay", "alpha=1.0"),
+        (SHARED, "else torch.add(s, old", "else torch.add(0 * s, old"),
+        (SHARED, "alpha=decay", "alpha=decay * 0.99999"),
+        ("ottt", "decays[-1] if readout_trace else None", "None"),
+        ("ottt", "decays[0] if input_trace else None", "decays[0]"),
+        (SHARED, "sums[layer.bias] += delta", "sums[layer.bias] = own[layer.bias] = delta"),
+    ],
+    "sltt": [
+        ("sltt", "(None,) *", "(0.5,) *"),
+        (SHARED, "s, _, state = neuron.step(current, state)", "s, _, state = neuron.step(current, neuron.initial(current))"),
+        (SHARED, "currents.append(_through(self.readout, s))", "currents.append(_through(self.readout, s) * 0.9)"),
+        (SHARED, "labels, share[t])", "labels, share[0])"),
+        (SHARED, "before.append(self._before(number, s))", "before.append(self._before(number, s).abs())"),
+    ],
+    "sltt_k": [
+        ("sltt_k", "[:k].tolist()", "[: k + 1].tolist()"),
+        ("sltt_k", "[:k].tolist()", "[k:].tolist()"),
+        ("sltt_k", "torch.randperm(steps)", "torch.arange(steps)"),
+        (SHARED, "or t in rule.steps\n        with", "or t not in rule.steps\n        with"),
+        (SHARED, "            currents, before = loop.step(x[t])\n            if not learns:\n                continue", "            if not learns:\n                continue\n            currents, before = loop.step(x[t])"),
+    ],
+    "snn2ann": [
+        ("snn2ann", "n * (r > 0)", "n"),
+        ("snn2ann", "+ steps * linear.bias).relu()", "+ linear.bias).relu()"),
+        ("snn2ann", "functional.linear(z / steps", "functional.linear(z"),
+        ("snn2ann", "return count.clone()", "return r.clone()"),
+        ("snn2ann", "return grad, None", "return grad * 0.999, None"),
+        (ANN, "else s * mask[t, :, None]", "else s"),
+    ],
+    "proxy": [
+        ("proxy", "a = linear(a).relu()", "a = linear(a)"),
+        ("proxy", "2 * away / away.numel())", "2 * away / len(away))"),
+        ("proxy", "fires=True)[-1], _ann.summed(x, mask) / _ann", "fires=True)[-1] / len(x), _ann.summed(x, mask) / _ann"),
+        ("proxy", "_ann.summed(x, mask) / _ann.lengths(x, mask)\n    for linear in _ann.linears(stack):\n        a = ", "_ann.summed(x, mask)\n    for linear in _ann.linears(stack):\n        a = "),
+        (ANN, "s, _, states[number] = neuron.step(current, states[number])", "s, _, states[number] = neuron.step(current, states[0])"),
+    ],
+    "noise_step": [
+        ("noise_step", "neuron.step(current + _noise(current, mean, spread)", "neuron.step(current + _noise(current, 0.0, spread)[:1]"),
+        ("noise_step", "return (mean + spread * drawn)", "return (mean - spread * drawn)"),
+        ("noise_step", "return (mean + spread * drawn)", "return (mean + spread * drawn.abs())"),
+        ("noise_step", "s = _ann.summed(x, mask) / _ann.lengths(x, mask)", "s = _ann.summed(x, None) / _ann.lengths(x, mask)"),
+        ("noise_step", "s = _ann.summed(x, mask) / _ann.lengths(x, mask)", "s = x[-1]"),
+    ],
+}  # fmt: skip
+
+
+def spoiled(monkeypatch: pytest.MonkeyPatch, name: str, file: str, right: str, wrong: str) -> ModuleType:
+    """The module of a scheme, made of files of which one has something wrong."""
+    for each in (SHARED, ANN, name):
+        spec = util.find_spec(f"spikebench.schemes.{each}")
+        assert spec is not None and spec.origin is not None
+        with open(spec.origin, encoding="utf-8") as source:
+            text = source.read()
+        if each == file:
+            assert right in text, f"{file} has no {right!r}"
+            text = text.replace(right, wrong, 1)
+        module = util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, spec.name, module)
+        monkeypatch.setattr("spikebench.schemes." + each, module, raising=False)
+        exec(compile(text, spec.origin, "exec"), vars(module))
+    return sys.modules[f"spikebench.schemes.{name}"]
+
+
+@pytest.mark.parametrize(("name", "file", "right", "wrong"), [(n, *m) for n, ms in MUTANTS.items() for m in ms])
+def test_what_is_wrong_is_told(monkeypatch: pytest.MonkeyPatch, name: str, file: str, right: str, wrong: str) -> None:
+    module = spoiled(monkeypatch, name, file, right, wrong)
+    x, y, mask = batch()
+
+    def error(compute: Callable[..., tuple[torch.Tensor, scheme.Gradients]]) -> float:
+        stack, worst = made(), 0.0
+        for held in (None, mask):
+            torch.manual_seed(3)
+            given = None if held is None else held.numpy()
+            loss, want = import_module(f"oracles.{name}").gradients(in_numpy(stack), x.numpy(), y.numpy(), given)
+            torch.manual_seed(3)
+            mine, found = compute(stack, x, y, held)
+            worst = max(worst, off(flat(stack, found), want), abs(float(mine) - loss))
+        return worst
+
+    try:
+        told = error(module.gradients) > 1e-6
+    except RuntimeError:
+        told = True  # a graph that was freed
+    assert told
+
+
+def test_every_scheme_has_five() -> None:
+    assert set(MUTANTS) == set(registry.names("schemes"))
+    assert all(len(each) >= 5 for each in MUTANTS.values())
+
+
+@pytest.mark.parametrize("name", ["bptt", "ottt"])
+def test_the_gate_fails_what_is_wrong(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    case = Case(
+        f"{LIF}+{name}",
+        T=8,
+        B=2,
+        workload="network",
+        network="shd[channels=6,width=5,classes=3]",
+    )
+    assert isinstance(case, NetworkStep)
+    passed = scheme_gate.compare(case)
+    assert passed.status == "passed" and passed.gradient_error is not None and passed.gradient_error < 1e-8
+    right = _online.gradients if name == "ottt" else scheme.load("bptt").gradients
+
+    def wrong(*args: object) -> tuple[torch.Tensor, scheme.Gradients]:
+        loss, found = right(*args)  # pyright: ignore[reportArgumentType]  # as it was called
+        return loss, {p: g * (1 + 1e-5) for p, g in found.items()}
+
+    monkeypatch.setattr(_online if name == "ottt" else scheme.load("bptt"), "gradients", wrong)
+    failed = scheme_gate.compare(case)
+    assert failed.status == "failed" and "from that of the definition" in str(failed.reason)
