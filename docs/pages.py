@@ -12,6 +12,7 @@ import books
 import neuron_pages
 import parts
 import reference
+import scheme_pages
 import site_facts as site
 import typer
 from mkdocs.config.defaults import MkDocsConfig
@@ -44,7 +45,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     config.repo_url = site.repository()
     config.extra["polyfills"] = ["assets/iframe-worker.js"]  # search without a server; else one would be fetched
     for section in (each for top in config.nav for each in top.values() if isinstance(each, list)):
-        for kind in ("neurons", "claims"):
+        for kind in ("neurons", "schemes", "claims"):
             if f"{kind}.md" in section:
                 section += [f"{kind}/{name}.md" for name in registry.names(kind)]
     return config
@@ -61,6 +62,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     made |= claims(
         [*store.load(ROOT / "results" / "*" / "claims.jsonl"), *store.load(ROOT / "results" / "*" / "libraries.jsonl")]
     )
+    made |= scheme_pages.files(store.load(ROOT / "results" / "*" / "schemes.jsonl"))
     made["bound.md"] = "\n".join(bounds(store.load(XEON / "floor.jsonl")))
     made["trainings.md"] = "\n".join(trainings())
     made["cli.md"] = "\n".join(reference.commands(typer.main.get_command(app)))

@@ -199,6 +199,27 @@ def over_cases(ratios: Sequence[float | None], bounds: Sequence[tuple[float, flo
 
 
 @dataclass(frozen=True)
+class Line:
+    """The slope of a straight line, with its 95 % t interval."""
+
+    slope: float
+    low: float
+    high: float
+
+
+def line(x: Sequence[float], y: Sequence[float]) -> Line:
+    """Least squares of y against x. Raises ValueError below 3 points or 2 distinct x."""
+    if len(x) < 3 or len(set(x)) < 2:
+        raise ValueError("a slope with an interval needs at least 3 points at 2 places")
+    middle, mean = sum(x) / len(x), sum(y) / len(y)
+    spread = sum((a - middle) ** 2 for a in x)
+    slope = sum((a - middle) * (b - mean) for a, b in zip(x, y, strict=True)) / spread
+    left = sum((b - mean - slope * (a - middle)) ** 2 for a, b in zip(x, y, strict=True))
+    error = _t_quantile(0.95, len(x) - 2) * math.sqrt(left / (len(x) - 2) / spread)
+    return Line(slope, slope - error, slope + error)
+
+
+@dataclass(frozen=True)
 class ScalingFit:
     """t = a·T + b·T²: coefficients in s and 95 % intervals; `curvature` is b·T/a at the largest T, with its interval."""
 

@@ -11,6 +11,7 @@ from spikebench.experiments.list import KINDS, rows
 
 COLUMNS = {
     "neurons": ["reset_kind", "stochastic", "causal", "parallel_in_time", "verified", "backends"],
+    "schemes": ["memory", "exact", "online", "ann_branch", "verified"],
     "metrics": ["unit", "process"],
     "sweeps": ["cases"],
     "networks": ["T", "B", "SOURCE"],

@@ -14,10 +14,11 @@ from spikebench.records import store
 from spikebench.records.record import Record
 
 NEVER_WITH = {
-    "growth": ("floor", "bottleneck", "agreement", "each"),
-    "floor": ("bottleneck", "agreement", "each"),
-    "bottleneck": ("agreement", "each"),
-    "agreement": ("each",),
+    "growth": ("floor", "bottleneck", "agreement", "memory", "each"),
+    "floor": ("bottleneck", "agreement", "memory", "each"),
+    "bottleneck": ("agreement", "memory", "each"),
+    "agreement": ("memory", "each"),
+    "memory": ("each",),
     "as_json": ("each",),
 }
 NEEDS = {
@@ -25,6 +26,7 @@ NEEDS = {
     "floor": "cases with the metrics latency and copy",
     "bottleneck": "cases with the metric neuron_share",
     "agreement": "cases of approximate neurons with the metric agreement",
+    "memory": "the peak memory of training steps at 2 or more T, in 3 or more processes",
 }
 
 
@@ -36,11 +38,12 @@ def command(
     agreement: Annotated[
         bool, typer.Option(help="Spikes that differ from the LIF's, over decay and rate, instead.")
     ] = False,
+    memory: Annotated[bool, typer.Option(help="How a training step's memory grows with T instead.")] = False,
     each: o.Each = False,
     as_json: o.Json = False,
 ) -> None:
     """Show recorded results."""
-    given = {"growth": growth, "floor": floor, "bottleneck": bottleneck, "agreement": agreement}
+    given = {"growth": growth, "floor": floor, "bottleneck": bottleneck, "agreement": agreement, "memory": memory}
     asked = next((name for name, wanted in given.items() if wanted), None)
     if as_json and asked is None:
         _stream(files)
@@ -68,8 +71,10 @@ def _rows(asked: str, records: list[Record]) -> list[Cells]:
     from spikebench.analysis.bottleneck import share_rows
     from spikebench.analysis.bound import bound_rows
     from spikebench.analysis.scaling import scaling_rows
+    from spikebench.analysis.training_memory import growths
 
     made = {"growth": scaling_rows, "floor": bound_rows, "bottleneck": share_rows, "agreement": agreement_rows}
+    made |= {"memory": growths}
     return [row.cells for row in made[asked](records)]
 
 

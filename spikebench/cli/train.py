@@ -29,6 +29,11 @@ class Recipe:
         typer.Option(help="Train each neuron for this long, 60s or 5m, and test after every epoch."),
         v.Duration(),
     ] = None
+    scheme: Annotated[
+        str | None,
+        typer.Option(help="How to train, as ottt or sltt_k[k=4]; `spikebench list schemes` shows them."),
+        v.Text(),
+    ] = None
     ceiling: Annotated[
         bool, typer.Option("--ceiling", help="Also train with a single element-wise pass in the neuron's place.")
     ] = False
@@ -72,6 +77,7 @@ def command(
             epochs=recipe.epochs,
             recipe=recipe.changes,
             equal_time=recipe.equal_time,
+            scheme=recipe.scheme,
             ceiling=recipe.ceiling,
             resume=resume,
             data_root=data_root,

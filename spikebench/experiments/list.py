@@ -1,4 +1,4 @@
-"""What there is of a kind, with its facts: neurons, backends, metrics, sweeps, networks, tasks, claims."""
+"""What there is of a kind, with its facts: neurons, backends, schemes, metrics, sweeps, networks, tasks, claims."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ from spikebench.errors import Problem
 if TYPE_CHECKING:
     import pandas as pd
 
-KINDS = ("neurons", "backends", "metrics", "sweeps", "networks", "tasks", "claims")
+KINDS = ("neurons", "backends", "schemes", "metrics", "sweeps", "networks", "tasks", "claims")
 
 
 def rows(kind: str) -> list[dict[str, object]]:
@@ -35,7 +35,7 @@ def _sweep_rows() -> list[dict[str, object]]:
 def listed(kind: str = "neurons") -> "pd.DataFrame":
     """What there is of a kind, with its facts, as a pandas frame: one row per id.
 
-    Kinds are neurons, backends, metrics, sweeps, networks, tasks and claims; Problem for another one.
+    Kinds are neurons, backends, schemes, metrics, sweeps, networks, tasks and claims; Problem for another one.
     """
     import pandas as pd
 

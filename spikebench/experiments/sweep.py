@@ -13,6 +13,7 @@ from spikebench.cases.named import parse_network
 from spikebench.cases.subject import parse_subject, there
 from spikebench.errors import Problem
 
+SCHEMES_NETWORK = "shd"
 AXES = ("T", "B", "N", "mode")
 
 Warn = Callable[[str], None]
@@ -125,7 +126,12 @@ def changed(name: str, subjects: Sequence[str], asked: Grid) -> list[Case]:
 
 
 def points(subjects: Sequence[str], asked: Grid) -> list[Case]:
-    """The grid of cases of subjects; T and B are those that a network was published with, else 128 and 32."""
+    """The grid of cases of subjects; T and B are those that a network was published with, else 128 and 32.
+
+    Schemes train a network, SCHEMES_NETWORK if nothing else is named.
+    """
+    if asked.workload is None and all(parse_subject(s, asked.device or "cpu").scheme for s in subjects):
+        asked = replace(asked, network=SCHEMES_NETWORK)
     named = asked.network or ("projection" if asked.workload == "projection" else None)
     network = parse_network(named) if named else None
     width = network.sizes.get("width") if network else None

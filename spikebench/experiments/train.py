@@ -17,7 +17,7 @@ from spikebench.cases.case import Case
 from spikebench.cases.named import parse_task
 from spikebench.cases.options import Options, Value, written
 from spikebench.cases.recipe import Recipe, checked
-from spikebench.cases.subject import CEILING
+from spikebench.cases.subject import CEILING, parse_subject
 from spikebench.declarations import module_literals
 from spikebench.errors import Problem
 from spikebench.experiments.settings import settings_of
@@ -42,6 +42,7 @@ def train(
     epochs: Count | None = None,
     recipe: Mapping[str, Value] | None = None,
     equal_time: float | None = None,
+    scheme: str | None = None,
     ceiling: bool = False,
     resume: bool = False,
     data_root: str | Path | None = None,
@@ -56,10 +57,13 @@ def train(
 
     `sb.list("tasks")` has the tasks. `recipe` changes fields of the task's own recipe, such as lr or batch, and `epochs`
     its number of epochs; with `equal_time` every neuron trains for so many seconds, and is tested after every epoch.
+    `scheme` says how, as "ottt" or "sltt_k[k=4]"; else it is BPTT with the loss of the network's own readout. A network that a
+    scheme trains has no BatchNorm over all steps, unless the recipe says so.
     `ceiling` also trains with one element-wise pass in the neuron's place: no neuron can make an epoch faster. `resume`
     takes up what `out` and the folder of checkpoints beside it have; `warn` is told what it cannot take up. `data_root` is the folder that holds the data.
     `given` are fields of `settings`, a `spikebench.run.settings.Settings`; a seed may take an hour.
     """
+    neurons = neurons if scheme is None else tuple(f"{neuron}+{scheme}" for neuron in neurons)
     cases = trainings(task, neurons, seeds, changes_of(epochs, recipe, equal_time), ceiling, device)
     if why := missing(task, data_root):
         raise Problem(why)
@@ -106,11 +110,11 @@ def trainings(
             checked(name, value)
     else:
         Recipe().changed(own | changes)
-    made = [
-        Case(s, 0, 0, 0, workload="training", task=task, network=written(changes) or None, device=device, seed=k)
-        for s in [*neurons, *([CEILING] if ceiling else [])]
-        for k in range(seeds)
-    ]
+    made: list[Case] = []
+    for s in [*neurons, *([CEILING] if ceiling else [])]:
+        by_scheme: Options = {"batch_norm": False} if parse_subject(s, device).scheme else {}
+        recipe = written(by_scheme | changes) or None
+        made += [Case(s, workload="training", task=task, network=recipe, device=device, seed=k) for k in range(seeds)]
     return measurable(made)
 
 

@@ -1,6 +1,5 @@
 """Peak memory of one launch above the workload's inputs, in a process of its own with the default allocator."""
 
-import ctypes
 import gc
 import re
 from pathlib import Path
@@ -10,12 +9,12 @@ import torch
 
 from spikebench.cases.case import Layer
 from spikebench.host import traces
-from spikebench.metric import Running, Unavailable
+from spikebench.metric import Running
+from spikebench.sampling import high_water
 
 unit = "B"
 process = "memory"
 
-MARK = Path("/proc/self/clear_refs")
 PLAIN, STEP = (
     2**25,
     2**14,
@@ -24,7 +23,8 @@ PLAIN, STEP = (
 
 def available() -> tuple[str, str] | None:
     """Why the peak cannot be read here, and the remedy, or None."""
-    return None if MARK.exists() else (f"no {MARK}: the high-water mark cannot be reset", "run on Linux")
+    mark = high_water.MARK
+    return None if mark.exists() else (f"no {mark}: the high-water mark cannot be reset", "run on Linux")
 
 
 def sample(running: Running) -> list[float]:
@@ -40,18 +40,11 @@ def sample(running: Running) -> list[float]:
     if work.case.device == "cuda":
         return [on_gpu(running, torch.cuda)]
     size = work.x.numel() * work.x.element_size()
-    before = _status("VmRSS")
+    before = high_water.status("VmRSS")
     work.launch()
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
-    try:
-        MARK.write_text("1", encoding="utf-8")
-        MARK.write_text("5", encoding="utf-8")
-    except OSError as error:
-        raise Unavailable(f"the high-water mark cannot be reset here ({error.strerror})") from error
-    held = _status("VmRSS")
+    held = high_water.reset()
     work.launch()
-    used, peak, grown = _used(), _status("VmHWM") - held, _status("VmRSS") - held
+    used, peak, grown = _used(), high_water.status("VmHWM") - held, high_water.status("VmRSS") - held
     children = traces.memory_of_children()
     inputs = size * (2 if work.case.mode == "train" else 1)
     reused = max(0, used - max(0, grown) - inputs)
@@ -113,11 +106,3 @@ def _pooled(cuda: Any) -> int:
     """Bytes in the pools of CUDA graphs that no tensor has: only a replay writes there."""
     own = [s for s in cuda.memory_snapshot() if tuple(s.get("segment_pool_id", (0, 0))) != (0, 0)]
     return sum(s["total_size"] - s["allocated_size"] for s in own)
-
-
-def _status(key: str) -> int:
-    """Bytes of a line in /proc/self/status."""
-    found = re.search(rf"{key}:\s*(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))
-    if found is None:
-        raise Unavailable(f"/proc/self/status has no {key}")
-    return int(found.group(1)) * 1024

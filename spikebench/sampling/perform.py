@@ -34,7 +34,7 @@ from spikebench.sampling.measured import measured
 from spikebench.sampling.observe import observe
 from spikebench.sampling.profiler import trace
 from spikebench.sampling.trained import trained
-from spikebench.verify import network_gate
+from spikebench.verify import network_gate, scheme_gate
 from spikebench.verify.check import checks
 from spikebench.verify.clocks import watched
 from spikebench.verify.gate import gate
@@ -119,7 +119,8 @@ def _is_oom(error: Exception) -> bool:
 
 
 def _gate(job: GateJob) -> Result:
-    network = network_gate.compare(job.case) if isinstance(job.case, NetworkStep) else None
+    compare = scheme_gate.compare if job.case.parsed.scheme else network_gate.compare
+    network = compare(job.case) if isinstance(job.case, NetworkStep) else None
     layer = None if network else gate(job.case, job.bias)
     found = network or layer
     wrong = found is not None and found.status == "failed"

@@ -7,8 +7,10 @@ what the layers gave must be what the definition says. So a subject that compute
 another epoch or on other sizes, is caught.
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,13 +34,15 @@ class Before:
     state: dict[str, Tensor]
     calls: list[int]
     random: inside.Random
+    optimizer: dict[str, Any] | None  # where weights change within a step
 
     @staticmethod
     def of(step: Step) -> "Before":
         """A copy of where it stands now."""
         state = {name: value.detach().clone() for name, value in step.network.state_dict().items()}
         calls = [neuron.calls for neuron in stochastic(step.network)]
-        return Before(state, calls, inside.random_state(torch.device(step.device)))
+        optimizer = copy.deepcopy(step.optimizer.state_dict()) if step.updates_online else None
+        return Before(state, calls, inside.random_state(torch.device(step.device)), optimizer)
 
     def restore(self, step: Step) -> None:
         """Put it back there."""
@@ -46,6 +50,8 @@ class Before:
         for neuron, calls in zip(stochastic(step.network), self.calls, strict=True):
             neuron.calls = calls
         inside.set_random_state(self.random, torch.device(step.device))
+        if self.optimizer is not None:
+            step.optimizer.load_state_dict(self.optimizer)
 
 
 @dataclass
@@ -99,7 +105,7 @@ class TimedTraining:
     def _do_again(self, step: Step, samples: Samples, kept: Kept) -> None:
         def launched() -> Given:
             kept.before.restore(step)
-            return _given(step, step.gradients(samples, kept.index)[1])
+            return _given(step, step.again(samples, kept.index))
 
         network, which = step.network, inside.one_of_each(step.network)
         with inside.watching(network) as seen:

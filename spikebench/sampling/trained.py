@@ -29,7 +29,8 @@ def trained(job: TrainJob, evidence: str | None) -> Result:
     done, checkpoints = None, Path(job.checkpoints) if job.checkpoints else None
     many = recipe.epochs if recipe.seconds is None else f"{recipe.seconds:g}s"
     watch = TimedTraining(case)
-    for done in train(dataset, make, recipe, [case.seed], case.device, checkpoints=checkpoints, watch=watch):
+    scheme = case.parsed if case.parsed.scheme else None
+    for done in train(dataset, make, recipe, [case.seed], case.device, None, checkpoints, watch, scheme):
         if watch.evidence.wrong:
             return Result("wrong", watch.evidence.wrong)
         if isinstance(done, Epoch):
@@ -49,5 +50,9 @@ def trained(job: TrainJob, evidence: str | None) -> Result:
     if done.curve:
         note = {"samples": "test accuracy after each epoch, for the report only", "seconds": done.seconds}
         samples.append(Measurement("accuracy_curve", "1", samples=list(done.curve), detail=note))
+    if done.aligned:
+        told: dict[str, object] = {"weights": [a.weight for a in done.aligned]}
+        told["norm_ratio"] = [a.ratio for a in done.aligned]
+        samples.append(Measurement("weight_cosine", "1", samples=[a.cosine for a in done.aligned], detail=told))
     problem = hand_over(watch.evidence, case, evidence, samples[1:2])
     return Result("wrong", problem) if problem else Result(measurements=samples)

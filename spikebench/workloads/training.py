@@ -11,13 +11,17 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from spikebench import scheme as schemes
 from spikebench import task as tasks
+from spikebench.backend import Refused
 from spikebench.cases.recipe import Recipe
+from spikebench.cases.subject import Subject
 from spikebench.host.clock import Clock, CpuClock
 from spikebench.network import LOSSES, Classifier, MakeNeuron
 from spikebench.networks._p_spikessm import PSpikeSSM
 from spikebench.networks._stsc import FilteredClassifier
 from spikebench.neuron import StochasticNeuron
+from spikebench.scheme import Alignment
 from spikebench.task import Dataset, Samples
 
 # of a checkpoint that is torn, or holds another network
@@ -51,7 +55,8 @@ class Run:
     """One trained seed: correct test samples out of all after the last epoch, spikes per step of each layer on them.
 
     `seconds` has one sample per epoch (batches made, forward, backward, optimiser step; without the test); `curve` has
-    the accuracy after each, where the recipe asks for it.
+    the accuracy after each, where the recipe asks for it; `aligned` says how the gradients of a scheme lie to those of
+    BPTT at the end, on the first batch of the training split.
     """
 
     seed: int
@@ -61,6 +66,7 @@ class Run:
     losses: tuple[float, ...]
     spike_rates: tuple[float, ...]
     curve: tuple[float, ...] = ()
+    aligned: tuple[Alignment, ...] = ()
 
     @property
     def accuracy(self) -> float:
@@ -97,19 +103,20 @@ def train(
     clock: Clock | None = None,
     checkpoints: Path | None = None,
     watch: Watch | None = None,
+    subject: Subject | None = None,
 ) -> Iterator[Epoch | Run]:
     """Trains one network per seed; gives an Epoch after every epoch and a Run after every seed.
 
     The test split selects nothing. A seed fixes weights, order, augmentation and noise, whatever the caller does with
     torch's generators in between. With `checkpoints`, a folder, a seed's state is kept there after every epoch and
     taken up again, with the same result as without a break; a damaged one is set aside, as a file that ends in .damaged
-    beside that folder, and the seed starts anew. `watch` sees one step of every epoch. RuntimeError
-    if the loss is not finite.
+    beside that folder, and the seed starts anew. `watch` sees one step of every epoch. The
+    `subject`, if there is one, names the scheme. RuntimeError if the loss is not finite.
     """
     clock = clock or CpuClock()
     for seed in seeds:
         path = None if checkpoints is None else checkpoints / f"{seed}.pt"
-        step, epochs = _begun(dataset, make_neuron, recipe, seed, device, path)
+        step, epochs = _begun(dataset, make_neuron, recipe, seed, device, path, subject)
         network = step.network
         while not over(recipe, epochs):
             number = len(epochs) + 1
@@ -127,17 +134,24 @@ def train(
             correct, rates = evaluate(network, dataset.test, recipe.batch, device)
         seconds, losses = tuple(e.seconds for e in epochs), tuple(e.loss for e in epochs)
         curve = tuple(e.accuracy for e in epochs if e.accuracy is not None)
-        yield Run(seed, correct, len(dataset.test.labels), seconds, losses, rates, curve)
+        aligned = step.aligned(dataset.train, torch.arange(min(recipe.batch, len(dataset.train.labels))))
+        yield Run(seed, correct, len(dataset.test.labels), seconds, losses, rates, curve, aligned)
 
 
 def _begun(
-    dataset: Dataset, make_neuron: MakeNeuron, recipe: Recipe, seed: int, device: str, path: Path | None
+    dataset: Dataset,
+    make_neuron: MakeNeuron,
+    recipe: Recipe,
+    seed: int,
+    device: str,
+    path: Path | None,
+    subject: Subject | None,
 ) -> "tuple[Step, list[Epoch]]":
     """A seed's network with its optimiser, and the epochs that it has behind it by its checkpoint, if that can be read."""
     with _seeded(seed, 0, device):
         network = build(dataset, make_neuron, recipe).to(device)
     seed_noise(network, seed)
-    step = Step(network, recipe, -(-len(dataset.train.labels) // recipe.batch), device)
+    step = Step(network, recipe, -(-len(dataset.train.labels) // recipe.batch), device, subject)
     if path is None or not path.exists():
         return step, []
     try:
@@ -149,7 +163,7 @@ def _begun(
         while (aside := kept.with_name(f"{kept.name}-{path.stem}-{number}.damaged")).exists():
             number += 1
         path.replace(aside)
-    return _begun(dataset, make_neuron, recipe, seed, device, None)
+    return _begun(dataset, make_neuron, recipe, seed, device, None, subject)
 
 
 def build(dataset: Dataset, make_neuron: MakeNeuron, recipe: Recipe) -> Trained:
@@ -194,10 +208,12 @@ def evaluate(network: Trained, samples: Samples, batch: int, device: str = "cpu"
 
 
 class Step:
-    """One optimiser step on a batch, with the schedule."""
+    """One optimiser step on a batch, with the schedule; with a scheme as many as that takes."""
 
-    def __init__(self, network: Trained, recipe: Recipe, batches: int, device: str) -> None:
-        self.network, self.device, self.loss = network, device, LOSSES[recipe.loss]
+    def __init__(
+        self, network: Trained, recipe: Recipe, batches: int, device: str, subject: Subject | None = None
+    ) -> None:
+        self.network, self.device, self.loss, self.subject = network, device, LOSSES[recipe.loss], subject
         if recipe.optimizer == "adamw":
             self.optimizer = torch.optim.AdamW(network.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
         else:
@@ -209,8 +225,11 @@ class Step:
 
     def __call__(self, samples: Samples, index: Tensor) -> Tensor:
         """The loss before the step."""
-        _, loss = self.gradients(samples, index)
-        self.optimizer.step()
+        if self.subject is None:
+            _, loss = self.gradients(samples, index)
+            self.optimizer.step()
+        else:
+            loss = self._by_scheme(self.subject, samples, index, learns=True)
         if self.schedule is not None:
             self.schedule.step()
         return loss
@@ -223,6 +242,46 @@ class Step:
         self.optimizer.zero_grad()
         loss.backward()
         return logits.detach(), loss.detach()
+
+    def again(self, samples: Samples, index: Tensor) -> Tensor:
+        """The loss of a batch; the gradients are in the parameters, which stay unless the scheme changes them on its way."""
+        if self.subject is None:
+            return self.gradients(samples, index)[1]
+        return self._by_scheme(self.subject, samples, index, learns=self.updates_online)
+
+    @property
+    def updates_online(self) -> bool:
+        """Whether weights change within a batch."""
+        return self.subject is not None and self.subject.all_rule.get("update") == "online"
+
+    def _by_scheme(self, subject: Subject, samples: Samples, index: Tensor, learns: bool) -> Tensor:
+        """The loss of a batch by a scheme; the sum of its gradients is in the parameters."""
+        x, y, mask = samples.batch(index).to(self.device)
+
+        def apply(found: schemes.Gradients) -> None:
+            for p, g in found.items():
+                p.grad = g
+            self.optimizer.step()
+
+        loss, found = schemes.gradients(subject, self._stack, x, y, mask, apply if learns else None)
+        for p, g in found.items():
+            p.grad = g
+        return loss
+
+    @property
+    def _stack(self) -> Classifier:
+        if not isinstance(self.network, Classifier):
+            raise Refused(f"a scheme trains network=classifier, not a {type(self.network).__name__}")
+        if self.network.leak is not None or self.network.largest:
+            raise Refused("a scheme reads out at every step, whose mean decides; take readout=mean")
+        return self.network
+
+    def aligned(self, samples: Samples, index: Tensor) -> tuple[Alignment, ...]:
+        """How the gradients of the scheme lie to those of BPTT on a batch; nothing without a scheme."""
+        if self.subject is None:
+            return ()
+        x, y, mask = samples.batch(index).to(self.device)
+        return tuple(schemes.alignment(self.subject, self._stack, x, y, mask))
 
     def save(self, path: Path, epochs: list[Epoch]) -> None:
         """Keep everything that the next epoch starts from; the file is whole or it is the one before."""

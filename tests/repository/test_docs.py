@@ -13,10 +13,10 @@ from spikebench.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
-MADE = {f"{name}.md" for name in ("claims", "trainings", "bound", "measured", "history", "cli", "api")} | {
+MADE = {f"{name}.md" for name in ("claims", "schemes", "trainings", "bound", "measured", "history", "cli", "api")} | {
     f"notebooks/{p.stem}.md" for p in (ROOT / "notebooks").glob("*.py")
 }
-MADE |= {f"{kind}/{name}.md" for kind in ("neurons", "claims") for name in registry.names(kind)}
+MADE |= {f"{kind}/{name}.md" for kind in ("neurons", "schemes", "claims") for name in registry.names(kind)}
 
 
 def commands() -> dict[str, Any]:

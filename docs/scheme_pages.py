@@ -1,0 +1,103 @@
+"""The pages of training schemes: one that lists them with what was measured, and one for each with its equations and options."""
+
+import ast
+import inspect
+from collections.abc import Iterator
+
+from neuron_pages import BLOCK, cell, prose
+
+from spikebench import registry
+from spikebench.analysis.training_memory import growths
+from spikebench.records.record import Record
+
+FACTS = {
+    "MEMORY": "memory grows with",
+    "EXACT": "the gradient of BPTT",
+    "ONLINE": "online",
+    "ANN_BRANCH": "needs an ANN branch",
+    "NEURONS": "neurons",
+    "BACKENDS": "backends",
+    "VERIFIED": "equations read at their source",
+}
+INTRODUCTION = """# Training schemes
+
+A scheme is a way of training a network: which gradient every weight gets, and who owns the loop over time. It stands behind a subject:
+`lif[decay=0.5]@eager+ottt` trains by OTTT, and `ottt` alone means `lif@eager+ottt`. What is compared is one training step of the same
+stack, `shd` if no other is named, with the same loss at every step, on the same input:
+
+```bash
+spikebench compare bptt ottt sltt -T 128 -B 16                   # time of a step, in pairs
+spikebench run --subject bptt --subject ottt --network shd -T 8,32,128,512,2048 -B 16 --metric peak_memory --metric weight_cosine
+spikebench show --memory results/*/run.jsonl                     # how memory grows with T
+spikebench train digits --neuron "lif[decay=0.5]" --scheme ottt
+```
+
+`bptt@fused` is the strong opponent: backpropagation through time by the fused kernel, where a scheme in Python steps through time
+itself. Before anything is timed, the gate compares the gradient of every weight with the scheme's definition, which sums outer
+products over all steps. `weight_cosine` says how the gradients lie to those of BPTT, layer by layer.
+"""
+
+
+def files(records: list[Record]) -> dict[str, str | bytes]:
+    """All pages."""
+    names = registry.names("schemes")
+    made: dict[str, str | bytes] = {"schemes.md": "\n".join(index(records))}
+    return made | {f"schemes/{n}.md": "\n".join(page(n)) for n in names}
+
+
+def index(records: list[Record]) -> Iterator[str]:
+    """The page that lists them."""
+    yield INTRODUCTION
+    yield f"| scheme | {' | '.join(FACTS.values())} | |\n| --- |{' --- |' * (len(FACTS) + 1)}"
+    for name in registry.names("schemes"):
+        facts = registry.scheme_facts(name)
+        cells = [_shown(key, facts.get(key, "all")) for key in FACTS]
+        yield f"| [{name}](schemes/{name}.md) | {' | '.join(cells)} | {cell(facts['title'])} |"
+    if rows := [g.cells for g in growths(records)]:
+        yield "\n## Memory over T\n\nPeak memory of a training step beyond parameters and input, one process a point. `a step` is the slope against T,"
+        yield "`a doubling` what a doubling of T adds, each with its 95 % interval, and `the last` the same between the two longest T.\n"
+        yield f"| {' | '.join(rows[0])} |\n|{' --- |' * len(rows[0])}"
+        for row in rows:
+            yield f"| {' | '.join(f'`{v}`' if k == 'subject' else cell(v) for k, v in row.items())} |"
+    yield ""
+
+
+def page(name: str) -> Iterator[str]:
+    """The page of one scheme."""
+    facts, text = registry.scheme_facts(name), docstring(name)
+    title, _, rest = text.partition("\n")
+    yield f"# {name}\n\n{title}\n\n## Equations\n\n{prose(rest.partition(BLOCK)[0].strip(chr(10)), set(registry.scheme_options(name)))}"
+    yield "\n## Facts\n\n| fact | value |\n| --- | --- |"
+    yield from (f"| {said} | {_shown(key, facts.get(key, 'all'))} |" for key, said in FACTS.items())
+    if options := registry.scheme_options(name):
+        first, option = next(iter(options.items()))
+        yield f"\n## Options\n\nAn option is written in brackets, as in `lif+{name}[{first}={_word(option.default)}]`.\n"
+        yield "| option | what it is | default | values |\n| --- | --- | --- | --- |"
+        meaning = described(text)
+        for key, option in options.items():
+            values = ", ".join(f"`{c}`" for c in option.choices) or cell(option.type_name)
+            yield f"| `{key}` | {cell(meaning[key])} | `{_word(option.default)}` | {values} |"
+    yield f"\n## Source\n\n```bibtex\n{inspect.cleandoc(facts['SOURCE'])}\n```\n"
+
+
+def docstring(name: str) -> str:
+    """The docstring of a scheme's file."""
+    return ast.get_docstring(ast.parse(registry.file("schemes", name).read_text(encoding="utf-8"))) or ""
+
+
+def described(text: str) -> dict[str, str]:
+    """What a docstring says of each option."""
+    lines = text.partition(BLOCK)[2].splitlines()
+    return {key: said for key, _, said in (line.strip().partition(": ") for line in lines)}
+
+
+def _shown(key: str, value: object) -> str:
+    if key == "MEMORY":
+        return "T" if value == "T" else "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
