@@ -3,12 +3,18 @@
 import ast
 import inspect
 from collections.abc import Iterator
+from typing import Any
 
 from neuron_pages import BLOCK, cell, prose
 
-from spikebench import registry
+from spikebench import registry, units
+from spikebench.analysis import stats
+from spikebench.analysis.paired import compared, origin, point
+from spikebench.analysis.select import medians
 from spikebench.analysis.training_memory import growths
+from spikebench.cases.subject import shown
 from spikebench.records.record import Record
+from spikebench.report.rows import trainings
 
 FACTS = {
     "MEMORY": "memory grows with",
@@ -59,7 +65,48 @@ def index(records: list[Record]) -> Iterator[str]:
         yield f"| {' | '.join(rows[0])} |\n|{' --- |' * len(rows[0])}"
         for row in rows:
             yield f"| {' | '.join(f'`{v}`' if k == 'subject' else cell(v) for k, v in row.items())} |"
+    yield from times(records)
+    yield from trained(records)
     yield ""
+
+
+def times(records: list[Record]) -> Iterator[str]:
+    """The time of a training step over T, against BPTT by the loop and by the fused kernel, in pairs."""
+    by_case: dict[tuple[Any, ...], list[Record]] = {}
+    for r in records:
+        if r.case["workload"] == "network" and r.measurement("latency"):
+            by_case.setdefault((origin(r), *point(r), r.case["subject"]), []).append(r)
+    rows: list[str] = []
+    for (*where, subject), mine in sorted(by_case.items(), key=lambda item: item[1][0].case["T"]):
+        plain = subject.partition("@")[0]
+        sides = [by_case.get((*where, f"{plain}@{how}+bptt")) for how in ("eager", "cpu")]
+        found = [compared(base, mine).ratio if base and base is not mine else None for base in sides]
+        ratios = [units.ratio(r.estimate, r.low, r.high, r.n) if r else "—" for r in found]
+        time = units.show(stats.median(medians(mine)), "s")
+        rows.append(
+            f"| `{shown(subject)}` | {mine[0].case['T']} | {mine[0].case['B']} | {time} | {' | '.join(ratios)} |"
+        )
+    if rows:
+        yield "\n## Time of a step over T\n\nA training step with its optimiser. The speed-up is in pairs of fresh processes, with 95 % t intervals: below 1x the scheme is slower.\n"
+        yield "| subject | T | B | time | against the loop | against the fused kernel |\n| --- | ---: | ---: | ---: | --- | --- |"
+        yield from rows
+
+
+def trained(records: list[Record]) -> Iterator[str]:
+    """Accuracy, and how the gradients lie to those of BPTT at the end of the training."""
+    if not (rows := trainings(records)):
+        return
+    cosines: dict[str, list[list[float]]] = {}
+    for r in records:
+        if r.case["workload"] == "training" and (m := r.measurement("weight_cosine")):
+            cosines.setdefault(shown(str(r.case["subject"])), []).append(list(m.samples))
+    yield "\n## Trainings\n\nThe cosine is that of each weight's gradient to BPTT's, from the input to the readout, on the trained network; mean over the seeds.\n"
+    yield "| subject | task | seeds | epochs | accuracy | epoch | cosine per layer |\n| --- | --- | ---: | ---: | --- | --- | --- |"
+    for row in rows:
+        mine = zip(*cosines.get(row["subject"], ()), strict=True)
+        cosine = " ".join(f"{sum(each) / len(each):.2f}" for each in mine) or "—"
+        cells = [cell(row[k]) for k in ("task", "seeds", "epochs", "accuracy", "epoch")]
+        yield f"| `{row['subject']}` | {' | '.join(cells)} | {cosine} |"
 
 
 def page(name: str) -> Iterator[str]:

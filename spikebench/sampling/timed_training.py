@@ -15,12 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from spikebench import scheme as schemes
 from spikebench.cases.case import Case
 from spikebench.sampling.timed_network import MOST, parts_of, places_of, taken
 from spikebench.task import Samples
 from spikebench.verify import inside, judged_network
-from spikebench.verify.chain import chain
+from spikebench.verify.chain import Error, chain
 from spikebench.verify.evidence import SERIES, VALUES, Again, Evidence, drawn_here, number
+from spikebench.verify.reference import relative_error
 from spikebench.workloads.layer import Given
 from spikebench.workloads.training import Step, stochastic
 
@@ -119,6 +121,9 @@ class TimedTraining:
         small = sum(4 * s.x.numel() * s.x.element_size() for s in seen) <= MOST
         errors = chain(network, given, seen, launched) if seen and small else []
         length = int(seen[0].x[..., 0].numel()) if seen else 1
+        if step.subject is not None and schemes.owns_time(step.subject) and not step.updates_online:
+            kept.before.restore(step)
+            errors, length = _from_definition(step, samples, kept.index, given)
         self.evidence.again.append(
             Again(len(self.evidence.again), names, kept.numbers, numbers, spread, errors, length)
         )
@@ -132,6 +137,17 @@ class TimedTraining:
             prefix = f"{states[id(s.neuron)]}.neuron."
             own = {k.removeprefix(prefix): v.cpu() for k, v in kept.before.state.items() if k.startswith(prefix)}
             self.evidence.layers.append(inside.some(s, each, own))
+
+
+def _from_definition(step: Step, samples: Samples, index: Tensor, given: Given) -> tuple[list[Error], int]:
+    """How far a step by a scheme is from the scheme's definition, on the same weights and draws, and how many steps its sums have."""
+    assert step.subject is not None
+    x, y, mask = samples.batch(index).to(step.device)
+    loss, found = schemes.definition(step.subject, schemes.plain(step.network, "a scheme"), x, y, mask)
+    want = [loss.reshape(1), *(found[p] for p in schemes.learned(step.network))]
+    mine = [given[0], *(g for g in given[1][1:])]
+    pairs = [(n, a, b) for n, a, b in zip(_names(step), mine, want, strict=True) if a is not None]
+    return [(n, float(relative_error(a.double(), b.double()))) for n, a, b in pairs], x[..., 0].numel()
 
 
 def _given(step: Step, loss: Tensor) -> Given:
