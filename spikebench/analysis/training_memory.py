@@ -23,7 +23,7 @@ class Growth:
 
     `a_step` is the slope of bytes against T. `a_doubling` is the share that a doubling of T adds, from the slope of the
     logarithms. Both have a 95 % t interval. `last` is that share between the two longest lengths alone, where what does not
-    grow weighs least.
+    grow counts least.
     """
 
     subject: str
