@@ -27,6 +27,6 @@ CLAIM = Claim(
         ),
     ),
     device="any",
-    budget=120.0,
+    budget=5.0,
     value=22,
 )

@@ -17,6 +17,6 @@ CLAIM = Claim(
     scaled=tuple(against_bptt("ottt", T, "cpu", "peak_memory") for T in (6, 24)),
     full=tuple(against_bptt("ottt", T, "cuda", "peak_memory") for T in (6, 24, 96)),
     device="any",
-    budget=90.0,
+    budget=5.0,
     value=20,
 )

@@ -21,6 +21,6 @@ CLAIM = Claim(
     caveat="70 % less is 3.3 times less.",
     scaled=tuple(against_bptt("sltt", T, "cpu", "peak_memory") for T in (6, 24)),
     full=tuple(against_bptt("sltt", T, "cuda", "peak_memory") for T in (6, 24)),
-    budget=90.0,
+    budget=5.0,
     value=19,
 )

@@ -17,6 +17,6 @@ CLAIM = Claim(
     caveat="50 % less is twice as fast.",
     scaled=tuple(against_bptt("sltt", T, "cpu", "latency") for T in (6, 24)),
     full=tuple(against_bptt("sltt", T, "cuda", "latency") for T in (6, 24)),
-    budget=90.0,
+    budget=5.0,
     value=18,
 )

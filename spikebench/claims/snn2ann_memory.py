@@ -18,6 +18,6 @@ CLAIM = Claim(
     caveat="Memory of BPTT grows with the steps, so that 0.27x holds 0.625x of fewer steps. Judged is what is left, 0.43x or 2.3 times less.",
     scaled=(same_steps("cpu", "peak_memory", _CLAIMED),),
     full=(same_steps("cuda", "peak_memory", _CLAIMED),),
-    budget=60.0,
+    budget=5.0,
     value=16,
 )

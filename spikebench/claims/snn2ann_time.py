@@ -32,6 +32,6 @@ CLAIM = Claim(
     caveat="0.377x holds 0.625x of fewer steps. Judged is what is left at the same number of steps, 0.60x or 1.66 times as fast.",
     scaled=(same_steps("cpu", "latency", _CLAIMED),),
     full=(same_steps("cuda", "latency", _CLAIMED),),
-    budget=60.0,
+    budget=5.0,
     value=17,
 )
