@@ -25,7 +25,7 @@ NEURONS = registry.names("neurons")
 def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, ModuleType]]:
     """The modules of docs/ that need no extra, as mkdocs finds them: beside each other."""
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
-    names = ("equations", "neuron_pages", "pictures", "parts", "libraries", "reference", "site_facts")
+    names = ("equations", "neuron_pages", "pictures", "parts", "libraries", "reference", "site_facts", "scheme_pages")
     yield {name: importlib.import_module(name) for name in names}
     for name in names:
         sys.modules.pop(name, None)
@@ -150,3 +150,16 @@ def test_ten_questions_are_answered_within_two_clicks() -> None:
     assert len(parts) == 10
     for part in parts:
         assert re.search(r"\]\([\w/-]+\.md", part) or "\n    spikebench " in part, part.partition("\n")[0]
+
+
+@pytest.mark.parametrize("name", registry.names("schemes"))
+def test_a_scheme_has_a_page_with_its_equations_and_options(made: dict[str, ModuleType], name: str) -> None:
+    pages, equations = made["scheme_pages"], made["equations"]
+    text, page = pages.docstring(name), "\n".join(pages.page(name))
+    lines = [line.strip() for line in text.partition(pages.BLOCK)[0].splitlines() if line.startswith("    ")]
+    assert lines and "Source:" in text and "```bibtex\n@" in page
+    for line in lines:
+        shown = unescape(re.sub(r"<[^>]*>", "", equations.block([line])))
+        assert sorted(letters(shown)) == sorted(letters(line))
+    assert set(pages.described(text)) == set(registry.scheme_options(name))
+    assert f"| [{name}](schemes/{name}.md) |" in "\n".join(pages.index([]))
