@@ -15,7 +15,7 @@ from spikebench.registry import canonical
 
 LIF = ("lif@eager", "lif@indexed", "lif@compiled", "lif@cpu")
 SPSN = ("spsn@eager", "spsn@fft", "spsn@scan", "spsn@cpu")
-ELEMENTS = 2**21  # of the sweep of that name: 8 MiB of float32, more than the caches of a core hold
+ELEMENTS = 2**20  # of the sweep of that name: 4 MiB of float32, of which a training step moves six times as much
 COMMON = {"reset": "hard", "detach_reset": "true", "surrogate": "fast_sigmoid", "slope": "1.0"}
 THE_LIF = f"lif[{','.join(f'{k}={v}' for k, v in COMMON.items())}]"  # of the sweep `libraries`
 
@@ -94,13 +94,13 @@ def bottleneck() -> list[Case]:
 
 
 def elements() -> list[Case]:
-    """Every fused kernel of a CPU at one number of elements, T·B·N = 2²¹, from few long series to many short ones; training.
+    """Every fused kernel of a CPU at one number of elements, T·B·N = 2²⁰, from few long series to many short ones; training.
 
     It shows where a kernel is bound by the steps that follow each other, by its launches, and by the memory. Read beside a
     copy of the input, and drawn by `plot elements`.
     """
     fused = [s for s in field() if s.endswith("@cpu")]
-    widths = (16, 64, 256, 1024, 4096)
+    widths = (32, 128, 512, 2048)  # T from 8192, where the definition that every gate runs takes seconds, to 128
     return [case for n in widths for case in _bounded(fused, T=[ELEMENTS // (4 * n)], B=[4], N=[n])]
 
 

@@ -43,7 +43,7 @@ def _wide(case: Case) -> NetworkGate:
     subject, few = case.parsed, with_changes(case, B=min(case.B, BATCH))
     if subject.foreign or subject.backend == "eager":
         return NetworkGate("passed", "the network runs the definition itself", case.dtype, few.B)
-    wide = with_changes(few, dtype="float64")
+    wide = with_changes(few, dtype="float64", autocast=None)
     tried = wide if refusal(wide) is None else few
     mine, want = (_step(build(c)) for c in (tried, with_changes(tried, subject=str(_defined(subject)))))
     errors = [float(relative_error(a, b)) for a, b in zip(mine, want, strict=True)]

@@ -25,6 +25,12 @@ def test_eager_is_the_definition_itself() -> None:
     assert compare(Case("lif@eager", T=8, B=1, workload="network", network="shd[width=8]")).output_error is None
 
 
+def test_a_network_under_autocast_is_compared_in_float64_without_it() -> None:
+    fields = {"workload": "network", "network": "onm", "autocast": "bfloat16"}
+    found = compare(Case("lif@indexed", T=4, B=2, N=16, **fields))  # pyright: ignore[reportArgumentType]  # as above
+    assert (found.status, found.dtype) == ("passed", "float64")
+
+
 @pytest.mark.parametrize("what", ["output", "gradient"])
 def test_a_network_that_is_wrong_is_caught(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A neuron that is wrong in a network alone, here for its layer of 16, passes the gate of a layer of another width."""
