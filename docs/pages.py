@@ -60,7 +60,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name in registry.names("neurons"):
         made |= neuron_pages.files(name, records)
     made |= claims(
-        [*store.load(ROOT / "results" / "*" / "claims.jsonl"), *store.load(ROOT / "results" / "*" / "libraries.jsonl")]
+        [*store.load(ROOT / "results" / "*" / "claims*.jsonl"), *store.load(ROOT / "results" / "*" / "libraries.jsonl")]
     )
     made |= scheme_pages.files(store.load(ROOT / "results" / "*" / "schemes.jsonl"))
     made["bound.md"] = "\n".join(bounds(store.load(XEON / "floor.jsonl")))
