@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 pytest.importorskip("numba")
-from numba import njit
+from numba import njit, types
+from numba.core import cgutils
 
 from spikebench import registry
 from spikebench.backend import Refused, refusal
@@ -34,8 +35,10 @@ from spikebench.backends.cpu import (
     spike_sampler,
     spsn,
 )
+from spikebench.backends.cpu._kernels import elementary, lanes
 from spikebench.backends.cpu._kernels.elementary import exp
 from spikebench.backends.cpu._kernels.philox import uniforms
+from spikebench.backends.cpu._kernels.primitives import LINE, primitive
 from spikebench.backends.cpu._runtime import products, threads, windows
 from spikebench.cases.case import Case
 from spikebench.cases.subject import Subject, parse_subject
@@ -250,6 +253,9 @@ def test_psu_is_the_definition(
         (exodus, Exodus(learn_decay=True, norm_input=True, synapse_decay=0.7)),
         (psu, PSU()),
         (spsn, SPSN(mode="gs")),
+        (rpsu, RPSU(T=35)),
+        (psn, PSN(T=35)),
+        (sliding_psn, SlidingPSN()),
     ],
 )
 def test_rows_past_the_caches_have_the_same_bits(
@@ -394,6 +400,67 @@ def test_exponential() -> None:
         assert np.max(np.abs(out - right) / right) < np.finfo(dtype).eps
         fill(np.array([np.nan, np.inf, -np.inf], dtype), out[:3])
         assert np.isnan(out[0]) and np.isfinite(out[1]) and 0 < out[2] < 1e-37
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_functions_of_whole_lines_have_the_bits_of_those_of_numbers(dtype: Any) -> None:
+    """And an error of the exponential below one epsilon, of the sigmoid below two, of the logit below three of its terms."""
+    most = 87.0 if dtype == np.float32 else 708.0
+    y = np.linspace(-most, most, 1 << 14).astype(dtype)[None]
+    share = np.linspace(2.0**-20, 1 - 2.0**-20, 1 << 14).astype(dtype)[None]
+    one, wide, part = dtype(1), y.astype(np.longdouble), share.astype(np.longdouble)
+    eps = np.finfo(dtype).eps
+    for name, x, right, limit in (
+        ("exp", y, np.exp(wide), eps * np.exp(wide)),
+        ("sigmoid", y, 1 / (1 + np.exp(-wide)), 2 * eps / (1 + np.exp(-wide))),
+        ("logit", share, np.log(part / (1 - part)), 3 * eps * np.maximum(np.abs(np.log(part)), -np.log(1 - part))),
+    ):
+        of_lines, of_number = getattr(lanes, name), getattr(elementary, name)
+        found, each = np.empty_like(x), np.empty_like(x)
+        by_lines(of_lines)(x, found)
+        by_number(of_number, name != "exp")(x[0], each[0], one)
+        assert np.array_equal(found, each)
+        assert np.max(np.abs(found - right) / limit) < 1
+
+
+def by_lines(formula: Any) -> Any:
+    """The formula for whole lines over the first row of an array, compiled."""
+
+    @primitive
+    def every(typing: Any, x: Any, out: Any, count: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            given, made = (lanes.Lines(context, builder, signature.args[n], args[n]) for n in range(2))
+            with cgutils.for_range(builder, args[2], intp=args[2].type) as loop:
+                m, row = builder.mul(loop.index, lanes.HALF(given.kind.count)), lanes.HALF(0)
+                made.store(formula(given.load(row, m)), row, m, lanes.NEVER)
+            return context.get_dummy_value()
+
+        return types.none(x, out, count), generate
+
+    @njit
+    def fill(x: np.ndarray, out: np.ndarray) -> None:
+        every(x, out, x.nbytes // LINE)
+
+    return fill
+
+
+def by_number(function: Any, second: bool) -> Any:
+    """An elementary function over an array, compiled; with or without 1 as its second argument."""
+    if second:
+
+        @njit(error_model="numpy")
+        def fill(x: np.ndarray, out: np.ndarray, one: Any) -> None:
+            for k in range(x.size):
+                out[k] = function(x[k], one)
+
+    else:
+
+        @njit(error_model="numpy")
+        def fill(x: np.ndarray, out: np.ndarray, one: Any) -> None:
+            for k in range(x.size):
+                out[k] = function(x[k])
+
+    return fill
 
 
 @pytest.mark.parametrize("neuron", [n for n in OURS if n not in PRODUCTS])

@@ -19,9 +19,12 @@ ONE32, TWO32 = np.float32(1.0), np.float32(2.0)
 _SPAN = [-math.log(2) / 2, math.log(2) / 2]
 A0, A1, A2, A3, A4, A5, A6 = Chebyshev.interpolate(np.exp, 6, _SPAN).convert(kind=Polynomial).coef.astype(np.float32)
 B3, B4, B5, B6, B7, B8, B9, B10, B11, B12, B13 = (1 / math.factorial(k) for k in range(3, 14))
+TERMS32 = (A0, A1, A2, A3, A4, A5, A6)
+TERMS64 = (1.0, 1.0, 0.5, B3, B4, B5, B6, B7, B8, B9, B10, B11, B12, B13)
 ROOT_HALF32, ROOT_HALF64 = np.int32(0x3F3504F3), 0x3FE6A09E667F3BCD  # bits of sqrt(1/2)
 C3, C5, C7, C9 = (np.float32(1 / k) for k in (3, 5, 7, 9))
 D3, D5, D7, D9, D11, D13, D15, D17, D19, D21 = (1 / k for k in range(3, 22, 2))
+ODD32, ODD64 = (C3, C5, C7, C9), (D3, D5, D7, D9, D11, D13, D15, D17, D19, D21)
 
 # a polynomial may be contracted to fused multiply-adds; infinities and NaN keep their meaning
 _contracted = njit(error_model="numpy", fastmath={"contract"})

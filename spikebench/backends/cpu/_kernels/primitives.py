@@ -87,17 +87,21 @@ def prefetch(a: np.ndarray, t: int, lo: int, hi: int) -> None:
 def _ask(typing: Any, row: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         row = context.make_array(signature.args[0])(context, builder, args[0])
-        number, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        asked = number(0), number(2), number(1)  # to read, into the second level, as data
         size, line = builder.extract_value(row.shape, 0), LINE // context.get_abi_sizeof(row.data.type.pointee)
         with cgutils.for_range_slice(builder, size.type(0), size, size.type(line), inc=True) as (at, _):
-            address = builder.bitcast(builder.gep(row.data, [at]), pointer)
-            builder.call(prefetch, [address, *asked])
+            ask(builder, builder.gep(row.data, [at]))
         return context.get_dummy_value()
 
     return types.none(row), generate
+
+
+def ask(builder: Any, address: Any) -> None:
+    """Writes the instruction that asks the memory for a line."""
+    number, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+    prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    asked = number(0), number(2), number(1)  # to read, into the second level, as data
+    builder.call(prefetch, [builder.bitcast(address, pointer), *asked])
 
 
 @primitive

@@ -12,82 +12,205 @@ definition.
 from typing import Any
 
 import numpy as np
+from numba import types
+from numba.core import cgutils
 
-from spikebench.backends.cpu._kernels import passes
-from spikebench.backends.cpu._kernels.elementary import sigmoid
+from spikebench.backends.cpu._kernels.lanes import (
+    CONTRACT,
+    HALF,
+    NEVER,
+    Lanes,
+    Lines,
+    chosen,
+    constant,
+    derivatives,
+    sigmoid,
+    splat,
+)
 from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
+    LINE,
     NUMBERS,
     PAD,
-    PIECE,
     SERIES,
     SIZE,
     STREAMING,
     array,
     bare,
     clear,
-    contracted,
+    compiled,
     copy,
-    inlined,
+    keep,
     numbers,
     pasted,
-    prefetch,
+    primitive,
     row,
-    stream,
     take,
 )
-from spikebench.backends.cpu._kernels.surrogates import by_kind, derivative
 
 STRIDE = 16  # steps between checkpoints
-SLOPES = 5  # the rows of a work array at which what is recomputed begins
-PULLS = SLOPES + STRIDE
 DECAY, REST, THRESHOLD, SLOPE, INNER, ONE, ZERO, LEAK, RESET, CONSTANTS = range(10)
 
 Array = np.ndarray
 
 
-@inlined
-def _advance(x: Array, _: Array, s: Array, z: Array, r: Array, c: Array) -> None:
-    decay, rest, threshold, one, zero = c[DECAY], c[REST], c[THRESHOLD], c[ONE], c[ZERO]
-    leak, reset = c[LEAK], c[RESET]
-    for m in range(x.size):
-        zm = leak * z[m] + rest * x[m]
-        z[m] = zm
-        s[m] = one if zm - reset * r[m] >= threshold else zero
-        r[m] = decay * (r[m] + sigmoid(zm, one))
+@primitive
+def _advance(
+    typing: Any, x: Any, s: Any, state: Any, t: Any, count: Any, lo: Any, at: Any, lines: Any, c: Any, streaming: Any
+) -> Any:
+    """`count` steps from t on of so many lines of series from lo on, whose z and r stand at `at` in the rows of `state`."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        x, s, state = (Lines(context, builder, signature.args[n], args[n]) for n in range(3))
+        t, count, lo, at, lines = args[3:8]
+        every = _constants(context, builder, signature.args[8], args[8], x.kind.count)
+        streaming = builder.icmp_signed("!=", args[9], args[9].type(0))
+        with cgutils.for_range(builder, lines, intp=lines.type) as loop:
+            offset = builder.mul(loop.index, HALF(x.kind.count))
+            m, here = builder.add(lo, offset), builder.add(at, offset)
+            held = [cgutils.alloca_once_value(builder, state.load(HALF(n), here).value) for n in range(2)]
+            with cgutils.for_range(builder, count, intp=count.type) as inner:
+                step = builder.add(t, inner.index)
+                z, r = (Lanes(builder, builder.load(place)) for place in held)
+                z = every[LEAK] * z + every[REST] * x.load(step, m)
+                spike = (z - every[RESET] * r).chosen(">=", every[THRESHOLD], 1.0, 0.0)
+                s.store(spike, step, m, streaming)
+                with builder.if_then(streaming):
+                    x.ask(builder.add(step, count), m)
+                r = every[DECAY] * (r + sigmoid(z))
+                for value, place in zip((z, r), held, strict=True):
+                    builder.store(value.value, place)
+            for n, place in enumerate(held):
+                state.store(Lanes(builder, builder.load(place)), HALF(n), here, NEVER)
+        return context.get_dummy_value()
+
+    return types.none(x, s, state, t, count, lo, at, lines, c, streaming), generate
 
 
-def _recompute_with(kind: int) -> Any:
-    @contracted
-    def recompute(x: Array, z: Array, r: Array, slope: Array, pull: Array, c: Array) -> None:
-        decay, rest, threshold, k, inner = c[DECAY], c[REST], c[THRESHOLD], c[SLOPE], c[INNER]
-        one, zero, leak, reset = c[ONE], c[ZERO], c[LEAK], c[RESET]
-        later = reset * decay
-        for m in range(x.size):
-            zm = leak * z[m] + rest * x[m]
-            z[m] = zm
-            slope[m] = derivative(zm - reset * r[m], kind, threshold, k, inner, one, zero)
-            p = sigmoid(zm, one)
-            r[m] = decay * (r[m] + p)
-            pull[m] = p * (later - later * p)
-
-    return recompute
+def _constants(context: Any, builder: Any, kind: Any, c: Any, count: int, flags: tuple[str, ...] = ()) -> list[Lanes]:
+    """The constants, each in every lane."""
+    numbers = (constant(context, builder, kind, c, n) for n in range(CONSTANTS))
+    return [Lanes(builder, splat(builder, number, count), flags) for number in numbers]
 
 
-# one step once more: the slope of a spike by v, and how much of later v a unit of z takes away
-_recompute = by_kind(_recompute_with)
+@primitive
+def _retreat(
+    typing: Any,
+    g: Any,
+    gx: Any,
+    x: Any,
+    checkpoints: Any,
+    state: Any,
+    part: Any,
+    t: Any,
+    count: Any,
+    lo: Any,
+    at: Any,
+    lines: Any,
+    kind: Any,
+    c: Any,
+    streaming: Any,
+) -> Any:
+    """`count` steps from t on, computed once more and then back, from checkpoint `part` and from qv and qz in `state`.
+
+    qv is Σ decay^lag·dL/dv over steps from the next one on, qz is dL/dz.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        g, gx, x, checkpoints, state = (Lines(context, builder, signature.args[n], args[n]) for n in range(5))
+        part, t, count, lo, at, lines, kind = args[5:12]
+        every = _constants(context, builder, signature.args[12], args[12], x.kind.count, CONTRACT)
+        streaming = builder.icmp_signed("!=", args[13], args[13].type(0))
+        rows = [builder.add(builder.mul(part, HALF(2)), HALF(n)) for n in range(2)]
+        kept = [cgutils.alloca_once(builder, x.kind, STRIDE) for _ in range(2)]  # slopes and pulls
+        later = every[RESET] * every[DECAY]
+        with cgutils.for_range(builder, lines, intp=lines.type) as loop:
+            offset = builder.mul(loop.index, HALF(x.kind.count))
+            m, here = builder.add(lo, offset), builder.add(at, offset)
+            held = [cgutils.alloca_once_value(builder, checkpoints.load(n, m).value) for n in rows]
+            with cgutils.for_range(builder, count, intp=count.type) as inner:
+                step = builder.add(t, inner.index)
+                z, r = (Lanes(builder, builder.load(place), CONTRACT) for place in held)
+                z = every[LEAK] * z + every[REST] * x.load(step, m).flagged(CONTRACT)
+                away = abs(z - every[RESET] * r - every[THRESHOLD])
+                slope = chosen(builder, kind, derivatives(away, every[SLOPE], every[INNER]))
+                p = sigmoid(z).flagged(CONTRACT)
+                r = every[DECAY] * (r + p)
+                for value, place in zip((slope, p * (later - later * p)), kept, strict=True):
+                    builder.store(value.value, builder.gep(place, [inner.index]))
+                for value, place in zip((z, r), held, strict=True):
+                    builder.store(value.value, place)
+                with builder.if_then(streaming):
+                    x.ask(builder.sub(step, HALF(STRIDE)), m)
+                    g.ask(builder.sub(step, HALF(STRIDE)), m)
+            sums = [cgutils.alloca_once_value(builder, state.load(HALF(n), here).value) for n in range(2)]
+            with cgutils.for_range(builder, count, intp=count.type) as inner:
+                k = builder.sub(builder.sub(count, HALF(1)), inner.index)
+                step = builder.add(t, k)
+                qv, qz, slope, pull = (
+                    Lanes(builder, builder.load(place), CONTRACT)
+                    for place in (*sums, *(builder.gep(place, [k]) for place in kept))
+                )
+                e = g.load(step, m).flagged(CONTRACT) * slope
+                qz = every[LEAK] * qz + (e - pull * qv)
+                qv = every[DECAY] * qv + e
+                gx.store(every[REST] * qz, step, m, streaming)
+                for value, place in zip((qv, qz), sums, strict=True):
+                    builder.store(value.value, place)
+            for n, place in enumerate(sums):
+                state.store(Lanes(builder, builder.load(place)), HALF(n), here, NEVER)
+        return context.get_dummy_value()
+
+    return types.none(g, gx, x, checkpoints, state, part, t, count, lo, at, lines, kind, c, streaming), generate
 
 
-@contracted
-def _retreat(g: Array, slope: Array, pull: Array, qv: Array, qz: Array, gx: Array, c: Array) -> None:
-    """qv is Σ decay^lag·dL/dv over steps from the next one on, qz is dL/dz."""
-    decay, rest, leak = c[DECAY], c[REST], c[LEAK]
-    for m in range(g.size):
-        e, qvm = g[m] * slope[m], qv[m]
-        qzm = leak * qz[m] + (e - pull[m] * qvm)
-        qv[m] = decay * qvm + e
-        qz[m] = qzm
-        gx[m] = rest * qzm
+@compiled
+def _lines_on(
+    x: Array, s: Array, state: Array, t: int, count: int, lo: int, at: int, lines: int, c: Array, streaming: bool
+) -> None:
+    _advance(x, s, state, t, count, lo, at, lines, c, streaming)
+
+
+@compiled
+def _lines_back(
+    g: Array,
+    gx: Array,
+    x: Array,
+    checkpoints: Array,
+    state: Array,
+    part: int,
+    t: int,
+    count: int,
+    lo: int,
+    at: int,
+    lines: int,
+    kind: int,
+    c: Array,
+    streaming: bool,
+) -> None:
+    _retreat(g, gx, x, checkpoints, state, part, t, count, lo, at, lines, kind, c, streaming)
+
+
+@pasted
+def _forward(
+    x: Array, s: Array, checkpoints: Array, c: Array, work: Array, edge: Array, lo: int, hi: int, streaming: bool
+) -> None:
+    """Spikes s of series lo to hi; `edge` holds x and spikes of what is no whole line of series."""
+    state, near, n, lanes = bare(work), bare(edge), hi - lo, edge.shape[1]
+    whole = n // lanes * lanes
+    clear(state)
+    for first in range(0, x.shape[0], 4):
+        count = min(4, x.shape[0] - first)
+        if first % STRIDE == 0 and checkpoints.shape[0] > 0:
+            for k in range(2):
+                keep(row(state, k, 0, n), row(checkpoints, first // STRIDE * 2 + k, lo, hi), streaming)
+        _lines_on(x, s, state, first, count, lo, 0, n // lanes, c, streaming)
+        if whole < n:
+            for k in range(count):
+                copy(row(x, first + k, lo + whole, hi), row(near, k, 0, n - whole))
+            _lines_on(near, near[STRIDE:], state, 0, count, 0, whole, 1, c, False)
+            for k in range(count):
+                copy(row(near, STRIDE + k, 0, n - whole), row(s, first + k, lo + whole, hi))
 
 
 @pasted
@@ -99,48 +222,29 @@ def _backward(
     kind: int,
     c: Array,
     work: Array,
+    edge: Array,
     lo: int,
     hi: int,
     streaming: bool,
 ) -> None:
-    scratch, n, end = bare(work), hi - lo, g.shape[0] - 1
-    qv, qz, z, r, near, piece = (
-        row(scratch, 0, 0, n),
-        row(scratch, 1, 0, n),
-        row(scratch, 2, 0, n),
-        row(scratch, 3, 0, n),
-        row(scratch, 4, 0, n),
-        PIECE if streaming else n,
-    )
-    clear(scratch[:2])
-    for part in range(end // STRIDE, -1, -1):
-        copy(row(checkpoints, part * 2, lo, hi), z)
-        copy(row(checkpoints, part * 2 + 1, lo, hi), r)
-        first, last = part * STRIDE, min((part + 1) * STRIDE - 1, end)
-        for t in range(first, last + 1):
-            for a in range(0, n, piece):
-                b = min(a + piece, n)
-                if streaming:
-                    prefetch(x, t + 1 if t < last else first - STRIDE, lo + a, lo + b)
-                    prefetch(g, t, lo + a, lo + b)
-                _recompute(
-                    kind,
-                    row(x, t, lo + a, lo + b),
-                    row(scratch, 2, a, b),
-                    row(scratch, 3, a, b),
-                    row(scratch, SLOPES + t - first, a, b),
-                    row(scratch, PULLS + t - first, a, b),
-                    c,
-                )
-        for t in range(last, first - 1, -1):
-            slope, pull = row(scratch, SLOPES + t - first, 0, n), row(scratch, PULLS + t - first, 0, n)
-            to = near if streaming else row(gx, t, lo, hi)
-            _retreat(row(g, t, lo, hi), slope, pull, qv, qz, to, c)
-            if streaming:
-                stream(to, row(gx, t, lo, hi))
-
-
-_forward = passes.forward_of(_advance)
+    """Gradients gx of series lo to hi; `edge` holds g, gx, x and a checkpoint of what is no whole line of series."""
+    state, near, n, lanes = bare(work), bare(edge), hi - lo, edge.shape[1]
+    whole, steps = n // lanes * lanes, g.shape[0]
+    clear(state)
+    for part in range((steps - 1) // STRIDE, -1, -1):
+        first = part * STRIDE
+        count = min(STRIDE, steps - first)
+        _lines_back(g, gx, x, checkpoints, state, part, first, count, lo, 0, n // lanes, kind, c, streaming)
+        if whole < n:
+            for k in range(count):
+                copy(row(g, first + k, lo + whole, hi), row(near, k, 0, n - whole))
+                copy(row(x, first + k, lo + whole, hi), row(near, 2 * STRIDE + k, 0, n - whole))
+            for k in range(2):
+                copy(row(checkpoints, 2 * part + k, lo + whole, hi), row(near, 3 * STRIDE + k, 0, n - whole))
+            out, left = near[STRIDE:], near[3 * STRIDE :]
+            _lines_back(near, out, near[2 * STRIDE :], left, state, 0, 0, count, 0, whole, 1, kind, c, False)
+            for k in range(count):
+                copy(row(near, STRIDE + k, 0, n - whole), row(gx, first + k, lo + whole, hi))
 
 
 def forward(real: Any, version: str) -> Any:
@@ -149,12 +253,11 @@ def forward(real: Any, version: str) -> Any:
     def task(data: Any) -> None:
         job = numbers(data, 4)
         x, s, checkpoints, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
-        work, block = np.empty((passes.FORWARD, job[SIZE] + PAD), real), take(job)
+        work, edge = np.empty((2, job[SIZE] + PAD), real), np.zeros((2 * STRIDE, LINE // x.itemsize), real)
+        block = take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _forward(
-                x, s, x[:0], checkpoints, STRIDE, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[STREAMING] > 0
-            )
+            _forward(x, s, checkpoints, c[0], work, edge, lo, min(lo + job[SIZE], job[SERIES]), job[STREAMING] > 0)
             block = take(job)
 
     return task
@@ -167,21 +270,12 @@ def backward(real: Any, version: str) -> Any:
         job = numbers(data, 5)
         g, gx, x = array(job, 0, real), array(job, 1, real), array(job, 2, real)
         checkpoints, c = array(job, 3, real), array(job, 4, real)
-        work, block = np.empty((PULLS + STRIDE, job[SIZE] + PAD), real), take(job)
+        work, edge = np.empty((2, job[SIZE] + PAD), real), np.zeros((3 * STRIDE + 2, LINE // x.itemsize), real)
+        block = take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _backward(
-                g,
-                gx,
-                x,
-                checkpoints,
-                job[NUMBERS],
-                c[0],
-                work,
-                lo,
-                min(lo + job[SIZE], job[SERIES]),
-                job[STREAMING] > 0,
-            )
+            hi = min(lo + job[SIZE], job[SERIES])
+            _backward(g, gx, x, checkpoints, job[NUMBERS], c[0], work, edge, lo, hi, job[STREAMING] > 0)
             block = take(job)
 
     return task

@@ -8,12 +8,26 @@ The forward pass keeps the derivative of a spike by v, so that backward is two r
 from typing import Any
 
 import numpy as np
+from numba import types
+from numba.core import cgutils
 
 from spikebench.backends.cpu._kernels import passes
-from spikebench.backends.cpu._kernels.elementary import logit, sigmoid
-from spikebench.backends.cpu._kernels.philox import uniforms
+from spikebench.backends.cpu._kernels.lanes import (
+    HALF,
+    NEVER,
+    WORD,
+    Lanes,
+    Lines,
+    chosen,
+    constant,
+    logit,
+    sigmoid,
+    splat,
+    uniforms,
+)
 from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
+    LINE,
     NUMBERS,
     PAD,
     SERIES,
@@ -22,55 +36,82 @@ from spikebench.backends.cpu._kernels.primitives import (
     array,
     bare,
     clear,
+    compiled,
+    copy,
     inlined,
     numbers,
     pasted,
-    prefetch,
+    primitive,
     row,
-    stream,
     take,
 )
 
-TILE = 1024  # series: four steps of uniforms stay in the first-level cache
 MEM, SYN, LEAK, GAIN, AUTHORS, RELAXED, TAU, LEAST, ONE, ZERO, CONSTANTS = range(11)
 
 Array = np.ndarray
 Scalar = np.floating
 
 
-@inlined
-def _integrate(x: Array, i: Array, v: Array, syn: Scalar, mem: Scalar, leak: Scalar) -> None:
-    for m in range(x.size):
-        im = syn * i[m] + x[m]
-        i[m] = im
-        v[m] = mem * v[m] + leak * im
+def _sampled(p: Lanes, c: list[Lanes]) -> Lanes:
+    """The slope of the sigmoid-Bernoulli estimators."""
+    return p * (1.0 - p) * c[AUTHORS].chosen(">", 0.0, p, 1.0)
 
 
-@inlined
-def _sample(v: Array, uniform: Array, s: Array, slope: Array, c: Array) -> None:
-    """Spikes, and the slope of the sigmoid-Bernoulli estimators."""
-    gain, authors, one, zero = c[GAIN], c[AUTHORS], c[ONE], c[ZERO]
-    for m in range(v.size):
-        p = sigmoid(gain * v[m], one)
-        s[m] = one if uniform[m] < p else zero
-        slope[m] = p * (one - p) * (p if authors > zero else one)
-
-
-@inlined
-def _relax(v: Array, uniform: Array, slope: Array, c: Array) -> None:
+def _relaxed(y: Lanes, uniform: Lanes, c: list[Lanes]) -> Lanes:
     """The slope of the relaxed sample of Gumbel-softmax."""
-    gain, tau, least, one = c[GAIN], c[TAU], c[LEAST], c[ONE]
-    for m in range(v.size):
-        r = uniform[m]
-        y = sigmoid((gain * v[m] - logit(least if r < least else r, one)) / tau, one)
-        slope[m] = y * (one - y) * (gain / tau)
+    z = sigmoid((y - logit(uniform.chosen("<", c[LEAST], c[LEAST], uniform))) / c[TAU])
+    return z * (1.0 - z) * (c[GAIN] / c[TAU])
 
 
-@pasted
-def _draw(v: Array, uniform: Array, s: Array, slope: Array, c: Array, relaxed: bool) -> None:
-    _sample(v, uniform, s, slope, c)
-    if relaxed:
-        _relax(v, uniform, slope, c)
+@primitive
+def _four(
+    typing: Any,
+    x: Any,
+    s: Any,
+    slopes: Any,
+    state: Any,
+    t: Any,
+    lo: Any,
+    at: Any,
+    lines: Any,
+    counter: Any,
+    key: Any,
+    c: Any,
+    save: Any,
+    streaming: Any,
+) -> Any:
+    """Four steps from t on of so many lines of series from lo on, whose v and i stand at `at` in the two rows of `state`."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        x, s, slopes, state = (Lines(context, builder, signature.args[n], args[n]) for n in range(4))
+        t, lo, at, lines, counter, *_ = args[4:]
+        keys = [constant(context, builder, signature.args[9], args[9], n) for n in range(4)]
+        c = [constant(context, builder, signature.args[10], args[10], n) for n in range(CONSTANTS)]
+        save, streaming = (builder.icmp_signed("!=", flag, flag.type(0)) for flag in args[11:])
+        relaxed = builder.zext(builder.fcmp_ordered(">", c[RELAXED], c[RELAXED].type(0.0)), WORD)
+        every = [Lanes(builder, splat(builder, number, x.kind.count)) for number in c]
+        with cgutils.for_range(builder, lines, intp=lines.type) as loop:
+            offset = builder.mul(loop.index, HALF(x.kind.count))
+            m, here = builder.add(lo, offset), builder.add(at, offset)
+            v, i = state.load(HALF(0), here), state.load(HALF(1), here)
+            drawn = uniforms(builder, builder.add(counter, offset), keys[:2], keys[2], keys[3], x.kind)
+            for k, u in enumerate(drawn):
+                step = builder.add(t, HALF(k))
+                i = every[SYN] * i + x.load(step, m)
+                v = every[MEM] * v + every[LEAK] * i
+                y = every[GAIN] * v
+                p = sigmoid(y)
+                s.store(u.chosen("<", p, 1.0, 0.0), step, m, streaming)
+                with builder.if_then(streaming):
+                    x.ask(builder.add(step, HALF(4)), m)
+                with builder.if_then(save):
+                    both = (lambda p=p: _sampled(p, every), lambda y=y, u=u: _relaxed(y, u, every))
+                    slopes.store(chosen(builder, relaxed, both), step, m, streaming)
+            state.store(v, HALF(0), here, NEVER)
+            state.store(i, HALF(1), here, NEVER)
+        return context.get_dummy_value()
+
+    return types.none(*(x, s, slopes, state, t, lo, at, lines, counter, key, c, save, streaming)), generate
 
 
 @inlined
@@ -87,6 +128,25 @@ def _pass(qv: Array, qi: Array, gx: Array, decay: Scalar, leak: Scalar) -> None:
         gx[m] = q
 
 
+@compiled
+def _lines(
+    x: Array,
+    s: Array,
+    slopes: Array,
+    state: Array,
+    t: int,
+    lo: int,
+    at: int,
+    lines: int,
+    counter: int,
+    key: Array,
+    c: Array,
+    save: bool,
+    streaming: bool,
+) -> None:
+    _four(x, s, slopes, state, t, lo, at, lines, counter, key, c, save, streaming)
+
+
 @pasted
 def _forward(
     x: Array,
@@ -95,35 +155,34 @@ def _forward(
     c: Array,
     key: Array,
     work: Array,
-    uniform: Array,
+    edge: Array,
     series: int,
     lo: int,
     hi: int,
     streaming: bool,
 ) -> None:
-    """Spikes s of series lo to hi, and for backward their slopes, unless that is empty."""
-    scratch, drawn = bare(work), bare(uniform)
-    v, i = row(scratch, 0, 0, hi - lo), row(scratch, 1, 0, hi - lo)
-    clear(v)
-    clear(i)
-    steps, save, relaxed = x.shape[0], slopes.shape[0] > 0, c[RELAXED] > c[ZERO]
-    straight = save and not streaming
+    """Spikes s of series lo to hi, and for backward their slopes, unless that is empty.
+
+    `edge` [12, a line] holds x, spikes and slopes of what is no whole line of series, or no four steps.
+    """
+    state, near, n, steps, save = bare(work), bare(edge), hi - lo, x.shape[0], slopes.shape[0] > 0
+    lanes = near.shape[1]
+    clear(state)
     for first in range(0, steps, 4):
-        for start in range(lo, hi, TILE):
-            stop = min(start + TILE, hi)
-            n, vt, it = stop - start, row(scratch, 0, start - lo, stop - lo), row(scratch, 1, start - lo, stop - lo)
-            uniforms(drawn, n, first // 4 * series + start, key[0], key[1], key[2], key[3])
-            for t in range(first, min(first + 4, steps)):
-                _integrate(row(x, t, start, stop), it, vt, c[SYN], c[MEM], c[LEAK])
-                if streaming:
-                    prefetch(x, t + 4, start, stop)
-                st = row(scratch, 2, 0, n) if streaming else row(s, t, start, stop)
-                slope = row(slopes, t, start, stop) if straight else row(scratch, 3, 0, n)
-                _draw(vt, row(drawn, t - first, 0, n), st, slope, c, save and relaxed)
-                if streaming:
-                    stream(st, row(s, t, start, stop))
-                    if save:
-                        stream(slope, row(slopes, t, start, stop))
+        counter, count, a = first // 4 * series + lo, min(4, steps - first), 0
+        if count == 4:
+            _lines(x, s, slopes, state, first, lo, 0, n // lanes, counter, key, c, save, streaming)
+            a = n // lanes * lanes
+        while a < n:
+            b = min(a + lanes, n)
+            for k in range(count):
+                copy(row(x, first + k, lo + a, lo + b), row(near, k, 0, b - a))
+            _lines(near, near[4:], near[8:], state, 0, 0, a, 1, counter + a, key, c, save, False)
+            for k in range(count):
+                copy(row(near, 4 + k, 0, b - a), row(s, first + k, lo + a, lo + b))
+                if save:
+                    copy(row(near, 8 + k, 0, b - a), row(slopes, first + k, lo + a, lo + b))
+            a = b
 
 
 @pasted
@@ -149,13 +208,13 @@ def forward(real: Any, version: str) -> Any:
     def task(data: Any) -> None:
         job = numbers(data, 4)
         x, s, slopes, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
-        work, uniform = np.empty((4, max(job[SIZE], TILE) + PAD), real), np.empty((4, TILE), np.float32)
+        work, edge = np.empty((2, job[SIZE] + PAD), real), np.zeros((12, LINE // x.itemsize), real)
         block = take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
             hi = min(lo + job[SIZE], job[SERIES])
             _forward(
-                x, s, slopes, c[0], job[NUMBERS : NUMBERS + 4], work, uniform, job[SERIES], lo, hi, job[STREAMING] > 0
+                x, s, slopes, c[0], job[NUMBERS : NUMBERS + 4], work, edge, job[SERIES], lo, hi, job[STREAMING] > 0
             )
             block = take(job)
 

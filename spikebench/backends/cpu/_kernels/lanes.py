@@ -1,0 +1,260 @@
+"""Arithmetic on a cache line of numbers at once, while the instructions of a loop are written.
+
+A loop over series that numba compiles holds one step of one array at a time. Where a line stays in registers over
+several steps, its random numbers, its sigmoid and its way to memory overlap, which loops one after another do not.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from spikebench.backends.cpu._kernels import elementary as e
+from spikebench.backends.cpu._kernels.primitives import LINE, ask
+from spikebench.numerics import philox
+
+Number = float | np.floating[Any]
+CONTRACT = ("contract",)  # a product and a sum may be one fused multiply-add
+WORD, HALF = ir.IntType(32), ir.IntType(64)
+NEVER = ir.IntType(1)(0)
+
+
+class Lanes:
+    """A vector of one line, or part of it; `flags` are those of every instruction made from it."""
+
+    def __init__(self, builder: Any, value: Any, flags: Sequence[str] = ()) -> None:
+        self.builder, self.value, self.flags = builder, value, flags
+
+    def of(self, number: Number) -> Any:
+        """A constant, in every lane."""
+        kind = self.value.type
+        return ir.Constant(kind, [number] * kind.count)
+
+    def flagged(self, flags: Sequence[str]) -> "Lanes":
+        """The same numbers, with other flags from here on."""
+        return Lanes(self.builder, self.value, flags)
+
+    def _make(self, name: str, left: Any, right: Any) -> "Lanes":
+        left, right = (v.value if isinstance(v, Lanes) else self.of(v) for v in (left, right))
+        return Lanes(self.builder, getattr(self.builder, name)(left, right, flags=self.flags), self.flags)
+
+    def __add__(self, other: "Lanes | Number") -> "Lanes":
+        return self._make("fadd", self, other)
+
+    def __sub__(self, other: "Lanes | Number") -> "Lanes":
+        return self._make("fsub", self, other)
+
+    def __rsub__(self, other: Number) -> "Lanes":
+        return self._make("fsub", other, self)
+
+    def __mul__(self, other: "Lanes | Number") -> "Lanes":
+        return self._make("fmul", self, other)
+
+    def __truediv__(self, other: "Lanes | Number") -> "Lanes":
+        return self._make("fdiv", self, other)
+
+    def __rtruediv__(self, other: Number) -> "Lanes":
+        return self._make("fdiv", other, self)
+
+    def __abs__(self) -> "Lanes":
+        return self.chosen("<", 0.0, -self, self)
+
+    def __neg__(self) -> "Lanes":
+        return Lanes(self.builder, self.builder.fneg(self.value), self.flags)
+
+    def chosen(self, sign: str, limit: "Lanes | Number", yes: "Lanes | Number", no: "Lanes | Number") -> "Lanes":
+        """In every lane `yes` where it compares so with the limit, else `no`."""
+        limit, yes, no = (v.value if isinstance(v, Lanes) else self.of(v) for v in (limit, yes, no))
+        where = self.builder.fcmp_ordered(sign, self.value, limit)
+        return Lanes(self.builder, self.builder.select(where, yes, no), self.flags)
+
+    def bits(self) -> Any:
+        """The integers of the same bits."""
+        width = 64 if isinstance(self.value.type.element, ir.DoubleType) else 32
+        return self.builder.bitcast(self.value, ir.VectorType(ir.IntType(width), self.value.type.count))
+
+
+def splat(builder: Any, scalar: Any, count: int) -> Any:
+    """A scalar in every lane."""
+    kind = ir.VectorType(scalar.type, count)
+    first = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, WORD(0))
+    return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(WORD, count), None))
+
+
+def exp(y: Lanes) -> Lanes:
+    """e^y, the bits of `elementary.exp`."""
+    double = isinstance(y.value.type.element, ir.DoubleType)
+    most, log2e, magic = (e.MOST64, e.LOG2E64, e.MAGIC64) if double else (e.MOST32, e.LOG2E32, e.MAGIC32)
+    high, low = (e.LN2_HIGH64, e.LN2_LOW64) if double else (e.LN2_HIGH32, e.LN2_LOW32)
+    y = y.flagged(CONTRACT)
+    y = y.chosen(">", most, most, y)
+    y = y.chosen("<", -most, -most, y)
+    shifted = y * log2e + magic
+    n = shifted - magic
+    r = (y - n * high) - n * low
+    p = r * e.TERMS64[-1] + e.TERMS64[-2] if double else r * e.TERMS32[-1] + e.TERMS32[-2]
+    for term in reversed((e.TERMS64 if double else e.TERMS32)[:-2]):
+        p = r * p + term
+    b, exponent = y.builder, shifted.bits()
+    places = ir.Constant(exponent.type, [52 if double else 23] * exponent.type.count)
+    return Lanes(b, b.bitcast(b.add(p.bits(), b.shl(exponent, places)), y.value.type), CONTRACT)
+
+
+def sigmoid(y: Lanes) -> Lanes:
+    """1/(1 + e^−y), the bits of `elementary.sigmoid`."""
+    return (1.0 / (exp(-y) + 1.0)).flagged(())
+
+
+def words(builder: Any, counter: Any, keys: Any, site: Any, call: Any) -> tuple[Any, ...]:
+    """Philox: the four words of each 64-bit counter, in the lower halves of 64-bit lanes."""
+    count = counter.type.count
+
+    def every(scalar: Any) -> Any:
+        return splat(builder, scalar, count)
+
+    def product(word: Any, by: int) -> Any:
+        low = ir.Constant(word.type, [philox.MASK] * count)
+        return builder.mul(builder.and_(word, low), ir.Constant(word.type, [by] * count))
+
+    half = ir.Constant(counter.type, [32] * count)
+    c0, c1, c2, c3 = counter, builder.lshr(counter, half), every(site), every(call)
+    for turn in range(10):
+        key0, key1 = (
+            every(builder.add(k, HALF(turn * w))) for k, w in zip(keys, (philox.WEYL0, philox.WEYL1), strict=True)
+        )
+        p0, p1 = product(c0, philox.MUL0), product(c2, philox.MUL1)
+        c0 = builder.xor(builder.xor(builder.lshr(p1, half), c1), key0)
+        c2 = builder.xor(builder.xor(builder.lshr(p0, half), c3), key1)
+        c1, c3 = p1, p0
+    return c0, c1, c2, c3
+
+
+def uniforms(builder: Any, first: Any, keys: Any, site: Any, call: Any, kind: Any) -> list[Lanes]:
+    """Four steps of uniforms of the neighbouring series of one line, the first of which has this counter."""
+    lanes = kind.count
+    halves = []
+    for start in range(0, lanes, 8):
+        steps = ir.Constant(ir.VectorType(HALF, 8), list(range(start, start + 8)))
+        halves.append(words(builder, builder.add(splat(builder, first, 8), steps), keys, site, call))
+    found = []
+    for parts in zip(*halves, strict=True):
+        small = [builder.trunc(part, ir.VectorType(WORD, 8)) for part in parts]
+        whole = small[0]
+        if len(small) == 2:
+            whole = builder.shuffle_vector(*small, ir.Constant(ir.VectorType(WORD, 16), list(range(16))))
+        top = builder.lshr(whole, ir.Constant(whole.type, [8] * lanes))
+        single = builder.sitofp(top, ir.VectorType(ir.FloatType(), lanes))
+        scaled = builder.fmul(single, ir.Constant(single.type, [2.0**-24] * lanes))
+        found.append(Lanes(builder, builder.fpext(scaled, kind) if lanes == 8 else scaled))
+    return found
+
+
+class Lines:
+    """The cache lines of an array [T, M]; a place is a step and a series, the first of a line."""
+
+    def __init__(self, context: Any, builder: Any, kind: Any, value: Any) -> None:
+        made = context.make_array(kind)(context, builder, value)
+        item = made.data.type.pointee
+        self.builder, self.data, self.width = builder, made.data, builder.extract_value(made.shape, 1)
+        self.kind = ir.VectorType(item, LINE // context.get_abi_sizeof(item))
+
+    def _pointer(self, t: Any, m: Any) -> Any:
+        at = self.builder.add(self.builder.mul(t, self.width), m)
+        return self.builder.bitcast(self.builder.gep(self.data, [at]), self.kind.as_pointer())
+
+    def load(self, t: Any, m: Any) -> Lanes:
+        return Lanes(self.builder, self.builder.load(self._pointer(t, m), align=LINE // self.kind.count))
+
+    def store(self, value: Lanes, t: Any, m: Any, streaming: Any) -> None:
+        """Writes a line, past the caches if `streaming`, a condition; then it must begin where a cache line does."""
+        pointer, builder = self._pointer(t, m), self.builder
+        with builder.if_else(streaming) as (past, near):
+            with past:
+                written = builder.store(value.value, pointer, align=LINE)
+                written.set_metadata("nontemporal", builder.module.add_metadata([WORD(1)]))
+            with near:
+                builder.store(value.value, pointer, align=LINE // self.kind.count)
+
+    def ask(self, t: Any, m: Any) -> None:
+        """Asks the memory for a line; one that does not exist is not fetched."""
+        ask(self.builder, self._pointer(t, m))
+
+
+def constant(context: Any, builder: Any, kind: Any, value: Any, n: int) -> Any:
+    """Number n of an array of one dimension, a scalar."""
+    data = context.make_array(kind)(context, builder, value).data
+    return builder.load(builder.gep(data, [HALF(n)]))
+
+
+def chosen(builder: Any, number: Any, makers: Sequence[Any]) -> Lanes:
+    """What the maker of this number gives; the instructions of the others are passed by."""
+    end = builder.append_basic_block("chosen")
+    blocks = [builder.append_basic_block("choice") for _ in makers]
+    switch = builder.switch(number, blocks[-1])
+    made = []
+    for n, (block, make) in enumerate(zip(blocks, makers, strict=True)):
+        switch.add_case(number.type(n), block)
+        builder.position_at_end(block)
+        made.append((make(), builder.block))
+        builder.branch(end)
+    builder.position_at_end(end)
+    found = builder.phi(made[0][0].value.type)
+    for value, block in made:
+        found.add_incoming(value.value, block)
+    return Lanes(builder, found, made[0][0].flags)
+
+
+def log(y: Lanes) -> Lanes:
+    """Natural logarithm of normal numbers y > 0, the bits of `elementary.log`."""
+    b, double = y.builder, isinstance(y.value.type.element, ir.DoubleType)
+    high, low_part = (e.LN2_HIGH64, e.LN2_LOW64) if double else (e.LN2_HIGH32, e.LN2_LOW32)
+    bits = y.bits()
+    root, places = (
+        ir.Constant(bits.type, [number] * bits.type.count)
+        for number in (int(e.ROOT_HALF64 if double else e.ROOT_HALF32), 52 if double else 23)
+    )
+    exponent = b.ashr(b.sub(bits, root), places)
+    m = Lanes(b, b.bitcast(b.sub(bits, b.shl(exponent, places)), y.value.type), CONTRACT)
+    r = (m - 1.0) / (m + 1.0)
+    q = r * r
+    terms = e.ODD64 if double else e.ODD32
+    tail = q * terms[-1] + terms[-2]
+    for term in reversed(terms[:-2]):
+        tail = q * tail + term
+    low = r * 2.0 * q * tail
+    n = Lanes(b, b.sitofp(exponent, y.value.type), CONTRACT)
+    return (n * high + (r * 2.0 + (low + n * low_part))).flagged(())
+
+
+def logit(y: Lanes) -> Lanes:
+    """log(y/(1 − y)), the bits of `elementary.logit`."""
+    return log(y / (1.0 - y))
+
+
+def derivatives(away: Lanes, k: Lanes, inner: Lanes) -> list[Any]:
+    """For each kind of surrogate what gives its derivative at a distance from the threshold, as `surrogates.derivative`."""
+
+    def of_atan() -> Lanes:
+        z = inner * away
+        return k / (z * z + 1.0)
+
+    def of_fast_sigmoid() -> Lanes:
+        z = k * away + 1.0
+        return 1.0 / (z * z)
+
+    def of_sigmoid() -> Lanes:
+        z = exp(-k * away)
+        return k * z / ((z + 1.0) * (z + 1.0))
+
+    def of_triangle() -> Lanes:
+        z = 1.0 - k * away
+        return k * z.chosen("<", 0.0, 0.0, z)
+
+    def of_exponential() -> Lanes:
+        return k * exp(-k * away)
+
+    def of_rectangle() -> Lanes:
+        return (k * away).chosen("<", inner, k, 0.0)
+
+    return [of_atan, of_fast_sigmoid, of_sigmoid, of_triangle, of_exponential, of_rectangle]
