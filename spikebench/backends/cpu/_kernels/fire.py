@@ -7,7 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from spikebench.backends.cpu._kernels.primitives import BLOCKS, NUMBERS, SERIES, SIZE, array, compiled, numbers, take
+from spikebench.backends.cpu._kernels.primitives import (
+    BLOCKS,
+    NUMBERS,
+    PAD,
+    SERIES,
+    SIZE,
+    STREAMING,
+    array,
+    bare,
+    compiled,
+    numbers,
+    pasted,
+    prefetch,
+    row,
+    stream,
+    take,
+)
 from spikebench.backends.cpu._kernels.surrogates import by_kind, derivative
 
 THRESHOLD, SLOPE, INNER, ONE, ZERO, CONSTANTS = range(6)
@@ -38,18 +54,43 @@ def _scaled_with(kind: int) -> Any:
 scaled = by_kind(_scaled_with)
 
 
+@pasted
+def _forward(u: Array, s: Array, bias: Array, c: Array, work: Array, lo: int, hi: int, streaming: bool) -> None:
+    scratch = bare(work)
+    for t in range(u.shape[0]):
+        if streaming:
+            prefetch(u, t + 1, lo, hi)
+        to = row(scratch, 0, 0, hi - lo) if streaming else row(s, t, lo, hi)
+        spikes(row(u, t, lo, hi), to, bias[t, 0], c)
+        if streaming:
+            stream(to, row(s, t, lo, hi))
+
+
+@pasted
+def _backward(
+    g: Array, u: Array, e: Array, bias: Array, kind: int, c: Array, work: Array, lo: int, hi: int, streaming: bool
+) -> None:
+    scratch = bare(work)
+    for t in range(u.shape[0]):
+        if streaming:
+            prefetch(g, t + 1, lo, hi)
+            prefetch(u, t + 1, lo, hi)
+        to = row(scratch, 0, 0, hi - lo) if streaming else row(e, t, lo, hi)
+        scaled(kind, row(g, t, lo, hi), row(u, t, lo, hi), to, bias[t, 0], c)
+        if streaming:
+            stream(to, row(e, t, lo, hi))
+
+
 def forward(real: Any, version: str) -> Any:
     """The task of arrays u, s, bias [rows, 1], c."""
 
     def task(data: Any) -> None:
         job = numbers(data, 4)
         u, s, bias, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
-        block = take(job)
+        work, block = np.empty((1, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            hi = min(lo + job[SIZE], job[SERIES])
-            for t in range(u.shape[0]):
-                spikes(u[t, lo:hi], s[t, lo:hi], bias[t, 0], c[0])
+            _forward(u, s, bias, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[STREAMING] > 0)
             block = take(job)
 
     return task
@@ -62,12 +103,11 @@ def backward(real: Any, version: str) -> Any:
         job = numbers(data, 5)
         g, u, e = array(job, 0, real), array(job, 1, real), array(job, 2, real)
         bias, c = array(job, 3, real), array(job, 4, real)
-        block = take(job)
+        work, block = np.empty((1, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
             hi = min(lo + job[SIZE], job[SERIES])
-            for t in range(u.shape[0]):
-                scaled(job[NUMBERS], g[t, lo:hi], u[t, lo:hi], e[t, lo:hi], bias[t, 0], c[0])
+            _backward(g, u, e, bias, job[NUMBERS], c[0], work, lo, hi, job[STREAMING] > 0)
             block = take(job)
 
     return task

@@ -14,18 +14,27 @@ from spikebench.backends.cpu._kernels.elementary import sigmoid
 from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
     NUMBERS,
+    PAD,
     SERIES,
     SIZE,
+    STREAMING,
     array,
+    bare,
+    clear,
     compiled,
     copy,
+    keep,
     numbers,
     pasted,
+    prefetch,
+    row,
+    stream,
     take,
 )
 from spikebench.backends.cpu._kernels.surrogates import by_kind, derivative
 
 STRIDE = 16  # steps between checkpoints
+SLOPES = 4  # the row of a work array at which slopes of recomputed steps begin
 DECAY, REST, THRESHOLD, SLOPE, INNER, ONE, ZERO, CONSTANTS = range(8)
 
 Array = np.ndarray
@@ -73,28 +82,69 @@ def _pass(g: Array, slope: Array, p: Array, later: Array, f: Array, gx: Array, c
 
 
 @pasted
-def _forward(x: Array, q: Array, bias: Array, s: Array, checkpoints: Array, c: Array, lo: int, hi: int) -> None:
+def _forward(
+    x: Array,
+    q: Array,
+    bias: Array,
+    s: Array,
+    checkpoints: Array,
+    c: Array,
+    work: Array,
+    lo: int,
+    hi: int,
+    streaming: bool,
+) -> None:
     """Spikes s of series lo to hi, q made p, and for backward y every STRIDE steps, unless that is empty."""
-    y, checkpointed = np.zeros(hi - lo, x.dtype), checkpoints.shape[0] > 0
+    scratch, n, checkpointed = bare(work), hi - lo, checkpoints.shape[0] > 0
+    y = row(scratch, 0, 0, n)
+    clear(y)
     for t in range(x.shape[0]):
         if checkpointed and t % STRIDE == 0:
-            copy(y, checkpoints[t // STRIDE, lo:hi])
-        _advance(x[t, lo:hi], q[t, lo:hi], bias[t, 0], s[t, lo:hi], y, c)
+            keep(y, row(checkpoints, t // STRIDE, lo, hi), streaming)
+        if streaming:
+            prefetch(x, t + 1, lo, hi)
+            prefetch(q, t + 1, lo, hi)
+        to = row(scratch, 1, 0, n) if streaming else row(s, t, lo, hi)
+        _advance(row(x, t, lo, hi), row(q, t, lo, hi), bias[t, 0], to, y, c)
+        if streaming:
+            stream(to, row(s, t, lo, hi))
 
 
 @pasted
 def _backward(
-    g: Array, gx: Array, f: Array, x: Array, p: Array, checkpoints: Array, kind: int, c: Array, lo: int, hi: int
+    g: Array,
+    gx: Array,
+    f: Array,
+    x: Array,
+    p: Array,
+    checkpoints: Array,
+    kind: int,
+    c: Array,
+    work: Array,
+    lo: int,
+    hi: int,
+    streaming: bool,
 ) -> None:
-    steps, n = g.shape[0], hi - lo
-    later, slope, y = np.zeros(n, g.dtype), np.empty((STRIDE, n), g.dtype), np.empty(n, g.dtype)
+    steps, n, scratch = g.shape[0], hi - lo, bare(work)
+    later, y = row(scratch, 0, 0, n), row(scratch, 1, 0, n)
+    clear(later)
     for part in range((steps - 1) // STRIDE, -1, -1):
-        copy(checkpoints[part, lo:hi], y)
+        copy(row(checkpoints, part, lo, hi), y)
         first, last = part * STRIDE, min((part + 1) * STRIDE, steps) - 1
         for t in range(first, last + 1):
-            _recompute(kind, x[t, lo:hi], p[t, lo:hi], y, slope[t - first], c)
+            if streaming:
+                prefetch(x, t + 1 if t < last else first - STRIDE, lo, hi)
+                prefetch(p, t + 1 if t < last else first - STRIDE, lo, hi)
+                prefetch(g, t, lo, hi)
+            _recompute(kind, row(x, t, lo, hi), row(p, t, lo, hi), y, row(scratch, SLOPES + t - first, 0, n), c)
         for t in range(last, first - 1, -1):
-            _pass(g[t, lo:hi], slope[t - first], p[t, lo:hi], later, f[t, lo:hi], gx[t, lo:hi], c)
+            by_q = row(scratch, 2, 0, n) if streaming else row(f, t, lo, hi)
+            by_x = row(scratch, 3, 0, n) if streaming else row(gx, t, lo, hi)
+            slope = row(scratch, SLOPES + t - first, 0, n)
+            _pass(row(g, t, lo, hi), slope, row(p, t, lo, hi), later, by_q, by_x, c)
+            if streaming:
+                stream(by_q, row(f, t, lo, hi))
+                stream(by_x, row(gx, t, lo, hi))
 
 
 def forward(real: Any, version: str) -> Any:
@@ -104,10 +154,11 @@ def forward(real: Any, version: str) -> Any:
         job = numbers(data, 6)
         x, q, bias = array(job, 0, real), array(job, 1, real), array(job, 2, real)
         s, checkpoints, c = array(job, 3, real), array(job, 4, real), array(job, 5, real)
-        block = take(job)
+        work, block = np.empty((2, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _forward(x, q, bias, s, checkpoints, c[0], lo, min(lo + job[SIZE], job[SERIES]))
+            hi = min(lo + job[SIZE], job[SERIES])
+            _forward(x, q, bias, s, checkpoints, c[0], work, lo, hi, job[STREAMING] > 0)
             block = take(job)
 
     return task
@@ -120,10 +171,11 @@ def backward(real: Any, version: str) -> Any:
         job = numbers(data, 7)
         g, gx, f, x = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
         p, checkpoints, c = array(job, 4, real), array(job, 5, real), array(job, 6, real)
-        block = take(job)
+        work, block = np.empty((SLOPES + STRIDE, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _backward(g, gx, f, x, p, checkpoints, job[NUMBERS], c[0], lo, min(lo + job[SIZE], job[SERIES]))
+            hi = min(lo + job[SIZE], job[SERIES])
+            _backward(g, gx, f, x, p, checkpoints, job[NUMBERS], c[0], work, lo, hi, job[STREAMING] > 0)
             block = take(job)
 
     return task

@@ -12,7 +12,21 @@ import numpy as np
 from numba import njit
 
 from spikebench.backends.cpu._kernels.fire import ZERO, scaled, spikes
-from spikebench.backends.cpu._kernels.primitives import BLOCKS, NUMBERS, SERIES, SIZE, array, compiled, numbers, take
+from spikebench.backends.cpu._kernels.primitives import (
+    BLOCKS,
+    NUMBERS,
+    PAD,
+    SERIES,
+    SIZE,
+    STREAMING,
+    array,
+    bare,
+    compiled,
+    numbers,
+    row,
+    stream,
+    take,
+)
 
 STRIDE = 16  # steps whose e is held at once
 
@@ -120,20 +134,38 @@ def _weights(total: Array, e: Array, x: Array, k: int, t: int, lo: int, hi: int,
 
 
 @compiled
-def _forward(x: Array, s: Array, w: Array, bias: Array, c: Array, lo: int, hi: int) -> None:
-    u, own = np.empty(hi - lo, x.dtype), 1 if w.shape[0] > 1 else 0
+def _forward(
+    x: Array, s: Array, w: Array, bias: Array, c: Array, work: Array, lo: int, hi: int, streaming: bool
+) -> None:
+    scratch, own = bare(work), 1 if w.shape[0] > 1 else 0
+    u = row(scratch, 0, 0, hi - lo)
     for t in range(x.shape[0]):
+        to = row(scratch, 1, 0, hi - lo) if streaming else row(s, t, lo, hi)
         _membrane(u, x, w[own * t], bias[own * t, 0], t, lo, hi)
-        spikes(u, s[t, lo:hi], c[ZERO], c)
+        spikes(u, to, c[ZERO], c)
+        if streaming:
+            stream(to, row(s, t, lo, hi))
 
 
 @compiled
 def _backward(
-    g: Array, gx: Array, x: Array, w: Array, bias: Array, total: Array, kind: int, c: Array, lo: int, hi: int
+    g: Array,
+    gx: Array,
+    x: Array,
+    w: Array,
+    bias: Array,
+    total: Array,
+    kind: int,
+    c: Array,
+    work: Array,
+    lo: int,
+    hi: int,
+    streaming: bool,
 ) -> None:
     """Gradients of series lo to hi; total [R, k + 1] is this block's own, gx or total empty where it is not wanted."""
     steps, k, own, zero = g.shape[0], w.shape[1], 1 if w.shape[0] > 1 else 0, c[ZERO]
-    u = np.empty(hi - lo, g.dtype)
+    scratch = bare(work)
+    u = row(scratch, 0, 0, hi - lo)
     e = np.zeros((STRIDE + k - 1, hi - lo), g.dtype)  # of a part, then of k − 1 later steps
     for part in range((steps - 1) // STRIDE, -1, -1):
         for i in range(k - 2, -1, -1):
@@ -146,7 +178,10 @@ def _backward(
                 _weights(total[own * t], e[t - first], x, k, t, lo, hi, zero)
         if gx.shape[0] > 0:
             for t in range(first, last + 1):
-                _inputs(gx[t, lo:hi], e[t - first :], w, t, steps - t, zero)
+                to = row(scratch, 1, 0, hi - lo) if streaming else row(gx, t, lo, hi)
+                _inputs(to, e[t - first :], w, t, steps - t, zero)
+                if streaming:
+                    stream(to, row(gx, t, lo, hi))
 
 
 def forward(real: Any, version: str) -> Any:
@@ -156,10 +191,10 @@ def forward(real: Any, version: str) -> Any:
         job = numbers(data, 5)
         x, s, w = array(job, 0, real), array(job, 1, real), array(job, 2, real)
         bias, c = array(job, 3, real), array(job, 4, real)
-        block = take(job)
+        work, block = np.empty((2, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _forward(x, s, w, bias, c[0], lo, min(lo + job[SIZE], job[SERIES]))
+            _forward(x, s, w, bias, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[STREAMING] > 0)
             block = take(job)
 
     return task
@@ -172,11 +207,12 @@ def backward(real: Any, version: str) -> Any:
         job = numbers(data, 7)
         g, gx, x, w = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
         bias, totals, c = array(job, 4, real), array(job, 5, np.float64), array(job, 6, real)
-        block = take(job)
+        work, block = np.empty((2, job[SIZE] + PAD), real), take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo, rows = block * job[SIZE], totals.shape[0] // job[BLOCKS]
             total = totals[block * rows : (block + 1) * rows]
-            _backward(g, gx, x, w, bias, total, job[NUMBERS], c[0], lo, min(lo + job[SIZE], job[SERIES]))
+            hi = min(lo + job[SIZE], job[SERIES])
+            _backward(g, gx, x, w, bias, total, job[NUMBERS], c[0], work, lo, hi, job[STREAMING] > 0)
             block = take(job)
 
     return task
