@@ -229,6 +229,11 @@ def _pieces(s: Specimen, module: nn.Module) -> calls.Carried:
         raise Skipped(
             "a sequence of this module cannot be cut into pieces: it draws, looks ahead, or has a fixed length"
         )
+    try:
+        with torch.no_grad():
+            s.spikes(module, x[:1])
+    except FAILURES:
+        raise Skipped("it takes no sequence of another length, so that none can be cut into pieces") from None
     return calls.adapted(module, x, g)
 
 

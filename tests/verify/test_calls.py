@@ -177,6 +177,11 @@ def test_check_says_what_several_calls_give() -> None:
     assert tired[0] is False and "on the same input gives 1 spikes fewer than the first" in tired[1]
 
 
+def test_a_module_of_one_length_has_no_pieces() -> None:
+    found = verdicts("tests/foreign_neurons.py:FixedLength", "carried")["carried"]
+    assert found == (None, "it takes no sequence of another length, so that none can be cut into pieces")
+
+
 def test_what_has_a_surrogate_in_its_membrane_is_not_held_to_differences() -> None:
     found = verdicts("fpt@eager", "gradient")
     assert found["gradient"][0] and "a surrogate's derivative is in the membrane" in found["gradient"][1]
