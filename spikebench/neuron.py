@@ -161,6 +161,5 @@ class StochasticNeuron(Neuron):
 
     def draw(self, x: Tensor, seed: int | None = None) -> Tensor:
         """Uniforms [T, B, N] for the next forward call, Philox 4x32-10, the same on every backend; `seed`: for this call."""
-        return philox.uniforms(self.seed if seed is None else seed, self.next_call(), self.site, x.shape, x.device).to(
-            x.dtype
-        )
+        named = self.seed if seed is None else seed, self.next_call(), self.site
+        return philox.narrowed(philox.uniforms(*named, x.shape, x.device), x.dtype)

@@ -53,6 +53,13 @@ def plain(seed: int, call: int, site: int, steps: int, series: int, device: torc
     return some(seed, call, site, steps, series, torch.arange(series, device=device))
 
 
+def narrowed(drawn: Tensor, dtype: torch.dtype) -> Tensor:
+    """Uniforms in a dtype: what would round to 1 is the largest number below it, so that a probability of 1 is certain."""
+    if torch.finfo(dtype).bits >= 32:
+        return drawn.to(dtype)
+    return drawn.to(dtype).clamp_max_(1 - torch.finfo(dtype).eps / 2)
+
+
 def some(seed: int, call: int, site: int, steps: int, series: int, chosen: Tensor) -> Tensor:
     """Uniforms [steps, k] of the `chosen` [k] among so many series: those columns of `plain`."""
     blocks = (steps + 3) // 4

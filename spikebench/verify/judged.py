@@ -225,4 +225,4 @@ def _uniforms(neuron: Neuron, kept: Kept, evidence: Evidence) -> Tensor | None:
         neuron.calls = kept.call
         return neuron.draw(x.new_empty(evidence.steps, evidence.batch, evidence.width, device="cpu")).flatten(1)
     found = philox.some(neuron.seed, kept.call, neuron.site, evidence.steps, series, kept.index.cpu())
-    return found.to(x.dtype)
+    return philox.narrowed(found, x.dtype)

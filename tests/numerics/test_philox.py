@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 
+from spikebench.neurons.spsn import SPSN
 from spikebench.numerics import philox
 
 VECTORS = [
@@ -51,6 +52,7 @@ def test_drawing_leaves_torch_its_threads() -> None:
     """In a fresh process, because only numba's first parallel call ever changed them."""
     program = """
 import torch
+from spikebench.neurons.spsn import SPSN
 from spikebench.numerics import philox
 for wanted in (1, 2):
     torch.set_num_threads(wanted)
@@ -59,3 +61,20 @@ for wanted in (1, 2):
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
+
+
+def test_uniforms_of_half_the_precision_are_never_one_either() -> None:
+    drawn = torch.tensor([0.0, 0.5, 0.998, 1 - 2**-24])
+    for dtype in (torch.bfloat16, torch.float16):
+        found = philox.narrowed(drawn, dtype)
+        assert found.dtype == dtype and bool((found < 1).all()) and float(found[2]) > 0.99
+        assert torch.equal(found[:2].float(), drawn[:2])
+    assert torch.equal(philox.narrowed(drawn, torch.float32), drawn)
+
+
+def test_a_neuron_whose_probability_is_one_fires_in_half_precision() -> None:
+    """One uniform in 500 rounds to 1 in bfloat16, and would not be below a probability of 1."""
+    neuron = SPSN()
+    drawn = neuron.draw(torch.empty(64, 8, 64, dtype=torch.bfloat16))
+    assert drawn.dtype == torch.bfloat16 and bool((drawn < 1).all())
+    assert bool((philox.uniforms(neuron.seed, 0, neuron.site, (64, 8, 64)).bfloat16() == 1).any())
