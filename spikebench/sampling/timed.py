@@ -15,7 +15,7 @@ from spikebench.loading.subject import definition_of
 from spikebench.metric import Again, Measure, Running
 from spikebench.sampling.pages import Pages, copied
 from spikebench.verify.evidence import Choice, Draw, Event, Evidence, Kept, call_number, compared_of, drawn_here, number
-from spikebench.verify.form import misformed
+from spikebench.verify.form import memory_of, misformed
 from spikebench.verify.snapshot import Snapshot, shadowed
 from spikebench.workloads.layer import Given, Launches, Workload, current, noise
 from spikebench.workloads.renewal import Renewal
@@ -247,14 +247,15 @@ class Timed:
 
     def _misformed(self, given: list[Given]) -> str | None:
         """What is wrong at first sight with what launches gave; all that are held have memory of their own."""
-        cast, held = getattr(self.work.case, "autocast", None), self.running.last_output
+        case, held = self.work.case, self.running.last_output
+        cast, sent = getattr(case, "autocast", None), case.parsed.all_how.get("spikes")
         for spikes, gradients in given:
-            wrong = misformed(spikes, self.work.x, held, cast)
+            wrong = misformed(spikes, self.work.x, held, cast, sent)
             wrong = wrong or next((w for g in gradients if g is not None and (w := misformed(g))), None)
             if wrong:
                 return wrong
             held = spikes
-        places = [spikes.untyped_storage().data_ptr() for spikes, _ in given]
+        places = [memory_of(spikes) for spikes, _ in given]
         return None if len(set(places)) == len(places) else "gives the memory of an output that is still held"
 
     def _noted(self, event: Event | None, seed: str) -> bool:

@@ -68,7 +68,8 @@ class TimedNetwork(Timed):
         torch.manual_seed(call_number(seed))
 
     def _misformed(self, given: list[Given]) -> str | None:
-        return next((w for one in given for part in parts_of(one) if (w := misformed(part))), None)
+        sent = self.work.case.parsed.all_how.get("spikes")  # where the last layer has neurons
+        return next((w for one in given for part in parts_of(one) if (w := misformed(part, sent=sent))), None)
 
     def _small(self, given: list[Given]) -> bool:
         return sum(part.numel() for one in given for part in parts_of(one)) <= SMALL

@@ -177,7 +177,7 @@ def compare(
     _poison(x)
     with torch.set_grad_enabled(case.mode != "inference"):
         out = spikes_of(workload.module(x))
-    if wrong := misformed(out, x, cast=getattr(case, "autocast", None)):
+    if wrong := misformed(out, x, cast=getattr(case, "autocast", None), sent=case.parsed.all_how.get("spikes")):
         return ProbeResult(name, False, wrong, 0, 0, 0.0, 0.0)
     spikes = out.detach().clone()
     with casting(case):

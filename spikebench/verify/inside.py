@@ -104,7 +104,8 @@ def _hooked(layer: Bound, number: int, place: str, seen: dict[int, Seen], cast: 
 
     def after(_: nn.Module, args: tuple[Tensor, ...], out: Tensor | tuple[Tensor, ...]) -> None:
         made, spikes = seen[number], spikes_of(out)
-        made.wrong, made.random = misformed(spikes, args[0], cast=cast), random_state(made.x.device)
+        made.wrong = misformed(spikes, args[0], cast=cast, sent=layer.how.get("spikes"))
+        made.random = random_state(made.x.device)
         if made.wrong is None:
             made.spikes = spikes.detach().clone()
             if spikes.requires_grad:
