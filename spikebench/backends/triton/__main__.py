@@ -11,6 +11,6 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["host"]:
         sys.stdout.write(_host.text())
     elif sys.argv[1:] == ["predict"]:
-        _predict.write(_table.README)
+        _predict.write()
     else:
         _table.write()

@@ -4,7 +4,7 @@ Every number about a GPU stands here, with where it comes from. The model choose
 predictions stand in README.md beside what was measured, so that a measurement can say where it is wrong.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,18 @@ H100 = Gpu(
     warps=64,
 )
 
-SHARP = 4  # limits that are near each other add up: at 1 all would, at infinity the largest alone would count
+# An NVIDIA H200 at commit fc2cb97 (results/nvidia-h200-16c): the rate of its copies of 64 to 256 MiB was measured.
+H200 = replace(H100, bandwidth=4.27e12)
+
+# How long tiles take for their bytes beside a copy, by the 32-bit numbers of a row that a thread takes: 1, 2 or 4. On the
+# H200 LIF's step at T = 1024, M = 65,536 took 1.155 times as long with one series a thread. There the tuner found four
+# series 1.10 times as fast forward, and two 1.07 times backward. At M = 16,384 it found none faster than one.
+ACCESS = {1: 1.155, 2: 1.08, 4: 1.05}
+CROWD = 1 << 15  # series, from where on wide accesses help: with fewer, too few warps ask at once
+
+# Limits that are near each other add up: at 1 all would, at infinity the largest alone would count. Tiles ask for many rows
+# at once and then for none, so that waiting adds up more than in a pipelined loop (fitted to the times in _predict.py).
+SHARP, SHARP_TILES = 4, 2
 
 
 def seconds(kernel: "Kernel", itemsize: int, size: tuple[int, int], shape: "Shape", gpu: Gpu = H100) -> float:
@@ -71,7 +82,16 @@ def _once(
     # the schedulers of one multiprocessor share its warps' work: four issue at once
     busy = ceil(programs / gpu.multiprocessors) * shape.warps / 4 * length * each * kernel.work * gpu.step
     moved = (kernel.read(itemsize) + written) * steps * count / gpu.bandwidth
-    return gpu.start + (loop**SHARP + busy**SHARP + moved**SHARP) ** (1 / SHARP)
+    sharp = SHARP
+    if shape.rows > 1:
+        moved *= _access(each * itemsize // 4, count)
+        sharp = SHARP_TILES
+    return gpu.start + (loop**sharp + busy**sharp + moved**sharp) ** (1 / sharp)
+
+
+def _access(numbers: int, count: int) -> float:
+    """How much longer than a copy the bytes of tiles take."""
+    return ACCESS.get(max(1, numbers), ACCESS[4]) if count >= CROWD else ACCESS[1]
 
 
 def _turn(kernel: "Kernel", each: int, itemsize: int, shape: "Shape", gpu: Gpu) -> float:
