@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from spikebench.backend import Refused
-from spikebench.backends.triton import _launch, _ssm_dot
+from spikebench.backends.triton import _launch, _ssm_dot, _ssm_model
 from spikebench.backends.triton._philox import noise, uniforms
 from spikebench.neurons.spike_sampler import SpikeSampler
 from spikebench.units import Count, Natural
@@ -26,7 +26,7 @@ NAMES = ("decay_real", "decay_imag", "weight_real", "weight_imag", "direct", "ga
 def refuses(case: "Case") -> str | None:
     """Why the kernels cannot run a case, or None."""
     reason = _not_diagonal(case.options["ssm"], case.options["state"])
-    if case.parsed.all_how["form"] == "dot":
+    if case.parsed.all_how["form"] != "sequential":
         reason = reason or _no_chunks(case.parsed.all_how["chunk"])
     return reason or _launch.no_bytes(case) or _launch.refusal(case)
 
@@ -36,13 +36,26 @@ def moves(case: "Case") -> int:
     return _launch.moved(case, MOVES)
 
 
+def operations(case: "Case") -> int:
+    """Multiplications and additions of the form that a case takes."""
+    how, trains = case.parsed.all_how, case.mode == "train"
+    size = _ssm_model.Size(case.T, case.B, case.N, case.options["state"] // 2, how["chunk"], trains)
+    count = {"sequential": _ssm_model.sequential_operations, "dot": _ssm_model.dot_operations}
+    return count[_form(how["form"], size, how["precision"])](size)
+
+
+def _form(asked: str, size: _ssm_model.Size, precision: str) -> str:
+    """The form that is asked for; "auto": the one that is predicted to be faster on an H100."""
+    return _ssm_model.best(size, precision) if asked == "auto" else asked
+
+
 def run(
     neuron: SpikeSampler,
     x: Tensor,
     seed: int | None = None,
     *,
     spikes: Literal["same", "uint8"] = "same",
-    form: Literal["sequential", "dot"] = "sequential",
+    form: Literal["sequential", "dot", "auto"] = "sequential",
     chunk: Count = 64,
     precision: Literal["ieee", "tf32x3", "tf32"] = "ieee",
     block: Natural = 0,
@@ -52,11 +65,11 @@ def run(
     """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted.
 
     form: step by step, or as products of matrices over chunks of `chunk` steps (a multiple of 16), float32 multiplied
-    with `precision`; float64 is always IEEE. block (neurons per program), warps, stages: kernel shape, 0: by the state.
+    with `precision`; auto: what `_ssm_model.py` predicts to be faster. float64 is always IEEE. block (neurons per program), warps, stages: kernel shape, 0: by the state.
     """
     if reason := _not_diagonal(neuron.ssm, 2 * neuron.a_log.numel()):
         raise Refused(reason)
-    if form == "dot" and (reason := _no_chunks(chunk)):
+    if form != "sequential" and (reason := _no_chunks(chunk)):
         raise Refused(reason)
     decay, weight = neuron.discrete()  # autograd carries their gradients to the parameters
     filters = (decay.real, decay.imag, weight.real, weight.imag, neuron.d, neuron.gain, neuron.bias)
@@ -65,7 +78,7 @@ def run(
     how = _ssm_dot.How(drawn, precision, block, warps, stages)
     learns = torch.is_grad_enabled() and any(p.requires_grad for p in (x, *filters))
     dtype = _launch.dtype_of_spikes(x, spikes, learns)
-    if form == "dot":
+    if _form(form, _ssm_model.Size(*x.shape, neuron.a_log.numel(), chunk, learns), precision) == "dot":
         made = _ssm_dot.tables(decay, weight, neuron.d, neuron.gain, chunk)
         return _ssm_dot.run(x, made, neuron.bias, how, dtype)
     if learns:
