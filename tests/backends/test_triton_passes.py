@@ -33,7 +33,7 @@ HOW: list[dict[str, Any]] = [
 ]
 
 
-def neurons() -> list[tuple[str, Any, float]]:
+def neurons(steps: int = T) -> list[tuple[str, Any, float]]:
     """File of the kernels, neuron, and the mean of an input at which it fires now and then."""
     delta = {"mem_decay": 0.7, "syn_decay": 0.5, "surrogate": "atan", "slope": 2.0}
     return [
@@ -46,7 +46,7 @@ def neurons() -> list[tuple[str, Any, float]]:
         ("prf", PRF(N, threshold=0.2), 5.0),
         ("prf_lif", PRFLIF(), 0.4),
         ("prf_lif", PRFLIF(decay=0.9, accumulation="printed"), 0.4),
-        ("rpsu", RPSU(T=T, decay=0.7), 1.6),
+        ("rpsu", RPSU(T=steps, decay=0.7), 1.6),
     ]
 
 

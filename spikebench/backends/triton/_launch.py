@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import triton
@@ -19,6 +19,7 @@ from spikebench.backends.triton._shapes import Options as Options
 from spikebench.backends.triton._shapes import Shape as Shape
 from spikebench.backends.triton._shapes import size as size
 from spikebench.backends.triton._shapes import sized as sized
+from spikebench.numerics.bits import words_of
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
@@ -30,6 +31,8 @@ COMPUTE = {
     torch.bfloat16: tl.float32,
     torch.float16: tl.float32,
 }
+
+Spikes = Literal["same", "uint8", "bits"]  # as what spikes are sent: the input's dtype, bytes, or 32 steps a word
 
 
 @dataclass(frozen=True)
@@ -113,11 +116,18 @@ def no_bytes(case: "Case") -> str | None:
 
 
 def moved(case: "Case", tensors: dict[str, tuple[int, int]]) -> int:
-    """Bytes that a case's kernels must move, from the numbers of tensors in `MOVES`; spikes may be single bytes."""
+    """Bytes that a case's kernels must move, from the numbers of tensors in `MOVES`; spikes may be bytes, or bits."""
     narrow, wide = tensors[case.mode]
     width = getattr(torch, case.dtype).itemsize
-    less = width - 1 if case.parsed.all_how.get("spikes") == "uint8" else 0
-    return case.T * case.B * case.N * (narrow * width + wide * max(4, width) - less)
+    sent = case.parsed.all_how.get("spikes")
+    less = {"uint8": width - 1, "bits": width}.get(str(sent), 0)
+    words = 4 * words_of(case.T) * case.B * case.N if sent == "bits" else 0
+    return case.T * case.B * case.N * (narrow * width + wide * max(4, width) - less) + words
+
+
+def sent_as(x: Tensor, spikes: str, learns: bool) -> torch.dtype | None:
+    """The dtype of spikes that may be bits, which is None then; Refused if bytes should carry a gradient."""
+    return None if spikes == "bits" else dtype_of_spikes(x, spikes, learns)
 
 
 def dtype_of_spikes(x: Tensor, spikes: str, learns: bool) -> torch.dtype:

@@ -26,6 +26,7 @@ from spikebench.backend import Refused
 from spikebench.backends.triton import _launch, _shapes
 
 PLAIN = (bool, int, str, NoneType)
+NO_BITS = "spikes=bits is no operator of torch.library; compile with spikes=same"
 
 
 class Tape:
@@ -77,6 +78,8 @@ def traceable(run: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def called(neuron: Any, x: Tensor, seed: int | None = None, **how: Any) -> Tensor:
         if not torch.compiler.is_compiling():
             return run(neuron, x, seed, **how)
+        if how.get("spikes") == "bits":
+            raise Refused(NO_BITS)
         names, learned = [], []
         for name, parameter in neuron.named_parameters():
             names.append(name)

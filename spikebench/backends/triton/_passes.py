@@ -11,11 +11,15 @@ import torch
 import triton.language as tl
 from torch import Tensor
 
+from spikebench.backend import Refused
 from spikebench.backends.triton import _launch, _recurrence
 from spikebench.backends.triton._autograd import Gradients, Passes, Tensors, at_once
+from spikebench.backends.triton._bits import Sent, rows_within
 from spikebench.backends.triton._direct import Arguments
+from spikebench.backends.triton._operator import NO_BITS
 from spikebench.backends.triton._philox import Noise
 from spikebench.backends.triton._scan import chained
+from spikebench.numerics.bits import BITS
 
 Candidates = Callable[[torch.dtype, int, int], tuple[_launch.Shape, ...]]
 TILE = 16  # steps, where a case does not say and only bytes are counted
@@ -79,11 +83,16 @@ class Common(TypedDict):
     STAGES: int
 
 
-def grid(cut: bool = True, bytes_ahead: int = 64, rows: tuple[int, ...] = (4, 8, 16)) -> Candidates:
-    """Candidates of a kernel: a thread asks for at most `bytes_ahead` of a tensor ahead of time, half where many run."""
+def grid(
+    cut: bool = True, bytes_ahead: int = 64, rows: tuple[int, ...] = (4, 8, 16), where_many: int | None = None
+) -> Candidates:
+    """Candidates of a kernel: a thread asks for at most `bytes_ahead` of a tensor ahead of time; half, or `where_many`, where
+    many run: all of it of a kernel that has 128 registers at most even so.
+    """
+    many = where_many or bytes_ahead // 2
 
     def shapes(dtype: torch.dtype, steps: int, count: int) -> tuple[_launch.Shape, ...]:
-        most = bytes_ahead // (2 if count >= MANY else 1) // max(4, dtype.itemsize)
+        most = (many if count >= MANY else bytes_ahead) // max(4, dtype.itemsize)
         chunks = [0, *(c for c in CHUNKS if cut and 4 * c <= steps and count < MANY)]
         tiles = [(each, r) for each in EACH for r in rows if each * r <= most and (each == 1 or 64 <= count)]
         return tuple(
@@ -146,7 +155,7 @@ def _plan(
     }
     if forward:
         own: Arguments = {"FADE": neuron.fade, "DRAWS": neuron.draws}
-        kernel, none = _recurrence.forward_kernel, ("s", "kept")
+        kernel, none = _recurrence.forward_kernel, ("s", "words", "kept")
     else:
         own = {"ADJOINT": neuron.adjoint, "SUMS": neuron.sums, "LATE": of.late, "DRAWS": of.redraws}
         kernel, none = _recurrence.backward_kernel, ("dx", "by_second", "sums")
@@ -158,13 +167,14 @@ def _plan(
 
 
 def _forward(
-    call: Call, x: Tensor, further: Tensors, s: Tensor, wanted: tuple[bool, ...] | None
+    call: Call, x: Tensor, further: Tensors, sent: Sent, wanted: tuple[bool, ...] | None
 ) -> tuple[Gradients, int]:
-    """Spikes into s. Kept are the input and the states before every tile; known is the length of a tile."""
+    """Spikes to where they are sent. Kept are the input and the states before every tile; known is the length of a tile."""
     neuron = call.neuron
     size, shape = _launch.sized(f"{neuron.name}.forward", x, call.asked)
     turn, second = _roles(call, further)
-    plan = _plan(call[:-1], True, x.dtype, size, 0 if turn is None else turn.shape[1], _whole(shape, neuron.draws))
+    shape = _whole(shape, neuron.draws, sent.words is not None)
+    plan = _plan(call[:-1], True, x.dtype, size, 0 if turn is None else turn.shape[1], shape)
     seed, of_call, site = call.noise
     given = {"x": x, "second": second, "per_neuron": turn, "seed": seed, "call": of_call, "site": site}
     state = None
@@ -178,7 +188,7 @@ def _forward(
     kept = None
     if wanted is not None:
         kept = x.new_empty(2, _launch.cdiv(size[0], plan.rows), size[1], dtype=_launch.wide(x.dtype))
-    plan.last(x, s=s, kept=kept, state=state, **given)
+    plan.last(x, s=sent.s, words=sent.words, kept=kept, state=state, **given)
     return (x, kept), plan.rows
 
 
@@ -216,16 +226,20 @@ def _roles(call: Call, further: Tensors) -> tuple[Tensor | None, Tensor | None]:
     return further[0] if kind == "per_neuron" else None, further[0] if kind == "second" else None
 
 
-def _whole(shape: _launch.Shape, draws: bool) -> _launch.Shape:
-    """The shape, with tiles of whole fours of steps where uniforms are drawn: a counter has four."""
-    if not draws or shape.rows % 4 == 0:
-        return shape
-    return replace(shape, rows=-(-shape.rows // 4) * 4)
+def _whole(shape: _launch.Shape, draws: bool, bits: bool) -> _launch.Shape:
+    """The shape, with tiles of whole fours of steps where uniforms are drawn: a counter has four; bits: chunks of whole words."""
+    if draws and shape.rows % 4:
+        shape = replace(shape, rows=-(-shape.rows // 4) * 4)
+    if bits and rows_within(shape.rows) and shape.chunk % BITS:
+        shape = replace(shape, chunk=-(-shape.chunk // BITS) * BITS)
+    return shape
 
 
 def _spec(call: Call, spikes: str) -> tuple[str, tuple[Any, ...], tuple[float, ...]] | None:
     """A call as the operator takes it; None for one with noise, which a graph would use again and again."""
     neuron = call.neuron
+    if spikes == "bits":
+        raise Refused(NO_BITS)
     if neuron.draws:
         return None
     kind = (call.mode, call.surrogate, call.late, call.redraws)

@@ -14,7 +14,7 @@ import triton
 import triton.language as tl
 
 from spikebench.backends.triton._philox import uniforms
-from spikebench.backends.triton._tile import load, reverse, rows, series, store, turn
+from spikebench.backends.triton._tile import load, reverse, rows, send, series, store, turn, within, word
 
 
 @triton.jit
@@ -103,7 +103,8 @@ def cascaded(V, X, e, k):
 def forward_kernel(
     x,  # [T, M]
     second,  # [T, M], or None: there is one input
-    s,  # [T, M], or None: only the ends are wanted
+    s,  # [T, M], or None: only the ends are wanted, or bits
+    words,  # [⌈T/32⌉, M] the spikes as bits, or None; a chunk has whole words
     kept,  # [2, tiles, M] the states before every tile, or None: do not keep
     state,  # [2, chunks, M] the states that enter every chunk, or None: zero
     ends,  # [6, chunks, M], or None
@@ -137,6 +138,7 @@ def forward_kernel(
     if ends is not None:
         p_p, q_p = tl.full([BLOCK], 1, COMPUTE), tl.zeros([BLOCK], COMPUTE)
         p_q, q_q = tl.zeros([BLOCK], COMPUTE), tl.full([BLOCK], 1, COMPUTE)
+    sent = tl.zeros([BLOCK], tl.int32)
     there = rows(first, first, end, inside, R)
     next_x = load(x, first * width + m, there, width, R)
     next_u = _beside(second, first * width + m, there, width, R)
@@ -159,6 +161,8 @@ def forward_kernel(
                 p_q, q_q = FADE(p_q, q_q, k)
         if s is not None:
             store(s, at, there, width, fired, R)
+        if words is not None:
+            sent = send(words, sent, within(word(fired, R), t, end, R), t, end, m, width, inside, R)
     if ends is not None:
         _ends(ends, chunk, m, width, inside, p, q, p_p, q_p, p_q, q_q)
 

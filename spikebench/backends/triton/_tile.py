@@ -96,3 +96,32 @@ def reverse(backwards, R: tl.constexpr):
     for r in tl.static_range(R):
         ordered += (backwards[R - 1 - r],)
     return ordered
+
+
+@triton.jit
+def word(fired, R: tl.constexpr):
+    """A tile's spikes [R, BLOCK] as bits, the first step's the lowest."""
+    bits = tl.zeros([fired[0].shape[0]], tl.int32)
+    for r in tl.static_range(R):
+        bits = bits | ((fired[r] != 0).to(tl.int32) << r)
+    return bits
+
+
+@triton.jit
+def within(word, t, end, R: tl.constexpr):
+    """The R lowest bits of a tile's word without those of rows from `end` on."""
+    count = tl.minimum(end - t, R).to(tl.int32)
+    return tl.where(count >= 32, word, word & ((1 << (count & 31)) - 1))
+
+
+@triton.jit
+def send(words, sent, word, t, end, m, width, inside, R: tl.constexpr):
+    """Add a tile's bits to the word of 32 steps that it lies in, which is written when it is whole or the last; see numerics/bits.py.
+
+    R divides 32. What is returned goes into the next tile's call, as `sent`.
+    """
+    place = tl.cast(t % 32, tl.int32)
+    sent = sent | (word << place)
+    whole = (place + R >= 32) | (t + R >= end)
+    tl.store(words + (t // 32 * width + m), sent, mask=inside & whole)
+    return tl.where(whole, 0, sent)

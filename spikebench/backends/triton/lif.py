@@ -10,10 +10,12 @@ import triton.language as tl
 from torch import Tensor
 
 from spikebench.backend import Refused, having, only
-from spikebench.backends.triton import _adjoint, _launch, _operator, _tile
+from spikebench.backends.triton import _adjoint, _bits, _launch, _operator, _tile
+from spikebench.backends.triton._launch import Spikes
 from spikebench.backends.triton._shapes import Kernel, Shape
 from spikebench.backends.triton._surrogate import derivative
 from spikebench.neurons.lif import LIF
+from spikebench.numerics.bits import BITS
 from spikebench.units import Natural
 
 if TYPE_CHECKING:
@@ -51,8 +53,11 @@ def _kept_every(kernel: Kernel) -> Kernel:
 
 KERNELS = {
     "inference": Kernel(reads=(1, 0), writes=(1, 0), rows=(8, 16, 32)),
-    "forward": Kernel(reads=(1, 0), writes=(1, 1), rows=(1, 8, 16, 32)),
-    "backward": Kernel(reads=(1, 1), writes=(1, 0), rows=(1, 4, 8, 16, 32), cut=True, tile=32),
+    "forward": Kernel(reads=(1, 0), writes=(1, 1), rows=(8, 16, 32)),
+    "inference.bits": Kernel(reads=(1, 0), writes=(0, 0), rows=(8, 16, 32)),
+    "forward.bits": Kernel(reads=(1, 0), writes=(0, 1), rows=(8, 16, 32)),
+    "backward": Kernel(reads=(1, 1), writes=(1, 0), rows=(4, 8, 16, 32), cut=True, tile=32),
+    "backward.scaled": Kernel(reads=(2, 1), writes=(1, 0), rows=(4, 8, 16), work=1.5, cut=True, tile=16),
     "forward.checkpoints": _kept_every(Kernel(reads=(1, 0), writes=(1, 0))),
     "backward.checkpoints": _kept_every(Kernel(reads=(2, 0), writes=(1, 0), work=2, cut=True, tile=32)),
 }
@@ -70,8 +75,9 @@ def moves(case: "Case") -> int:
         return _launch.moved(case, MOVES)
     dtype, passes = getattr(torch, case.dtype), {"inference": 0, "forward": 1, "train": 2}[case.mode]
     rows = _rows_kept(dtype, case.B * case.N, how["rows"], how["chunk"])
-    kept = (1 if case.options["synapse_decay"] is None else 2) * _launch.wide(dtype).itemsize + _word(rows).itemsize
-    return _launch.moved(case, CHECKPOINTED) + passes * kept * -(-case.T // rows) * case.B * case.N
+    states = (1 if case.options["synapse_decay"] is None else 2) * _launch.wide(dtype).itemsize
+    words = _word(rows).itemsize * (passes - (passes > 0 and _shared(how["spikes"], rows)))  # what is sent is kept, too
+    return _launch.moved(case, CHECKPOINTED) + (passes * states + words) * -(-case.T // rows) * case.B * case.N
 
 
 @_operator.traceable
@@ -80,7 +86,7 @@ def run(
     x: Tensor,
     seed: int | None = None,
     *,
-    spikes: Literal["same", "uint8"] = "same",
+    spikes: Spikes = "same",
     chunk: Natural = 0,
     block: Natural = 0,
     warps: Annotated[int, "[0, 32]"] = 0,
@@ -88,7 +94,7 @@ def run(
     rows: Natural = 0,
     save: Save = "membrane",
 ) -> Tensor:
-    """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted.
+    """Spikes [T, B, N] in the dtype of x, uint8 where no gradient is wanted, or bits, which a Linear after it reads.
 
     chunk: steps per chunk of the backward pass, which is then a scan over chunks; 0: by size, T: one sequential pass.
     block, warps, rows, stages: series and warps a program, steps a tile, stages where no tile is asked for ahead; 0: by
@@ -98,15 +104,15 @@ def run(
     asked = _launch.Options(chunk or None, block, warps, stages, rows)
     having(neuron, **CAN)
     learns = torch.is_grad_enabled() and (x.requires_grad or any(p.requires_grad for p in neuron.parameters()))
-    dtype = _launch.dtype_of_spikes(x, spikes, learns)
+    dtype = _launch.sent_as(x, spikes, learns)
     if learns:
         plain, decay, threshold = _constants(neuron)
         how = (neuron.slope, neuron.surrogate, neuron.detach_reset)
-        return _LIF.apply(x, decay, threshold, plain, how, asked, save)  # pyright: ignore[reportReturnType]  # untyped in torch
+        return _LIF.apply(x, decay, threshold, plain, how, asked, (save, dtype))  # pyright: ignore[reportReturnType]  # untyped in torch
     x = _launch.series(x)
-    s = torch.empty_like(x, dtype=dtype)
-    _forward(_constants(neuron), x, s, _Kept(), asked)
-    return s
+    sent = _bits.Sent.of(x, dtype)
+    _forward(_constants(neuron), x, sent, _Kept(), asked)
+    return sent.given(x)
 
 
 def _rows_kept(dtype: torch.dtype, count: int, asked: int, chunk: int | None) -> int:
@@ -122,12 +128,18 @@ def _word(rows: int) -> torch.dtype:
     return torch.uint8 if rows <= 8 else torch.int16 if rows <= 16 else torch.int32
 
 
-def _checkpoints(plain: "_Plain", x: Tensor, rows: int) -> _Kept:
-    """Empty tensors for what is kept of every tile of `rows` steps."""
+def _shared(spikes: str, rows: int) -> bool:
+    """Whether the words that are sent are those that are kept: a tile has as many steps as a word."""
+    return spikes == "bits" and rows == BITS
+
+
+def _checkpoints(plain: "_Plain", x: Tensor, rows: int, words: Tensor | None) -> _Kept:
+    """Tensors for what is kept of every tile of `rows` steps; `words`: of the spikes that are sent."""
     steps, count = _launch.size(x)
     tiles = (_launch.cdiv(steps, rows), count)
     states = x.new_empty(2 if plain.SYNAPSE else 1, *tiles, dtype=_launch.wide(x.dtype))
-    return _Kept(states=states, bits=x.new_empty(tiles, dtype=_word(rows)))
+    same = words is not None and rows == BITS
+    return _Kept(states=states, bits=words if same else x.new_empty(tiles, dtype=_word(rows)))
 
 
 class _Plain(NamedTuple):
@@ -173,13 +185,20 @@ def _forward_of(plain: _Plain, dtype: torch.dtype, size: tuple[int, int], shape:
     return _launch.Prepared(forward_kernel, grid, shape.warps, **plain._asdict(), **sizes)
 
 
-def _forward(constants: _Constants, x: Tensor, s: Tensor, kept: _Kept, asked: _launch.Options) -> None:
-    """Spikes into s, and what is to be kept."""
+def _forward(constants: _Constants, x: Tensor, sent: _bits.Sent, kept: _Kept, asked: _launch.Options) -> None:
+    """What is sent and what is kept."""
     u, states, bits = kept
+    s, words = sent
     name = "lif.forward" if u is not None else "lif.inference" if states is None else "lif.forward.checkpoints"
+    if words is not None and states is None:
+        name += ".bits"
     plain, decay_at, threshold_at = constants
-    launch = _forward_of(plain, x.dtype, *_launch.sized(name, x, asked))
-    launch(x, x=x, s=s, u=u, states=states, bits=bits, decay_at=decay_at, threshold_at=threshold_at)
+    size, shape = _launch.sized(name, x, asked)
+    if words is not None:
+        _bits.rows_within(shape.rows)
+        words = None if words is bits else words
+    launch = _forward_of(plain, x.dtype, size, shape)
+    launch(x, x=x, s=s, words=words, u=u, states=states, bits=bits, decay_at=decay_at, threshold_at=threshold_at)
 
 
 @lru_cache(_launch.KNOWN)
@@ -203,20 +222,21 @@ class _LIF(_operator.Function):
         plain: _Plain,
         how: tuple[float, str, bool],
         asked: _launch.Options,
-        save: Save,
+        kind: tuple[Save, torch.dtype | None],
     ) -> Tensor:
-        x = _launch.series(x)
+        """kind: what is saved, and the dtype of what is sent, None for bits."""
+        x, (save, dtype) = _launch.series(x), kind
+        sent = _bits.Sent.of(x, dtype)
         if save == "checkpoints":
             rows = _rows_kept(x.dtype, _launch.size(x)[1], asked.rows, asked.chunk)
-            asked, kept = _launch.Options(*asked[:4], rows), _checkpoints(plain, x, rows)
+            asked, kept = _launch.Options(*asked[:4], rows), _checkpoints(plain, x, rows, sent.words)
         else:
             kept = _Kept(torch.empty_like(x, dtype=_launch.wide(x.dtype)))
-        s = torch.empty_like(x)
-        _forward((plain, decay, threshold), x, s, kept, asked)
+        _forward((plain, decay, threshold), x, sent, kept, asked)
         again = save == "checkpoints" or (ctx.needs_input_grad[1] and plain.SCALED)
         ctx.save_for_backward(x if again else None, *kept, decay, threshold)
         ctx.how = plain, how, asked
-        return s
+        return sent.given(x)
 
     @staticmethod
     @_operator.once
@@ -224,7 +244,7 @@ class _LIF(_operator.Function):
         x, u, states, bits, decay, threshold = ctx.saved_tensors
         plain, how, asked = ctx.how
         g = _launch.series(grad)
-        name = "lif.backward" if states is None else "lif.backward.checkpoints"
+        name = "lif.backward" if x is None else "lif.backward.scaled" if states is None else "lif.backward.checkpoints"
         passed = _backward_of(plain, how, g.dtype, *_launch.sized(name, g, asked))
         kept = {"x": x, "u": u, "states": states, "bits": bits}
         found = passed(g, ctx.needs_input_grad[1:3], **kept, decay_at=decay, threshold_at=threshold)
@@ -271,7 +291,8 @@ def _fired(u, th, STRICT: tl.constexpr):
 @triton.jit(do_not_specialize=["T"])
 def forward_kernel(
     x,  # [T, M]
-    s,  # [T, M]
+    s,  # [T, M], or None: they are sent as bits
+    words,  # [⌈T/32⌉, M] the spikes as bits, or None; also if `bits` are the same words
     u,  # [T, M], or None: do not save
     states,  # [1, tiles, M] v before each tile, [2, tiles, M] with the synapse's current, or None: do not save
     bits,  # [tiles, M] the spikes of each tile, the first step's in the lowest bit, or None
@@ -297,6 +318,7 @@ def forward_kernel(
     m, inside, width = _tile.series(M, BLOCK)
     v = tl.zeros([BLOCK], COMPUTE)
     i = tl.zeros([BLOCK], COMPUTE)
+    sent = tl.zeros([BLOCK], tl.int32)
     ahead = _tile.load(x, m, _tile.rows(0, 0, T, inside, R), width, R)
     for t in tl.range(0, T, R, num_stages=STAGES):
         at, there = t * width + m, _tile.rows(t, 0, T, inside, R)
@@ -318,11 +340,16 @@ def forward_kernel(
             word = word | (fired.to(tl.int32) << r)
             ss += (fired.to(COMPUTE),)
             us += (u_t,)
-        _tile.store(s, at, there, width, ss, R)
+        if s is not None:
+            _tile.store(s, at, there, width, ss, R)
         if u is not None:
             _tile.store(u, at, there, width, us, R)
+        if bits is not None or words is not None:
+            word = _tile.within(word, t, T, R)
         if bits is not None:
             tl.store(bits + (t // R * width + m), word.to(bits.dtype.element_ty), mask=inside)
+        if words is not None:
+            sent = _tile.send(words, sent, word, t, T, m, width, inside, R)
 
 
 @triton.jit(do_not_specialize=["T", "L"])

@@ -1,6 +1,6 @@
 """ParaLIF fused: both filters, the normalisation and the spikes in one pass, its gradient in one pass back."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import triton
 import triton.language as tl
@@ -9,6 +9,7 @@ from torch import Tensor
 from spikebench.backend import Refused
 from spikebench.backends.triton import _launch, _passes
 from spikebench.backends.triton._autograd import fused
+from spikebench.backends.triton._launch import Spikes
 from spikebench.backends.triton._recurrence import cascade, cascaded
 from spikebench.backends.triton._shapes import Kernel
 from spikebench.backends.triton._surrogate import derivative, logistic
@@ -24,8 +25,8 @@ MOVES = {"inference": (2, 0), "forward": (2, 0), "train": (5, 0)}
 LEARNING = ("recurrent", "learn_tau", "learn_threshold", "heterogeneous")
 BEYOND = f"the triton backend has no kernel with {', '.join(LEARNING)}; take eager, scan or fft"
 KERNELS = {
-    "forward": Kernel(reads=(1, 0), writes=(1, 0), work=2.0, cut=True, candidates=_passes.grid()),
-    "backward": Kernel(reads=(2, 0), writes=(1, 0), work=2.0, cut=True, candidates=_passes.grid()),
+    "forward": Kernel(reads=(1, 0), writes=(1, 0), work=2.0, cut=True, candidates=_passes.grid(where_many=64)),
+    "backward": Kernel(reads=(2, 0), writes=(1, 0), work=2.0, cut=True, candidates=_passes.grid(where_many=64)),
 }
 
 
@@ -46,14 +47,14 @@ def run(
     x: Tensor,
     seed: int | None = None,
     *,
-    spikes: Literal["same", "uint8"] = "same",
+    spikes: Spikes = "same",
     block: Natural = 0,
     warps: Annotated[int, "[0, 32]"] = 0,
     stages: Natural = 0,
     chunk: Natural | None = None,
     rows: Natural = 0,
 ) -> Tensor:
-    """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted; further options as in psu."""
+    """Spikes [T, B, N] in the dtype of x, uint8 where no gradient is wanted, or bits; further options as in psu."""
     if not neuron.plain:
         raise Refused(BEYOND)
     asked = _launch.Options(chunk, block, warps, stages, rows)

@@ -1,6 +1,6 @@
 """PRF fused: the rotation and the spikes in one pass, and one pass back that also sums the gradients of what learns."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 import triton
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from spikebench.backends.triton import _launch, _passes
 from spikebench.backends.triton._autograd import fused
+from spikebench.backends.triton._launch import Spikes
 from spikebench.backends.triton._shapes import Kernel
 from spikebench.backends.triton._surrogate import derivative
 from spikebench.neurons.prf import PRF
@@ -41,14 +42,14 @@ def run(
     x: Tensor,
     seed: int | None = None,
     *,
-    spikes: Literal["same", "uint8"] = "same",
+    spikes: Spikes = "same",
     block: Natural = 0,
     warps: Annotated[int, "[0, 32]"] = 0,
     stages: Natural = 0,
     chunk: Natural | None = None,
     rows: Natural = 0,
 ) -> Tensor:
-    """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted; further options as in psu."""
+    """Spikes [T, B, N] in the dtype of x, uint8 where no gradient is wanted, or bits; further options as in psu."""
     wide = _launch.wide(x.dtype)
     gain, omega = neuron.log_dt.to(wide).exp(), neuron.log_omega.to(wide).exp()
     damping, angle = torch.exp(-gain / neuron.tau), gain * omega

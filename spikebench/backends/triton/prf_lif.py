@@ -1,6 +1,6 @@
 """The decoupled LIF fused: filter, raised threshold and spikes in one pass, its gradient in one pass back."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import triton
 import triton.language as tl
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from spikebench.backends.triton import _launch, _passes
 from spikebench.backends.triton._autograd import fused
+from spikebench.backends.triton._launch import Spikes
 from spikebench.backends.triton._shapes import Kernel
 from spikebench.backends.triton._surrogate import derivative
 from spikebench.neurons.prf_lif import PRFLIF
@@ -40,14 +41,14 @@ def run(
     x: Tensor,
     seed: int | None = None,
     *,
-    spikes: Literal["same", "uint8"] = "same",
+    spikes: Spikes = "same",
     block: Natural = 0,
     warps: Annotated[int, "[0, 32]"] = 0,
     stages: Natural = 0,
     chunk: Natural | None = None,
     rows: Natural = 0,
 ) -> Tensor:
-    """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted; options as in psu, chunks backward alone."""
+    """Spikes [T, B, N] in the dtype of x, uint8 where no gradient is wanted, or bits; options as in psu, chunks backward alone."""
     asked = _launch.Options(chunk, block, warps, stages, rows)
     fade = neuron.decay if neuron.accumulation == "decayed" else 1.0
     numbers = (neuron.decay, neuron.threshold * neuron.decay, fade, neuron.threshold, neuron.slope)

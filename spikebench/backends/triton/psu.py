@@ -1,6 +1,6 @@
 """PSU fused: both filters, the probability and the spike in one pass over time, or as scans over chunks."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import triton
 import triton.language as tl
@@ -9,6 +9,7 @@ from torch import Tensor
 from spikebench.backend import Refused, constant, only
 from spikebench.backends.triton import _launch, _passes
 from spikebench.backends.triton._autograd import fused
+from spikebench.backends.triton._launch import Spikes
 from spikebench.backends.triton._shapes import Kernel
 from spikebench.backends.triton._surrogate import derivative, logistic
 from spikebench.neurons.psu import PSU
@@ -21,8 +22,8 @@ LATER = ("rows",)
 # per element and mode: tensors as wide as the input, and tensors of float32 at least, that are read or written
 MOVES = {"inference": (2, 0), "forward": (2, 0), "train": (5, 0)}
 KERNELS = {
-    "forward": Kernel(reads=(1, 0), writes=(1, 0), work=3.0, cut=True, passes=2, candidates=_passes.grid()),
-    "backward": Kernel(reads=(2, 0), writes=(1, 0), work=4.0, cut=True, candidates=_passes.grid()),
+    "forward": Kernel(reads=(1, 0), writes=(1, 0), work=3.0, cut=True, passes=2, candidates=_passes.grid(where_many=64)),
+    "backward": Kernel(reads=(2, 0), writes=(1, 0), work=4.0, cut=True, candidates=_passes.grid(where_many=64)),
 }
 
 
@@ -46,14 +47,14 @@ def run(
     x: Tensor,
     seed: int | None = None,
     *,
-    spikes: Literal["same", "uint8"] = "same",
+    spikes: Spikes = "same",
     chunk: Natural | None = None,
     block: Natural = 0,
     warps: Annotated[int, "[0, 32]"] = 0,
     stages: Natural = 0,
     rows: Natural = 0,
 ) -> Tensor:
-    """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted.
+    """Spikes [T, B, N] in the dtype of x, uint8 where no gradient is wanted, or bits, which a Linear after it reads.
 
     chunk: steps per chunk of a scan over chunks, forward and backward; 0: one sequential pass; None: by the number of
     steps and series. rows: steps of a tile. block, warps, stages: kernel shape; 0: by size.

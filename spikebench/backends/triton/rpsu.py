@@ -1,6 +1,6 @@
 """RPSU: its product by cuBLAS, then probabilities, both filters and the spike in one pass over time, or over chunks."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 import triton
@@ -10,6 +10,7 @@ from torch import Tensor
 from spikebench.backend import constant, only
 from spikebench.backends.triton import _launch, _passes, psn
 from spikebench.backends.triton._autograd import fused
+from spikebench.backends.triton._launch import Spikes
 from spikebench.backends.triton._shapes import Kernel
 from spikebench.backends.triton._surrogate import derivative, logistic
 from spikebench.neurons.rpsu import RPSU
@@ -40,20 +41,20 @@ def run(
     x: Tensor,
     seed: int | None = None,
     *,
-    spikes: Literal["same", "uint8"] = "same",
+    spikes: Spikes = "same",
     chunk: Natural | None = None,
     block: Natural = 0,
     warps: Annotated[int, "[0, 32]"] = 0,
     stages: Natural = 0,
     rows: Natural = 0,
 ) -> Tensor:
-    """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted; further options as in psu."""
+    """Spikes [T, B, N] in the dtype of x, uint8 where no gradient is wanted, or bits; further options as in psu."""
     asked = _launch.Options(chunk, block, warps, stages, rows)
     flat = x.reshape(len(x), -1)
     q = torch.addmm(neuron.bias, neuron.weight.tril(), flat)
     numbers = (neuron.decay, neuron.gain, float(neuron.threshold), constant(neuron.slope, "slope"))
     call = _passes.Call(NEURON, numbers, asked, surrogate=neuron.surrogate)
-    return fused(_passes.PASSES, call, flat, q, spikes=spikes).view(x.shape)
+    return fused(_passes.PASSES, call, flat.view(x.shape), q, spikes=spikes)
 
 
 @triton.jit

@@ -1,6 +1,6 @@
 """SPSN fused: two recurrences, the probability, Philox and the sample in one pass; long thin inputs as a scan over chunks."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import triton
 import triton.language as tl
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from spikebench.backends.triton import _launch, _passes
 from spikebench.backends.triton._autograd import fused
+from spikebench.backends.triton._launch import Spikes
 from spikebench.backends.triton._philox import noise
 from spikebench.backends.triton._recurrence import cascade, cascaded
 from spikebench.backends.triton._shapes import Kernel
@@ -22,8 +23,8 @@ LATER = ("rows",)
 # per element and mode: tensors as wide as the input, and tensors of float32 at least, that are read or written
 MOVES = {"inference": (2, 0), "forward": (2, 0), "train": (5, 0)}
 KERNELS = {
-    "forward": Kernel(reads=(1, 0), writes=(1, 0), work=4.0, cut=True, candidates=_passes.grid()),
-    "backward": Kernel(reads=(2, 0), writes=(1, 0), work=3.0, cut=True, candidates=_passes.grid()),
+    "forward": Kernel(reads=(1, 0), writes=(1, 0), work=4.0, cut=True, candidates=_passes.grid(where_many=64)),
+    "backward": Kernel(reads=(2, 0), writes=(1, 0), work=3.0, cut=True, candidates=_passes.grid(where_many=64)),
 }
 
 
@@ -42,14 +43,14 @@ def run(
     x: Tensor,
     seed: int | None = None,
     *,
-    spikes: Literal["same", "uint8"] = "same",
+    spikes: Spikes = "same",
     chunk: Natural | None = None,
     block: Natural = 0,
     warps: Annotated[int, "[0, 32]"] = 0,
     stages: Natural = 0,
     rows: Natural = 0,
 ) -> Tensor:
-    """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted.
+    """Spikes [T, B, N] in the dtype of x, uint8 where no gradient is wanted, or bits, which a Linear after it reads.
 
     chunk: steps per chunk of a scan over chunks, forward and backward; 0: one sequential pass; None: by the number of
     steps and series. rows: steps of a tile, a multiple of four. block, warps, stages: kernel shape; 0: by size.
