@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from spikebench.backend import Refused, module
 from spikebench.cases.case import Case
 from spikebench.loading.subject import definition
+from spikebench.numerics.bits import Packed
 
 Said = tuple[str, int, str | None]  # a subject, how many launches were compiled, and why not all
 
@@ -29,10 +31,13 @@ def launches(case: Case) -> list[Any]:
     neuron = definition(subject, case.N, case.T).rounded(dtype).to("meta")
     x = torch.empty(case.T, case.B, case.N, dtype=dtype, device="meta", requires_grad=learns)
     with recording() as found, torch.set_grad_enabled(learns):
-        spikes = module(subject.backend, subject.name).run(neuron, x, **subject.how)
+        out, learned = module(subject.backend, subject.name).run(neuron, x, **subject.how), [*neuron.parameters()]
+        if isinstance(out, Packed):  # a Linear after the layer, which reads bits
+            weights = nn.Linear(case.N, case.N, dtype=dtype, device="meta")
+            out, learned = weights(out), [*learned, *weights.parameters()]
         if case.mode == "train":
-            learned = [p for p in neuron.parameters() if p.requires_grad]
-            torch.autograd.grad(spikes, (x, *learned), torch.empty_like(spikes), allow_unused=True)
+            wanted = [p for p in learned if p.requires_grad]
+            torch.autograd.grad(out, (x, *wanted), torch.empty_like(out), allow_unused=True)
     return found
 
 

@@ -15,6 +15,12 @@ _narrow = partial(grid, T=[1000], B=[16], N=[128])  # the sixth
 METRICS = ("latency", "bandwidth", "compile_time", "spike_rate")
 LONGEST = 15.0  # seconds that a process may take to be planned at all, but for claims
 COMMON = f"[{','.join(f'{k}={v}' for k, v in sweeps.COMMON.items())}]"  # the LIF that all libraries can be set to
+FORMS = (  # what kernels do only when asked: gated in every precision
+    "lif@triton[save=checkpoints]",
+    "lif@triton[spikes=bits]",
+    "lif@triton[spikes=bits,save=checkpoints]",
+    "spike_sampler@triton[form=dot]",
+)
 OWN = ("lif", "exodus", "spsn", "psu")  # neurons measured at all six sizes
 
 
@@ -50,8 +56,10 @@ def gates(device: str, tiny: bool = False) -> list[Case]:
     subjects = list(_subjects(["lif", "spsn"] if tiny else registry.names("neurons"), device))
     ours = [s for s in subjects if s.endswith("@triton")]
     found = small(ours)
+    forms = [] if tiny else list(FORMS)
     for dtype in ("float64", "bfloat16"):
-        found += small(ours, dtype=dtype)
+        found += small(ours + forms, dtype=dtype)
+    found += small(forms)
     found += small(ours, mode=["inference"])
     rest = small([s for s in subjects if s not in ours])
     return found + [c for c in rest if first_call(c) < LONGEST]
@@ -73,8 +81,8 @@ def stages(device: str = "cuda", tiny: bool = False) -> list[Stage]:
         return [Stage("claims", (Block(tuple(cases), ("latency",), 1),)), Stage("bounds", _alone(cases))]
     return [
         Stage("claims", tuple(published(device)), 0.55),
-        Stage("bounds", _alone(bounds(device))),
-        Stage("libraries", _alone(libraries(device))),
+        Stage("bounds", (*_alone(bounds(device)), *_alone(products(device), (*METRICS, "product")))),
+        Stage("libraries", _alone(libraries(device)), 0.6),
         Stage("energy", _alone(_named(device, B=128), ("energy",)), 0.8),
         Stage("memory", _alone(_named(device), ("peak_memory",))),
         Stage("rest", tuple(rest(device)), 1.0),
@@ -138,16 +146,28 @@ def bounds(device: str) -> list[Case]:
 
 
 def below(device: str) -> list[Case]:
-    """LIF in fewer bytes an element than float32 with every membrane takes: checkpoints, bfloat16, and both."""
+    """LIF in fewer bytes an element than float32 with every membrane takes: checkpoints, bits, bfloat16, and all of them.
+
+    Then layers that hand each other bits, beside the same layers with float32 spikes.
+    """
     large = partial(grid, T=[1024], B=[128], N=[512], device=device)
-    kept = "lif@triton[save=checkpoints]"
-    return large([kept]) + large(["lif@triton", kept], dtype="bfloat16")
+    kept, sent, both = FORMS[:3]
+    found = large([kept, both]) + large(["lif@triton", kept, both], dtype="bfloat16")
+    deep = partial(large, workload="projection", network="projection[layers=4]")
+    return found + deep(["lif@triton", sent])
+
+
+def products(device: str) -> list[Case]:
+    """SpikeSampler step by step and as products of matrices, both in IEEE's float32."""
+    return grid(
+        [f"spike_sampler@triton{form}" for form in ("", "[form=dot]")], T=[1024], B=[32], N=[512], device=device
+    )
 
 
 def others(device: str) -> list[Case]:
     """The other fused kernels at the usual layer, then ours in inference."""
     fused = [s for s in _subjects(registry.names("neurons"), "cuda") if s.endswith("@triton")]
-    left = [s for s in fused if s.partition("@")[0] not in OWN]
+    left = [s for s in fused if s.partition("@")[0] not in (*OWN, "spike_sampler")]  # that one is among `products`
     usual = partial(grid, T=[1024], B=[32], N=[512], device=device)
     return usual(left) + usual([f"{n}@triton" for n in OWN], mode=["inference"])
 
@@ -180,6 +200,7 @@ def rest(device: str) -> Iterator[Block]:
     rivals = ("lif@triton", "spsn@triton", "lif@cudagraph", "lif@eager", "spsn@fft", "spsn@scan")
     wide = grid(rivals, T=[1024], B=[1, 8, 512], N=[512], device=device)
     found = wide + grid(rivals, T=[512, 16384], B=[32], N=[512], device=device)
+    found += grid(["spike_sampler@triton[form=dot,precision=tf32]"], T=[1024], B=[32], N=[512], device=device)
     yield from _alone(c for c in found if process_seconds(c, METRICS) < LONGEST)
 
 

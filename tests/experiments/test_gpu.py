@@ -45,6 +45,8 @@ def test_every_pair_of_ours_is_gated() -> None:
     assert {f"{n}@triton" for n in registry.names("neurons") if "triton" in registry.backends(n)} <= gated
     assert {f"{n}@eager" for n in registry.names("neurons")} <= gated
     assert not any(s.endswith(("@cpu", "@compiled")) for s in gated), "no GPU, or a minute for each"
+    for form in gpu_plan.FORMS:
+        assert {c.dtype for c in gpu_plan.gates("cuda") if c.subject == form} == {"float32", "float64", "bfloat16"}
 
 
 def test_libraries_are_gated_and_timed_where_they_are_installed(everything: None) -> None:
@@ -65,13 +67,19 @@ def test_the_most_valuable_comes_first_and_nothing_twice() -> None:
     assert first.cases[0].T == 10000 and first.fewest == 1
     bounds = stage("bounds").cases
     assert len(bounds) == len(stage("bounds").blocks)
-    own = [(c.T, c.B, c.N) for c in bounds if c.subject == "lif@triton" and c.mode == "train" and c.dtype == "float32"]
+    layers = [c for c in bounds if c.workload == "layer"]
+    own = [(c.T, c.B, c.N) for c in layers if c.subject == "lif@triton" and c.mode == "train" and c.dtype == "float32"]
     assert len(own) == 6 and {b * n for _, b, n in own} == {2048, 4096, 16384, 65536}
     fused = {f"{n}@triton" for n in registry.names("neurons") if "triton" in registry.backends(n)}
-    below = {(c.subject, c.dtype) for c in bounds if c.dtype != "float32" or c.parsed.how}
-    kept = "lif@triton[save=checkpoints]"
-    assert below == {(kept, "float32"), ("lif@triton", "bfloat16"), (kept, "bfloat16")}
-    assert fused == {c.subject for c in bounds} - {kept}
+    below = {(c.subject, c.dtype) for c in layers if c.parsed.name == "lif" and (c.dtype != "float32" or c.parsed.how)}
+    kept, sent, both = (
+        f"lif@triton[{how}]" for how in ("save=checkpoints", "spikes=bits", "spikes=bits,save=checkpoints")
+    )
+    assert below == {(s, "float32") for s in (kept, both)} | {(s, "bfloat16") for s in ("lif@triton", kept, both)}
+    assert {c.subject for c in bounds if c.workload != "layer"} == {"lif@triton", sent}
+    assert fused == {str(c.parsed) for c in layers if not c.parsed.how}
+    products = [b for b in stage("bounds").blocks if "product" in b.metrics]
+    assert [c.parsed.how.get("form") for b in products for c in b.cases] == [None, "dot"]
 
 
 def test_the_claims_have_five_pairs_and_few_slow_loops() -> None:

@@ -14,7 +14,11 @@ SUBJECTS = [
     "lif[reset=hard,detach_reset=true,strict=true,surrogate=fast_sigmoid]@triton",
     "lif[reset_delay=true,learn_decay=true,learn_threshold=true]@triton",
     "lif@triton[chunk=32]",
+    "lif@triton[save=checkpoints]",
+    "lif@triton[spikes=bits]",
+    "lif@triton[spikes=bits,save=checkpoints]",
     "spsn@triton",
+    "spsn@triton[spikes=bits,chunk=32]",
     "spsn[mode=gs,tau=0.7]@triton",
     "spsn[estimator=straight-through]@triton",
     "spsn@triton[chunk=32]",
@@ -43,7 +47,9 @@ def test_kernels_are_their_definition(subject: str, dtype: str) -> None:
     passes(Case(subject, T=130, B=3, N=67, dtype=dtype, device="cuda"))
 
 
-@pytest.mark.parametrize("subject", ["lif@triton", "spsn@triton", "psu@triton", "exodus@triton"])
+@pytest.mark.parametrize(
+    "subject", ["lif@triton", "lif@triton[spikes=bits]", "spsn@triton", "psu@triton", "exodus@triton"]
+)
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision(subject: str, dtype: str) -> None:
     passes(Case(subject, T=128, B=4, N=64, dtype=dtype, device="cuda"))
@@ -65,3 +71,22 @@ def test_more_than_two_billion_numbers() -> None:
     with torch.no_grad():
         last = x[:, :, -1000:].contiguous()
         assert torch.equal(lif(x)[:, :, -1000:], lif(last))
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1, 1), (70, 3, 33, 66), (1000, 8, 512, 512)])
+@pytest.mark.parametrize("dtype, limit", [(torch.float64, 1e-13), (torch.float32, 1e-6), (torch.bfloat16, 0.02)])
+def test_a_linear_reads_bits(sizes: tuple[int, int, int, int], dtype: torch.dtype, limit: float) -> None:
+    """Against torch's product in float64: the error of a float32 weight's product is that of float32 numbers."""
+    steps, batch, n, out = sizes
+    x = torch.randn(steps, batch, n, device="cuda", dtype=dtype) + 0.2
+    layer = torch.nn.Linear(n, out, device="cuda", dtype=dtype)
+    wide = torch.nn.Linear(n, out, device="cuda", dtype=torch.float64)
+    wide.load_state_dict({k: v.double() for k, v in layer.state_dict().items()})
+    s = neuron("lif@triton[spikes=bits]", device="cuda", dtype=dtype)(x.requires_grad_())
+    dense = neuron("lif@triton", device="cuda", dtype=dtype)(x).detach().double()
+    g = torch.randn(steps, batch, out, device="cuda").to(dtype)
+    y, want = layer(s), wide(dense)
+    found = [y, *torch.autograd.grad(y, [layer.weight, layer.bias], g)]
+    expected = [want, *torch.autograd.grad(want, [wide.weight, wide.bias], g.double())]
+    for a, b in zip(found, expected, strict=True):
+        assert float((a.double() - b).abs().max()) <= limit * float(b.abs().max())
