@@ -146,7 +146,7 @@ def test_a_network_learns_the_same_with_bits_between_its_layers() -> None:
         ).double()
         out = net(torch.randn(40, 2, 5, dtype=torch.float64) * 3)
         grads.append([out, *torch.autograd.grad(out.square().sum(), list(net.parameters()))])
-    assert all(near(a, b, 1e-12) and float(b.abs().max()) > 0 for a, b in zip(*grads, strict=True))
+    assert all(near(a, b, 1e-12) and float(b.detach().abs().max()) > 0 for a, b in zip(*grads, strict=True))
 
 
 CASES = [

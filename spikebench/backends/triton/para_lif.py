@@ -26,7 +26,7 @@ LEARNING = ("recurrent", "learn_tau", "learn_threshold", "heterogeneous")
 BEYOND = f"the triton backend has no kernel with {', '.join(LEARNING)}; take eager, scan or fft"
 KERNELS = {
     "forward": Kernel(reads=(1, 0), writes=(1, 0), work=2.0, cut=True, candidates=_passes.grid(where_many=64)),
-    "backward": Kernel(reads=(2, 0), writes=(1, 0), work=2.0, cut=True, candidates=_passes.grid(where_many=64)),
+    "backward": Kernel(reads=(2, 0), writes=(1, 0), work=2.0, cut=True, candidates=_passes.grid()),
 }
 
 

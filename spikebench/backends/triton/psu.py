@@ -22,8 +22,10 @@ LATER = ("rows",)
 # per element and mode: tensors as wide as the input, and tensors of float32 at least, that are read or written
 MOVES = {"inference": (2, 0), "forward": (2, 0), "train": (5, 0)}
 KERNELS = {
-    "forward": Kernel(reads=(1, 0), writes=(1, 0), work=3.0, cut=True, passes=2, candidates=_passes.grid(where_many=64)),
-    "backward": Kernel(reads=(2, 0), writes=(1, 0), work=4.0, cut=True, candidates=_passes.grid(where_many=64)),
+    "forward": Kernel(
+        reads=(1, 0), writes=(1, 0), work=3.0, cut=True, passes=2, candidates=_passes.grid(where_many=64)
+    ),
+    "backward": Kernel(reads=(2, 0), writes=(1, 0), work=4.0, cut=True, candidates=_passes.grid()),
 }
 
 

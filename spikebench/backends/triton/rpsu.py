@@ -54,7 +54,7 @@ def run(
     q = torch.addmm(neuron.bias, neuron.weight.tril(), flat)
     numbers = (neuron.decay, neuron.gain, float(neuron.threshold), constant(neuron.slope, "slope"))
     call = _passes.Call(NEURON, numbers, asked, surrogate=neuron.surrogate)
-    return fused(_passes.PASSES, call, flat.view(x.shape), q, spikes=spikes)
+    return fused(_passes.PASSES, call, flat.view(x.shape), q.view(x.shape), spikes=spikes)
 
 
 @triton.jit

@@ -24,7 +24,7 @@ LATER = ("rows",)
 MOVES = {"inference": (2, 0), "forward": (2, 0), "train": (5, 0)}
 KERNELS = {
     "forward": Kernel(reads=(1, 0), writes=(1, 0), work=4.0, cut=True, candidates=_passes.grid(where_many=64)),
-    "backward": Kernel(reads=(2, 0), writes=(1, 0), work=3.0, cut=True, candidates=_passes.grid(where_many=64)),
+    "backward": Kernel(reads=(2, 0), writes=(1, 0), work=3.0, cut=True, candidates=_passes.grid()),
 }
 
 
