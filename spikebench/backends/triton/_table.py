@@ -30,7 +30,8 @@ ARGUMENTS = {
     "psn": {"T": STEPS},
     "rpsu": {"T": STEPS},
 }
-NEURON_IDS = (*CHUNK, "spike_sampler", "psn", "sliding_psn", "_bits")
+NEURON_IDS = (*CHUNK, "spike_sampler", "psn", "sliding_psn")
+LISTED = (*NEURON_IDS, "_bits")
 
 
 def listed(neuron: str) -> list[tuple[int, _launch.Launch]]:
@@ -76,7 +77,7 @@ def _of_bits() -> list[_launch.Launch]:
 def once() -> list[tuple[int, _launch.Launch]]:
     """Number of series and launch of every kernel, each in the first of its variants."""
     found: dict[str, tuple[int, _launch.Launch]] = {}
-    for neuron in NEURON_IDS:
+    for neuron in LISTED:
         for series, launch in listed(neuron):
             found.setdefault(_aot.named(launch), (series, launch))
     return list(found.values())
@@ -140,7 +141,7 @@ def text() -> str:
         head += f" sm_{capability} registers | spills (bytes) | shared (bytes) |"
         rule += "---|---|---|"
     lines = [f"Made with triton {triton.__version__}.\n\n", head + "\n", rule + "\n"]
-    for neuron in NEURON_IDS:
+    for neuron in LISTED:
         for series, launch in listed(neuron):
             lines.append(row(series, [_aot.compiled(launch, capability) for capability in CAPABILITIES]))
     return "".join(dict.fromkeys(lines))
