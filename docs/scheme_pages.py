@@ -3,7 +3,7 @@
 import ast
 import inspect
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from neuron_pages import BLOCK, cell, prose
 
@@ -66,6 +66,7 @@ def index(records: list[Record]) -> Iterator[str]:
         for row in rows:
             yield f"| {' | '.join(f'`{v}`' if k == 'subject' else cell(v) for k, v in row.items())} |"
     yield from times(records)
+    yield from alignments(records)
     yield from trained(records)
     yield ""
 
@@ -90,6 +91,18 @@ def times(records: list[Record]) -> Iterator[str]:
         yield "\n## Time of a step over T\n\nA training step with its optimiser. The speed-up is in pairs of fresh processes, with 95 % t intervals: below 1x the scheme is slower.\n"
         yield "| subject | T | B | time | against the loop | against the fused kernel |\n| --- | ---: | ---: | ---: | --- | --- |"
         yield from rows
+
+
+def alignments(records: list[Record]) -> Iterator[str]:
+    """How the gradients lie to those of BPTT on an untrained network, from the input to the readout."""
+    found = [(r, m) for r in records if r.case["workload"] == "network" and (m := r.measurement("weight_cosine"))]
+    if found:
+        yield "\n## Gradients beside those of BPTT\n\nThe cosine of each weight's gradient to BPTT's, and the ratio of their norms, from the input to the readout, on an untrained network.\n"
+        yield "| subject | T | B | cosine | norm over BPTT's |\n| --- | ---: | ---: | --- | --- |"
+    for r, m in found:
+        ratios = [float(v) for v in cast(list[float], m.detail["norm_ratio"])]
+        numbers = (" ".join(f"{v:.3g}" for v in each) for each in (m.samples, ratios))
+        yield f"| `{shown(str(r.case['subject']))}` | {r.case['T']} | {r.case['B']} | {' | '.join(numbers)} |"
 
 
 def trained(records: list[Record]) -> Iterator[str]:
