@@ -3,7 +3,7 @@
 import math
 from typing import Annotated, ClassVar, Literal
 
-from torch import Tensor, nn, sigmoid, tensor, zeros_like
+from torch import Tensor, full, nn, sigmoid, zeros_like
 
 from spikebench.neuron import Operations, Reset, State, SteppedNeuron, Words
 from spikebench.numerics.surrogate import Surrogate, spike
@@ -17,7 +17,7 @@ class PLIF(SteppedNeuron):
         s_t = [u_t ≥ threshold]
         v_t = u_t·(1 − s_t)   (hard)   u_t − threshold·s_t   (soft)
 
-    σ(w) is 1/tau, and w, one number for the layer, learns; it starts at −ln(tau − 1).
+    σ(w) is 1/tau, and w, one number for the layer or, without `shared`, one for each neuron, learns; it starts at −ln(tau − 1).
     tau=2, atan and a detached reset are BrainCog's choice; SpikingJelly differentiates the reset by default.
     State: v [B, N]. Source: ICCV 2021, arXiv 2007.05785, code in SpikingJelly and BrainCog (which compares with >).
 
@@ -26,6 +26,7 @@ class PLIF(SteppedNeuron):
         reset: what a spike does to the membrane: hard sets it to 0, soft takes off the threshold
         detach_reset: no gradient goes through the reset
         decay_input: the input is multiplied by σ(w) too
+        shared: one w for the layer, and not one for each neuron
     """
 
     reference: ClassVar[str] = (
@@ -36,6 +37,7 @@ class PLIF(SteppedNeuron):
     operations: ClassVar[Operations] = {"mul": 1, "add": 2, "compare": 1, "select": 1}
     state_words: ClassVar[Words] = 1
     reset_kind: ClassVar[Reset] = "hard"
+    LATER: ClassVar[tuple[str, ...]] = ("shared",)
 
     def __init__(
         self,
@@ -47,11 +49,16 @@ class PLIF(SteppedNeuron):
         decay_input: bool = True,
         surrogate: Surrogate = "atan",
         slope: Positive = 2.0,
+        shared: bool = True,
+        n: int | None = None,
     ) -> None:
         super().__init__()
         if tau <= 1:
             raise ValueError(f"tau={tau} must exceed 1, for 1/tau is a sigmoid")
-        self.w = nn.Parameter(tensor(-math.log(tau - 1)))
+        self.shared = shared
+        self.w = nn.Parameter(full(() if shared else (1 if n is None else n,), -math.log(tau - 1)))
+        if not shared:
+            self.per_neuron = ("w",)  # pyright: ignore[reportAttributeAccessIssue]  # an option decides, not the class
         self.threshold, self.reset, self.detach_reset, self.decay_input = threshold, reset, detach_reset, decay_input
         self.surrogate: Surrogate = surrogate
         self.slope = slope
