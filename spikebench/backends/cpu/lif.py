@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from spikebench.backend import having, only
 from spikebench.backends.cpu._kernels import lif as kernels
@@ -38,12 +38,17 @@ def moves(case: "Case") -> int:
 
 def run(neuron: LIF, x: Tensor, seed: int | None = None, *, plan: Literal["save", "recompute"] = "save") -> Tensor:
     """Spikes, shape of x [T, ...]; for backward, "save" keeps every membrane and "recompute" one state in 32."""
-    accept(x)
     having(neuron, **CAN)
     if plan not in BLOCK:
         raise ValueError(f"no plan {plan!r}; there are {', '.join(BLOCK)}")
+    return fused(neuron, x, plan)
+
+
+def fused(neuron: LIF, x: Tensor, plan: str = "save") -> Tensor:
+    """Spikes, shape of x; differentiable by x and by a decay and a threshold that are tensors of one number."""
+    accept(x)
     setup = _Setup.of(neuron, x.dtype, plan)
-    learned = [p if isinstance(p, nn.Parameter) else None for p in (neuron.decay, neuron.threshold)]
+    learned = [p if isinstance(p, Tensor) else None for p in (neuron.decay, neuron.threshold)]
     if torch.is_grad_enabled() and any(p is not None and p.requires_grad for p in (x, *learned)):
         return _Fused.apply(x, *learned, setup)  # pyright: ignore[reportReturnType] # untyped in torch
     return _forward(x, setup, keep=False)[0]

@@ -59,6 +59,21 @@ def by_kind(make: Callable[[int], Any]) -> Any:
     return choose
 
 
+def _slopes_with(kind: int) -> Any:
+    @inlined
+    def slopes(
+        u: np.ndarray, d: np.ndarray, threshold: Scalar, k: Scalar, inner: Scalar, one: Scalar, zero: Scalar
+    ) -> None:
+        for m in range(u.size):
+            d[m] = derivative(u[m], kind, threshold, k, inner, one, zero)
+
+    return slopes
+
+
+# one row d of derivatives at the membranes u: what else a step does is then compiled once, and not for every kind
+slopes = by_kind(_slopes_with)
+
+
 def shape(surrogate: Surrogate, k: float) -> tuple[int, float, float]:
     """Kind, k and inner of a surrogate with slope k, for `derivative`."""
     kind = KINDS.index(surrogate)
