@@ -1,6 +1,6 @@
 """PRF as one fused rotation over time forward, and one back that also sums the gradients of what learns."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -9,6 +9,7 @@ from spikebench.backends.cpu._kernels import prf as kernels
 from spikebench.backends.cpu._kernels.surrogates import shape
 from spikebench.backends.cpu._runtime.threads import accept, launch, refuse, refuse_second_order, rows, size
 from spikebench.neurons.prf import PRF
+from spikebench.numerics.surrogate import Surrogate
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
@@ -28,17 +29,29 @@ def moves(case: "Case") -> int:
 
 def run(neuron: PRF, x: Tensor, seed: int | None = None) -> Tensor:
     """Spikes, shape of x [T, ..., N]."""
-    accept(x)
     gain, omega = neuron.log_dt.exp(), neuron.log_omega.exp()
     damping, angle = torch.exp(-gain / neuron.tau), gain * omega
-    turn = torch.stack([damping * angle.cos(), damping * angle.sin(), gain])  # [3, N], torch differentiates it
+    return rotated(neuron, x, torch.stack([damping * angle.cos(), damping * angle.sin(), gain]))
+
+
+class Spiking(Protocol):
+    """What is needed of a neuron for its spikes."""
+
+    threshold: Any
+    surrogate: Surrogate
+    slope: Any
+
+
+def rotated(neuron: Spiking, x: Tensor, turn: Tensor) -> Tensor:
+    """Spikes, shape of x [T, ..., N], of the rotation with rows `turn` [3, N]: cosine, sine and gain, differentiable."""
+    accept(x)
     kind, c = _constants(neuron, x.dtype)
     if torch.is_grad_enabled() and (x.requires_grad or turn.requires_grad):
         return _Fused.apply(x, turn, c, kind)  # pyright: ignore[reportReturnType] # untyped in torch
     return _forward(x, _wide(turn, x), c, keep=False)[0]
 
 
-def _constants(neuron: PRF, dtype: torch.dtype) -> tuple[int, Tensor]:
+def _constants(neuron: Spiking, dtype: torch.dtype) -> tuple[int, Tensor]:
     kind, k, inner = shape(neuron.surrogate, neuron.slope)
     c = torch.zeros(kernels.CONSTANTS, dtype=torch.float64)
     c[kernels.THRESHOLD], c[kernels.SLOPE], c[kernels.INNER], c[kernels.ONE] = float(neuron.threshold), k, inner, 1.0
