@@ -76,6 +76,11 @@ class FPT(StochasticNeuron):
         """a of every round."""
         return [1.0, *[3.0] * (self.rounds - 2), 12.0][-self.rounds :]
 
+    @staticmethod
+    def flattened(a: float) -> float:
+        """c, the sharpness whose derivative stands for that of a."""
+        return max(1.0, a / 3)
+
     def membrane(self, x: Tensor, by: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """The probability of the last round [T, B, N]; `by` computes L of a sequence."""
         p = None
@@ -114,7 +119,7 @@ class _Sharpened(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (h,) = ctx.saved_tensors
-        c = max(1.0, ctx.a / 3)
+        c = FPT.flattened(ctx.a)
         q = torch.sigmoid(c * h)
         return grad * (c * q * (1 - q)), None
 
