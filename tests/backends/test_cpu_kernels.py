@@ -23,10 +23,12 @@ from numba.core import cgutils
 from spikebench import registry
 from spikebench.backend import Refused, refusal
 from spikebench.backends.cpu import (
+    dsn,
     exodus,
     ipsu,
     lif,
     masked_psn,
+    prf,
     psn,
     psu,
     rpsu,
@@ -39,7 +41,7 @@ from spikebench.backends.cpu._kernels import elementary, lanes
 from spikebench.backends.cpu._kernels.elementary import exp
 from spikebench.backends.cpu._kernels.philox import uniforms
 from spikebench.backends.cpu._kernels.primitives import LINE, primitive
-from spikebench.backends.cpu._runtime import products, threads, windows
+from spikebench.backends.cpu._runtime import products, threads, two_state, window, windows
 from spikebench.cases.case import Case
 from spikebench.cases.subject import Subject, parse_subject
 from spikebench.loading.subject import definition
@@ -148,7 +150,18 @@ MORE = {
 }
 OURS = [n for n in registry.names("neurons") if "cpu" in registry.backends(n)]
 PRODUCTS = ["psn", "ipsu", "rpsu", "ppsu", "masked_psn[k=40]", "masked_psn[masking=0.5]"]
-KEEP: dict[str, Any] = {"slayer": exodus, "masked_psn": windows, "sliding_psn": windows}  # who launches the kernels
+# who launches the kernels, where that is not the neuron's own file alone
+KEEP: dict[str, tuple[Any, ...]] = {
+    "slayer": (exodus,),
+    "masked_psn": (windows,),
+    "sliding_psn": (windows,),
+    "plif": (lif,),
+    "s5_rf": (prf,),
+    "silif": (two_state,),
+    "c_silif": (two_state,),
+    "mul_free_psn": (window,),
+    "dsn": (dsn, window),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -470,14 +483,15 @@ def test_declared_bytes_are_those_of_the_tensors_it_touches(
 ) -> None:
     """What the kernels are handed, but for tables of constants, which are small beside 512 steps."""
     touched = [0]
-    holder: Any = KEEP.get(neuron) or import_module(f"spikebench.backends.cpu.{neuron}")
-    launch = holder.launch
+    holders: tuple[Any, ...] = KEEP.get(neuron) or (import_module(f"spikebench.backends.cpu.{neuron}"),)
+    launch = threads.launch
 
     def counting(task: Any, arrays: list[Tensor], *numbers: int, most: int, **how: Any) -> None:
         touched[0] += sum(a.numel() * a.element_size() for a in arrays)
         launch(task, arrays, *numbers, most=most, **how)
 
-    monkeypatch.setattr(holder, "launch", counting)
+    for holder in holders:
+        monkeypatch.setattr(holder, "launch", counting)
     for text in (f"{neuron}@cpu", *MORE.get(neuron, ())):
         work = build(Case(text, T=512, B=8, N=16, mode=mode), 0.5)
         touched[0] = 0
