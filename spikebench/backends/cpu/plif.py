@@ -40,8 +40,8 @@ def run(neuron: PLIF, x: Tensor, seed: int | None = None) -> Tensor:
 def as_lif(neuron: PLIF, keep: Tensor) -> LIF:
     """The LIF with the same equation, whose decay is this tensor."""
     same: Any = LIF(
-        threshold=neuron.threshold,
-        reset=neuron.reset,
+        threshold=float(neuron.threshold),
+        reset="hard" if neuron.reset == "hard" else "soft",
         detach_reset=neuron.detach_reset,
         input_scale="1-decay" if neuron.decay_input else "one",
         surrogate=neuron.surrogate,
