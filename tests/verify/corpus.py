@@ -108,7 +108,7 @@ CORPUS = (
     Cheat(PATCHED, "patched[kind=clock]", "It replaces the method that times.", "wrong", "CpuClock.measure"),
     Cheat(PATCHED, "patched[kind=instance]", "It gives the clock in use a method of its own.", "wrong", "CpuClock.measure"),
     Cheat(PATCHED, "patched[kind=class]", "It gives the clock in use another class.", "wrong", "class"),
-    Cheat(PATCHED, "patched[kind=below]", "It replaces the code in C behind the clock, so that all of Python's objects stay what they are.", "wrong", "worked on for", mode="inference"),
+    Cheat(PATCHED, "patched[kind=below]", "It replaces the code in C behind the clock, so that all of Python's objects stay what they are.", "wrong", mode="inference"),
     Cheat(PATCHED, "patched[kind=equal]", "It replaces torch.equal.", "wrong", "torch.equal"),
     Cheat(PATCHED, "patched[kind=method]", "It replaces the comparison of tensors.", "wrong", "Tensor.__ne__"),
     Cheat(PATCHED, "patched[kind=judge]", "It replaces a function of ours that judges.", "wrong", "misformed"),
