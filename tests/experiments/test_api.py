@@ -20,7 +20,8 @@ from spikebench.run.settings import Settings
 
 HERE = Path(__file__).parents[2]
 RECORDS = HERE / "results" / "amd-epyc-2c" / "quick.jsonl"
-SHELL_ONLY = {"app", "asv", "gpu", "show", "watch", "from_nir", "to_nir"}  # about other programs, or a table is the verb
+# about other programs, or a table is the verb
+SHELL_ONLY = {"app", "asv", "gpu", "show", "watch", "from_nir", "to_nir"}
 
 
 def test_every_command_has_a_verb_that_says_what_it_does() -> None:
