@@ -65,7 +65,10 @@ class Timed:
         self._spare: Place | None = None
         self._given: Given | None = None
         self._draw, self._tell, self._changed = draw, tell, snapshot.changed_now if snapshot else lambda: None
-        self._beyond = list[float]()
+        self._beyond, self._idle = (
+            list[float](),
+            list[float](),
+        )  # seconds that pauses took too long: after launches, and before
         self._pages, self._kept, self._has_whole = Pages(), list[tuple[object, ...]](), False
         self._prepare()
 
@@ -92,6 +95,7 @@ class Timed:
         whether they keep results of it; others settle on another one.
         """
         place = self._place
+        self._idled()
         seed = self._renew(place.x, self._x, "sample")
         gradient_seed = self._renew(self.work.g, self._g, "gradient") if self.work.case.mode == "train" else ""
         self._settle(settle, place if short else None)
@@ -140,6 +144,7 @@ class Timed:
         Labels are written before, because the loss needs them; nobody knows the gradient that they give.
         """
         place, late = self._place, self.work.g.is_floating_point()
+        self._idled()
         seed = self._renew(place.x, self._x, "sample")
         gradient_seed = "" if late else self._renew(self.work.g, self._g, "gradient")
         self._settle(settle)
@@ -158,25 +163,40 @@ class Timed:
         wrong = self._misformed(given)
         small = wrong is None and self._small(given)
         copies = [(copied(s), tuple(None if g is None else copied(g) for g in gs)) for s, gs in given] if small else []
-        read = self.running.clock.now
-        before, worked = read(), others_worked()
-        time.sleep(PAUSE)
-        self._beyond.append(min(read() - before - PAUSE, others_worked() - worked))
+        over, worked = self._paused()
+        self._beyond.append(min(over, worked))
         self._hold(given[-1])
         if wrong:
             self.evidence.say(f"a timed launch {wrong}")
             return given
         return [(s(), tuple(None if g is None else g() for g in gs)) for s, gs in copies] if small else given
 
+    def _idled(self) -> None:
+        """Note how much longer a pause takes that no launch was before, but for what other threads of this process do in it."""
+        over, worked = self._paused()
+        self._idle.append(max(0.0, over - worked))
+
+    def _paused(self) -> tuple[float, float]:
+        """How much longer than PAUSE a pause took, and the CPU seconds of other threads in it."""
+        read = self.running.clock.now
+        before, worked = read(), others_worked()
+        time.sleep(PAUSE)
+        return max(0.0, read() - before - PAUSE), others_worked() - worked
+
     def _small(self, given: list[Given]) -> bool:
         """Whether all of it is copied: soon a thread could compute it."""
         return sum(spikes.numel() for spikes, _ in given) <= SMALL
 
     def _outlasted(self) -> None:
-        """Say so where launches went on after they had returned, as a thread does that waits for the interpreter."""
-        beyond, self._beyond = sorted(self._beyond), []
+        """Say so where launches went on after they had returned, as a thread does that waits for the interpreter.
+
+        A busy machine delays whoever sleeps, and threads of OpenMP spin on for a while after every launch. So a pause after
+        a launch is held against those before, in which nothing was left to do.
+        """
+        beyond, self._beyond, idle, self._idle = sorted(self._beyond), [], sorted(self._idle), []
         latency = self.running.medians.get("latency", 0.0)
-        if beyond and latency and beyond[len(beyond) // 4] > latency / 2 + BEYOND:  # a busy machine delays some of them
+        usual = idle[3 * len(idle) // 4] if idle else 0.0
+        if beyond and latency and beyond[len(beyond) // 4] > latency / 2 + BEYOND + usual:
             self.evidence.say("a timed launch goes on after it has returned")
 
     def _note(self, metric: str, group: int, count: int) -> Event | None:
