@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from spikebench.neuron import Neuron, Operations, Reset, Words
 from spikebench.numerics.scan import recurrence
 from spikebench.numerics.surrogate import Surrogate, spike
-from spikebench.units import Count, Share
+from spikebench.units import Count, Positive, Share
 
 
 class Blocks(Neuron):
@@ -55,7 +55,7 @@ class Blocks(Neuron):
         refractory: Count = 10,
         gradient: Literal["authors", "lif"] = "authors",
         surrogate: Surrogate = "fast_sigmoid",
-        slope: float = 10.0,
+        slope: Positive = 10.0,
     ) -> None:
         super().__init__()
         self.threshold, self.decay, self.refractory, self.gradient = 1.0, decay, refractory, gradient
