@@ -48,9 +48,12 @@ def values(name: str, option: declarations.Option) -> st.SearchStrategy[Any]:
 
 
 def some_options(neuron: str, backend: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Values of all options; of later ones only what the backend takes alone, for most take nothing but the default."""
-    facts = registry.facts(neuron)
-    drawn = {k: values(k, o) for k, o in facts.options.items()}
+    """Values of all options; of later ones only what the backend takes alone, for most take nothing but the default.
+
+    Where the backend's file says what it can, only that is drawn: what it refuses is tested elsewhere, and would be most.
+    """
+    facts, can = registry.facts(neuron), registry.declared(backend, neuron, "CAN", {})
+    drawn = {k: st.sampled_from(can[k]) if k in can else values(k, o) for k, o in facts.options.items()}
     for name in facts.attributes.LATER:
         if (option := facts.options.get(name)) is not None and (isinstance(option.default, bool) or option.choices):
             every = option.choices or (False, True)
