@@ -46,7 +46,7 @@ def test_lines_say_how_long_the_rest_takes(monkeypatch: pytest.MonkeyPatch, caps
         report("ok", cases[1], 2, 3)
         report("ok", cases[2], 3, 3)
     first, second, third, fourth = capsys.readouterr().err.splitlines()
-    assert first == "500 s: 0 of 3: lif@fused T=7 gate, about 6 s left"
+    assert first == "500 s: 0 of 3: lif@fused T=7 gate, about 3 s left"
     assert second == "800 s: 1 of 3: lif@fused T=7 ok, about 27 min left"
     assert third == "1200 s: 1 of 3: lif@fused T=8 warm-up, about 20 min left"
     assert fourth == "1600 s: 2 of 3: lif@fused T=8 ok, about 13 min left"

@@ -41,14 +41,14 @@ def commit(folder: Path, rounds: int) -> None:
 
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A library whose module takes its work from a package beside it: 200 rounds, then three times as many."""
+    """A library whose module takes its work from a package beside it: 200 rounds, then ten times as many."""
     folder = tmp_path / "toy"
     (folder / "src" / "toylib").mkdir(parents=True)
     git(folder, "init", "-q", "-b", "main")
     (folder / "src" / "toylib" / "__init__.py").touch()
     (folder / "src" / "neurons.py").write_text(MODULE)
     commit(folder, 200)
-    commit(folder, 600)
+    commit(folder, 2000)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("PYTHONPATH", str(HERE))
     return folder
@@ -106,7 +106,7 @@ def act(toy: Path, **given: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.long
 def test_the_steps_of_the_action_fail_on_a_slowdown_and_write_the_table(toy: Path) -> None:
-    """Three times the work is slower only if each side has the package of its own commit."""
+    """Ten times the work is slower only if each side has the package of its own commit."""
     done = act(toy, subject="src/neurons.py:Leaky", base="HEAD~1", options=f"{SIZES} --samples 3 --pairs 5")
     assert done.returncode == 1 and "1 of 1 cases are slower by more than 5%" in done.stderr, done.stderr
     (row,) = [line for line in (toy.parent / "step.md").read_text().splitlines() if line.startswith("| 64 | 8 | 128 |")]
