@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from spikebench.cli import _values as v
 from spikebench.cli._print import say, stdout
 from spikebench.cli._records import records_table
 from spikebench.cli._tables import training_report
+from spikebench.errors import Problem
 from spikebench.records import store
 
 
@@ -37,7 +39,11 @@ def command(
 
 def _there(files: list[str]) -> list[Path]:
     """The files that are there now."""
-    return [path for path in map(Path, files) if path.is_file()]
+    found: list[Path] = []
+    for name in files:
+        with suppress(Problem):  # nothing there yet
+            found += store.expand([name])
+    return found
 
 
 def _show(files: list[str]) -> None:

@@ -13,10 +13,10 @@ HERE = Path(__file__).parents[2]
 
 
 def test_records_are_shown_as_they_come_and_the_file_need_not_be_there(tmp_path: Path) -> None:
-    line = [sys.executable, "-m", "spikebench", "watch", "r.jsonl", "--every", "50ms", "--until", "1s"]
+    line = [sys.executable, "-m", "spikebench", "watch", "*.jsonl", "--every", "50ms", "--until", "1s"]
     watching = subprocess.Popen(line, cwd=tmp_path, env={"PYTHONPATH": str(HERE)}, stdout=subprocess.PIPE, text=True)
     assert watching.stdout is not None
-    assert "0 records in r.jsonl" in watching.stdout.readline()
+    assert "0 records in *.jsonl" in watching.stdout.readline()
     case = Case("lif@eager", T=8, B=2, N=3)
     for k in (1, 2):
         store.append(
