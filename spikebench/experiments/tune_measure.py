@@ -1,8 +1,8 @@
 """Tuning: which shape of a kernel is fastest on this GPU, measured in one process, the result of each shape compared first.
 
 A kernel's file says which shapes there are (KERNELS in backends/triton); the model of latency and bytes leaves out what it
-finds twice as slow as its best. What is left runs once and is compared with the model's shape, is timed in rounds in which
-all take turns, and the best is timed against the model's shape in rounds of its own. All are device times: CUDA events,
+finds twice as slow as its best. What is left runs once and is compared with the model's shape, and is timed in interleaved
+rounds; the best are timed against the model's shape in rounds of their own. All are device times: CUDA events,
 the queue held up before the first, the cache cold.
 """
 
@@ -121,17 +121,18 @@ class Tuner:
 
     def _decide(self, case: Case, which: Pass) -> Decision | None:
         right = self._right(case, which)
-        times: dict[Any, list[float]] = {which.model: [], **{s: [] for s in right}}
-        self._rounds(which, times, EARLY)
-        if not right or self.left() <= 0:
-            return None
-        early = {s: stats.median(t) for s, t in times.items()}
-        best = sorted(right, key=lambda s: early[s])[:LATE]
-        late: dict[Any, list[float]] = {s: [] for s in (which.model, *best)}
-        self._rounds(which, late, FINAL)
-        gains = {s: stats.paired_ratio(late[which.model], late[s]) for s in best if len(late[s]) >= FINAL}
-        for shape, seconds in times.items():
-            self._say(case, which, shape, "ok", [*seconds, *late.get(shape, [])])
+        early: dict[Any, list[float]] = {which.model: [], **{s: [] for s in right}}
+        late: dict[Any, list[float]] = {}
+        self._rounds(which, early, EARLY)
+        if right and self.left() > 0:
+            best = sorted(right, key=lambda s: stats.median(early[s]))[:LATE]
+            late = {s: [] for s in (which.model, *best)}
+            self._rounds(which, late, FINAL)
+        for shape, seconds in early.items():
+            if measured := [*seconds, *late.get(shape, [])]:
+                self._say(case, which, shape, "ok", measured)
+        whole = [s for s in late if s != which.model and len(late[s]) >= FINAL]
+        gains = {s: stats.paired_ratio(late[which.model], late[s]) for s in whole}
         if not gains:
             return None
         found = max(gains, key=lambda s: gains[s].estimate)

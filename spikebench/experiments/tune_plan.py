@@ -40,6 +40,7 @@ def _known(subject: str) -> bool:
 
 
 def part(name: str) -> Any:
+    """A module of the triton backend, imported only where it is asked for: triton may not be installed."""
     return import_module(f"spikebench.backends.triton.{name}")
 
 

@@ -34,7 +34,7 @@ def declared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 
 def given(steps: int, count: int, asked: Options = FREE, dtype: torch.dtype = torch.float32) -> Shape:
-    return _shapes.shape("some.forward", torch.empty(steps, count, dtype=dtype, device="meta"), asked)
+    return _shapes.sized("some.forward", torch.empty(steps, count, dtype=dtype, device="meta"), asked)[1]
 
 
 def test_what_is_asked_comes_before_what_is_tuned_and_that_before_the_model() -> None:

@@ -7,7 +7,7 @@ A neuron's file declares its kernels as data, under the names that it launches t
         "backward": Kernel(reads=(1, 1), writes=(1, 0), rows=(4, 8, 16), cut=True),
     }
 
-and asks `shape("lif.forward", x, asked)` before a launch. What `spikebench tune` measures, and what the model chooses
+and asks `sized("lif.forward", x, asked)` before a launch. What `spikebench tune` measures, and what the model chooses
 among, are the shapes that `Kernel.shapes` gives: a grid over rows, series a thread, warps and chunks, or the kernel's own
 `candidates`.
 """
@@ -130,11 +130,6 @@ class Asked:
     steps: int
     count: int
     shape: Shape
-
-
-def shape(kernel: str, x: Tensor, asked: Options) -> Shape:
-    """The shape alone that `sized` finds."""
-    return sized(kernel, x, asked)[1]
 
 
 def sized(kernel: str, x: Tensor, asked: Options) -> tuple[tuple[int, int], Shape]:
