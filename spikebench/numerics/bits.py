@@ -78,7 +78,7 @@ class Packed(Tensor):
     ) -> Any:
         given = kwargs or {}
         with torch._C.DisableTorchFunctionSubclass():
-            if func is nn.functional.linear and type(args[0]) is Packed and args[0].product is not None:
+            if func is nn.functional.linear and args and type(args[0]) is Packed and args[0].product is not None:
                 return _linear(*args, **given)
             return func(*args, **given)
 

@@ -76,6 +76,8 @@ def test_a_linear_layer_hands_it_to_its_product() -> None:
     layer, x = nn.Linear(3, 4), torch.randn(5, 1, 3)
     layer(sent(x, product))
     assert asked == [(Packed, True, True)]
+    packed = Packed(pack(x > 0), 5, x.dtype, product)
+    assert torch.equal(nn.functional.linear(input=packed, weight=layer.weight), packed.dense() @ layer.weight.t())
 
 
 def test_words_pass_only_where_they_are_asked_for_and_lie_in_memory() -> None:
