@@ -168,7 +168,11 @@ def fused(
     x: Tensor, learned: Sequence[Tensor], numbers: Sequence[float], spec: str, wants: Sequence[bool]
 ) -> list[Tensor]:
     """Spikes shaped like x, and the new tensors that the backward pass reads. wants: of x and the parameters; []: nothing."""
-    s, tape = _taped(x, learned, numbers, spec, wants)
+    return _given(*_taped(x, learned, numbers, spec, wants))
+
+
+def _given(s: Tensor, tape: Tape | None) -> list[Tensor]:
+    """What the operator gives: the spikes, and those saved tensors of the tape that are new."""
     if tape is None:
         return [s]
     kept = zip(tape.saved_tensors, _sources(tape), strict=True)
@@ -211,11 +215,7 @@ def fused_backward(
 @fused.register_fake
 def _(x: Tensor, learned: Sequence[Tensor], numbers: Sequence[float], spec: str, wants: Sequence[bool]) -> list[Tensor]:
     with _launch.recording():
-        s, tape = _taped(x, learned, numbers, spec, wants)
-    if tape is None:
-        return [s]
-    kept = zip(tape.saved_tensors, _sources(tape), strict=True)
-    return [s, *(cast(Tensor, saved) for saved, source in kept if source == -1)]
+        return _given(*_taped(x, learned, numbers, spec, wants))
 
 
 @fused_backward.register_fake

@@ -62,9 +62,8 @@ def text() -> str:
     lines.append(_row("measured at 83345a2, pipelined loops", [m[4] for m in MEASURED]))
     lines.append(_row("the model for those loops", [loops(*m[:4]) for m in MEASURED]))
     there = kernels()
-    if {"lif.forward", "lif.backward"} <= set(there):
-        now = [predicted("lif.forward", *s)[1] + predicted("lif.backward", *s)[1] for s in sizes]
-        lines.append(_row("predicted for the kernels of now", now))
+    now = [predicted("lif.forward", *s)[1] + predicted("lif.backward", *s)[1] for s in sizes]
+    lines.append(_row("predicted for the kernels of now", now))
     lines.append(
         _row(
             f"24 bytes an element at {_model.H100.bandwidth / 1e12:.2f} TB/s, the rate of a copy",
