@@ -1,6 +1,6 @@
 """How the kernels are launched: checks, the launch itself, and recording instead of launching."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -123,6 +123,11 @@ def moved(case: "Case", tensors: dict[str, tuple[int, int]]) -> int:
     less = {"uint8": width - 1, "bits": width}.get(str(sent), 0)
     words = 4 * words_of(case.T) * case.B * case.N if sent == "bits" else 0
     return case.T * case.B * case.N * (narrow * width + wide * max(4, width) - less) + words
+
+
+def learns(x: Tensor, others: Iterable[Tensor]) -> bool:
+    """Whether a gradient is wanted: autograd records, and the input or one of the other tensors needs one."""
+    return torch.is_grad_enabled() and (x.requires_grad or any(p.requires_grad for p in others))
 
 
 def sent_as(x: Tensor, spikes: str, learns: bool) -> torch.dtype | None:

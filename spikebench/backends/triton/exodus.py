@@ -30,11 +30,12 @@ KERNELS = {
 
 def refuses(case: "Case") -> str | None:
     """Why the kernels cannot run a case, or None."""
-    if case.options["backward"] != "sequential":
-        return f"backward={case.options['backward']} is a form of the definition; here the option chunk of the backend"
-    if case.parsed.all_how["spikes"] == "uint8" and (reason := _no_bytes(case.mode, case.options["max_spikes"])):
-        return reason
-    return _launch.refusal(case)
+    return (
+        _not_sequential(case.options["backward"])
+        or _launch.no_bytes(case)
+        or _too_many(case.parsed.all_how["spikes"], case.options["max_spikes"])
+        or _launch.refusal(case)
+    )
 
 
 def moves(case: "Case") -> int:
@@ -58,8 +59,8 @@ def run(
     """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted and max_spikes fits.
 
     chunk: steps per chunk of the backward pass, which is then a scan over chunks; 0: by size, T: one sequential pass.
-    block, warps, rows, stages: series and warps a program, steps a tile, stages where no tile is asked for ahead; 0: by
-    size.
+    block, warps: series and warps a program. rows: steps of a tile, which is prefetched while the one before is worked on.
+    stages: above 1 triton pipelines the loop in so many stages instead. 0 leaves each of them to the size of x.
     """
     asked = _launch.Options(chunk or None, block, warps, stages, rows)
     return fused(neuron, x, spikes, asked, through_reset=True)
@@ -67,27 +68,32 @@ def run(
 
 def fused(neuron: Exodus, x: Tensor, spikes: str, asked: _launch.Options, through_reset: bool) -> Tensor:
     """Spikes [T, B, N]; the gradient goes through the reset or passes it by."""
-    if neuron.backward != "sequential":
-        raise Refused(f"backward={neuron.backward} is a form of the definition; here the option chunk of the backend")
-    wanted = torch.is_grad_enabled() and (x.requires_grad or any(p.requires_grad for p in neuron.parameters()))
-    if spikes == "uint8" and (reason := _no_bytes("train" if wanted else "inference", neuron.max_spikes)):
+    if reason := _not_sequential(neuron.backward):
         raise Refused(reason)
-    if wanted:
+    learns = _launch.learns(x, neuron.parameters())
+    dtype = _launch.dtype_of_spikes(x, spikes, learns)
+    if reason := _too_many(spikes, neuron.max_spikes):
+        raise Refused(reason)
+    if learns:
         plain, decay = _constants(neuron)
         return _Exodus.apply(x, decay, plain, (neuron.slope, neuron.surrogate, through_reset), asked)  # pyright: ignore[reportReturnType]  # untyped in torch
     x = _launch.series(x)
-    s = torch.empty_like(x, dtype=torch.uint8 if spikes == "uint8" else x.dtype)
+    s = torch.empty_like(x, dtype=dtype)
     _forward(*_constants(neuron), x, s, None, asked)
     return s
 
 
-def _no_bytes(mode: str, max_spikes: int | None) -> str | None:
-    """Why spikes cannot be uint8, or None."""
-    if mode != "inference":
-        return "uint8 spikes carry no gradient; they go with mode inference"
-    if max_spikes is None or max_spikes > 255:
+def _too_many(spikes: str, max_spikes: int | None) -> str | None:
+    """Why single bytes cannot hold the number of spikes of a step, or None."""
+    if spikes == "uint8" and (max_spikes is None or max_spikes > 255):
         return f"uint8 holds 255 spikes a step, not max_spikes={max_spikes}"
     return None
+
+
+def _not_sequential(backward: str) -> str | None:
+    if backward == "sequential":
+        return None
+    return f"backward={backward} is a form of the definition; here the option chunk of the backend"
 
 
 class _Plain(NamedTuple):

@@ -11,8 +11,6 @@ from spikebench.units import Natural
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
 
-# per element and mode: tensors as wide as the input, and tensors of float32 at least, that are read or written
-MOVES = {"inference": (2, 0), "forward": (2, 1), "train": (4, 2)}
 LATER = ("rows",)
 
 
@@ -23,7 +21,7 @@ def refuses(case: "Case") -> str | None:
 
 def moves(case: "Case") -> int:
     """Bytes that must move."""
-    return _launch.moved(case, MOVES)
+    return exodus.moves(case)
 
 
 @_operator.traceable
