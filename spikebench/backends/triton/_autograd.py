@@ -41,7 +41,7 @@ def fused(passes: Passes, call: Any, x: Tensor, *further: Tensor, spikes: Spikes
 
 def at_once(passes: Passes, call: Any, x: Tensor, *further: Tensor, spikes: Spikes = "same") -> Tensor:
     """`fused`, and no operator."""
-    learns = torch.is_grad_enabled() and (x.requires_grad or any(p.requires_grad for p in further))
+    learns = _launch.learns(x, further)
     dtype = _launch.sent_as(x, spikes, learns)
     if learns:
         return _Fused.apply(x, passes, (call, dtype), *further)  # pyright: ignore[reportReturnType]  # untyped in torch

@@ -10,21 +10,26 @@ its 24 bits each. These are multiplied one after the other and added up in float
 as in a product of float32 numbers. dL/ds has no spikes in it and is torch's product.
 """
 
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from spikebench.backend import Refused
 from spikebench.backends.triton import _launch
+from spikebench.backends.triton._operator import once
 from spikebench.numerics.bits import BITS, Packed
 
 ROWS, OUT, IN = 2, 64, 32  # of a tile: words of a neuron, outputs, and neurons or, of a weight's gradient, more outputs
 PROGRAMS = 528  # that fill a GPU of 132 multiprocessors four times; sums over words are cut until there are so many
-PARTS = {torch.float64: 0, torch.float32: 3, torch.bfloat16: 1, torch.float16: 1}  # numbers of half the width or less
+PARTS = {
+    torch.float64: 0,
+    torch.float32: 3,
+    torch.bfloat16: 1,
+    torch.float16: 1,
+}  # bfloat16 numbers that hold one of a dtype; 1: it is multiplied as it is, 0: so in IEEE arithmetic
 
 
 def linear(spikes: Packed, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -42,15 +47,15 @@ class _Linear(torch.autograd.Function):
         ctx.save_for_backward(words, weight)
         ctx.shape, ctx.dtype = spikes.shape, spikes.dtype
         out = weight.new_empty(steps, words.shape[1], weight.shape[0])
-        sizes = _sizes(steps, words, weight, PARTS[weight.dtype])
+        sizes = _sizes(steps, words, weight)
         grid = (_launch.cdiv(sizes["OUTPUTS"], OUT), _launch.cdiv(words.shape[0] * words.shape[1], ROWS))
         given = {"words": words, "weight": weight.contiguous(), "bias": bias, "out": out}
         _launch.launch(product_kernel, grid, 4, weight, **given, **sizes)
         return out.view(*spikes.shape[:-1], weight.shape[0])
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:  # pyright: ignore[reportIncompatibleMethodOverride]  # as torch has it
+    @once
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         words, weight = ctx.saved_tensors
         by_spikes, by_weight, by_bias = ctx.needs_input_grad
         g = grad.reshape(len(grad), -1, weight.shape[0]).contiguous()
@@ -64,8 +69,24 @@ def _rows(spikes: Packed) -> Tensor:
     return spikes.words.reshape(len(spikes.words), -1, spikes.shape[-1])
 
 
-def _sizes(steps: int, words: Tensor, weight: Tensor, parts: int) -> dict[str, Any]:
-    """What both products take; parts: of how many numbers a tensor core takes one of the weight's dtype, 0: it takes it itself."""
+class _Sizes(TypedDict):
+    """What both products take: sizes of the layer and of a tile, and how numbers of the weight's dtype are multiplied."""
+
+    T: int
+    B: int
+    N: int
+    OUTPUTS: int
+    WORD: int
+    ROWS: int
+    OUT: int
+    IN: int
+    PARTS: int
+    WIDEN: bool
+    COMPUTE: tl.dtype
+
+
+def _sizes(steps: int, words: Tensor, weight: Tensor) -> _Sizes:
+    """Those of words [⌈T/32⌉, B, N] and a weight [O, N]."""
     return {
         "T": steps,
         "B": words.shape[1],
@@ -75,7 +96,7 @@ def _sizes(steps: int, words: Tensor, weight: Tensor, parts: int) -> dict[str, A
         "ROWS": ROWS,
         "OUT": OUT,
         "IN": IN,
-        "PARTS": parts,
+        "PARTS": PARTS[weight.dtype],
         "WIDEN": _launch.interpreted(),  # triton's interpreter multiplies the bits of bfloat16 as integers
         "COMPUTE": _launch.COMPUTE[weight.dtype],
     }
@@ -83,7 +104,7 @@ def _sizes(steps: int, words: Tensor, weight: Tensor, parts: int) -> dict[str, A
 
 def _by_weight(g: Tensor, words: Tensor, weight: Tensor) -> Tensor:
     """dL/dW [O, N], as a sum over parts of the words that are computed at once."""
-    sizes = _sizes(len(g), words, weight, PARTS[weight.dtype])
+    sizes = _sizes(len(g), words, weight)
     tiles = _launch.cdiv(sizes["OUTPUTS"], OUT), _launch.cdiv(sizes["N"], IN)
     count = _launch.cdiv(words.shape[0] * words.shape[1], ROWS)
     cuts = max(1, min(count, PROGRAMS // (tiles[0] * tiles[1])))

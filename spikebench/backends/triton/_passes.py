@@ -86,8 +86,9 @@ class Common(TypedDict):
 def grid(
     cut: bool = True, bytes_ahead: int = 64, rows: tuple[int, ...] = (4, 8, 16), where_many: int | None = None
 ) -> Candidates:
-    """Candidates of a kernel: a thread asks for at most `bytes_ahead` of a tensor ahead of time; half, or `where_many`, where
-    many run: all of it of a kernel that has 128 registers at most even so.
+    """Candidates of a kernel, by what a thread may prefetch of a tensor: `bytes_ahead` bytes with fewer than MANY series.
+
+    From there on it is half of that, or `where_many`: as much, for a kernel that even so takes at most 128 registers.
     """
     many = where_many or bytes_ahead // 2
 

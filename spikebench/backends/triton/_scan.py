@@ -1,6 +1,5 @@
 """The step between two passes of a scan over chunks of time: the state at every chunk's border."""
 
-import torch
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -22,8 +21,15 @@ def carry(
     varying = {f"f{n}_at": f if isinstance(f, Tensor) else None for n, f in enumerate(factors[:2])}
     fixed = {f"f{n}": 0.0 if isinstance(f, Tensor) else f for n, f in enumerate(factors)}
     sizes = {"C": chunks, "M": count, "REVERSE": reverse, "BLOCK": block}
-    wide = tl.float64 if first.dtype == torch.float64 else tl.float32
-    given = {"first": first, "second": second, "out": out, **varying, **fixed, **sizes, "COMPUTE": wide}
+    given = {
+        "first": first,
+        "second": second,
+        "out": out,
+        **varying,
+        **fixed,
+        **sizes,
+        "COMPUTE": _launch.COMPUTE[first.dtype],
+    }
     _launch.launch(carry_kernel, (_launch.cdiv(count, block),), 1, first, **given)
     return out
 
@@ -69,9 +75,8 @@ def chained(ends: Tensor, state: Tensor, which: str, reverse: bool) -> None:
     _, chunks, count = ends.shape
     block = 32 if count < 1 << 14 else 128
     sizes = {"C": chunks, "M": count, "WHICH": which, "REVERSE": reverse, "BLOCK": block}
-    wide = tl.float64 if ends.dtype == torch.float64 else tl.float32
     grid = (_launch.cdiv(count, block),)
-    _launch.launch(chained_kernel, grid, 1, ends, ends=ends, state=state, **sizes, COMPUTE=wide)
+    _launch.launch(chained_kernel, grid, 1, ends, ends=ends, state=state, **sizes, COMPUTE=_launch.COMPUTE[ends.dtype])
 
 
 @triton.jit(do_not_specialize=["C"])

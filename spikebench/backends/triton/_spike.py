@@ -30,17 +30,16 @@ def remade(spec: tuple[Any, ...], learned: Sequence[Tensor], numbers: Sequence[f
 
 
 def _spiked(u: Tensor, surrogate: Surrogate, slope: float, spikes: Literal["same", "uint8"]) -> Tensor:
-    learns = torch.is_grad_enabled() and u.requires_grad
+    learns = _launch.learns(u, ())
     dtype = _launch.dtype_of_spikes(u, spikes, learns)
     if learns:
         return _Spike.apply(u, surrogate, slope)  # pyright: ignore[reportReturnType]  # untyped in torch
-    return _forward(u.contiguous(), dtype)
+    return _forward(_launch.series(u), dtype)
 
 
 def _forward(u: Tensor, dtype: torch.dtype) -> Tensor:
-    _launch.check(u)
     s = torch.empty_like(u, dtype=dtype)
-    grid = (triton.cdiv(u.numel(), BLOCK),)
+    grid = (_launch.cdiv(u.numel(), BLOCK),)
     _launch.launch(forward_kernel, grid, WARPS, u, u=u, s=s, COUNT=u.numel(), BLOCK=BLOCK)
     return s
 
@@ -48,7 +47,7 @@ def _forward(u: Tensor, dtype: torch.dtype) -> Tensor:
 class _Spike(Function):
     @staticmethod
     def forward(ctx: Any, u: Tensor, surrogate: Surrogate, slope: float) -> Tensor:
-        u = u.contiguous()
+        u = _launch.series(u)
         ctx.save_for_backward(u)
         ctx.kind = {"slope": slope, "SURROGATE": surrogate}
         return _forward(u, u.dtype)
@@ -59,7 +58,7 @@ class _Spike(Function):
         (u,) = ctx.saved_tensors
         g, e = grad.contiguous(), torch.empty_like(u)
         sizes = {"COUNT": u.numel(), "COMPUTE": _launch.COMPUTE[u.dtype], "BLOCK": BLOCK}
-        grid = (triton.cdiv(u.numel(), BLOCK),)
+        grid = (_launch.cdiv(u.numel(), BLOCK),)
         _launch.launch(backward_kernel, grid, WARPS, u, g=g, u=u, e=e, **ctx.kind, **sizes)
         return e, None, None
 

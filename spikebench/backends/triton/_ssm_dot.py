@@ -6,9 +6,9 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from spikebench.backends.triton import _launch
+from spikebench.backends.triton._operator import once
 from spikebench.backends.triton._philox import Noise, uniforms
 
 ROWS, COLUMNS = 16, 16  # of a tile: what a tensor core takes, and what four warps hold without spilling
@@ -74,11 +74,10 @@ def _halves(z: Tensor, axis: int) -> Tensor:
 
 
 def run(x: Tensor, made: tuple[Tensor, ...], bias: Tensor, how: How, dtype: torch.dtype) -> Tensor:
-    """Spikes [T, B, N]; `dtype` is theirs where no gradient is wanted."""
-    _launch.check(x)
-    if torch.is_grad_enabled() and any(p.requires_grad for p in (x, bias, *made)):
+    """Spikes [T, B, N] of a contiguous x; `dtype` is theirs where no gradient is wanted."""
+    if _launch.learns(x, (bias, *made)):
         return _Dot.apply(x, how, bias, *made)  # pyright: ignore[reportReturnType]  # untyped in torch
-    return _forward(x.contiguous(), None, made, bias, how, dtype)[0]
+    return _forward(x, None, made, bias, how, dtype)[0]
 
 
 def _forward(
@@ -98,7 +97,6 @@ def _forward(
 class _Dot(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, how: How, bias: Tensor, *made: Tensor) -> Tensor:
-        x = x.contiguous()
         q = torch.empty_like(x, dtype=_launch.wide(x.dtype))
         s, h = _forward(x, q, made, bias, how, x.dtype)
         ctx.save_for_backward(x, q, h, *made)
@@ -106,8 +104,8 @@ class _Dot(torch.autograd.Function):
         return s
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]  # as torch has it
+    @once
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, q, h, taps, enter, leave, fade = ctx.saved_tensors
         how: How = ctx.how
         e, wanted = _inside_window(grad.contiguous(), q), any(ctx.needs_input_grad[2:])
@@ -124,17 +122,17 @@ class _Dot(torch.autograd.Function):
 
 
 def _diagonals(products: Tensor) -> Tensor:
-    """Sums [C, N] of products [i, j, N] over i − j = 0 … C − 1: row i is turned so that each diagonal is a column."""
+    """Sums [C, N] of products [i, j, N] over i − j = 0 … C − 1: row i is shifted so that each diagonal becomes a column."""
     chunk, _, neurons = products.shape
     flipped = torch.nn.functional.pad(products.flip(1), (0, 0, 0, chunk))  # [C, 2C, N]: column C − 1 − j
-    turned = flipped.reshape(-1, neurons)[: chunk * (2 * chunk - 1)].view(chunk, 2 * chunk - 1, neurons)
-    return turned.sum(0)[chunk - 1 :]  # element (i, C − 1 − j) stands in column C − 1 − j + i
+    shifted = flipped.reshape(-1, neurons)[: chunk * (2 * chunk - 1)].view(chunk, 2 * chunk - 1, neurons)
+    return shifted.sum(0)[chunk - 1 :]  # element (i, C − 1 − j) stands in column C − 1 − j + i
 
 
 def _inside_window(g: Tensor, q: Tensor) -> Tensor:
     """The gradient of q [T, B, N]: g inside the window, 0 outside."""
     e = torch.empty_like(q)
-    grid = (triton.cdiv(g.numel(), 1024),)
+    grid = (_launch.cdiv(g.numel(), 1024),)
     _launch.launch(window_kernel, grid, 4, g, g=g, q=q, e=e, COUNT=g.numel(), BLOCK=1024)
     return e
 
@@ -161,15 +159,15 @@ def _plan(x: Tensor, table: Tensor, how: How) -> tuple[_Sizes, int]:
 def _states(x: Tensor, table: Tensor, how: How) -> Tensor:
     """What every chunk of x [T, B, N] adds to the state, [chunks, 2S, B, N]: tableᵀ·x."""
     sizes, warps = _plan(x, table, how)
-    chunks = triton.cdiv(sizes["T"], sizes["C"])
+    chunks = _launch.cdiv(sizes["T"], sizes["C"])
     out = x.new_empty(chunks, sizes["E"], *x.shape[1:], dtype=_launch.wide(x.dtype))
-    grid = (_tiles(chunks * sizes["B"], sizes), triton.cdiv(sizes["E"], ROWS))
+    grid = (_tiles(chunks * sizes["B"], sizes), _launch.cdiv(sizes["E"], ROWS))
     _launch.launch(states_kernel, grid, warps, x, x=x, table=table, out=out, **sizes)
     return out
 
 
 def _tiles(columns: int, sizes: _Sizes) -> int:
-    return triton.cdiv(sizes["N"], sizes["BLOCK"]) * triton.cdiv(columns, COLUMNS)
+    return _launch.cdiv(sizes["N"], sizes["BLOCK"]) * _launch.cdiv(columns, COLUMNS)
 
 
 def _carry(state: Tensor, fade: Tensor, entering: Tensor | None, backwards: bool) -> Tensor | None:
@@ -181,17 +179,16 @@ def _carry(state: Tensor, fade: Tensor, entering: Tensor | None, backwards: bool
     by_fade = None if entering is None else state.new_empty(entries, batch, neurons)
     sizes = {"CHUNKS": chunks, "B": batch, "N": neurons, "E": entries, "REVERSE": backwards, "BLOCK": CARRIED}
     parts = {"state": state, "fade": fade, "entering": entering, "by_fade": by_fade}
-    grid = (triton.cdiv(batch * neurons, CARRIED), entries // 2)
-    wide = tl.float64 if state.dtype == torch.float64 else tl.float32
-    _launch.launch(carry_kernel, grid, CARRIED // 32, state, **parts, **sizes, COMPUTE=wide)
+    grid = (_launch.cdiv(batch * neurons, CARRIED), entries // 2)
+    _launch.launch(carry_kernel, grid, CARRIED // 32, state, **parts, **sizes, COMPUTE=_launch.COMPUTE[state.dtype])
     return by_fade
 
 
 def _outputs(x: Tensor, h: Tensor, taps: Tensor, table: Tensor, how: How, parts: _Parts) -> None:
     """Spikes and the probability, or backwards dx: taps * x within each chunk, and table·h from before it."""
     sizes, warps = _plan(x, table, how)
-    columns = triton.cdiv(sizes["T"], sizes["C"]) * sizes["B"]
-    grid = (_tiles(columns, sizes), triton.cdiv(sizes["C"], ROWS))
+    columns = _launch.cdiv(sizes["T"], sizes["C"]) * sizes["B"]
+    grid = (_tiles(columns, sizes), _launch.cdiv(sizes["C"], ROWS))
     _launch.launch(outputs_kernel, grid, warps, x, x=x, h=h, taps=taps, table=table, **parts, **sizes)
 
 
@@ -202,7 +199,7 @@ def _products(left: Tensor, right: Tensor, table: Tensor, how: How) -> Tensor:
     rows = sizes["E"] if states else sizes["C"]
     limit = right.shape[0] * right.shape[1] if states else right.shape[0]
     out = right.new_empty(sizes["C"], rows, sizes["N"], dtype=_launch.wide(right.dtype))
-    grid = (triton.cdiv(sizes["N"], sizes["BLOCK"]), triton.cdiv(sizes["C"], ROWS), triton.cdiv(rows, ROWS))
+    grid = (_launch.cdiv(sizes["N"], sizes["BLOCK"]), _launch.cdiv(sizes["C"], ROWS), _launch.cdiv(rows, ROWS))
     sizes["E"] = rows
     _launch.launch(products_kernel, grid, warps, left, left=left, right=right, out=out, LIMIT=limit, **sizes)
     return out

@@ -76,7 +76,9 @@ def moves(case: "Case") -> int:
     dtype, passes = getattr(torch, case.dtype), {"inference": 0, "forward": 1, "train": 2}[case.mode]
     rows = _rows_kept(dtype, case.B * case.N, how["rows"], how["chunk"])
     states = (1 if case.options["synapse_decay"] is None else 2) * _launch.wide(dtype).itemsize
-    words = _word(rows).itemsize * (passes - (passes > 0 and _shared(how["spikes"], rows)))  # what is sent is kept, too
+    words = _word(rows).itemsize * (
+        passes - (passes > 0 and _shared(how["spikes"] == "bits", rows))
+    )  # what is sent is kept, too
     return _launch.moved(case, CHECKPOINTED) + (passes * states + words) * -(-case.T // rows) * case.B * case.N
 
 
@@ -97,13 +99,14 @@ def run(
     """Spikes [T, B, N] in the dtype of x, uint8 where no gradient is wanted, or bits, which a Linear after it reads.
 
     chunk: steps per chunk of the backward pass, which is then a scan over chunks; 0: by size, T: one sequential pass.
-    block, warps, rows, stages: series and warps a program, steps a tile, stages where no tile is asked for ahead; 0: by
-    size. save: what the backward pass starts from: every membrane, or the one at each tile's begin and the spikes as
-    bits, from which it runs the tile again.
+    block, warps: series and warps a program. rows: steps of a tile, which is prefetched while the one before is worked on.
+    stages: above 1 triton pipelines the loop in so many stages instead. 0 leaves each of them to the size of x.
+    save: what the backward pass starts from: every membrane, or the one before each tile and the spikes as bits, from
+    which it recomputes the tile.
     """
     asked = _launch.Options(chunk or None, block, warps, stages, rows)
     having(neuron, **CAN)
-    learns = torch.is_grad_enabled() and (x.requires_grad or any(p.requires_grad for p in neuron.parameters()))
+    learns = _launch.learns(x, neuron.parameters())
     dtype = _launch.sent_as(x, spikes, learns)
     if learns:
         plain, decay, threshold = _constants(neuron)
@@ -128,9 +131,9 @@ def _word(rows: int) -> torch.dtype:
     return torch.uint8 if rows <= 8 else torch.int16 if rows <= 16 else torch.int32
 
 
-def _shared(spikes: str, rows: int) -> bool:
+def _shared(sends_bits: bool, rows: int) -> bool:
     """Whether the words that are sent are those that are kept: a tile has as many steps as a word."""
-    return spikes == "bits" and rows == BITS
+    return sends_bits and rows == BITS
 
 
 def _checkpoints(plain: "_Plain", x: Tensor, rows: int, words: Tensor | None) -> _Kept:
@@ -138,8 +141,8 @@ def _checkpoints(plain: "_Plain", x: Tensor, rows: int, words: Tensor | None) ->
     steps, count = _launch.size(x)
     tiles = (_launch.cdiv(steps, rows), count)
     states = x.new_empty(2 if plain.SYNAPSE else 1, *tiles, dtype=_launch.wide(x.dtype))
-    same = words is not None and rows == BITS
-    return _Kept(states=states, bits=words if same else x.new_empty(tiles, dtype=_word(rows)))
+    shared = _shared(words is not None, rows)
+    return _Kept(states=states, bits=words if shared else x.new_empty(tiles, dtype=_word(rows)))
 
 
 class _Plain(NamedTuple):

@@ -44,7 +44,7 @@ def run(
     """Spikes [T, B, N] in the dtype of x, or uint8 where no gradient is wanted; block: series per program, 0: by their number."""
     if reason := _too_long(len(neuron.weight)):
         raise Refused(reason)
-    learns = torch.is_grad_enabled() and (x.requires_grad or neuron.weight.requires_grad or neuron.bias.requires_grad)
+    learns = _launch.learns(x, (neuron.weight, neuron.bias))
     dtype = _launch.dtype_of_spikes(x, spikes, learns)
     if learns:
         return _Sliding.apply(x, neuron.weight, neuron.bias, neuron, block)  # pyright: ignore[reportReturnType]  # untyped in torch

@@ -6,10 +6,10 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from spikebench.backend import Refused
 from spikebench.backends.triton import _launch, _ssm_dot, _ssm_model
+from spikebench.backends.triton._operator import once
 from spikebench.backends.triton._philox import noise, uniforms
 from spikebench.neurons.spike_sampler import SpikeSampler
 from spikebench.units import Count, Natural
@@ -74,16 +74,17 @@ def run(
     decay, weight = neuron.discrete()  # autograd carries their gradients to the parameters
     filters = (decay.real, decay.imag, weight.real, weight.imag, neuron.d, neuron.gain, neuron.bias)
     filters = tuple(p.contiguous() for p in filters)
+    x = _launch.series(x)
     drawn = noise(neuron.seed if seed is None else seed, neuron.next_call(), neuron.site)
     how = _ssm_dot.How(drawn, precision, block, warps, stages)
-    learns = torch.is_grad_enabled() and any(p.requires_grad for p in (x, *filters))
+    learns = _launch.learns(x, filters)
     dtype = _launch.dtype_of_spikes(x, spikes, learns)
     if _form(form, _ssm_model.Size(*x.shape, neuron.a_log.numel(), chunk, learns), precision) == "dot":
         made = _ssm_dot.tables(decay, weight, neuron.d, neuron.gain, chunk)
         return _ssm_dot.run(x, made, neuron.bias, how, dtype)
     if learns:
         return _Sampler.apply(x, how, *filters)  # pyright: ignore[reportReturnType]  # untyped in torch
-    return _forward(x.contiguous(), None, filters, how, dtype)
+    return _forward(x, None, filters, how, dtype)
 
 
 def _not_diagonal(ssm: str, state: int) -> str | None:
@@ -134,7 +135,6 @@ def _forward(
     x: Tensor, q: Tensor | None, filters: tuple[Tensor, ...], how: _ssm_dot.How, dtype: torch.dtype | None = None
 ) -> Tensor:
     """Spikes [T, B, N]; the probability before it is clamped into q."""
-    _launch.check(x)
     s = torch.empty_like(x, dtype=dtype)
     grid, warps, sizes = _plan(x, filters[0].shape[0], how)
     named = dict(zip(NAMES, filters, strict=True))
@@ -145,7 +145,6 @@ def _forward(
 class _Sampler(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, how: _ssm_dot.How, *filters: Tensor) -> Tensor:
-        x = x.contiguous()
         q = torch.empty_like(x, dtype=_launch.wide(x.dtype))
         s = _forward(x, q, filters, how)
         ctx.save_for_backward(x, q, *filters)
@@ -153,8 +152,8 @@ class _Sampler(torch.autograd.Function):
         return s
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]  # as torch has it
+    @once
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, q, *filters = ctx.saved_tensors
         g = grad.contiguous()
         grid, warps, sizes = _plan(x, filters[0].shape[0], ctx.how)
