@@ -78,7 +78,8 @@ def survivors() -> tuple[int, list[tuple[At, Any, Any]]]:
 
 COUNT, READ = survivors()
 FAST = (["show"], ["show", "--json"], ["show", "--growth"], ["show", "--floor"], ["export", "--to", "github"], ["diff"])
-SLOW = [["reproduce", "--from"], ["report"], *(["plot", kind] for kind in ("speedup", "scaling", "pareto", "learning"))]
+SLOW = [["reproduce", "--from"], ["report"], ["site"]]
+SLOW += [["plot", kind] for kind in ("speedup", "scaling", "pareto", "learning")]
 
 
 def test_every_field_is_replaced_and_most_are_refused() -> None:
@@ -110,7 +111,7 @@ def ended_well(command: list[str], lines: list[Any], folder: Path) -> str | None
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     name, *options = command
     files = [str(path)] * (2 if name == "diff" else 1)
-    out = ["-o", str(folder / "out.html" if name == "report" else folder)] * (name in ("report", "plot"))
+    out = ["-o", str(folder / "out.html" if name == "report" else folder)] * (name in ("report", "plot", "site"))
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         try:
             app([name, *options, *files, *out], standalone_mode=False)

@@ -158,6 +158,17 @@ def test_refused_submissions_say_why_and_are_on_no_board(folder: Path) -> None:
     assert not any(re.search("submissions/(red|edited)", p.read_text()) for p in (folder / "boards").glob("*.html"))
 
 
+def test_two_submissions_may_have_the_same_records(tmp_path: Path) -> None:
+    (tmp_path / "submissions").mkdir()
+    for name in ("first", "second"):
+        submitted.made(tmp_path / "submissions" / name)
+    site([tmp_path / "submissions"], tmp_path / "site")
+    for name in ("first", "second"):
+        assert "reported: " in (tmp_path / "site" / "submissions" / f"{name}.html").read_text()
+    (board,) = (tmp_path / "site" / "boards").glob("*.html")
+    assert "submissions/first.html" in board.read_text() and "submissions/second.html" not in board.read_text()
+
+
 def test_sorting_filters_and_deep_links(tab: browser.Page, folder: Path) -> None:
     page = opened(tab, folder, "records.html")
     assert len(column(page, 0)) == len(measured()) + 5  # the baseline of the submission is there already

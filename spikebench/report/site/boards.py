@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from spikebench import units
 from spikebench.analysis import paired, stats
@@ -65,12 +65,17 @@ class Board:
         return [r for table in self.tables for row in table.rows for r in row.records]
 
 
+def machine_of(record: Record) -> str:
+    """The machine of a record, "unknown" where it does not say."""
+    return str(record.environment.get("machine") or "unknown")
+
+
 def device_of(record: Record) -> str:
     """The device of a record: the machine, and its GPU where there is one and the case is on it."""
     e = record.environment
     card = e.get("gpu") if record.case["device"] == "cuda" else None
     name = f"{card.get('name')} {str(card.get('uuid', ''))[:12]}".strip() if isinstance(card, dict) else card
-    return f"{e.get('machine') or 'unknown'}{f', {name}' if name else ''}"
+    return f"{machine_of(record)}{f', {name}' if name else ''}"
 
 
 def boards(records: Sequence[Record], submitted: Submitted | None = None) -> list[Board]:
@@ -179,9 +184,3 @@ def _pairs(groups: Sequence[Sequence[Record]], metric: str) -> dict[str, str]:
             if (r := result.ratio) and r.n > 1:
                 said[f"{i},{j}"] = f"{result.verdict}, {units.ratio(r.estimate, r.low, r.high, r.n)}"
     return said
-
-
-def linked(board: Board, files: Sequence[tuple[str, str]], k: int) -> Board:
-    """The board with the files of one of its tables."""
-    tables = [replace(t, files=list(files)) if i == k else t for i, t in enumerate(board.tables)]
-    return replace(board, tables=tables)

@@ -10,6 +10,8 @@ from spikebench.records.record import Record
 from spikebench.report.cite import bibtex, latex, permalink
 from spikebench.report.export import safe
 
+KINDS = {"jsonl": "JSON Lines", "csv": "CSV", "tex": "LaTeX", "bib": "BibTeX"}
+
 
 @dataclass(frozen=True)
 class Column:
@@ -102,8 +104,8 @@ def as_data(table: Table) -> dict[str, object]:
     return {"rows": [[[c.text, c.value, c.href, c.bad] for c in row.cells] for row in table.rows]}
 
 
-def files(table: Table, name: str) -> dict[str, str]:
-    """The contents of the files beside a page, by their names."""
+def as_files(table: Table, name: str) -> tuple[list[tuple[str, str]], dict[str, str]]:
+    """The table as files of that name: their kinds with their names, as `Table.files` has them, and their contents by their names."""
     records = [r for row in table.rows for r in row.records]
     made = {"jsonl": as_lines(records), "csv": as_csv(table), "tex": as_latex(table), "bib": as_bibtex(records)}
-    return {f"{name}.{ending}": text for ending, text in made.items()}
+    return [(KINDS[e], f"{name}.{e}") for e in made], {f"{name}.{e}": text for e, text in made.items()}
