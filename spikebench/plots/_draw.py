@@ -13,7 +13,7 @@ import matplotlib
 from spikebench.errors import Problem
 from spikebench.plots import _bars as bars
 from spikebench.plots._chart import Axis, Chart, Panel, Series, value
-from spikebench.plots._labels import label_ends
+from spikebench.plots._labels import RULE, label_ends, label_rule
 from spikebench.plots._style import GREY, look
 
 if TYPE_CHECKING:
@@ -139,6 +139,9 @@ def drawn(chart: Chart, chosen: Style, width: float) -> "Figure":
         text = "\n".join(line for k in key for line in textwrap.wrap(k, across, subsequent_indent="    "))
         figure.supxlabel(text, x=0.01, ha="left", fontsize=chosen.letters * 0.8, color=SOFT)
     label_ends(figure, list(zip(grid.flat, chart.panels, strict=False)), chart, chosen.letters)
+    for axes, panel in zip(grid.flat, chart.panels, strict=False):
+        if panel.rule is not None:
+            label_rule(axes, *panel.rule, letters=chosen.letters * 0.8, colour=SOFT)
     if chart.x.scale == "log" and chart.ticks:
         for axes in grid.flat[:count]:
             _thin(axes, chart, chosen.letters)
@@ -165,9 +168,7 @@ def _panel(axes: "Axes", chart: Chart, panel: Panel, chosen: Style, limits: tupl
     if limits:
         axes.set_ylim(*limits)
     if panel.rule is not None:
-        axes.axhline(panel.rule[0], color=SOFT, lw=0.8, zorder=1)
-        beside = partial(axes.annotate, xycoords=("axes fraction", "data"), textcoords="offset points")
-        beside(panel.rule[1], (0, panel.rule[0]), (2, 2), fontsize=chosen.letters * 0.8, color=SOFT)
+        axes.axhline(panel.rule[0], color=SOFT, lw=0.8, zorder=RULE)
     ways = {"bars": bars.grouped, "falls": bars.falling}
     for number, one in enumerate(panel.series):
         if one.form in ways:

@@ -20,7 +20,7 @@ from spikebench.errors import Problem
 from spikebench.plots import _draw, draw, figures, kinds, raster, text
 from spikebench.plots import _style as style
 from spikebench.plots._chart import Chart, Point, Series, View
-from spikebench.plots._labels import apart
+from spikebench.plots._labels import apart, label_rule
 from spikebench.plots._names import LONGEST_NAME, named
 from spikebench.plots._over import panels
 from spikebench.records import store
@@ -221,6 +221,26 @@ def test_labels_do_not_overlap() -> None:
     assert len(boxes) == 6 and not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
     assert max(b.x1 for b in boxes) <= figure.bbox.x1 + 1, "and end inside the figure"
     assert apart([5.0, 5.0, 90.0], [10.0] * 3, 100.0) == [5.0, 15.0, 90.0]
+
+
+@pytest.mark.parametrize(
+    ("y", "at", "bordered"),
+    [
+        ([0.5, 0.5, 2.0], (0, "bottom"), False),
+        ([1.1, 1.1, 2.0], (1, "bottom"), False),
+        ([1.1, 1.1, 1.1], (0, "top"), False),
+        ([0.7, 1.3] * 10, (0, "bottom"), True),
+    ],
+)
+def test_the_name_of_a_rule_stands_where_no_data_cross_it(y: list[float], at: tuple[int, str], bordered: bool) -> None:
+    with _draw.applied():
+        figure, axes = plt.subplots()
+        axes.plot(np.linspace(0, 1, len(y)), y)
+        axes.set_ylim(0, 3)
+        label_rule(axes, 1.0, "a rule with a name", 8, "black")
+    (label,) = cast(list[Any], axes.texts)
+    _draw.close(figure)
+    assert (label.xy[0], label.get_va()) == at and bool(label.get_path_effects()) == bordered
 
 
 def test_marks_of_T_do_not_overlap() -> None:
