@@ -23,6 +23,7 @@ class SiLIF(SteppedNeuron):
     [2.5, 10], a and b uniform in their ranges.
     State: u, s, w, each [B, N]. They start at 0 here and at random numbers in the authors' code.
     Source: arXiv 2506.06374, code Maxtimer97/SSM-inspired-LIF at 0d0b8ee (models/snns.py: SiLIFLayer). There the comparison
+    is >, and the threshold is 1.
     """
 
     reference: ClassVar[str] = (
