@@ -41,7 +41,7 @@ from spikebench.backends.cpu._kernels import elementary, lanes
 from spikebench.backends.cpu._kernels.elementary import exp
 from spikebench.backends.cpu._kernels.philox import uniforms
 from spikebench.backends.cpu._kernels.primitives import LINE, primitive
-from spikebench.backends.cpu._runtime import products, threads, two_state, window, windows
+from spikebench.backends.cpu._runtime import depthwise, products, threads, two_state, windows
 from spikebench.cases.case import Case
 from spikebench.cases.subject import Subject, parse_subject
 from spikebench.loading.subject import definition
@@ -159,8 +159,8 @@ KEEP: dict[str, tuple[Any, ...]] = {
     "s5_rf": (prf,),
     "silif": (two_state,),
     "c_silif": (two_state,),
-    "mul_free_psn": (window,),
-    "dsn": (dsn, window),
+    "mul_free_psn": (depthwise,),
+    "dsn": (dsn, depthwise),
 }
 
 

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from spikebench.backend import constant
 from spikebench.backends.cpu._kernels import gated as kernels
-from spikebench.backends.cpu._kernels.surrogates import shape
+from spikebench.backends.cpu._runtime.depthwise import convolved
+from spikebench.backends.cpu._runtime.firing import constants
 from spikebench.backends.cpu._runtime.threads import launch, refuse, refuse_second_order, rows, size
-from spikebench.backends.cpu._runtime.window import windowed
 from spikebench.neurons.dsn import DSN
 
 if TYPE_CHECKING:
@@ -30,11 +29,8 @@ def moves(case: "Case") -> int:
 
 def run(neuron: DSN, x: Tensor, seed: int | None = None) -> Tensor:
     """Spikes of the shape of x [T, ..., N]."""
-    z = windowed(x, neuron.weight.flip(0), neuron.bias)
-    kind, k, inner = shape(neuron.surrogate, constant(neuron.slope, "slope"))
-    c = torch.zeros(kernels.CONSTANTS, dtype=torch.float64)
-    c[kernels.THRESHOLD], c[kernels.SLOPE], c[kernels.INNER], c[kernels.ONE] = float(neuron.threshold), k, inner, 1.0
-    c = c.to(x.dtype)[None]
+    z = convolved(x, neuron.weight.flip(0), neuron.bias)
+    kind, c = constants(neuron, x.dtype)
     if torch.is_grad_enabled() and (x.requires_grad or z.requires_grad):
         return _Gated.apply(x, z, c, kind)  # pyright: ignore[reportReturnType] # untyped in torch
     return _forward(x, z, c, keep=False)[0]

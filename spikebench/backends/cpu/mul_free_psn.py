@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from spikebench.backends.cpu._runtime.depthwise import convolved
 from spikebench.backends.cpu._runtime.threads import refuse, size
-from spikebench.backends.cpu._runtime.window import windowed
 from spikebench.neurons.mul_free_psn import MulFreePSN
 from spikebench.numerics.surrogate import spike
 
@@ -25,4 +25,4 @@ def moves(case: "Case") -> int:
 
 def run(neuron: MulFreePSN, x: Tensor, seed: int | None = None) -> Tensor:
     """Spikes of the shape of x [T, ..., N]."""
-    return spike(windowed(x, neuron.shifts(), -neuron.theta, neuron.dilation), neuron.surrogate, neuron.slope)
+    return spike(convolved(x, neuron.shifts(), -neuron.theta, neuron.dilation), neuron.surrogate, neuron.slope)

@@ -1,9 +1,6 @@
-"""The compiled loops of a window of every neuron, and of a recurrence whose decays vary. Arrays are [T, M], a row is one step.
+"""The compiled loops of a leaky integrator whose decay is given for every step. Arrays are [T, M], a row is one step.
 
-    z_t = bias + Σ_{i<k} w_i·x_{t − i·dilation}                     x before the first step is 0
-    h_t = β_t·h_{t-1} + (1 − β_t)·x_t,  β = σ(z)                    s_t = [h_t ≥ threshold]
-
-w and bias are rows over the series.
+h_t = β_t·h_{t-1} + (1 − β_t)·x_t,  β = σ(z)                    s_t = [h_t ≥ threshold]
 """
 
 from typing import Any
@@ -11,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from spikebench.backends.cpu._kernels.elementary import sigmoid
+from spikebench.backends.cpu._kernels.fire import INNER, ONE, SLOPE, THRESHOLD, ZERO
 from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
     NUMBERS,
@@ -25,21 +23,7 @@ from spikebench.backends.cpu._kernels.primitives import (
 )
 from spikebench.backends.cpu._kernels.surrogates import slopes
 
-THRESHOLD, SLOPE, INNER, ONE, ZERO, CONSTANTS = range(6)
-
 Array = np.ndarray
-
-
-@inlined
-def _add(to: Array, by: Array, x: Array) -> None:
-    for m in range(to.size):
-        to[m] += by[m] * x[m]
-
-
-@inlined
-def _sum(to: Array, x: Array) -> None:
-    for m in range(to.size):
-        to[m] += x[m]
 
 
 @inlined
@@ -64,30 +48,6 @@ def _retreat(g: Array, x: Array, z: Array, d: Array, before: Array, q: Array, gx
 
 
 @pasted
-def _window(x: Array, z: Array, weight: Array, bias: Array, dilation: int, lo: int, hi: int) -> None:
-    for t in range(x.shape[0]):
-        out = z[t, lo:hi]
-        copy(bias[0, lo:hi], out)
-        for i in range(min(weight.shape[0], t // dilation + 1)):
-            _add(out, weight[i, lo:hi], x[t - i * dilation, lo:hi])
-
-
-@pasted
-def _unwindow(
-    g: Array, x: Array, gx: Array, weight: Array, by_weight: Array, by_bias: Array, dilation: int, lo: int, hi: int
-) -> None:
-    steps = g.shape[0]
-    for t in range(steps):
-        to = gx[t, lo:hi]
-        to[:] = 0
-        for i in range(min(weight.shape[0], (steps - 1 - t) // dilation + 1)):
-            later = g[t + i * dilation, lo:hi]
-            _add(to, weight[i, lo:hi], later)
-            _add(by_weight[i, lo:hi], x[t, lo:hi], later)
-        _sum(by_bias[0, lo:hi], g[t, lo:hi])
-
-
-@pasted
 def _forward(x: Array, z: Array, s: Array, states: Array, c: Array, lo: int, hi: int) -> None:
     h = np.zeros(hi - lo, x.dtype)
     for t in range(x.shape[0]):
@@ -105,38 +65,6 @@ def _backward(
         before = states[t - 1, lo:hi] if t > 0 else none
         slopes(kind, states[t, lo:hi], d, c[THRESHOLD], c[SLOPE], c[INNER], c[ONE], c[ZERO])
         _retreat(g[t, lo:hi], x[t, lo:hi], z[t, lo:hi], d, before, q, gx[t, lo:hi], gz[t, lo:hi], c)
-
-
-def window(real: Any, version: str) -> Any:
-    """The task of arrays x, z, weight [k, M], bias [1, M]; number: the dilation."""
-
-    def task(data: Any) -> None:
-        job = numbers(data, 4)
-        x, z, weight, bias = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
-        block = take(job)
-        while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
-            lo = block * job[SIZE]
-            _window(x, z, weight, bias, job[NUMBERS], lo, min(lo + job[SIZE], job[SERIES]))
-            block = take(job)
-
-    return task
-
-
-def unwindow(real: Any, version: str) -> Any:
-    """The task of arrays g, x, gx, weight [k, M], and their sums [k, M] and [1, M] in float64; number: the dilation."""
-
-    def task(data: Any) -> None:
-        job = numbers(data, 6)
-        g, x, gx, weight = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
-        by_weight, by_bias = array(job, 4, np.float64), array(job, 5, np.float64)
-        block = take(job)
-        while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
-            lo = block * job[SIZE]
-            hi = min(lo + job[SIZE], job[SERIES])
-            _unwindow(g, x, gx, weight, by_weight, by_bias, job[NUMBERS], lo, hi)
-            block = take(job)
-
-    return task
 
 
 def forward(real: Any, version: str) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from spikebench.backends.cpu._kernels.fire import INNER, ONE, SLOPE, THRESHOLD, ZERO
 from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
     NUMBERS,
@@ -24,7 +25,6 @@ from spikebench.backends.cpu._kernels.primitives import (
 )
 from spikebench.backends.cpu._kernels.surrogates import by_kind, derivative
 
-THRESHOLD, SLOPE, INNER, ONE, ZERO, CONSTANTS = range(6)
 COS, SIN, GAIN, ROWS = range(4)
 
 Array = np.ndarray

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from spikebench.backends.cpu._kernels.fire import CONSTANTS, INNER, ONE, SLOPE, THRESHOLD, ZERO
 from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
     NUMBERS,
@@ -25,7 +26,7 @@ from spikebench.backends.cpu._kernels.primitives import (
 )
 from spikebench.backends.cpu._kernels.surrogates import slopes
 
-THRESHOLD, SLOPE, INNER, HARD, THROUGH, ONE, ZERO, CONSTANTS = range(8)
+HARD, THROUGH = CONSTANTS, CONSTANTS + 1  # after the constants of `fire.py`
 A, B, C, D, E, F, G, H, ROWS = range(9)
 
 Array = np.ndarray

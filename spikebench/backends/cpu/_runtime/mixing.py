@@ -1,35 +1,16 @@
 """A spike of a product of matrices: blocks of the product, each followed by its spikes while it is in the cache."""
 
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from spikebench.backend import constant
 from spikebench.backends.cpu._kernels import fire as kernels
-from spikebench.backends.cpu._kernels.surrogates import shape
+from spikebench.backends.cpu._runtime.firing import Spiking, constants
 from spikebench.backends.cpu._runtime.products import blocks, length, outer, pieces, transposed
 from spikebench.backends.cpu._runtime.threads import accept, launch, refuse_second_order, rows
-from spikebench.numerics.surrogate import Surrogate
 
 BLOCK = 8192  # series
-
-
-class Spiking(Protocol):
-    """What is needed of a neuron for its spikes."""
-
-    threshold: Any
-    surrogate: Surrogate
-    slope: Any
-
-
-def constants(neuron: Spiking, dtype: torch.dtype) -> tuple[int, Tensor]:
-    """The kind of surrogate, and the constants of `_kernels/fire.py` [1, CONSTANTS]."""
-    kind, k, inner = shape(neuron.surrogate, constant(neuron.slope, "slope"))
-    c = torch.zeros(kernels.CONSTANTS, dtype=torch.float64)
-    c[kernels.THRESHOLD], c[kernels.SLOPE], c[kernels.INNER] = float(neuron.threshold), k, inner
-    c[kernels.ONE] = 1.0
-    return kind, c.to(dtype)[None]
 
 
 def mixed(neuron: Spiking, x: Tensor, matrix: Tensor, bias: Tensor | None, reach: int | None = None) -> Tensor:

@@ -65,6 +65,17 @@ def rows(x: Tensor) -> Tensor:
     return x.detach().contiguous().view(x.shape[0], math.prod(x.shape[1:]))
 
 
+def wide(by: Tensor, x: Tensor) -> Tensor:
+    """Rows over the neurons [R, N] as rows over the series of x [T, ..., N]: [R, M], in the dtype of x and without a graph."""
+    batch = x.shape[1:-1].numel()
+    return by.detach().to(x.dtype)[:, None].expand(-1, batch, -1).reshape(len(by), -1).contiguous()
+
+
+def by_neuron(sums: Tensor, grad: Tensor) -> Tensor:
+    """The way back from `wide`: gradients of rows over the series [R, M], summed for every neuron of grad [T, ..., N]: [R, N]."""
+    return sums.view(len(sums), -1, grad.shape[-1]).sum(1).to(grad.dtype)
+
+
 def size(case: "Case") -> int:
     """Bytes of one row of a case's series times its steps: of its input, its spikes, a gradient."""
     return case.T * case.B * case.N * (8 if case.dtype == "float64" else 4)

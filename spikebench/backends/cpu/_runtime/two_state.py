@@ -5,11 +5,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from spikebench.backend import constant
 from spikebench.backends.cpu._kernels import two_state as kernels
-from spikebench.backends.cpu._kernels.surrogates import shape
-from spikebench.backends.cpu._runtime.threads import accept, launch, refuse_second_order, rows, size
-from spikebench.numerics.surrogate import Surrogate
+from spikebench.backends.cpu._runtime.firing import Spiking, constants
+from spikebench.backends.cpu._runtime.threads import accept, by_neuron, launch, refuse_second_order, rows, size, wide
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
@@ -17,17 +15,14 @@ if TYPE_CHECKING:
 BLOCK = 2048  # series
 
 
-class Spiking(Protocol):
-    """What is needed of a neuron for its spikes."""
+class Resetting(Spiking, Protocol):
+    """What is needed of a neuron whose spikes reset it."""
 
-    threshold: Any
     detach_reset: bool
-    surrogate: Surrogate
-    slope: Any
 
 
 class System(NamedTuple):
-    """The rows A to H of `_kernels/two_state.py`, each [N] or a number; without B there is one state."""
+    """The rows A to H of `_kernels/two_state.py`, each [N]; without B there is one state."""
 
     a: Tensor
     c: Tensor
@@ -49,24 +44,15 @@ def moves(case: "Case", states: int) -> int:
     return size(case) * {"inference": 2, "forward": 2 + states, "train": 5 + 2 * states}[case.mode]
 
 
-def fused(neuron: Spiking, x: Tensor, system: System, hard: bool = False) -> Tensor:
+def fused(neuron: Resetting, x: Tensor, system: System, hard: bool = False) -> Tensor:
     """Spikes, shape of x [T, ..., N]; differentiable by x and by the rows of the system."""
     accept(x)
     by, pair = system.stacked(), system.b is not None
-    kind, k, inner = shape(neuron.surrogate, constant(neuron.slope, "slope"))
-    c = torch.zeros(kernels.CONSTANTS, dtype=torch.float64)
-    c[kernels.THRESHOLD], c[kernels.SLOPE], c[kernels.INNER] = float(neuron.threshold), k, inner
-    c[kernels.HARD], c[kernels.THROUGH], c[kernels.ONE] = hard, not neuron.detach_reset, 1.0
-    c = c.to(x.dtype)[None]
+    kind, c = constants(neuron, x.dtype)
+    c = torch.cat([c, c.new_tensor([[hard, not neuron.detach_reset]])], 1)
     if torch.is_grad_enabled() and (x.requires_grad or by.requires_grad):
         return _Fused.apply(x, by, c, kind, pair)  # pyright: ignore[reportReturnType] # untyped in torch
-    return _forward(x, _wide(by, x), c, pair, keep=False)[0]
-
-
-def _wide(by: Tensor, x: Tensor) -> Tensor:
-    """What is [8, N] by neuron, by series: [8, M]."""
-    batch = x.shape[1:-1].numel()
-    return by.detach().to(x.dtype)[:, None].expand(-1, batch, -1).reshape(kernels.ROWS, -1).contiguous()
+    return _forward(x, wide(by, x), c, pair, keep=False)[0]
 
 
 def _forward(x: Tensor, by: Tensor, c: Tensor, pair: bool, keep: bool) -> tuple[Tensor, Tensor]:
@@ -81,9 +67,9 @@ def _forward(x: Tensor, by: Tensor, c: Tensor, pair: bool, keep: bool) -> tuple[
 class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, by: Tensor, c: Tensor, kind: int, pair: bool) -> Tensor:
-        wide = _wide(by, x)
-        spikes, states = _forward(x, wide, c, pair, keep=True)
-        ctx.save_for_backward(x, states, wide, c)
+        rates = wide(by, x)
+        spikes, states = _forward(x, rates, c, pair, keep=True)
+        ctx.save_for_backward(x, states, rates, c)
         ctx.kind, ctx.pair = kind, pair
         return spikes
 
@@ -94,5 +80,5 @@ class _Fused(torch.autograd.Function):
         gx, sums = torch.empty(grad.shape, dtype=grad.dtype), torch.zeros(by.shape, dtype=torch.float64)
         arrays = [rows(grad), rows(gx), rows(x), states, by, sums, c]
         launch(kernels.backward, arrays, ctx.kind, int(ctx.pair), most=BLOCK)
-        by_rows = sums.view(kernels.ROWS, -1, grad.shape[-1]).sum(1).to(grad.dtype) if ctx.needs_input_grad[1] else None
+        by_rows = by_neuron(sums, grad) if ctx.needs_input_grad[1] else None
         return gx if ctx.needs_input_grad[0] else None, by_rows, None, None, None

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from spikebench.backends.cpu._kernels import window as kernels
-from spikebench.backends.cpu._runtime.mixing import Spiking, constants
+from spikebench.backends.cpu._runtime.firing import Spiking, constants
 from spikebench.backends.cpu._runtime.threads import LINE, accept, launch, refuse_second_order, rows, size
 
 if TYPE_CHECKING:
