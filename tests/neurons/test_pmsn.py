@@ -22,3 +22,9 @@ def test_a_spike_takes_off_all_whole_thresholds() -> None:
     y = torch.tensor([1.75, 0.125, 0.125, -3.0, 0.25, 0.5], dtype=torch.float64)[:, None, None]
     assert neuron.soma(y).flatten().tolist() == [1.75, 0.375, 0.5, 0.0, 0.25, 0.75]
     assert neuron.fire(y).flatten().tolist() == [1, 0, 1, 0, 0, 1]
+
+
+def test_what_is_exactly_0_at_the_soma_gets_no_gradient() -> None:
+    y = torch.tensor([0.75, 0.0, -0.5, 0.125], dtype=torch.float64)[:, None, None].requires_grad_()
+    PMSN(1).double().fire(y).sum().backward()
+    assert y.grad is not None and y.grad.flatten().tolist() == [0.75, 0, 0, 0.875]

@@ -26,6 +26,18 @@ SURVIVORS: dict[str, dict[str, str]] = {
             "a series that is resolved to its end has no step left to be redone"
         ),
     },
+    "s5_rf": {
+        "torch.ones_like(decay) → torch.ones_like(decay * 0.99) in return (decay, (decay - 1) / rate if self.discre": (
+            "what is all ones has nothing of the decay but its shape"
+        ),
+        "-1j → +1j in return torch.linalg.eigvalsh(-1j * (normal - tor": (
+            "the eigenvalues of a real skew matrix come in pairs ±, and are sorted"
+        ),
+        "normal - torch.diag(normal.diagonal()) → normal + torch.diag(normal.diagonal())"
+        " in return torch.linalg.eigvalsh(-1j * (normal - tor": (
+            "eigvalsh takes the diagonal of normal/i as real, which is 0 then"
+        ),
+    },
     "spike_sampler": {
         "-1j → +1j in frequency, basis = torch.linalg.eigh(skew * -1j)": (
             "the other half of each conjugate pair: with its conjugates, the same sum"
