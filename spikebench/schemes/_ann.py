@@ -1,4 +1,4 @@
-"""What schemes with an ANN branch share: the spike counts of a pass without gradients, and backpropagation through a ReLU network."""
+"""What schemes share that go back once for all steps: sums over time, spike counts without gradients, and that one way back."""
 
 from typing import cast
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from spikebench.backend import Refused
 from spikebench.network import Classifier
-from spikebench.scheme import Gradients, learned
+from spikebench.scheme import Apply, Gradients, learned, loss_of
 from spikebench.schemes import _online
 
 
@@ -20,6 +20,25 @@ def lengths(x: Tensor, mask: Tensor | None) -> Tensor:
 def summed(x: Tensor, mask: Tensor | None) -> Tensor:
     """The sum of the input over the steps that are data: [B, C]."""
     return x.sum(0) if mask is None else (x * mask[..., None]).sum(0)
+
+
+def mean(x: Tensor, mask: Tensor | None) -> Tensor:
+    """The mean of the input over the steps that are data: [B, C]."""
+    return summed(x, mask) / lengths(x, mask)
+
+
+def loss_once(o: Tensor, labels: Tensor) -> Tensor:
+    """The loss of one output [B, classes] for all steps, the mean over the batch."""
+    return loss_of(o, labels, o.new_full((len(labels),), 1 / len(labels)))
+
+
+def by_autograd(stack: Classifier, o: Tensor, labels: Tensor, apply: Apply | None) -> tuple[Tensor, Gradients]:
+    """The loss of one output o [B, classes] for all steps, and its gradients by autograd, which `apply` gets."""
+    loss, parameters = loss_once(o, labels), learned(stack)
+    made = dict(zip(parameters, torch.autograd.grad(loss, parameters), strict=True))
+    if apply is not None:
+        apply(made)
+    return loss.detach(), made
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from spikebench.network import Classifier
-from spikebench.scheme import Apply, Gradients, learned, loss_of
+from spikebench.scheme import Apply, Gradients
 from spikebench.schemes import _ann, _online
 
 SOURCE = (
@@ -44,16 +44,11 @@ def gradients(
     spread: float = 0.3,
 ) -> tuple[Tensor, Gradients]:
     """Loss and gradients of a batch, from one step. The noise comes from torch's generator."""
-    s = _ann.summed(x, mask) / _ann.lengths(x, mask)
+    s = _ann.mean(x, mask)
     for linear, neuron in _online.layers(stack, "noise_step"):
         current = linear(s)
         s = neuron.step(current + _noise(current, mean, spread), neuron.initial(current.detach()))[0]
-    loss = loss_of(stack.readout(s), labels, x.new_full((len(labels),), 1 / len(labels)))
-    parameters = learned(stack)
-    made = dict(zip(parameters, torch.autograd.grad(loss, parameters), strict=True))
-    if apply is not None:
-        apply(made)
-    return loss.detach(), made
+    return _ann.by_autograd(stack, stack.readout(s), labels, apply)
 
 
 def definition(
@@ -66,7 +61,7 @@ def definition(
     spread: float = 0.3,
 ) -> tuple[Tensor, Gradients]:
     """The same, with the error of every layer and an outer product for each weight."""
-    before, gates = [_ann.summed(x, mask) / _ann.lengths(x, mask)], list[Tensor]()
+    before, gates = [_ann.mean(x, mask)], list[Tensor]()
     for linear, neuron in _online.layers(stack, "noise_step"):
         current = functional.linear(before[-1], linear.weight.detach(), linear.bias.detach())
         u = (current + _noise(current, mean, spread)).requires_grad_()
@@ -74,7 +69,7 @@ def definition(
         gates += torch.autograd.grad(s.sum(), u)
         before.append(s.detach())
     o = functional.linear(before[-1], stack.readout.weight.detach(), stack.readout.bias.detach()).requires_grad_()
-    loss = loss_of(o, labels, x.new_full((len(labels),), 1 / len(labels)))
+    loss = _ann.loss_once(o, labels)
     (delta,) = torch.autograd.grad(loss, o)
     return loss.detach(), _ann.products(stack, delta, before, gates, (1.0, 1.0))
 

@@ -36,7 +36,7 @@ def gradients(
     stack: Classifier, x: Tensor, labels: Tensor, mask: Tensor | None = None, apply: Apply | None = None
 ) -> tuple[Tensor, Gradients]:
     """Loss and gradients of a batch: T steps without a gradient, then one step of the ReLU network."""
-    n, a = _ann.counts(stack, x, mask, "proxy", fires=True)[-1], _ann.summed(x, mask) / _ann.lengths(x, mask)
+    n, a = _ann.counts(stack, x, mask, "proxy", fires=True)[-1], _ann.mean(x, mask)
     for linear in _ann.linears(stack):
         a = linear(a).relu()
     away = n - functional.one_hot(labels, n.shape[-1]).to(n.dtype)
@@ -50,7 +50,7 @@ def gradients(
 
 def definition(stack: Classifier, x: Tensor, labels: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Gradients]:
     """The same, with the errors of every layer written down."""
-    n, a = _ann.counts(stack, x, mask, "proxy", fires=True)[-1], [_ann.summed(x, mask) / _ann.lengths(x, mask)]
+    n, a = _ann.counts(stack, x, mask, "proxy", fires=True)[-1], [_ann.mean(x, mask)]
     for linear in _ann.linears(stack):
         a.append((a[-1] @ linear.weight.detach().t() + linear.bias.detach()).clamp_min(0))
     away = n - torch.eye(n.shape[-1], dtype=n.dtype, device=n.device)[labels]

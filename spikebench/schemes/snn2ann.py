@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from spikebench.network import Classifier
-from spikebench.scheme import Apply, Gradients, learned, loss_of
+from spikebench.scheme import Apply, Gradients
 from spikebench.schemes import _ann
 
 SOURCE = (
@@ -69,12 +69,7 @@ def gradients(
         r = (functional.linear(z, linear.weight) + steps * linear.bias).relu()
         z = _Counted.apply(r, n if unit == "stsu" else n * (r > 0))
     o = functional.linear(z / steps, stack.readout.weight, stack.readout.bias)
-    loss = loss_of(o, labels, x.new_full((len(labels),), 1 / len(labels)))
-    parameters = learned(stack)
-    made = dict(zip(parameters, torch.autograd.grad(loss, parameters), strict=True))
-    if apply is not None:
-        apply(made)
-    return loss.detach(), made
+    return _ann.by_autograd(stack, o, labels, apply)
 
 
 def definition(
@@ -88,6 +83,6 @@ def definition(
         gates.append(active.to(x.dtype))
         z.append(n if unit == "stsu" else n * gates[-1])
     o = (z[-1] @ stack.readout.weight.detach().t() / steps + stack.readout.bias.detach()).requires_grad_()
-    loss = loss_of(o, labels, x.new_full((len(labels),), 1 / len(labels)))
+    loss = _ann.loss_once(o, labels)
     (delta,) = torch.autograd.grad(loss, o)
     return loss.detach(), _ann.products(stack, delta, z, gates, (steps, 1 / steps))

@@ -56,16 +56,16 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {  # the file, what stands ther
     "proxy": [
         ("proxy", "a = linear(a).relu()", "a = linear(a)"),
         ("proxy", "2 * away / away.numel())", "2 * away / len(away))"),
-        ("proxy", "fires=True)[-1], _ann.summed(x, mask) / _ann", "fires=True)[-1] / len(x), _ann.summed(x, mask) / _ann"),
-        ("proxy", "_ann.summed(x, mask) / _ann.lengths(x, mask)\n    for linear in _ann.linears(stack):\n        a = ", "_ann.summed(x, mask)\n    for linear in _ann.linears(stack):\n        a = "),
+        ("proxy", "fires=True)[-1], _ann.mean", "fires=True)[-1] / len(x), _ann.mean"),
+        ("proxy", "_ann.mean(x, mask)\n    for linear in _ann.linears(stack):\n        a = ", "_ann.summed(x, mask)\n    for linear in _ann.linears(stack):\n        a = "),
         (ANN, "s, _, states[number] = neuron.step(current, states[number])", "s, _, states[number] = neuron.step(current, states[0])"),
     ],
     "noise_step": [
         ("noise_step", "neuron.step(current + _noise(current, mean, spread)", "neuron.step(current + _noise(current, 0.0, spread)[:1]"),
         ("noise_step", "return (mean + spread * drawn)", "return (mean - spread * drawn)"),
         ("noise_step", "return (mean + spread * drawn)", "return (mean + spread * drawn.abs())"),
-        ("noise_step", "s = _ann.summed(x, mask) / _ann.lengths(x, mask)", "s = _ann.summed(x, None) / _ann.lengths(x, mask)"),
-        ("noise_step", "s = _ann.summed(x, mask) / _ann.lengths(x, mask)", "s = x[-1]"),
+        ("noise_step", "s = _ann.mean(x, mask)", "s = _ann.mean(x, None)"),
+        ("noise_step", "s = _ann.mean(x, mask)", "s = x[-1]"),
     ],
 }  # fmt: skip
 
