@@ -3,7 +3,7 @@
 import ast
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import equations
@@ -13,6 +13,7 @@ from drawing import shown, themed
 from spikebench import registry, units
 from spikebench.analysis.select import middle
 from spikebench.cases.subject import shown as shown_subject
+from spikebench.declarations import Option
 from spikebench.neuron import OPTIONS
 from spikebench.records.record import Record
 
@@ -40,17 +41,17 @@ def page(name: str, caption: str, records: list[Record]) -> Iterator[str]:
         if key not in ("reference", "LATER") and value not in (None, (), {}, ""):
             yield f"| {key.replace('_', ' ')} | {cell(value)} |"
     yield f"| backends | {', '.join(registry.called(name))} |\n"
-    yield from options(name)
+    yield from options(name, facts.options, OPTIONS | described(name))
     yield f"\n## Source\n\n```bibtex\n{inspect.cleandoc(facts.attributes.reference)}\n```\n"
     yield from measured(name, records)
 
 
-def options(name: str) -> Iterator[str]:
-    """The table of a neuron's options. They are written in brackets: `lif[reset=hard]`."""
-    found, meaning = registry.facts(name).options, OPTIONS | described(name)
+def options(subject: str, found: Mapping[str, Option], meaning: Mapping[str, str]) -> Iterator[str]:
+    """The table of the options of a neuron or a scheme. They are written in brackets behind `subject`: `lif[reset=hard]`."""
     if not found:
         return
-    yield f"## Options\n\nAn option is written in brackets, as in `{name}[{next(iter(found))}={_word(next(iter(found.values())).default)}]`.\n"
+    first, default = next((key, _word(option.default)) for key, option in found.items())
+    yield f"## Options\n\nAn option is written in brackets, as in `{subject}[{first}={default}]`.\n"
     yield "| option | what it is | default | values |\n| --- | --- | --- | --- |"
     for key, option in found.items():
         choices = ", ".join(f"`{c}`" for c in option.choices) or cell(
@@ -67,8 +68,13 @@ def described(name: str) -> dict[str, str]:
     for base in node.bases if isinstance(node, ast.ClassDef) else ():
         parent = by_class.get(ast.unparse(base).lower())
         found |= described(parent) if parent else {}
-    lines = docstring(name).partition(BLOCK)[2].splitlines()
-    return found | {key: text for key, _, text in (line.strip().partition(": ") for line in lines)}
+    return found | listed(docstring(name))
+
+
+def listed(text: str) -> dict[str, str]:
+    """What a docstring says of each option in its last block."""
+    lines = text.partition(BLOCK)[2].splitlines()
+    return {key: said for key, _, said in (line.strip().partition(": ") for line in lines)}
 
 
 def docstring(name: str) -> str:

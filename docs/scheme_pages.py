@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Iterator
 from typing import Any, cast
 
-from neuron_pages import BLOCK, cell, prose
+from neuron_pages import BLOCK, cell, listed, options, prose
 
 from spikebench import registry, units
 from spikebench.analysis import stats
@@ -124,19 +124,13 @@ def trained(records: list[Record]) -> Iterator[str]:
 
 def page(name: str) -> Iterator[str]:
     """The page of one scheme."""
-    facts, text = registry.scheme_facts(name), docstring(name)
+    facts, text, found = registry.scheme_facts(name), docstring(name), registry.scheme_options(name)
     title, _, rest = text.partition("\n")
-    yield f"# {name}\n\n{title}\n\n## Equations\n\n{prose(rest.partition(BLOCK)[0].strip(chr(10)), set(registry.scheme_options(name)))}"
+    yield f"# {name}\n\n{title}\n\n## Equations\n\n{prose(rest.partition(BLOCK)[0].strip(chr(10)), set(found))}"
     yield "\n## Facts\n\n| fact | value |\n| --- | --- |"
     yield from (f"| {said} | {_shown(key, facts.get(key, 'all'))} |" for key, said in FACTS.items())
-    if options := registry.scheme_options(name):
-        first, option = next(iter(options.items()))
-        yield f"\n## Options\n\nAn option is written in brackets, as in `lif+{name}[{first}={_word(option.default)}]`.\n"
-        yield "| option | what it is | default | values |\n| --- | --- | --- | --- |"
-        meaning = described(text)
-        for key, option in options.items():
-            values = ", ".join(f"`{c}`" for c in option.choices) or cell(option.type_name)
-            yield f"| `{key}` | {cell(meaning[key])} | `{_word(option.default)}` | {values} |"
+    yield ""
+    yield from options(f"lif+{name}", found, listed(text))
     yield f"\n## Source\n\n```bibtex\n{inspect.cleandoc(facts['SOURCE'])}\n```\n"
 
 
@@ -145,19 +139,9 @@ def docstring(name: str) -> str:
     return ast.get_docstring(ast.parse(registry.file("schemes", name).read_text(encoding="utf-8"))) or ""
 
 
-def described(text: str) -> dict[str, str]:
-    """What a docstring says of each option."""
-    lines = text.partition(BLOCK)[2].splitlines()
-    return {key: said for key, _, said in (line.strip().partition(": ") for line in lines)}
-
-
 def _shown(key: str, value: object) -> str:
     if key == "MEMORY":
         return "T" if value == "T" else "nothing"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _word(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -64,7 +64,7 @@ def test_indices_stand_below_and_exponents_above(made: dict[str, ModuleType]) ->
 @pytest.mark.parametrize("name", NEURONS)
 def test_every_option_says_what_it_is(made: dict[str, ModuleType], name: str) -> None:
     pages, options = made["neuron_pages"], registry.facts(name).options
-    lines = list(pages.options(name))
+    lines = list(pages.options(name, options, pages.OPTIONS | pages.described(name)))
     assert len([line for line in lines if line.startswith("| `")]) == len(options)
     own = pages.docstring(name).partition(pages.BLOCK)[2].splitlines()
     assert all(line.strip().partition(": ")[0] in options and line.strip().partition(": ")[2] for line in own)
@@ -161,5 +161,5 @@ def test_a_scheme_has_a_page_with_its_equations_and_options(made: dict[str, Modu
     for line in lines:
         shown = unescape(re.sub(r"<[^>]*>", "", equations.block([line])))
         assert sorted(letters(shown)) == sorted(letters(line))
-    assert set(pages.described(text)) == set(registry.scheme_options(name))
+    assert set(pages.listed(text)) == set(registry.scheme_options(name))
     assert f"| [{name}](schemes/{name}.md) |" in "\n".join(pages.index([]))
