@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MODES = get_args(Mode)
 
+Limit = Annotated[float | None, typer.Option(help="Exit 1 if a case is slower by more: 5%, or 0%."), v.Percent()]
 Device = Annotated[str, typer.Option(help="cpu or cuda."), v.Choice(choices=DEVICES)]
 Metrics = Annotated[list[str] | None, typer.Option("--metric", help="Metric to sample; repeat for several."), v.Id()]
 Metric = Annotated[str, typer.Option(help="Metric to compare; less is better."), v.Id()]

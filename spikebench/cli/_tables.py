@@ -87,6 +87,16 @@ def warn(text: str) -> None:
     print(f"spikebench: {printable(text)}", file=sys.stderr)
 
 
+def exit_if_slower(rows: "Sequence[Comparison | Difference]", by: float | None) -> None:
+    """Exit with 1 if a case is slower by more than a share `by` of its time, and its interval excludes equality; None asks for nothing."""
+    if by is None:
+        return
+    worse = [r for r in rows if r.verdict == "slower" and r.ratio is not None and r.ratio.estimate < 1 / (1 + by)]
+    if worse:
+        warn(f"{len(worse)} of {len(rows)} cases are slower by more than {100 * by:g}%")
+        raise typer.Exit(1)
+
+
 def loaded(files: list[str], notes: list[str] | None = None) -> list[Record]:
     """The records of files; what was noticed while reading is told on stderr, and added to `notes`."""
     noticed = notes if notes is not None else []

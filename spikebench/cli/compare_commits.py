@@ -10,7 +10,7 @@ from spikebench.analysis.comparison import Comparison
 from spikebench.cases.subject import shown
 from spikebench.cli import _options as o
 from spikebench.cli import _values as v
-from spikebench.cli._tables import compared, stderr_progress, warn
+from spikebench.cli._tables import compared, exit_if_slower, stderr_progress, warn
 from spikebench.errors import Problem
 
 
@@ -24,15 +24,13 @@ def command(
     tensors: o.Tensors = o.USUAL,
     metric: o.Metric = "latency",
     sampling: o.Compared,
-    fail_if_slower: Annotated[
-        float | None, typer.Option(help="Exit 1 if a case is slower by more: 5%, or 0%."), v.Percent()
-    ] = None,
+    fail_if_slower: o.Limit = None,
     summary: Annotated[Path | None, typer.Option(help="Markdown file to append the table to."), v.OUT_FILE] = None,
     out: o.Out = None,
     as_json: o.Json = False,
 ) -> None:
     """Compare a module at two commits of this repository, live, in randomised pairs of fresh processes."""
-    from spikebench.experiments.commits import compare_commits, slower
+    from spikebench.experiments.commits import compare_commits
     from spikebench.run.settings import Settings
 
     grid, settings = o.grid(sizes, tensors, o.What()), sampling.settings(Settings())
@@ -54,10 +52,7 @@ def command(
     compared(rows, as_json)
     if any(r.status != "ok" for r in rows):
         raise typer.Exit(1)
-    worse = slower(rows, fail_if_slower) if fail_if_slower is not None else []
-    if worse:
-        warn(f"{len(worse)} of {len(rows)} cases are slower by more than {100 * (fail_if_slower or 0.0):g}%")
-        raise typer.Exit(1)
+    exit_if_slower(rows, fail_if_slower)
 
 
 def _append(path: Path, rows: list[Comparison]) -> None:

@@ -152,8 +152,3 @@ def _git(*args: str, why: str | None = None) -> str:
     if done.returncode:
         raise Problem(why or f"git {' '.join(args)}: {done.stderr.strip() or 'failed'}")
     return done.stdout.strip()
-
-
-def slower(rows: list[Comparison], by: float) -> list[Comparison]:
-    """The rows whose interval excludes equality and whose time has grown by more than a share of it."""
-    return [r for r in rows if r.verdict == "slower" and r.ratio is not None and r.ratio.estimate < 1 / (1 + by)]
