@@ -1,6 +1,7 @@
 """Warnings about the samples of a record. Each says what may mislead, how much, and what to do about it."""
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spikebench.records.flags import Flag
@@ -31,6 +32,12 @@ def warnings_of(record: Record, metric: str = "latency") -> list[SampleWarning]:
     samples = found.samples
     made = [_few(samples), _spread(samples), _drift(samples), _resolution(found), _frequency(found)]
     return [w for w in made if w]
+
+
+def bimodal(measurements: Sequence[Measurement]) -> bool:
+    """Whether the median latency is far above the fastest: some samples met another state of the machine."""
+    samples = next((m.samples for m in measurements if m.metric == "latency"), [])
+    return bool(samples) and sorted(samples)[len(samples) // 2] > Flag.BIMODAL.threshold * min(samples)
 
 
 def unsteady(record: Record) -> bool:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from spikebench.analysis import paired
 from spikebench.analysis.impossible import impossible
+from spikebench.analysis.stability import bimodal
 from spikebench.cases.case import Case, Layer
 from spikebench.cases.case import case_id as id_of
 from spikebench.records.flags import Flag
@@ -34,6 +35,11 @@ class RuleResult:
     rule: str
     passed: bool | None
     detail: str
+
+    @property
+    def shown(self) -> str:
+        """What became of the rule, as a table shows it."""
+        return {True: "kept", False: "BROKEN", None: "not tried"}[self.passed]
 
 
 def sides(records: Sequence[Record], stated: Stated) -> tuple[list[Record], list[Record]]:
@@ -159,12 +165,7 @@ def _quiet(submission: Submission, records: Sequence[Record]) -> Iterator[str]:
                 yield f"{_named(r)} has {key} {seen:.3g} and no flag {flag}"
         if why := r.environment.get("throttle_reasons"):
             yield f"{_named(r)} has throttle_reasons {', '.join(why)} and no flag {Flag.THROTTLED}"
-        time = r.measurement("latency")
-        if (
-            time
-            and time.samples
-            and sorted(time.samples)[len(time.samples) // 2] > Flag.BIMODAL.threshold * min(time.samples)
-        ):
+        if bimodal(r.measurements):
             yield f"{_named(r)} has a median latency above {Flag.BIMODAL.threshold:g} times the least, and no flag {Flag.BIMODAL}"
 
 

@@ -12,8 +12,6 @@ from spikebench.cli._print import rows_as_json, say, table
 from spikebench.errors import Problem
 from spikebench.records.files import regular
 
-MARKS = {True: "kept", False: "BROKEN", None: "not tried"}
-
 
 def command(
     action: Annotated[str, typer.Argument(help="new or check."), v.Choice(choices=("new", "check"))],
@@ -62,7 +60,7 @@ def _check(folder: Path, run: bool, as_json: bool) -> None:
     if as_json:
         rows_as_json({"submission": found.name, **vars(f)} for f in found.results)
     else:
-        table(("rule", "result", "detail"), [(f.rule, MARKS[f.passed], f.detail) for f in found.results])
+        table(("rule", "result", "detail"), [(f.rule, f.shown, f.detail) for f in found.results])
         if found.grade:
             say(f"{found.name} is {found.grade}: {found.why}")
     if broken := [f for f in found.results if f.passed is False]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import cast
 
 from spikebench.analysis.impossible import impossible
+from spikebench.analysis.stability import bimodal
 from spikebench.cases.case import Case, Layer
 from spikebench.host.monitor import Around
 from spikebench.records.flags import Flag
@@ -88,12 +89,6 @@ def _off_rate(case: Case, spikes: float | None) -> bool:
         and case.bias is None
         and not case.rate / far <= rate <= far * case.rate
     )
-
-
-def bimodal(measurements: list[Measurement]) -> bool:
-    """Whether the median latency is far above the fastest: some samples met another state of the machine."""
-    samples = next((m.samples for m in measurements if m.metric == "latency"), [])
-    return bool(samples) and sorted(samples)[len(samples) // 2] > Flag.BIMODAL.threshold * min(samples)
 
 
 def _summary(bad: Outcome | None, measurements: list[Measurement]) -> tuple[Status, str | None]:

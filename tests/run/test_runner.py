@@ -17,6 +17,7 @@ from typing import Any, ClassVar, cast
 import pytest
 
 from spikebench import metric
+from spikebench.analysis.stability import bimodal
 from spikebench.cases.case import Case, grid
 from spikebench.experiments.compare import in_pairs
 from spikebench.host.clock import FakeClock
@@ -25,7 +26,7 @@ from spikebench.metrics import latency
 from spikebench.records import store
 from spikebench.records.record import Record, Status
 from spikebench.records.schema import EnvironmentJson
-from spikebench.run import assemble, runner
+from spikebench.run import runner
 from spikebench.run.interleaving import Interleaving
 from spikebench.run.protocol import Outcome
 from spikebench.run.session import Session
@@ -335,7 +336,7 @@ def test_who_dies_or_hangs_does_not_take_the_others_of_its_block_along(
 
 def test_a_bimodal_process_is_flagged() -> None:
     def flag(values: list[float]) -> bool:
-        return assemble.bimodal([metric.Measurement("latency", "s", samples=values)])
+        return bimodal([metric.Measurement("latency", "s", samples=values)])
 
     assert flag([1.0] * 5 + [3.0] * 6)
     assert not flag([1.0] * 10 + [9.0])

@@ -20,7 +20,6 @@ from spikebench.report.site.page import Page, Part
 from spikebench.report.site.records import record_page, record_table
 from spikebench.report.site.tables import Cell, Column, Row, Table, as_data, as_files
 
-MARKS = {True: "kept", False: "BROKEN", None: "not tried"}
 MOST_ENVIRONMENTS = 20  # of a machine on its page
 SUBMITTED = ("subject", "definition", "who", "licence", "commit", "rules", "doi")
 
@@ -222,7 +221,7 @@ def _submission(site: Site, s: Submitted) -> Iterator[Part]:
     if s.made is not None:
         facts = [(k, str(v)) for k in SUBMITTED if (v := getattr(s.made, k))]
         yield Part("facts", "What is submitted", facts=facts)
-    results = [Row([Cell(r.rule), Cell(MARKS[r.passed], bad=r.passed is False), Cell(r.detail)]) for r in s.results]
+    results = [Row([Cell(r.rule), Cell(r.shown, bad=r.passed is False), Cell(r.detail)]) for r in s.results]
     columns = [Column("rule"), Column("result"), Column("what was found")]
     yield Part("table", table=Table("Rules", columns, results))
     if s.made is not None and s.made.citation:
