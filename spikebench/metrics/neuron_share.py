@@ -13,11 +13,11 @@ process = "timing"
 
 
 def sample(running: Running) -> list[float]:
-    """1 − (time without the neurons ÷ time with them), each launch of one beside a launch of the other, in turns that change.
+    """1 − (time without the neurons ÷ time with them). Launches of the two are interleaved, and the order alternates from pair to pair.
 
-    Half of the time is the neurons' at 0.5. `without` and `whole` in the detail are the seconds; `over_linear` is the time
-    that the neurons add over that of everything else: of a projection, over its Linear's. On a GPU both times are those
-    that a user waits for, the host's work included.
+    A value of 0.5 means that the neurons take half of the time. The detail holds the seconds `without` them and of the
+    `whole` network. Its `over_linear` is the time that the neurons add, divided by the time of everything else, which in a
+    projection is its Linear. On a GPU both times are those that a user waits for, the host's work included.
     """
     work, clock, plan = running.workload, running.clock, running.plan
     if not isinstance(work.case, NetworkStep):
