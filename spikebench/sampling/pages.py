@@ -9,14 +9,24 @@ import math
 import mmap
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, strided
 
+from spikebench.numerics.bits import Packed
 from spikebench.verify.evidence import Kept
 
 PART = 2**24  # bytes that are taken at once
+_BETWEEN = mmap.mmap(-1, PART, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # forked processes do not share it
+_ADDRESS = torch.frombuffer(_BETWEEN, dtype=torch.uint8).data_ptr()
+_TENSOR = torch._C.TensorBase
+_NUMEL, _ELEMENT_SIZE, _DATA_PTR = _TENSOR.numel, _TENSOR.element_size, _TENSOR.data_ptr
+_IS_CONTIGUOUS, _LAYOUT, _IS_CPU = _TENSOR.is_contiguous, *(vars(_TENSOR)[n].__get__ for n in ("layout", "is_cpu"))
+_POINTER = ctypes.c_void_p
+_MEMMOVE = ctypes.cast(ctypes.memmove, _POINTER).value
+# what PYFUNCTYPE makes holds the interpreter's lock while it runs
+_MOVE = ctypes.PYFUNCTYPE(_POINTER, _POINTER, _POINTER, ctypes.c_size_t)(_MEMMOVE or 0)
 
 
 @dataclass(frozen=True)
@@ -76,13 +86,33 @@ class Pages:
         return self.get(value) if isinstance(value, Slot) else value
 
 
-def copied(tensor: Tensor) -> Callable[[], Tensor]:
-    """A copy, as a call that gives it. No other thread of Python runs while it is made, as one may in an operation of torch."""
-    if tensor.device.type != "cpu" or not tensor.is_contiguous() or type(tensor) is not Tensor:
+def numel(value: object) -> int:
+    """How many values a tensor has, plain or of packed spikes; 0 of anything else, which no launch may give."""
+    return _NUMEL(cast(Tensor, value)) if type(value) in (Tensor, Packed) else 0
+
+
+def raw(value: object) -> bytes | None:
+    """A copy of a plain contiguous tensor of the CPU, as bytes; None of anything else, and of what is larger than PART.
+
+    Nothing in it can be hooked from Python. Its functions are those of C, which were named before a subject was loaded, none
+    of them is audited, and no other thread of Python runs meanwhile, as one may in an operation of torch.
+    """
+    if type(value) is not Tensor or _LAYOUT(value) is not strided or not _IS_CPU(value) or not _IS_CONTIGUOUS(value):
+        return None
+    size = _NUMEL(value) * _ELEMENT_SIZE(value)
+    if size > PART:
+        return None
+    _MOVE(_ADDRESS, _DATA_PTR(value), size)
+    return _BETWEEN[:size]
+
+
+def copied(tensor: Tensor, taken: bytes | None) -> Callable[[], Tensor]:
+    """A copy as a call that gives it: of the bytes that `raw` has taken, or one that is made now where it took none."""
+    if taken is None:
         made = tensor.detach().clone()
         return lambda: made
-    raw, dtype, shape = ctypes.string_at(tensor.data_ptr(), tensor.nbytes), tensor.dtype, tensor.shape
-    return lambda: torch.frombuffer(bytearray(raw), dtype=dtype).view(shape)
+    dtype, shape = tensor.dtype, tensor.shape
+    return lambda: torch.frombuffer(bytearray(taken), dtype=dtype).view(shape)
 
 
 def _part(size: int) -> Tensor:

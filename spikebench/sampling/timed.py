@@ -6,14 +6,14 @@ It works beside the subject, outside of what the clock sees. `verify/judged.py` 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
 
 from spikebench.loading.subject import definition_of
 from spikebench.metric import Again, Measure, Running
-from spikebench.sampling.pages import Pages, copied
+from spikebench.sampling.pages import Pages, copied, numel, raw
 from spikebench.verify.evidence import Choice, Draw, Event, Evidence, Kept, call_number, compared_of, drawn_here, number
 from spikebench.verify.form import memory_of, misformed
 from spikebench.verify.snapshot import Snapshot, shadowed
@@ -65,10 +65,8 @@ class Timed:
         self._spare: Place | None = None
         self._given: Given | None = None
         self._draw, self._tell, self._changed = draw, tell, snapshot.changed_now if snapshot else lambda: None
-        self._beyond, self._idle = (
-            list[float](),
-            list[float](),
-        )  # seconds that pauses took too long: after launches, and before
+        # seconds that pauses took too long: after launches, and before
+        self._beyond, self._idle = list[float](), list[float]()
         self._pages, self._kept, self._has_whole = Pages(), list[tuple[object, ...]](), False
         self._prepare()
 
@@ -159,17 +157,23 @@ class Timed:
         return seconds
 
     def _taken(self, given: list[Given]) -> list[Given]:
-        """What launches gave, where it is small as a copy. A thread may take its turn only after that, and is waited for."""
+        """What launches gave: where it is small, a copy that is made before anything is asked of it.
+
+        Another thread may run only after that, and is waited for.
+        """
+        small = self._small(given)
+        parts = [(spikes, *gradients) for spikes, gradients in given] if small else []
+        first = [[raw(part) for part in one] for one in parts]
         wrong = self._misformed(given)
-        small = wrong is None and self._small(given)
-        copies = [(copied(s), tuple(None if g is None else copied(g) for g in gs)) for s, gs in given] if small else []
+        pairs = [] if wrong else [zip(*both, strict=True) for both in zip(parts, first, strict=True)]
+        copies = [[None if part is None else copied(part, taken) for part, taken in pair] for pair in pairs]
         over, worked = self._paused()
         self._beyond.append(min(over, worked))
         self._hold(given[-1])
         if wrong:
             self.evidence.say(f"a timed launch {wrong}")
-            return given
-        return [(s(), tuple(None if g is None else g() for g in gs)) for s, gs in copies] if small else given
+        made = [[copy and copy() for copy in one] for one in copies]
+        return [(cast(Tensor, one[0]), tuple(one[1:])) for one in made] if made else given
 
     def _idled(self) -> None:
         """Note how much longer a pause takes that no launch was before, but for what other threads of this process do in it."""
@@ -185,7 +189,7 @@ class Timed:
 
     def _small(self, given: list[Given]) -> bool:
         """Whether all of it is copied: soon a thread could compute it."""
-        return sum(spikes.numel() for spikes, _ in given) <= SMALL
+        return sum(numel(spikes) for spikes, _ in given) <= SMALL
 
     def _outlasted(self) -> None:
         """Say so where launches went on after they had returned, as a thread does that waits for the interpreter.

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from spikebench import scheme as schemes
 from spikebench.cases.case import NetworkStep, expect
-from spikebench.sampling.pages import Slot
+from spikebench.sampling.pages import Slot, numel
 from spikebench.sampling.timed import Timed
 from spikebench.verify import inside, scheme_gate
 from spikebench.verify.chain import chain
@@ -72,7 +72,7 @@ class TimedNetwork(Timed):
         return next((w for one in given for part in parts_of(one) if (w := misformed(part, sent=sent))), None)
 
     def _small(self, given: list[Given]) -> bool:
-        return sum(part.numel() for one in given for part in parts_of(one)) <= SMALL
+        return sum(numel(part) for spikes, gradients in given for part in (spikes, *gradients[1:])) <= SMALL
 
     def _hold(self, given: Given) -> None:
         self.running.last_output = given[0].detach()

@@ -37,6 +37,7 @@ FUNCTIONS = (
     *("get_num_threads", "set_num_threads", "save", "load", "tensor", "nan_to_num", "ne", "eq"),
 )
 CLOCKS = ("perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns", "clock_gettime")
+TENSORS = (torch.Tensor, torch.UntypedStorage, *torch.UntypedStorage.__bases__)
 SIGNALS = sorted(signal.valid_signals())
 TOOLS = range(6)  # that sys.monitoring of Python 3.12 may have
 HOOKS: dict[str, Callable[[], object]] = {
@@ -52,7 +53,7 @@ Held = tuple[object, CodeType | None, object]
 
 
 class Snapshot:
-    """Every callable of torch.autograd, time, os and others, torch.Tensor's methods, and all of our own modules.
+    """Every callable of torch.autograd, time, os and others, the methods of tensors and of their storage, and all of our own modules.
 
     Of a function its code and its defaults are compared, too; of a module of ours also what is written in capitals, and
     whether it has new names, which would stand before those of Python.
@@ -68,8 +69,10 @@ class Snapshot:
         for name in TORCH:
             self._keep(importlib.import_module(name), callables(importlib.import_module(name)))
         self._keep(torch, ((n, getattr(torch, n)) for n in FUNCTIONS))
-        self._keep(torch.Tensor, ((n, inspect.getattr_static(torch.Tensor, n)) for n in dir(torch.Tensor)))
+        for kind in TENSORS:
+            self._keep(kind, ((n, inspect.getattr_static(kind, n)) for n in dir(kind)))
         self.extend()
+        self._tensors = [(kind, dict(vars(kind))) for kind in TENSORS]
         self._hooks = {name: ask() for name, ask in HOOKS.items()}
         self._clocks = [(name, getattr(time, name)) for name in CLOCKS if hasattr(time, name)]
 
@@ -105,15 +108,18 @@ class Snapshot:
         return [f"{getattr(owner, '__name__', owner)}.{name}" for owner, name in found]
 
     def changed_now(self) -> str | None:
-        """The first of the clocks, of what runs without being called (hooks, modes and handlers of signals), and of our own
-        functions that is not what it was. It is asked after each sample, and takes less than a millisecond. No code is read
-        of a function: that would be an event for whoever audits the interpreter."""
+        """The first that is not what it was: of the clocks, of what runs without being called (hooks, modes and handlers of
+        signals), of a tensor's methods, and of our own functions. It is asked after each sample, and takes less than a
+        millisecond. No code is read of a function: that would be an event for whoever audits the interpreter."""
         for name, held in self._clocks:
             if getattr(time, name, None) is not held:
                 return f"time.{name}"
         for name, held in self._hooks.items():
             if HOOKS[name]() != held:
                 return name
+        for kind, held in self._tensors:
+            if name := _replaced(kind, held):
+                return f"{kind.__name__}.{name}"
         for names, name, value in self._own:
             if names.get(name) is not value:
                 return f"{names.get('__name__') or names.get('__qualname__') or names.get('__module__')}.{name}"
@@ -133,6 +139,14 @@ def shadowed(*things: object) -> str | None:
             if callable(getattr(type(thing), name, None)):
                 return f"{type(thing).__name__}.{name}"
     return None
+
+
+def _replaced(kind: type, held: Mapping[str, object]) -> str | None:
+    """A name of a class that is not what it was, or a new one that stands before that of a class above it."""
+    names = vars(kind)
+    changed = (name for name, value in held.items() if names.get(name) is not value)
+    new = (name for name in names.keys() - held.keys() if any(name in vars(above) for above in kind.__mro__[1:]))
+    return next(changed, None) or next(new, None)
 
 
 def _monitored() -> list[str | None]:

@@ -1,12 +1,14 @@
 """What is kept while launches are timed comes back as it was, from memory that malloc knows nothing of."""
 
 import io
+import sys
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from spikebench.sampling import pages
-from spikebench.sampling.pages import Pages, Slot
+from spikebench.sampling.pages import Pages, Slot, copied, raw
 from spikebench.verify.evidence import Kept
 
 
@@ -45,3 +47,39 @@ def test_what_was_copied_of_a_launch_comes_back() -> None:
         [],
         "cd",
     )
+
+
+def test_nothing_that_python_can_hook_is_asked_for_a_raw_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    value, heard, listening = torch.rand(3, 5), list[str](), [True]
+
+    def hooked(*_: object) -> None:
+        heard.append("a method of Tensor")
+
+    sys.addaudithook(lambda event, _: heard.append(event) if listening else None)
+    with monkeypatch.context() as patched:
+        for name in (
+            "data_ptr",
+            "numel",
+            "nbytes",
+            "element_size",
+            "is_contiguous",
+            "detach",
+            "clone",
+            "layout",
+            "device",
+        ):
+            patched.setattr(Tensor, name, property(hooked))
+        heard.clear()
+        taken, said = raw(value), list(heard)
+    listening.clear()
+    assert said == []
+    before = value.clone()
+    value.zero_()
+    assert torch.equal(copied(value, taken)(), before)
+
+
+@pytest.mark.parametrize(
+    "value", [torch.rand(7, 2).t(), torch.rand(4).to_sparse(), nn.Parameter(torch.rand(2)), None], ids=type
+)
+def test_what_is_no_plain_contiguous_tensor_has_no_raw_copy(value: object) -> None:
+    assert raw(value) is None

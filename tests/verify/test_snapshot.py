@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from spikebench.host.clock import CpuClock
 from spikebench.sampling import timed
@@ -18,6 +19,9 @@ CHANGES: dict[str, tuple[Any, str, Any]] = {
     "a property": (CpuClock, "last", property(lambda _: (0, 1))),
     "a name of Python's": (timed, "range", lambda _: [0]),
     "what runs when an attribute is set": (CpuClock, "__setattr__", lambda *_: None),
+    "a method that tensors inherit": (torch.Tensor, "numel", lambda _: 0),
+    "a method of a tensor": (torch.Tensor, "__len__", lambda _: 0),
+    "a method of a tensor's storage": (torch.UntypedStorage, "data_ptr", lambda _: 0),
     "a constant": (timed, "SMALL", 0),
 }
 
