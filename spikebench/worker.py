@@ -53,26 +53,26 @@ def serve(
         die_with_parent()
     if fork:
         adopt()
-    say, heard = os.fdopen(os.dup(1), "w", buffering=1), os.dup(0)  # a job takes 0, 1 and 2 for its own
-    print(json.dumps({"ready": os.getpid()}), file=say)
+    channel = Channel(os.fdopen(os.dup(1), "w", buffering=1), 0)  # copies: a job takes 0, 1 and 2 for its own
+    channel.tell(ready=os.getpid())
     for line in os.fdopen(os.dup(0)):
         data = json.loads(line)
         if "job" not in data:
             continue  # a turn given to a child that was gone
         job = Request.from_json(data)
         if not fork:
-            _child(job, Channel(say, heard), alone=True)
-            print(json.dumps({"exit": 0, "cpu_seconds": _cpu_seconds() - before}), file=say)
+            _child(job, channel, alone=True)
+            channel.tell(exit=0, cpu_seconds=_cpu_seconds() - before)
             if not stays:
                 os._exit(0)
             continue
         _prepare(job.job)
         pid = os.fork()
         if pid == 0:
-            _child(job, Channel(say, heard))
+            _child(job, channel)
         _, status, usage = os.wait4(pid, 0)
-        ended = {"exit": os.waitstatus_to_exitcode(status), "cpu_seconds": usage.ru_utime + usage.ru_stime}
-        print(json.dumps(ended | {"left": end_children()}), file=say)
+        seconds = usage.ru_utime + usage.ru_stime
+        channel.tell(exit=os.waitstatus_to_exitcode(status), cpu_seconds=seconds, left=end_children())
 
 
 def _load_once() -> None:

@@ -1,4 +1,4 @@
-"""What the process of a job says to its parent, and is answered, while it works."""
+"""What a server, and the process of a job while it works, say to their parent, and what they are answered."""
 
 import json
 import os
@@ -6,9 +6,10 @@ from typing import TextIO
 
 
 class Channel:
-    """Lines between a job's process and the parent: it says something, and waits for the answer."""
+    """Lines of JSON between a process and its parent: the process says something, and may wait for the answer."""
 
     def __init__(self, say: TextIO, heard: int) -> None:
+        """`say` is where it writes. It reads answers from a copy of the descriptor `heard`, so that this one may be closed."""
         self._say, self._answers = say, os.fdopen(os.dup(heard), "rb", buffering=0)
 
     def tell(self, **line: object) -> None:
@@ -20,7 +21,7 @@ class Channel:
         return json.loads(self._answers.readline() or b"{}")
 
     def turn(self) -> None:
-        """Comes back when the parent gives this process its turn."""
+        """Wait until the parent lets this process take its next sample, while those it is interleaved with wait."""
         self._ask(turn=True)
 
     def draw(self, what: str, event: list[str | int] | None = None) -> str:
