@@ -1,109 +1,26 @@
 """The checks of the command `check`: what any neuron must hold to, and whether ours are what they declare. A child process runs them."""
 
-import copy
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from spikebench import registry
 from spikebench.cases.case import Case, with_changes
 from spikebench.cases.subject import Subject, parse_subject
 from spikebench.errors import Problem
 from spikebench.loading.detect import FAILURES
 from spikebench.loading.foreign import Adapted
-from spikebench.loading.subject import definition, definition_of, find_way, load
+from spikebench.loading.subject import definition, definition_of, find_way
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
 from spikebench.verify import calls
+from spikebench.verify.facts import GROWING, first_leak, measure_facts
 from spikebench.verify.gate import ProbeResult, compare, gate
 from spikebench.verify.reference import relative_error
-from spikebench.workloads.layer import build, calibrate, spikes_of
-
-T, B, N = 24, 3, 8
-LENGTHS = (64, 512)  # between which scaling is measured
-GROWING = ("operations", "graph")
-
-
-@dataclass(frozen=True)
-class Check:
-    """One check: its id, whether it passed (None: skipped, there was nothing to compare), and what was found."""
-
-    check: str
-    passed: bool | None
-    detail: str
-
-
-class CheckFailed(AssertionError):
-    """A check failed; the message says what was found."""
-
-
-class Skipped(Exception):
-    """A check had nothing to compare; the message says why."""
-
-
-@dataclass
-class Specimen:
-    """A subject that is checked. It makes fresh modules, inputs, and calls whose noise is known."""
-
-    subject: Subject
-    like: str | None = None
-    fixed: dict[str, int] = field(default_factory=dict)  # sizes that an instance holds to
-    device: str = "cpu"
-
-    @property
-    def T(self) -> int:
-        return self.fixed.get("T", T)
-
-    @property
-    def N(self) -> int:
-        return self.fixed.get("n", N)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """What is checked in: somebody's module was perhaps never meant for float64."""
-        return torch.float32 if self.subject.foreign else torch.float64
-
-    def make(self, dtype: torch.dtype | None = None, steps: int | None = None, n: int | None = None) -> nn.Module:
-        torch.manual_seed(0)
-        return load(self.subject, n or self.N, steps or self.T, dtype or self.dtype, self.device)
-
-    def input(
-        self,
-        steps: int | None = None,
-        b: int = B,
-        n: int | None = None,
-        dtype: torch.dtype | None = None,
-        seed: int = 1,
-    ) -> Tensor:
-        """Currents that make most neurons fire now and then."""
-        generator = torch.Generator().manual_seed(seed)
-        drawn = torch.randn(steps or self.T, b, n or self.N, generator=generator, dtype=torch.float64)
-        return (0.7 * drawn + 0.4).to(self.device, dtype or self.dtype)
-
-    def spikes(self, module: nn.Module, x: Tensor, call: int = 0) -> Tensor:
-        """Spikes on the noise of a call number; foreign modules get torch's generator at a fixed seed."""
-        neuron = definition_of(module)
-        if isinstance(neuron, StochasticNeuron):
-            neuron.calls = call
-        torch.manual_seed(call)
-        return spikes_of(module(x))
-
-    @cached_property
-    def facts(self) -> dict[str, object]:
-        """What is declared; a foreign module that declares nothing is held to causal and deterministic."""
-        held: dict[str, object] = {"causal": True, "stochastic": False}
-        if not self.subject.foreign:
-            return held | {"coupled": False} | vars(registry.facts(self.subject.name).attributes)
-        made = self.make()
-        module = made.module if isinstance(made, Adapted) else made
-        declared = {k: getattr(module, k, None) for k in ("causal", "stochastic", "coupled")}
-        return held | {k: v for k, v in declared.items() if isinstance(v, bool)}
+from spikebench.verify.specimen import B, Check, CheckFailed, N, Skipped, Specimen, T
+from spikebench.workloads.layer import build, calibrate
 
 
 def checks(
@@ -171,21 +88,6 @@ def _causality(s: Specimen) -> str:
     if not s.facts["causal"]:
         return f"not causal, as declared: a change at t = {leak[0]} shows at t = {leak[1]}"
     raise CheckFailed(f"a change of the input at t = {leak[0]} changes a spike at t = {leak[1]}")
-
-
-def first_leak(s: Specimen) -> tuple[int, int] | None:
-    """The first (changed step, earlier step whose spikes changed), or None."""
-    module, x = s.make().eval(), s.input()
-    with torch.no_grad():
-        before = s.spikes(module, x)
-        for at in (1, s.T // 3, s.T - 1):
-            for size in (50.0, -50.0, 3.0):
-                other = x.clone()
-                other[at] += size
-                changed = (s.spikes(module, other) != before).flatten(1).any(1)
-                if bool(changed[:at].any()):
-                    return at, int(changed.to(torch.int8).argmax())
-    return None
 
 
 def _state(s: Specimen) -> str:
@@ -391,100 +293,6 @@ def _facts(s: Specimen) -> str:
     if wrong:
         raise CheckFailed("; ".join(wrong))
     return ", ".join(f"{k}={v}" for k, v in measured.items())
-
-
-def measure_facts(s: Specimen) -> dict[str, object]:
-    """Facts of a subject, measured: whether it is stochastic, causal and coupled, its parameters, and how it resets if that shows."""
-    module, x = s.make().eval(), s.input()
-    with torch.no_grad():
-        draws = [s.spikes(module, x, call) for call in range(4)]
-        other = x.clone()
-        other[:, :, 0] += 5.0
-        alone = s.spikes(module, other)[:, :, 1:] == draws[0][:, :, 1:]
-    found: dict[str, object] = {
-        "stochastic": not all(torch.equal(d, draws[0]) for d in draws),
-        "causal": first_leak(s) is None,
-        "coupled": not bool(alone.all()),
-        "parameters": sum(p.numel() for p in module.parameters()),
-    }
-    alone_neuron = definition_of(s.make(n=1))
-    if isinstance(alone_neuron, SteppedNeuron) and (reset := measured_reset(alone_neuron)):
-        found["reset_kind"] = reset
-    return found | scaling_facts(s)
-
-
-class _Counting(TorchDispatchMode):
-    """Counts the operations that torch dispatches."""
-
-    count = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.count += 1
-        return func(*args, **(kwargs or {}))
-
-
-def scaling_facts(s: Specimen) -> dict[str, str]:
-    """How the operations of a forward pass, and the bytes that its graph keeps, grow from T = 64 to 512.
-
-    What our kernels do inside one operation is not seen, so backends say nothing of this; nor does a module of one length.
-    """
-    if "T" in s.fixed or s.subject.backend != "eager":
-        return {}
-    counts, kept = zip(*(_work(s, steps) for steps in LENGTHS), strict=True)
-    longer = math.log(LENGTHS[1] / LENGTHS[0])
-    powers = {
-        name: math.log(b / a) / longer if a else 0.0 for name, (a, b) in zip(GROWING, (counts, kept), strict=True)
-    }
-    return {name: f"T^{power:.1f}" for name, power in powers.items()}
-
-
-def _work(s: Specimen, steps: int) -> tuple[int, int]:
-    """Operations of one forward pass, and bytes of the distinct tensors that its graph keeps."""
-    module, x = s.make(steps=steps), s.input(steps).requires_grad_()
-    kept: dict[int, int] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), _Counting() as counting:
-        out = s.spikes(module, x)
-    del out
-    return counting.count, sum(kept.values())
-
-
-def measured_reset(neuron: SteppedNeuron) -> str | None:
-    """How a spike changes the next membrane, from one pulse below and two above threshold; None if it cannot be told."""
-    with torch.no_grad():
-        pulses = [_after_pulse(neuron, size) for size in _pulses(neuron)]
-    (u0, w0, s0), (u1, w1, s1), (u2, w2, s2) = pulses
-    if s0 or not (s1 and s2) or not u0:
-        return None
-    slope = w0 / u0
-    gaps = [slope * u1 - w1, slope * u2 - w2]
-    scale = 1e-6 * max(abs(u1), abs(u2))
-    if max(map(abs, gaps)) < scale:
-        return "none"
-    if abs(gaps[0] - gaps[1]) < scale:
-        return "soft"
-    return "hard" if abs(gaps[0] * u2 - gaps[1] * u1) < scale * abs(u2) else None
-
-
-def _pulses(neuron: SteppedNeuron) -> list[float]:
-    """A pulse below threshold and two above, found by doubling."""
-    size = 1e-3
-    while size < 1e6 and not _after_pulse(neuron, size)[2]:
-        size *= 2
-    return [size / 8, size * 1.1, size * 1.6]
-
-
-def _after_pulse(neuron: SteppedNeuron, size: float) -> tuple[float, float, bool]:
-    """Membrane at a pulse, membrane one silent step later, and whether the pulse made a spike."""
-    x = torch.zeros(2, 1, 1, dtype=torch.float64)
-    x[0] = size
-    part = copy.deepcopy(neuron)
-    u, s = part.membrane(x), spikes_of(part(x))
-    return float(u[0, 0, 0]), float(u[1, 0, 0]), bool(s[0, 0, 0] > 0)
 
 
 CHECKS: dict[str, Callable[[Specimen], str]] = {

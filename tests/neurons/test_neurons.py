@@ -19,7 +19,8 @@ from spikebench.loading import foreign
 from spikebench.loading.subject import definition, definition_of, load
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
 from spikebench.numerics.surrogate import Surrogate, derivative
-from spikebench.verify.check import Specimen, scaling_facts
+from spikebench.verify.facts import scaling_facts
+from spikebench.verify.specimen import Specimen
 
 T, B, N = 48, 3, 5
 RELATIVE = 1e-12
