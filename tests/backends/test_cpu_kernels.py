@@ -444,7 +444,7 @@ def by_lines(formula: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             given, made = (lanes.Lines(context, builder, signature.args[n], args[n]) for n in range(2))
             with cgutils.for_range(builder, args[2], intp=args[2].type) as loop:
-                m, row = builder.mul(loop.index, lanes.HALF(given.kind.count)), lanes.HALF(0)
+                m, row = builder.mul(loop.index, lanes.INT64(given.kind.count)), lanes.INT64(0)
                 made.store(formula(given.load(row, m)), row, m, lanes.NEVER)
             return context.get_dummy_value()
 

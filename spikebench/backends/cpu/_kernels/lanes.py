@@ -1,7 +1,18 @@
-"""Arithmetic on a cache line of numbers at once, while the instructions of a loop are written.
+"""Vector instructions of a kernel, written one by one: arithmetic on a cache line at once, 16 numbers in float32 or 8 in float64.
 
 A loop over series that numba compiles holds one step of one array at a time. Where a line stays in registers over
 several steps, its random numbers, its sigmoid and its way to memory overlap, which loops one after another do not.
+
+These functions run while numba compiles a kernel, inside an intrinsic (`primitives.primitive`). They compute nothing
+themselves: each appends LLVM instructions to llvmlite's `builder`, and the kernel that runs later consists of these. So
+Python's own `for` and `if` unroll a loop and select a variant once. What must loop or branch in the kernel is written
+with `cgutils.for_range`, `builder.if_then` or `one_of`. `_advance` in `psu.py` is the shortest whole example.
+
+`Lanes` is a vector. Its operators append one instruction each, and a Python number becomes a constant in every lane.
+`Lines` is an array [T, M] that is read and written by whole lines. An instruction has `flags` that say what LLVM may
+change about it: without any, each result is rounded, as PyTorch rounds, and CONTRACT allows a fused multiply-add.
+A function that says "the bits of" another one repeats its operations in the same order with the same flags. A change of
+one needs the same change of the other: tests/backends/test_cpu_kernels.py compares them bit by bit.
 """
 
 from collections.abc import Sequence
@@ -16,8 +27,13 @@ from spikebench.numerics import philox
 
 Number = float | np.floating[Any]
 CONTRACT = ("contract",)  # a product and a sum may be one fused multiply-add
-WORD, HALF = ir.IntType(32), ir.IntType(64)
-NEVER = ir.IntType(1)(0)
+INT32, INT64 = ir.IntType(32), ir.IntType(64)
+NEVER = ir.IntType(1)(0)  # the condition that is false
+
+
+def same(kind: Any, number: Number) -> Any:
+    """A constant of a vector type: this number in every lane."""
+    return ir.Constant(kind, [number] * kind.count)
 
 
 class Lanes:
@@ -26,17 +42,17 @@ class Lanes:
     def __init__(self, builder: Any, value: Any, flags: Sequence[str] = ()) -> None:
         self.builder, self.value, self.flags = builder, value, flags
 
-    def of(self, number: Number) -> Any:
-        """A constant, in every lane."""
-        kind = self.value.type
-        return ir.Constant(kind, [number] * kind.count)
+    @property
+    def double(self) -> bool:
+        """Whether the numbers are float64, and not float32."""
+        return isinstance(self.value.type.element, ir.DoubleType)
 
     def flagged(self, flags: Sequence[str]) -> "Lanes":
         """The same numbers, with other flags from here on."""
         return Lanes(self.builder, self.value, flags)
 
     def _make(self, name: str, left: Any, right: Any) -> "Lanes":
-        left, right = (v.value if isinstance(v, Lanes) else self.of(v) for v in (left, right))
+        left, right = (v.value if isinstance(v, Lanes) else same(self.value.type, v) for v in (left, right))
         return Lanes(self.builder, getattr(self.builder, name)(left, right, flags=self.flags), self.flags)
 
     def __add__(self, other: "Lanes | Number") -> "Lanes":
@@ -65,26 +81,37 @@ class Lanes:
 
     def chosen(self, sign: str, limit: "Lanes | Number", yes: "Lanes | Number", no: "Lanes | Number") -> "Lanes":
         """In every lane `yes` where it compares so with the limit, else `no`."""
-        limit, yes, no = (v.value if isinstance(v, Lanes) else self.of(v) for v in (limit, yes, no))
+        kind = self.value.type
+        limit, yes, no = (v.value if isinstance(v, Lanes) else same(kind, v) for v in (limit, yes, no))
         where = self.builder.fcmp_ordered(sign, self.value, limit)
         return Lanes(self.builder, self.builder.select(where, yes, no), self.flags)
 
     def bits(self) -> Any:
         """The integers of the same bits."""
-        width = 64 if isinstance(self.value.type.element, ir.DoubleType) else 32
-        return self.builder.bitcast(self.value, ir.VectorType(ir.IntType(width), self.value.type.count))
+        whole = ir.VectorType(INT64 if self.double else INT32, self.value.type.count)
+        return self.builder.bitcast(self.value, whole)
 
 
 def splat(builder: Any, scalar: Any, count: int) -> Any:
     """A scalar in every lane."""
     kind = ir.VectorType(scalar.type, count)
-    first = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, WORD(0))
-    return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(WORD, count), None))
+    first = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, INT32(0))
+    return builder.shuffle_vector(
+        first, ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(INT32, count), None)
+    )
+
+
+def _polynomial(x: Lanes, terms: Sequence[Number]) -> Lanes:
+    """Σ terms_k·x^k by Horner's rule, for two terms or more."""
+    total = x * terms[-1] + terms[-2]
+    for term in reversed(terms[:-2]):
+        total = x * total + term
+    return total
 
 
 def exp(y: Lanes) -> Lanes:
     """e^y, the bits of `elementary.exp`."""
-    double = isinstance(y.value.type.element, ir.DoubleType)
+    double = y.double
     most, log2e, magic = (e.MOST64, e.LOG2E64, e.MAGIC64) if double else (e.MOST32, e.LOG2E32, e.MAGIC32)
     high, low = (e.LN2_HIGH64, e.LN2_LOW64) if double else (e.LN2_HIGH32, e.LN2_LOW32)
     y = y.flagged(CONTRACT)
@@ -93,17 +120,39 @@ def exp(y: Lanes) -> Lanes:
     shifted = y * log2e + magic
     n = shifted - magic
     r = (y - n * high) - n * low
-    p = r * e.TERMS64[-1] + e.TERMS64[-2] if double else r * e.TERMS32[-1] + e.TERMS32[-2]
-    for term in reversed((e.TERMS64 if double else e.TERMS32)[:-2]):
-        p = r * p + term
+    p = _polynomial(r, e.TERMS64 if double else e.TERMS32)
     b, exponent = y.builder, shifted.bits()
-    places = ir.Constant(exponent.type, [52 if double else 23] * exponent.type.count)
+    places = same(exponent.type, 52 if double else 23)
     return Lanes(b, b.bitcast(b.add(p.bits(), b.shl(exponent, places)), y.value.type), CONTRACT)
 
 
 def sigmoid(y: Lanes) -> Lanes:
     """1/(1 + e^−y), the bits of `elementary.sigmoid`."""
     return (1.0 / (exp(-y) + 1.0)).flagged(())
+
+
+def log(y: Lanes) -> Lanes:
+    """Natural logarithm of normal numbers y > 0, the bits of `elementary.log`."""
+    b, double = y.builder, y.double
+    high, low_part = (e.LN2_HIGH64, e.LN2_LOW64) if double else (e.LN2_HIGH32, e.LN2_LOW32)
+    bits = y.bits()
+    root, places = (
+        same(bits.type, int(e.ROOT_HALF64 if double else e.ROOT_HALF32)),
+        same(bits.type, 52 if double else 23),
+    )
+    exponent = b.ashr(b.sub(bits, root), places)
+    m = Lanes(b, b.bitcast(b.sub(bits, b.shl(exponent, places)), y.value.type), CONTRACT)
+    r = (m - 1.0) / (m + 1.0)
+    q = r * r
+    tail = _polynomial(q, e.ODD64 if double else e.ODD32)
+    low = r * 2.0 * q * tail
+    n = Lanes(b, b.sitofp(exponent, y.value.type), CONTRACT)
+    return (n * high + (r * 2.0 + (low + n * low_part))).flagged(())
+
+
+def logit(y: Lanes) -> Lanes:
+    """log(y/(1 − y)), the bits of `elementary.logit`."""
+    return log(y / (1.0 - y))
 
 
 def words(builder: Any, counter: Any, keys: Any, site: Any, call: Any) -> tuple[Any, ...]:
@@ -114,14 +163,13 @@ def words(builder: Any, counter: Any, keys: Any, site: Any, call: Any) -> tuple[
         return splat(builder, scalar, count)
 
     def product(word: Any, by: int) -> Any:
-        low = ir.Constant(word.type, [philox.MASK] * count)
-        return builder.mul(builder.and_(word, low), ir.Constant(word.type, [by] * count))
+        return builder.mul(builder.and_(word, same(word.type, philox.MASK)), same(word.type, by))
 
-    half = ir.Constant(counter.type, [32] * count)
+    half = same(counter.type, 32)
     c0, c1, c2, c3 = counter, builder.lshr(counter, half), every(site), every(call)
-    for turn in range(10):
+    for number in range(10):
         key0, key1 = (
-            every(builder.add(k, HALF(turn * w))) for k, w in zip(keys, (philox.WEYL0, philox.WEYL1), strict=True)
+            every(builder.add(k, INT64(number * w))) for k, w in zip(keys, (philox.WEYL0, philox.WEYL1), strict=True)
         )
         p0, p1 = product(c0, philox.MUL0), product(c2, philox.MUL1)
         c0 = builder.xor(builder.xor(builder.lshr(p1, half), c1), key0)
@@ -135,17 +183,17 @@ def uniforms(builder: Any, first: Any, keys: Any, site: Any, call: Any, kind: An
     lanes = kind.count
     halves = []
     for start in range(0, lanes, 8):
-        steps = ir.Constant(ir.VectorType(HALF, 8), list(range(start, start + 8)))
+        steps = ir.Constant(ir.VectorType(INT64, 8), list(range(start, start + 8)))
         halves.append(words(builder, builder.add(splat(builder, first, 8), steps), keys, site, call))
     found = []
     for parts in zip(*halves, strict=True):
-        small = [builder.trunc(part, ir.VectorType(WORD, 8)) for part in parts]
+        small = [builder.trunc(part, ir.VectorType(INT32, 8)) for part in parts]
         whole = small[0]
         if len(small) == 2:
-            whole = builder.shuffle_vector(*small, ir.Constant(ir.VectorType(WORD, 16), list(range(16))))
-        top = builder.lshr(whole, ir.Constant(whole.type, [8] * lanes))
+            whole = builder.shuffle_vector(*small, ir.Constant(ir.VectorType(INT32, 16), list(range(16))))
+        top = builder.lshr(whole, same(whole.type, 8))
         single = builder.sitofp(top, ir.VectorType(ir.FloatType(), lanes))
-        scaled = builder.fmul(single, ir.Constant(single.type, [2.0**-24] * lanes))
+        scaled = builder.fmul(single, same(single.type, 2.0**-24))
         found.append(Lanes(builder, builder.fpext(scaled, kind) if lanes == 8 else scaled))
     return found
 
@@ -172,7 +220,7 @@ class Lines:
         with builder.if_else(streaming) as (past, near):
             with past:
                 written = builder.store(value.value, pointer, align=LINE)
-                written.set_metadata("nontemporal", builder.module.add_metadata([WORD(1)]))
+                written.set_metadata("nontemporal", builder.module.add_metadata([INT32(1)]))
             with near:
                 builder.store(value.value, pointer, align=LINE // self.kind.count)
 
@@ -184,11 +232,11 @@ class Lines:
 def constant(context: Any, builder: Any, kind: Any, value: Any, n: int) -> Any:
     """Number n of an array of one dimension, a scalar."""
     data = context.make_array(kind)(context, builder, value).data
-    return builder.load(builder.gep(data, [HALF(n)]))
+    return builder.load(builder.gep(data, [INT64(n)]))
 
 
-def chosen(builder: Any, number: Any, makers: Sequence[Any]) -> Lanes:
-    """What the maker of this number gives; the instructions of the others are passed by."""
+def one_of(builder: Any, number: Any, makers: Sequence[Any]) -> Lanes:
+    """What the maker with this number gives, a number known only when the kernel runs: a branch for each maker."""
     end = builder.append_basic_block("chosen")
     blocks = [builder.append_basic_block("choice") for _ in makers]
     switch = builder.switch(number, blocks[-1])
@@ -203,33 +251,6 @@ def chosen(builder: Any, number: Any, makers: Sequence[Any]) -> Lanes:
     for value, block in made:
         found.add_incoming(value.value, block)
     return Lanes(builder, found, made[0][0].flags)
-
-
-def log(y: Lanes) -> Lanes:
-    """Natural logarithm of normal numbers y > 0, the bits of `elementary.log`."""
-    b, double = y.builder, isinstance(y.value.type.element, ir.DoubleType)
-    high, low_part = (e.LN2_HIGH64, e.LN2_LOW64) if double else (e.LN2_HIGH32, e.LN2_LOW32)
-    bits = y.bits()
-    root, places = (
-        ir.Constant(bits.type, [number] * bits.type.count)
-        for number in (int(e.ROOT_HALF64 if double else e.ROOT_HALF32), 52 if double else 23)
-    )
-    exponent = b.ashr(b.sub(bits, root), places)
-    m = Lanes(b, b.bitcast(b.sub(bits, b.shl(exponent, places)), y.value.type), CONTRACT)
-    r = (m - 1.0) / (m + 1.0)
-    q = r * r
-    terms = e.ODD64 if double else e.ODD32
-    tail = q * terms[-1] + terms[-2]
-    for term in reversed(terms[:-2]):
-        tail = q * tail + term
-    low = r * 2.0 * q * tail
-    n = Lanes(b, b.sitofp(exponent, y.value.type), CONTRACT)
-    return (n * high + (r * 2.0 + (low + n * low_part))).flagged(())
-
-
-def logit(y: Lanes) -> Lanes:
-    """log(y/(1 − y)), the bits of `elementary.logit`."""
-    return log(y / (1.0 - y))
 
 
 def derivatives(away: Lanes, k: Lanes, inner: Lanes) -> list[Any]:

@@ -17,13 +17,13 @@ from numba.core import cgutils
 
 from spikebench.backends.cpu._kernels.lanes import (
     CONTRACT,
-    HALF,
+    INT64,
     NEVER,
     Lanes,
     Lines,
-    chosen,
     constant,
     derivatives,
+    one_of,
     sigmoid,
     splat,
 )
@@ -66,9 +66,9 @@ def _advance(
         every = _constants(context, builder, signature.args[8], args[8], x.kind.count)
         streaming = builder.icmp_signed("!=", args[9], args[9].type(0))
         with cgutils.for_range(builder, lines, intp=lines.type) as loop:
-            offset = builder.mul(loop.index, HALF(x.kind.count))
+            offset = builder.mul(loop.index, INT64(x.kind.count))
             m, here = builder.add(lo, offset), builder.add(at, offset)
-            held = [cgutils.alloca_once_value(builder, state.load(HALF(n), here).value) for n in range(2)]
+            held = [cgutils.alloca_once_value(builder, state.load(INT64(n), here).value) for n in range(2)]
             with cgutils.for_range(builder, count, intp=count.type) as inner:
                 step = builder.add(t, inner.index)
                 z, r = (Lanes(builder, builder.load(place)) for place in held)
@@ -81,7 +81,7 @@ def _advance(
                 for value, place in zip((z, r), held, strict=True):
                     builder.store(value.value, place)
             for n, place in enumerate(held):
-                state.store(Lanes(builder, builder.load(place)), HALF(n), here, NEVER)
+                state.store(Lanes(builder, builder.load(place)), INT64(n), here, NEVER)
         return context.get_dummy_value()
 
     return types.none(x, s, state, t, count, lo, at, lines, c, streaming), generate
@@ -121,11 +121,11 @@ def _retreat(
         part, t, count, lo, at, lines, kind = args[5:12]
         every = _constants(context, builder, signature.args[12], args[12], x.kind.count, CONTRACT)
         streaming = builder.icmp_signed("!=", args[13], args[13].type(0))
-        rows = [builder.add(builder.mul(part, HALF(2)), HALF(n)) for n in range(2)]
+        rows = [builder.add(builder.mul(part, INT64(2)), INT64(n)) for n in range(2)]
         kept = [cgutils.alloca_once(builder, x.kind, STRIDE) for _ in range(2)]  # slopes and pulls
         later = every[RESET] * every[DECAY]
         with cgutils.for_range(builder, lines, intp=lines.type) as loop:
-            offset = builder.mul(loop.index, HALF(x.kind.count))
+            offset = builder.mul(loop.index, INT64(x.kind.count))
             m, here = builder.add(lo, offset), builder.add(at, offset)
             held = [cgutils.alloca_once_value(builder, checkpoints.load(n, m).value) for n in rows]
             with cgutils.for_range(builder, count, intp=count.type) as inner:
@@ -133,7 +133,7 @@ def _retreat(
                 z, r = (Lanes(builder, builder.load(place), CONTRACT) for place in held)
                 z = every[LEAK] * z + every[REST] * x.load(step, m).flagged(CONTRACT)
                 away = abs(z - every[RESET] * r - every[THRESHOLD])
-                slope = chosen(builder, kind, derivatives(away, every[SLOPE], every[INNER]))
+                slope = one_of(builder, kind, derivatives(away, every[SLOPE], every[INNER]))
                 p = sigmoid(z).flagged(CONTRACT)
                 r = every[DECAY] * (r + p)
                 for value, place in zip((slope, p * (later - later * p)), kept, strict=True):
@@ -141,11 +141,11 @@ def _retreat(
                 for value, place in zip((z, r), held, strict=True):
                     builder.store(value.value, place)
                 with builder.if_then(streaming):
-                    x.ask(builder.sub(step, HALF(STRIDE)), m)
-                    g.ask(builder.sub(step, HALF(STRIDE)), m)
-            sums = [cgutils.alloca_once_value(builder, state.load(HALF(n), here).value) for n in range(2)]
+                    x.ask(builder.sub(step, INT64(STRIDE)), m)
+                    g.ask(builder.sub(step, INT64(STRIDE)), m)
+            sums = [cgutils.alloca_once_value(builder, state.load(INT64(n), here).value) for n in range(2)]
             with cgutils.for_range(builder, count, intp=count.type) as inner:
-                k = builder.sub(builder.sub(count, HALF(1)), inner.index)
+                k = builder.sub(builder.sub(count, INT64(1)), inner.index)
                 step = builder.add(t, k)
                 qv, qz, slope, pull = (
                     Lanes(builder, builder.load(place), CONTRACT)
@@ -158,7 +158,7 @@ def _retreat(
                 for value, place in zip((qv, qz), sums, strict=True):
                     builder.store(value.value, place)
             for n, place in enumerate(sums):
-                state.store(Lanes(builder, builder.load(place)), HALF(n), here, NEVER)
+                state.store(Lanes(builder, builder.load(place)), INT64(n), here, NEVER)
         return context.get_dummy_value()
 
     return types.none(g, gx, x, checkpoints, state, part, t, count, lo, at, lines, kind, c, streaming), generate

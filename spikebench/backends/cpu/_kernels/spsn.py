@@ -13,14 +13,14 @@ from numba.core import cgutils
 
 from spikebench.backends.cpu._kernels import passes
 from spikebench.backends.cpu._kernels.lanes import (
-    HALF,
+    INT32,
+    INT64,
     NEVER,
-    WORD,
     Lanes,
     Lines,
-    chosen,
     constant,
     logit,
+    one_of,
     sigmoid,
     splat,
     uniforms,
@@ -88,27 +88,27 @@ def _four(
         keys = [constant(context, builder, signature.args[9], args[9], n) for n in range(4)]
         c = [constant(context, builder, signature.args[10], args[10], n) for n in range(CONSTANTS)]
         save, streaming = (builder.icmp_signed("!=", flag, flag.type(0)) for flag in args[11:])
-        relaxed = builder.zext(builder.fcmp_ordered(">", c[RELAXED], c[RELAXED].type(0.0)), WORD)
+        relaxed = builder.zext(builder.fcmp_ordered(">", c[RELAXED], c[RELAXED].type(0.0)), INT32)
         every = [Lanes(builder, splat(builder, number, x.kind.count)) for number in c]
         with cgutils.for_range(builder, lines, intp=lines.type) as loop:
-            offset = builder.mul(loop.index, HALF(x.kind.count))
+            offset = builder.mul(loop.index, INT64(x.kind.count))
             m, here = builder.add(lo, offset), builder.add(at, offset)
-            v, i = state.load(HALF(0), here), state.load(HALF(1), here)
+            v, i = state.load(INT64(0), here), state.load(INT64(1), here)
             drawn = uniforms(builder, builder.add(counter, offset), keys[:2], keys[2], keys[3], x.kind)
             for k, u in enumerate(drawn):
-                step = builder.add(t, HALF(k))
+                step = builder.add(t, INT64(k))
                 i = every[SYN] * i + x.load(step, m)
                 v = every[MEM] * v + every[LEAK] * i
                 y = every[GAIN] * v
                 p = sigmoid(y)
                 s.store(u.chosen("<", p, 1.0, 0.0), step, m, streaming)
                 with builder.if_then(streaming):
-                    x.ask(builder.add(step, HALF(4)), m)
+                    x.ask(builder.add(step, INT64(4)), m)
                 with builder.if_then(save):
                     both = (lambda p=p: _sampled(p, every), lambda y=y, u=u: _relaxed(y, u, every))
-                    slopes.store(chosen(builder, relaxed, both), step, m, streaming)
-            state.store(v, HALF(0), here, NEVER)
-            state.store(i, HALF(1), here, NEVER)
+                    slopes.store(one_of(builder, relaxed, both), step, m, streaming)
+            state.store(v, INT64(0), here, NEVER)
+            state.store(i, INT64(1), here, NEVER)
         return context.get_dummy_value()
 
     return types.none(*(x, s, slopes, state, t, lo, at, lines, counter, key, c, save, streaming)), generate
