@@ -50,7 +50,7 @@ def merged(files: Sequence[Path]) -> Merged:
 
 
 def _keys(record: Record) -> list[Key]:
-    """What one plan measures once: a metric of a process of a case in a place. Blocks of live pairs have a plan of each run."""
+    """What two files may not both have: a metric of a case by repeat and origin; of a comparison by run, too, since each run has its own blocks."""
     own = record.run if record.pairs else None
     there = [m.metric for m in record.measurements if m.samples] if record.status == "ok" else []
     return [(record.case_id, record.repeat, metric, own, origin(record)) for metric in there]

@@ -69,7 +69,7 @@ class Shard:
 
 
 def _point(case: Case) -> tuple[tuple[str, object], ...]:
-    """What cases share of which ratios are taken."""
+    """The fields that are equal in all cases whose times are divided by each other."""
     return tuple((k, v) for k, v in case.to_json().items() if k not in _OWN)
 
 
