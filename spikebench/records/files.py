@@ -29,6 +29,16 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def write_text(path: Path, text: str, remedy: str) -> Path:
+    """Write a text file, whose folders are made; its path. Problem with the remedy if it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise Problem(f"cannot write {path}: {error.strerror}; {remedy}") from error
+    return path
+
+
 def folder(path: Path, option: str) -> Path:
     """The path, if it is a folder that can be read; Problem if not."""
     found = _status(path)

@@ -9,8 +9,8 @@ from markdown_it import MarkdownIt
 
 from spikebench.analysis.printed import Cells
 from spikebench.analysis.scaling import scaling_rows
-from spikebench.errors import Problem
 from spikebench.records import flags, store
+from spikebench.records.files import write_text
 from spikebench.records.origin import apart, by_origin
 from spikebench.records.record import Record
 from spikebench.report import again, figures, record_table, rows
@@ -60,14 +60,7 @@ def write(
     `lead` is Markdown put first, `notes` what was noticed while reading. The baseline of the verdicts is `baseline`,
     else lif@eager, else the slowest subject; each verdict names it. Raises Problem if the file cannot be written.
     """
-    where = Path(path)
-    text = page(records, title, lead, notes, baseline)
-    try:
-        where.parent.mkdir(parents=True, exist_ok=True)
-        where.write_text(text, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise Problem(f"cannot write {where}: {error.strerror}; name another file with -o") from error
-    return where
+    return write_text(Path(path), page(records, title, lead, notes, baseline), "name another file with -o")
 
 
 def page(
