@@ -156,6 +156,16 @@ def group_of(typical: float, clock: Clock) -> int:
     return max(1, round(SHORTEST / typical)) if clock.grouped else 1
 
 
+def launches(launch: Callable[[], object], count: int) -> Callable[[], None]:
+    """A call that launches `count` times in a row, to be timed as one sample."""
+
+    def repeated() -> None:
+        for _ in range(count):
+            launch()
+
+    return repeated
+
+
 def copying(x: Tensor, clock: Clock) -> tuple[Callable[[], None], int]:
     """A call that copies x into a preallocated tensor some times in a row, and how many times that is."""
     x = x.detach()

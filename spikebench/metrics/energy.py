@@ -4,12 +4,11 @@ import math
 import random
 import time
 from collections.abc import Callable
-from typing import Any
 
 from spikebench.host import energy as energy_counter
 from spikebench.host import environment
 from spikebench.host.energy import Counter
-from spikebench.metric import Running, Unavailable, warm_up
+from spikebench.metric import Running, Unavailable, launches, warm_up
 
 unit = "J"
 process = "energy"
@@ -52,7 +51,7 @@ def window(running: Running, counter: Counter, beside: Counter | None = None, wh
     while True:
         waited = random.uniform(0, LATEST)
         time.sleep(waited)
-        joules, taken = _joules(counters, lambda n=count: clock.measure(_launches(work.launch, n)))
+        joules, taken = _joules(counters, lambda n=count: clock.measure(launches(work.launch, n)))
         if taken > min(c.longest for c in counters):
             raise Unavailable(f"a window of {taken:.0f} s is longer than the counter takes to wrap around")
         if taken >= WINDOW:
@@ -88,14 +87,6 @@ def _beside(device: str) -> tuple[Counter | None, str | None]:
 def _net(joules: float, taken: float, count: int, idle: float) -> dict[str, object]:
     """Idle W, and J per launch without what so much power would have taken in the window."""
     return {"idle_watts": idle, "net_joules": [(joules - idle * taken) / count]}
-
-
-def _launches(launch: Callable[[], Any], count: int) -> Callable[[], None]:
-    def launches() -> None:
-        for _ in range(count):
-            launch()
-
-    return launches
 
 
 def _joules(counters: list[Counter], call: Callable[[], float]) -> tuple[list[float], float]:

@@ -1,11 +1,10 @@
 """Share of a network's time that its neurons take: one less the time of the same network with nothing in their places, over its own."""
 
 import gc
-from collections.abc import Callable
 
 from spikebench.analysis.stats import median
 from spikebench.cases.case import NetworkStep
-from spikebench.metric import Running, Unavailable, group_of, warm_up
+from spikebench.metric import Running, Unavailable, group_of, launches, warm_up
 from spikebench.workloads.network import without_neurons
 
 unit = "1"
@@ -33,20 +32,10 @@ def sample(running: Running) -> list[float]:
         if slow:
             gc.collect()
         for side in (0, 1) if number % 2 else (1, 0):
-            seconds[side].append(clock.measure(_often(sides[side], groups[side])) / groups[side])
+            seconds[side].append(clock.measure(launches(sides[side], groups[side])) / groups[side])
     gc.enable()
     without, whole = seconds
     shares = [1 - a / b for a, b in zip(without, whole, strict=True)]
     over = median(shares) / (1 - median(shares))
     running.detail |= {"without": without, "whole": whole, "over_linear": over, "groups": groups, "clock": clock.name}
     return shares
-
-
-def _often(launch: Callable[[], object], count: int) -> Callable[[], None]:
-    """A call that launches so many times."""
-
-    def launches() -> None:
-        for _ in range(count):
-            launch()
-
-    return launches
