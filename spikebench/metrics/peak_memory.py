@@ -15,10 +15,8 @@ from spikebench.sampling import high_water
 unit = "B"
 process = "memory"
 
-PLAIN, STEP = (
-    2**25,
-    2**14,
-)  # bytes that Python and torch use of what they hold, in any launch and for each step of a loop
+# bytes that Python and torch use of what they hold, in any launch and for each step of a loop
+PLAIN, STEP = 2**25, 2**14
 
 
 def available() -> tuple[str, str] | None:

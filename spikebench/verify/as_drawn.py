@@ -10,10 +10,8 @@ from spikebench.verify.evidence import Choice, Event, Evidence, Kept, call_numbe
 SLOW, TIMES = 0.25, 5  # what comes before a sample takes less than SLOW seconds and TIMES as long as the sample
 MOST = 2**16  # launches on one input
 LATE = 0.02  # seconds after which the parent hears of a sample at the latest, but for as long as the sample took
-NOTHING, READINGS = (
-    "of a timed launch nothing was kept",
-    "the clock's readings are not those that the parent was told",
-)
+NOTHING = "of a timed launch nothing was kept"
+READINGS = "the clock's readings are not those that the parent was told"
 OTHER = "what was kept of the timed launches is not what it was when the clock had stopped"
 
 
@@ -77,7 +75,8 @@ def slowed(draws: Sequence[Drawn], marks: Sequence[Sequence[float]]) -> str | No
     """Why a process's clock ran too slowly for what its parent's own clock said; None if it did not.
 
     Between the word to go on and the end of the sample there are the writing of an input and a few launches. So only a
-    clock that lies about launches of more than some hundredths of a second can be told, and half of the samples are forgiven: the machine may have been busy.
+    clock that lies about launches of more than some hundredths of a second can be told. Half of the samples are forgiven,
+    because the machine may have been busy.
     """
     ends = [(d.at, d.event) for d in draws if d.what == "launch" and d.event]
     if not ends or len(ends) + 1 != len(marks):

@@ -67,7 +67,7 @@ def hand_over(evidence: Evidence, case: Case, path: str | None, measurements: li
 
 
 def copied(x: torch.Tensor, clock: Clock) -> float | None:
-    """The fewest seconds of a copy of the input, on a GPU the device's; None where there is no room for one."""
+    """The fewest seconds of a copy of the input, on a GPU the device's; None where there is no memory for one."""
     x = x.detach()
     try:
         out = torch.empty_like(x)

@@ -23,18 +23,8 @@ PYTHON = (builtins, time, os, gc, sys, json, hashlib, statistics, inspect, impor
 TORCH = ("torch.autograd", "torch.autograd.grad_mode", "torch.autograd.function", "torch.cuda", "torch.testing")
 FUNCTIONS = (
     *("equal", "allclose", "isclose", "randn", "randint", "randperm", "arange", "cat", "stack", "where", "sum", "max"),
-    *(
-        "add",
-        "empty",
-        "empty_like",
-        "zeros_like",
-        "full_like",
-        "no_grad",
-        "enable_grad",
-        "is_grad_enabled",
-        "Generator",
-    ),
-    *("get_num_threads", "set_num_threads", "save", "load", "tensor", "nan_to_num", "ne", "eq"),
+    *("add", "empty", "empty_like", "zeros_like", "full_like", "no_grad", "enable_grad", "is_grad_enabled"),
+    *("Generator", "get_num_threads", "set_num_threads", "save", "load", "tensor", "nan_to_num", "ne", "eq"),
 )
 CLOCKS = ("perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns", "clock_gettime")
 TENSORS = (torch.Tensor, torch.UntypedStorage, *torch.UntypedStorage.__bases__)
