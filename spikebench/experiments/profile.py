@@ -23,7 +23,7 @@ from spikebench.experiments.sweep import Warn, as_they_can_be
 from spikebench.experiments.why import Trials
 from spikebench.host import clock
 from spikebench.records import store
-from spikebench.records.files import write_text
+from spikebench.records.files import save_text
 from spikebench.records.record import Record
 from spikebench.records.result_file import ResultFile, opened
 from spikebench.report import profile_html, profile_page
@@ -110,7 +110,7 @@ class Profile:
         """Write the verdict to an HTML page that needs nothing else, or to a file of Markdown; its path."""
         where = Path(path)
         text = self.verdict() if where.suffix == ".md" else profile_html.page(self)
-        return write_text(where, text, "name another file")
+        return save_text(where, text, "name another file")
 
     def to_json(self) -> dict[str, Any]:
         """What `profile --json` prints."""

@@ -9,7 +9,7 @@ from spikebench import registry
 from spikebench.cases.arguments import asked, shortened
 from spikebench.errors import Problem
 from spikebench.records import store
-from spikebench.records.files import file_to_write, folder_to_write, write_text
+from spikebench.records.files import file_to_write, folder_to_write, save_text
 from spikebench.records.merge import merged
 from spikebench.records.record import Record
 
@@ -172,4 +172,4 @@ def draw_badge(source: Source, path: str | Path, subject: str, baseline: str = "
     from spikebench.report.badge import badge
 
     where = file_to_write(Path(path), "path")
-    return write_text(where, badge(records_of(source), subject, baseline), "name another file with --badge")
+    return save_text(where, badge(records_of(source), subject, baseline), "name another file with --badge")

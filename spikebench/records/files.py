@@ -29,7 +29,7 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_text(path: Path, text: str, remedy: str) -> Path:
+def save_text(path: Path, text: str, remedy: str) -> Path:
     """Write a text file, whose folders are made; its path. Problem with the remedy if it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

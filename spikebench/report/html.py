@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from spikebench.analysis.printed import Cells
 from spikebench.analysis.scaling import scaling_rows
 from spikebench.records import flags, store
-from spikebench.records.files import write_text
+from spikebench.records.files import save_text
 from spikebench.records.origin import apart, by_origin
 from spikebench.records.record import Record
 from spikebench.report import again, figures, record_table, rows
@@ -60,7 +60,7 @@ def write(
     `lead` is Markdown put first, `notes` what was noticed while reading. The baseline of the verdicts is `baseline`,
     else lif@eager, else the slowest subject; each verdict names it. Raises Problem if the file cannot be written.
     """
-    return write_text(Path(path), page(records, title, lead, notes, baseline), "name another file with -o")
+    return save_text(Path(path), page(records, title, lead, notes, baseline), "name another file with -o")
 
 
 def page(
