@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from spikebench.records.files import sha256
 from spikebench.records.record import Record
 from spikebench.records.submission import FILE, RECORDS, Replication, Submission
 
+SUBMITTED = sorted(p.parent for p in (Path(__file__).parents[2] / "submissions").glob(f"*/{FILE}"))
 Change = Callable[[dict[str, Any]], None]
 
 
@@ -82,6 +84,14 @@ def gate_forged_of_ours(folder: Path) -> None:
 
 def gate_red(folder: Path) -> None:
     edited(folder, lambda data: data["gate"].update(status="failed", reason="other spikes"), every=True)
+
+
+def baseline_red(folder: Path) -> None:
+    def change(data: dict[str, Any]) -> None:
+        if ":" not in data["case"]["neuron"]:
+            data["gate"].update(status="failed", reason="other spikes")
+
+    edited(folder, change, every=True)
 
 
 def devices_mixed(folder: Path) -> None:
@@ -239,6 +249,24 @@ def test_a_doctored_one_is_refused_by_its_rule(folder: Path, doctor: Callable[[P
     rule, why = DOCTORED[doctor]
     assert not found.passed and found.grade is None
     assert why in broken(found)[rule]
+
+
+@pytest.mark.parametrize("own", SUBMITTED, ids=lambda p: p.name)
+def test_a_committed_one_keeps_every_rule_and_a_doctored_copy_does_not(own: Path, tmp_path: Path) -> None:
+    """Of records that a machine made: as they are, with a red gate, and with samples a tenth shorter."""
+    found = examine_submission(own, run=False)
+    assert broken(found) == {} and found.grade in ("reported", "replicated")
+    for doctor, rule in ((baseline_red, "gate"), (samples_edited_and_sealed, "verdicts")):
+        copy = shutil.copytree(own, tmp_path / doctor.__name__ / own.name)
+        doctor(copy)
+        assert broken(examine_submission(copy, run=False)).keys() == {rule}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("own", SUBMITTED, ids=lambda p: p.name)
+def test_a_committed_one_is_executed_and_accepted(own: Path) -> None:
+    done = commands.run("submit", "check", str(own))
+    assert done.returncode == 0 and f"{own.name} is rep" in done.stdout, done.stdout
 
 
 @pytest.mark.slow
