@@ -6,6 +6,10 @@ has (without WIDTH and CHANNELS they are the N of the case), OPTIMIZER (without 
 cross-entropy without one); and
 `build(make_neuron, channels, width, layers, classes)` and `data(steps, batch, channels, generator)`. The network has its
 neurons in `neurons`, and gives logits [B, classes], or spikes where it has no classes.
+
+A network of residual blocks has BLOCKS in place of LAYERS, and one of images also SIDE: its images are side · side pixels,
+and come as [T, B, channels · side²]. Keywords of `build` with literal defaults are options of the network, as
+`stack[residual=ms]`; it gets T where it asks for it.
 """
 
 import importlib
@@ -36,9 +40,7 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {  # of logits [B, class
 class Named(Protocol):
     """The module of a named network."""
 
-    def build(self, make_neuron: MakeNeuron, channels: int, width: int, layers: int, classes: int) -> nn.Module:
-        """The untrained network."""
-        ...
+    build: Callable[..., nn.Module]  # the untrained network
 
     def data(self, steps: int, batch: int, channels: int, generator: torch.Generator) -> Tensor:
         """An input [T, B, channels] with the statistics of the data that the network is published with."""
@@ -178,11 +180,15 @@ class OnePass(nn.Module):
 
 
 class StepNorm(nn.BatchNorm1d):
-    """BatchNorm of x [T, B, N] over all steps of all samples that are not padding; padding becomes zero."""
+    """BatchNorm of x [T, B, N] over all steps of all samples that are not padding; padding becomes zero.
+
+    Of maps [T, B, C, H, W] it is over all pixels, too.
+    """
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         if mask is None:
-            return super().forward(x.flatten(0, 1)).view_as(x)
+            rows = x.flatten(0, 1)  # [T·B, N], or of maps [T·B, C, H·W]
+            return super().forward(rows if x.ndim == 3 else rows.flatten(2)).view_as(x)
         out = torch.zeros_like(x)
         out[mask] = super().forward(x[mask])
         return out

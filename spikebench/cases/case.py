@@ -78,7 +78,7 @@ class NetworkStep(Case, workloads=("projection", "network")):
     """One step of a named network, `shd` or `shd[width=64]`. Its N is the width of the network.
 
     Its neurons fire at `rate` before it learns. The network `projection`, also `projection[layers=4]`, is a workload of
-    its own name.
+    its own name. A network of images is as wide as it has channels, and its layers have a neuron for each pixel of each.
     """
 
     OWN: ClassVar[tuple[str, ...]] = ("rate", "network", "allocator", "autocast")
@@ -125,7 +125,7 @@ class NetworkStep(Case, workloads=("projection", "network")):
             str(self.parsed.untrained),
             self.T,
             self.B,
-            self.N,
+            self.N * self.named.places,
             self.mode,
             self.dtype,
             self.device,
@@ -133,6 +133,11 @@ class NetworkStep(Case, workloads=("projection", "network")):
             self.allocator,
         )
         return Layer(*same, rate=self.rate, autocast=self.autocast)
+
+    @property
+    def products(self) -> int:
+        """How many products a weight's gradient sums at most: one for each step, batch item and pixel."""
+        return self.T * self.B * self.named.places
 
     def own(self) -> dict[str, object]:
         return {"rate": self.rate, "network": self.network, "autocast": self.autocast}

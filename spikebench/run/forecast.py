@@ -99,8 +99,8 @@ def first_call(case: Case) -> float:
 
 def launch(case: Case) -> float:
     """Predicted seconds of one launch."""
-    s, elements = case.parsed, case.T * case.B * case.N
-    layers = int(case.named.sizes.get("layers", 2)) if isinstance(case, NetworkStep) else 1
+    s, elements = case.parsed, case.T * case.B * case.gated.N
+    layers = case.named.depth if isinstance(case, NetworkStep) else 1
     short = 1.0 if case.mode == "train" else SHORT
     if (loop := _loop(case)) is not None:
         return layers * short * loop

@@ -48,6 +48,8 @@ def measured(job: MeasureJob, asked: Request, channel: Channel | None) -> Result
     measurements = [metrics.measure(name, running) for name in job.metrics]
     if measurements and (said := _ran(case)):
         measurements[0].detail.update(said)
+    if measurements and (maps := getattr(work.module, "maps", None)):  # neurons got [T, B, C, H, W] as [T, B, C·H·W]
+        measurements[0].detail.update(maps=maps)
     flags = _flags(running, asked.threads, before)
     if timed and measurements:
         measurements[0].detail.update(seeds=timed.evidence.seeds)

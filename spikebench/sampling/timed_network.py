@@ -122,7 +122,7 @@ class TimedNetwork(Timed):
         parts = parts_of(given)
         numbers = taken(parts, places_of(parts, launched.drawn))
         made = Again(launched.number, self._names(), list(map(self._pages.get, launched.numbers)), numbers)
-        made.spread, made.length = self._spread(launched, made), work.x.shape[0] * work.x.shape[1]
+        made.spread, made.length = self._spread(launched, made), expect(work.case, NetworkStep).products
         if whole and alone:
             want = self._launch(launched, lambda: scheme_gate.defined(work, self._place.x))
             made.errors = scheme_gate.against(work, given, want)
@@ -166,7 +166,7 @@ class TimedNetwork(Timed):
 def _values(timed: Timed) -> int:
     """How many values one of the four tensors has that are copied of every layer."""
     steps, batch, _ = timed.work.x.shape
-    return steps * batch * timed.work.case.N * max(1, len(inside.layers_of(timed.work.module)))
+    return steps * batch * timed.work.case.gated.N * max(1, len(inside.layers_of(timed.work.module)))
 
 
 def parts_of(given: Given) -> list[Tensor]:

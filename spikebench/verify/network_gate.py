@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from spikebench.backend import refusal
-from spikebench.cases.case import Case, with_changes
+from spikebench.cases.case import Case, NetworkStep, expect, with_changes
 from spikebench.cases.subject import Subject
 from spikebench.loading.subject import definition
 from spikebench.neuron import Neuron
@@ -87,7 +87,7 @@ def inside_of(case: Case, found: NetworkGate) -> NetworkGate:
         given = once()
     if wrong := inside.faults(seen, learns):
         return replace(found, status="failed", reason=f"in the network, {wrong}")
-    errors, length = chain(work.module, given, seen, once), case.T * case.B
+    errors, length = chain(work.module, given, seen, once), expect(case, NetworkStep).products
     if wrong := unexplained(case, errors, length):
         return replace(found, status="failed", reason=f"in the network, {wrong}")
     each = max(2, min(SERIES, VALUES // case.T) // len(seen))

@@ -166,7 +166,7 @@ def _near(rate: float, neuron: nn.Module, x: Tensor, within: float = 0.02) -> bo
 
 def mean_for(
     rate: float,
-    neuron: nn.Module,
+    neuron: Callable[..., Tensor | tuple[Tensor, ...]],
     spread: Tensor,
     tried: int,
     drawn: dict[str, Tensor],

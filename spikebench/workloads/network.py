@@ -1,6 +1,7 @@
 """The workload of a network: the named network with the case's neuron, an input like its data, and one call that does its work."""
 
 import copy
+import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import cast
@@ -15,10 +16,12 @@ from spikebench.cases.named import Published
 from spikebench.loading.subject import definition_of, load
 from spikebench.network import LOSSES, Classifier, Layers
 from spikebench.network import load as load_network
-from spikebench.neuron import StochasticNeuron
+from spikebench.networks._residual import ResidualNetwork
+from spikebench.neuron import Neuron, StochasticNeuron
 from spikebench.workloads.layer import Given, Launches, Workload, cast_by, mean_for, noise, require, spikes_of
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+Fires = Callable[..., Tensor | tuple[Tensor, ...]]
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamax": torch.optim.Adamax,
@@ -36,12 +39,16 @@ def build(case: Case) -> Workload:
         raise Refused(why)
     named, dtype = case.named, cast(torch.dtype, getattr(torch, case.dtype))
     made, sizes = load_network(named.name), {"width": case.N, "channels": case.N, "classes": 0} | named.sizes
+    asked = named.choices | ({"T": case.T} if "T" in inspect.signature(made.build).parameters else {})
     torch.manual_seed(case.seed)
-    module = made.build(lambda n: load(case.parsed, n, case.T, dtype, case.device), **sizes).to(case.device, dtype)
+    module = made.build(lambda n: load(case.parsed, n, case.T, dtype, case.device), **sizes, **asked)
+    module = module.to(case.device, dtype)
     generator = torch.Generator(case.device).manual_seed(1_000_003 * case.seed)
-    x = made.data(case.T, case.B, sizes["channels"], generator).to(dtype)
+    x = made.data(case.T, case.B, sizes["channels"] * named.places, generator).to(dtype)
     if isinstance(module, Layers | Classifier):
         _settle(module, x, case)
+    elif isinstance(module, ResidualNetwork):
+        _settle_within(module.train(case.mode != "inference"), x, case)
     cast_by(case, module).train(case.mode != "inference")
     if sizes["classes"]:
         g = torch.randint(sizes["classes"], (case.B,), generator=generator, device=case.device)
@@ -59,26 +66,65 @@ def build(case: Case) -> Workload:
     return Workload(case, module, x, g, own.launch, own.forward, on=on)
 
 
-def _settle(module: Layers | Classifier, x: Tensor, case: NetworkStep, longest: int = 2048, most: int = 2**21) -> None:
+LONGEST, MOST, ITEMS = 2048, 2**21, 4  # steps, currents and batch items at most with which biases are found
+
+
+def _settle(module: Layers | Classifier, x: Tensor, case: NetworkStep) -> None:
     """Moves the biases, layer by layer, until each layer fires at the case's rate, because layers without spikes would say nothing.
 
-    The biases are found with the definition on one batch item and at most `longest` steps, so that every backend gets
+    The biases are found with the definition on one batch item and at most LONGEST steps, so that every backend gets
     the same. A foreign module is taken as it is, with the whole input.
     """
     own = [definition_of(neuron) for neuron in module.neurons]
     fixed = case.parsed.foreign or any(neuron is None or neuron.fixed_length for neuron in own)
-    x = x if case.parsed.foreign else x[: None if fixed else longest, :1]
+    x = x if case.parsed.foreign else x[: None if fixed else LONGEST, :1]
     for linear, bound, neuron in zip(module.linears, module.neurons, own, strict=True):
         with torch.no_grad():
-            current = linear(x)
-            tried = 1 if neuron is None else min(15, max(1, most // current.numel()))
-            drawn = (
-                {"uniforms": neuron.draw(current).repeat(1, tried, 1)} if isinstance(neuron, StochasticNeuron) else {}
-            )
-            shift = mean_for(case.rate, neuron or bound, current.repeat(1, tried, 1), tried, drawn, within=1e-3)
+            shift, spikes = _raised(neuron, bound, linear(x), case.rate)
             cast(nn.Linear, linear).bias.add_(shift)
-            one = {k: v[:, :1] for k, v in drawn.items()}
-            x = spikes_of((neuron or bound)(current + shift, **one)).to(x.dtype)
+            x = spikes.to(x.dtype)
+
+
+def _raised(neuron: Neuron | None, bound: Fires, current: Tensor, rate: float) -> tuple[float, Tensor]:
+    """What must be added to a current [T, B, N] for this rate, and the spikes that it then gives."""
+    tried = 1 if neuron is None else min(15, max(1, MOST // current.numel()))
+    drawn = {"uniforms": neuron.draw(current).repeat(1, tried, 1)} if isinstance(neuron, StochasticNeuron) else {}
+    shift = mean_for(rate, neuron or bound, current.repeat(1, tried, 1), tried, drawn, within=1e-3)
+    one = {k: v[:, : current.shape[1]] for k, v in drawn.items()}
+    return shift, spikes_of((neuron or bound)(current + shift, **one))
+
+
+def _settle_within(module: ResidualNetwork, x: Tensor, case: NetworkStep) -> None:
+    """The same for a network of residual blocks, in a forward pass: each layer's bias is moved when its current has come.
+
+    Norms see ITEMS batch items. Without a bias before its neurons, as behind BNTT, a layer fires as its weights have it.
+    """
+    own = {bound: definition_of(bound) for bound in module.neurons}
+    fixed = module.fixed_length or any(neuron is None or neuron.fixed_length for neuron in own.values())
+    for bound, bias in module.settled():
+        bound.forward = _settling(own[bound] or bound.forward, own[bound], bias, case.rate)
+    try:
+        with torch.no_grad():
+            module(x if case.parsed.foreign else x[: None if fixed else LONGEST, :ITEMS])
+    finally:
+        for bound in module.neurons:
+            del bound.forward
+
+
+def _settling(
+    fires: Fires, neuron: Neuron | None, bias: nn.Parameter | None, rate: float
+) -> Callable[[Tensor], Tensor]:
+    """In a layer's place, one that moves the bias of its current for this rate."""
+
+    def forward(current: Tensor) -> Tensor:
+        if bias is None:
+            return spikes_of(fires(current)).to(current.dtype)
+        shift, spikes = _raised(neuron, fires, current, rate)
+        bias.add_(shift)
+        current.add_(shift)  # in place: with MS the blocks behind get it, too
+        return spikes.to(current.dtype)
+
+    return forward
 
 
 def without_neurons(work: Workload) -> Launches:
