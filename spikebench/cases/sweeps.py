@@ -93,6 +93,28 @@ def bottleneck() -> list[Case]:
     return behind(T=[100], N=[64, 256, 1024, 4096]) + behind(T=[1000], N=[64, 256, 1024])
 
 
+DEEP = ("lif@cpu", "psn@cpu", "spsn@cpu")
+
+
+def depth() -> list[Case]:
+    """What depth costs: LIF, PSN and SPSN in residual blocks of two Linear layers, SEW, MS and without a shortcut; training.
+
+    2 to 32 layers of 128 neurons, T = 100, B = 16. Read by the metrics `latency`, `peak_memory` and `gradient_norms`, and drawn
+    by `plot depth`; `show --depth` is the table.
+    """
+    return _blocks("stack", DEEP, T=[100], B=[16])
+
+
+def depth_of_images() -> list[Case]:
+    """The same in residual blocks of two 3 × 3 convolutions, 16 channels on images of 8 × 8 pixels, T = 4, B = 32."""
+    return _blocks("resnet", DEEP, T=[4], B=[32])
+
+
+def _blocks(network: str, subjects: Sequence[str], **sizes: Any) -> list[Case]:
+    named = (f"{network}[residual={r},blocks={2**k}]" for r in ("sew", "ms", "none") for k in range(5))
+    return [case for text in named for case in grid(subjects, workload="network", network=text, **sizes)]
+
+
 def elements() -> list[Case]:
     """Every fused kernel of a CPU at one number of elements, T·B·N = 2²⁰, from few long series to many short ones; training.
 
@@ -219,6 +241,8 @@ SWEEPS: dict[str, Callable[[], list[Case]]] = {
         batch,
         width,
         bottleneck,
+        depth,
+        depth_of_images,
         elements,
         agreement,
         equal_input,
@@ -235,6 +259,8 @@ METRICS = {
     "agreement": ("agreement",),
     "bottleneck": ("latency", "neuron_share"),
     "elements": ("latency", "copy", "bandwidth"),
+    "depth": ("latency", "peak_memory", "gradient_norms"),
+    "depth_of_images": ("latency", "peak_memory", "gradient_norms"),
 }
 
 

@@ -14,11 +14,12 @@ from spikebench.records import store
 from spikebench.records.record import Record
 
 NEVER_WITH = {
-    "growth": ("floor", "bottleneck", "agreement", "memory", "each"),
-    "floor": ("bottleneck", "agreement", "memory", "each"),
-    "bottleneck": ("agreement", "memory", "each"),
-    "agreement": ("memory", "each"),
-    "memory": ("each",),
+    "growth": ("floor", "bottleneck", "agreement", "memory", "depth", "each"),
+    "floor": ("bottleneck", "agreement", "memory", "depth", "each"),
+    "bottleneck": ("agreement", "memory", "depth", "each"),
+    "agreement": ("memory", "depth", "each"),
+    "memory": ("depth", "each"),
+    "depth": ("each",),
     "as_json": ("each",),
 }
 NEEDS = {
@@ -27,6 +28,7 @@ NEEDS = {
     "bottleneck": "cases with the metric neuron_share",
     "agreement": "cases of approximate neurons with the metric agreement",
     "memory": "the peak memory of training steps at 2 or more T, in 3 or more processes",
+    "depth": "networks of blocks at 2 or more depths, or with the metric gradient_norms",
 }
 
 
@@ -39,11 +41,13 @@ def command(
         bool, typer.Option(help="Spikes that differ from the LIF's, over decay and rate, instead.")
     ] = False,
     memory: Annotated[bool, typer.Option(help="How a training step's memory grows with T instead.")] = False,
+    depth: Annotated[bool, typer.Option(help="What a layer of a network of blocks costs instead.")] = False,
     each: o.Each = False,
     as_json: o.Json = False,
 ) -> None:
     """Show recorded results."""
     given = {"growth": growth, "floor": floor, "bottleneck": bottleneck, "agreement": agreement, "memory": memory}
+    given |= {"depth": depth}
     asked = next((name for name, wanted in given.items() if wanted), None)
     if as_json and asked is None:
         _stream(files)
@@ -70,11 +74,12 @@ def _rows(asked: str, records: list[Record]) -> list[Cells]:
     from spikebench.analysis.agreement import agreement_rows
     from spikebench.analysis.bottleneck import share_rows
     from spikebench.analysis.bound import bound_rows
+    from spikebench.analysis.depth import depth_rows
     from spikebench.analysis.scaling import scaling_rows
     from spikebench.analysis.training_memory import growths
 
     made = {"growth": scaling_rows, "floor": bound_rows, "bottleneck": share_rows, "agreement": agreement_rows}
-    made |= {"memory": growths}
+    made |= {"memory": growths, "depth": depth_rows}
     return [row.cells for row in made[asked](records)]
 
 

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from spikebench import registry
-from spikebench.analysis import agreement, assessment, bottleneck, bound, scaling, stats
+from spikebench.analysis import agreement, assessment, bottleneck, bound, depth, scaling, stats
 from spikebench.cases import case
 from spikebench.records import record, store
 from spikebench.records.flags import Flag
@@ -69,6 +69,7 @@ def generated() -> Iterator[str]:
     yield from bound.bound_rows(store.load(RESULTS / "intel-xeon-f6m167-2c" / "floor.jsonl"))[0].cells
     yield from scaling.scaling_rows(store.load(RESULTS / "amd-epyc-f25m1-2c" / "growth.jsonl"))[0].cells
     yield from bottleneck.ShareRow("", "", "", 1, 1, 1, "", 0.5, None, 1, None).cells
+    yield from depth.DepthRow("", "", {}, 2, 4, None, None, None, None, 1, None).cells
     yield from agreement.AgreementRow("", 0.9, 0.1, 1, (0, 0), (0, 0), (0, 0), 1, None).cells
     yield from rows.trainings(store.load(RESULTS / "amd-epyc-f25m1-2c" / "fsdd.jsonl"))[0]
 
