@@ -27,7 +27,7 @@ NEEDS = {
     "floor": "cases with the metrics latency and copy",
     "bottleneck": "cases with the metric neuron_share",
     "agreement": "cases of approximate neurons with the metric agreement",
-    "memory": "the peak memory of training steps at 2 or more T, in 3 or more processes",
+    "memory": "the metric tensor_memory or peak_memory of training steps at 2 or more T, in 3 or more processes",
     "depth": "networks of blocks at 2 or more depths, or with the metric gradient_norms",
 }
 

@@ -1,30 +1,21 @@
 """How the memory of a training step grows with the number of steps: its peak at every halving of T down to 8, in one process."""
 
-import gc
 import math
-
-import torch
 
 from spikebench.analysis import stats
 from spikebench.metric import Running, Unavailable
-from spikebench.sampling import high_water
+from spikebench.sampling import allocated
 
 unit = "B"
 process = "memory"
 SHORTEST, FEWEST = 8, 3
 
 
-def available() -> tuple[str, str] | None:
-    """Why the peak cannot be read here, and the remedy, or None."""
-    there = torch.cuda.is_available() or high_water.MARK.exists()
-    return None if there else (f"no {high_water.MARK}: the high-water mark cannot be reset", "run on Linux")
-
-
 def sample(running: Running) -> list[float]:
-    """Bytes beyond parameters and input at each length, the shortest first.
+    """Bytes of tensors beyond parameters and input at each length, the shortest first, as torch's allocator counts them.
 
     The detail has the `lengths`, and two slopes with their 95 % t intervals over them: `step`, bytes against T, and
-    `doubling`, the share that a doubling of T adds. Whether another process gives the same is told by other records.
+    `doubling`, the share that a doubling of T adds. `most` is the upper end of the latter's interval.
     """
     work = running.workload
     if work.case.mode != "train" or work.on is None:
@@ -39,7 +30,7 @@ def sample(running: Running) -> list[float]:
     twice = stats.line([math.log2(T) for T in lengths], [math.log(max(p, 1.0)) for p in peaks])
     shares = [math.expm1(v) for v in (twice.slope, twice.low, twice.high)]
     running.detail |= {"lengths": lengths, "step": step.slope, "step_ends": [step.low, step.high]}
-    running.detail |= {"doubling": shares[0], "doubling_ends": shares[1:]}
+    running.detail |= {"doubling": shares[0], "doubling_ends": shares[1:], "most": shares[2]}
     return peaks
 
 
@@ -47,17 +38,6 @@ def _peak(running: Running, T: int) -> float:
     """Bytes of a launch on the first T steps of the input, in its second launch."""
     work = running.workload
     assert work.on is not None
-    x, g = work.x.detach()[:T], work.g
-    if g.is_floating_point():
+    if work.g.is_floating_point():
         raise Unavailable("its output gradient has all steps: take a network with classes")
-    launch = work.on(x).launch
-    if work.case.device != "cuda":
-        return float(high_water.peak(launch))
-    launch()
-    gc.collect()
-    torch.cuda.synchronize()
-    held = torch.cuda.memory_allocated()
-    torch.cuda.reset_peak_memory_stats()
-    launch()
-    torch.cuda.synchronize()
-    return float(torch.cuda.max_memory_allocated() - held)
+    return float(allocated.peak(work.on(work.x.detach()[:T]).launch, work.case.device))

@@ -3,7 +3,6 @@
 import ctypes
 import gc
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 from spikebench.metric import Unavailable
@@ -29,11 +28,3 @@ def reset() -> int:
     except OSError as error:
         raise Unavailable(f"the high-water mark cannot be reset here ({error.strerror})") from error
     return status("VmRSS")
-
-
-def peak(launch: Callable[[], object]) -> int:
-    """Bytes that a launch holds at most beyond what was there before it; a first one loads code and caches."""
-    launch()
-    held = reset()
-    launch()
-    return max(0, status("VmHWM") - held)
