@@ -20,6 +20,11 @@ explicitly over all steps at once, with which the gate compares it:
     gradients(stack, x, labels, mask=None, apply=None, **options) -> loss, {parameter: gradient}
     definition(stack, x, labels, mask=None, **options) -> loss, {parameter: gradient}
 
+A third one may say what is tested when a training is over, where that is not the stack itself. It gets the batches of the
+training data, as x and mask:
+
+    tested(stack, batches, **options) -> module, whose forward(x, mask) gives logits [B, classes], with `neurons` and `spike_rates`
+
 The stack reads out at every step, o_t = W s_t + b, and the loss is the same for all schemes:
 
     L = Σ_t Σ_b w_tb·((1 − μ)·CE(o_tb, y_b) + μ·MSE(o_tb, onehot y_b))      μ = 0.05,  w_tb = 1/(T·B)
@@ -28,9 +33,9 @@ Of a sample with padding, w_tb is 1/(length·B) on data and 0 on padding.
 """
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -101,6 +106,25 @@ def definition(
     return load(subject.scheme).definition(stack, x, labels, mask, **subject.all_rule)
 
 
+@runtime_checkable
+class OverSteps(Protocol):
+    """A network that is tested, and whose outputs come nearer to those of a network without spikes with every step."""
+
+    def over_steps(self, x: Tensor, mask: Tensor | None = None) -> Iterator[Tensor]:
+        """The outputs [B, classes] after 1, 2, … steps."""
+        ...
+
+    def reference(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The outputs of the network without spikes."""
+        ...
+
+
+def tested(subject: "Subject | None", stack: nn.Module, batches: Iterable[tuple[Tensor, Tensor | None]]) -> nn.Module:
+    """The network that is tested when a subject's scheme has trained a stack; `batches` are those of the training data."""
+    made = None if subject is None or subject.scheme is None else getattr(load(subject.scheme), "tested", None)
+    return stack if made is None else cast(nn.Module, made(stack, batches, **cast("Subject", subject).all_rule))
+
+
 @dataclass(frozen=True)
 class Alignment:
     """How the gradient of one weight matrix lies to that of BPTT: their cosine, and the ratio of their norms."""
@@ -156,7 +180,7 @@ def shares(x: Tensor, mask: Tensor | None) -> Tensor:
     """The weight of each step and sample in the loss: [T, B]."""
     steps, batch = x.shape[:2]
     if mask is None:
-        return x.new_full((steps, batch), 1 / (steps * batch))
+        return x.new_full((), 1 / (steps * batch)).expand(steps, batch)  # one number, whatever T
     return mask.to(x.dtype) / (mask.sum(0) * batch)
 
 

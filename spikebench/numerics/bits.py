@@ -27,12 +27,11 @@ def words_of(steps: int) -> int:
 def pack(spikes: Tensor) -> Tensor:
     """The words of spikes [T, …], of which whatever is not 0 is a spike."""
     words = words_of(len(spikes))
-    fired = (spikes != 0).to(torch.int64)
+    fired = (spikes != 0).to(torch.int32)
     if words * BITS > len(spikes):
         fired = torch.cat([fired, fired.new_zeros(words * BITS - len(spikes), *spikes.shape[1:])])
-    places = _places(spikes.device, spikes.dim()).to(torch.int64)
-    total = (fired.view(words, BITS, *spikes.shape[1:]) << places).sum(1)
-    return torch.where(total < 1 << 31, total, total - (1 << 32)).to(torch.int32)
+    places = _places(spikes.device, spikes.dim())
+    return (fired.view(words, BITS, *spikes.shape[1:]) << places).sum(1, dtype=torch.int32)
 
 
 def unpack(words: Tensor, steps: int, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from spikebench.backend import Refused
+from spikebench.loading.subject import definition_of
 from spikebench.network import Classifier
-from spikebench.scheme import Apply, Gradients, learned, loss_of
+from spikebench.neurons.lif import LIF
+from spikebench.scheme import Apply, Gradients, learned, loss_of, plain
 from spikebench.schemes import _online
 
 
@@ -32,9 +34,15 @@ def loss_once(o: Tensor, labels: Tensor) -> Tensor:
     return loss_of(o, labels, o.new_full((len(labels),), 1 / len(labels)))
 
 
-def by_autograd(stack: Classifier, o: Tensor, labels: Tensor, apply: Apply | None) -> tuple[Tensor, Gradients]:
-    """The loss of one output o [B, classes] for all steps, and its gradients by autograd, which `apply` gets."""
+def by_autograd(
+    stack: Classifier, o: Tensor, labels: Tensor, apply: Apply | None, more: Tensor | None = None
+) -> tuple[Tensor, Gradients]:
+    """The loss of one output o [B, classes] for all steps, and its gradients by autograd, which `apply` gets.
+
+    `more` is added to the loss.
+    """
     loss, parameters = loss_once(o, labels), learned(stack)
+    loss = loss if more is None else loss + more
     made = dict(zip(parameters, torch.autograd.grad(loss, parameters), strict=True))
     if apply is not None:
         apply(made)
@@ -62,6 +70,21 @@ def counts(stack: Classifier, x: Tensor, mask: Tensor | None, name: str, fires: 
                 found.append(torch.zeros_like(current))
             s, _, states[number] = neuron.step(current, states[number])
             found[number] += s if mask is None else s * mask[t, :, None]
+    return found
+
+
+def lifs(stack: nn.Module, name: str) -> list[tuple[nn.Linear, LIF]]:
+    """The linear layers and their LIF, whose thresholds may learn. Raises Refused for other neurons, and where more of them learns."""
+    stack, found = plain(stack, name), list[tuple[nn.Linear, LIF]]()
+    for linear, bound in zip(stack.linears, stack.neurons, strict=True):
+        neuron = definition_of(bound)
+        if not isinstance(neuron, LIF) or neuron.bounded:
+            raise Refused(f"{name} takes lif, with its threshold as it is: leave bounded=true out")
+        if any(p is not neuron.threshold for p in neuron.parameters()):
+            raise Refused(
+                f"{name} is defined for weights, biases and thresholds, and something else of this neuron learns"
+            )
+        found.append((cast(nn.Linear, linear), neuron))
     return found
 
 
