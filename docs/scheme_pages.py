@@ -33,7 +33,7 @@ stack, `shd` if no other is named, with the same loss at every step, on the same
 
 ```bash
 spikebench compare bptt ottt sltt -T 128 -B 16                   # time of a step, in pairs
-spikebench run --subject bptt --subject ottt --network shd -T 8,32,128,512,2048 -B 16 --metric peak_memory --metric weight_cosine
+spikebench run --subject bptt --subject ottt --network shd -T 8,32,128,512,2048 -B 16 --metric tensor_memory --metric weight_cosine
 spikebench show --memory results/*/run.jsonl                     # how memory grows with T
 spikebench train digits --neuron "lif[decay=0.5]" --scheme ottt
 ```
@@ -61,7 +61,8 @@ def index(records: list[Record]) -> Iterator[str]:
         yield f"| [{name}](schemes/{name}.md) | {' | '.join(cells)} | {cell(facts['title'])} |"
     if rows := [g.cells for g in growths(records)]:
         yield "\n## Memory over T\n\nPeak memory of a training step beyond parameters and input, one process a point. `a step` is the slope against T,"
-        yield "`a doubling` what a doubling of T adds, each with its 95 % interval, and `the last` the same between the two longest T.\n"
+        yield "`a doubling` what a doubling of T adds, each with its 95 % interval, and `the last` the same between the two longest T."
+        yield "Tensors are counted by torch's allocator, byte by byte; a process also holds pages used in part, and the graph of a loop in objects.\n"
         yield f"| {' | '.join(rows[0])} |\n|{' --- |' * len(rows[0])}"
         for row in rows:
             yield f"| {' | '.join(f'`{v}`' if k == 'subject' else cell(v) for k, v in row.items())} |"

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from spikebench import scheme as schemes
 from spikebench.cases.case import Case
+from spikebench.sampling import allocated
 from spikebench.sampling.timed_network import MOST, parts_of, places_of, taken
-from spikebench.task import Samples
+from spikebench.task import Batch, Samples
 from spikebench.verify import inside, judged_network
 from spikebench.verify.chain import Error, chain
 from spikebench.verify.evidence import SERIES, VALUES, Again, Evidence, drawn_here, number
@@ -71,6 +72,7 @@ class TimedTraining:
 
     def __init__(self, case: Case) -> None:
         self.case, self.evidence = case, Evidence(0, 0, 0, compared=not case.parsed.foreign)
+        self.memory: int | None = None  # bytes of tensors of a step by a scheme, beyond parameters and input
         self._before: tuple[Before, Tensor] | None = None
         self._kept: Kept | None = None
 
@@ -93,6 +95,8 @@ class TimedTraining:
     def over(self, step: Step, samples: Samples, epoch: int, last: bool) -> None:
         """Do the step again after the first and the last epoch, and after others with a chance that falls with their number."""
         kept, self._kept = self._kept, None
+        if last and step.subject is not None:
+            self.memory = _memory(step, samples)
         if kept is None or self.evidence.wrong or not (last or number(drawn_here(), "epoch", epoch) == 0):
             return
         now = Before.of(step)
@@ -137,6 +141,28 @@ class TimedTraining:
             prefix = f"{states[id(s.neuron)]}.neuron."
             own = {k.removeprefix(prefix): v.cpu() for k, v in kept.before.state.items() if k.startswith(prefix)}
             self.evidence.layers.append(inside.some(s, each, own))
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Samples of which there is one batch, made once."""
+
+    labels: Tensor
+    made: Batch
+
+    def batch(self, index: Tensor) -> Batch:
+        return self.made
+
+
+def _memory(step: Step, samples: Samples) -> int:
+    """Bytes of tensors that a step on the first batch holds at most; the network is as before."""
+    now, index = Before.of(step), torch.arange(min(step.batch, len(samples.labels)))
+    one = _Made(samples.labels, samples.batch(index).to(step.device))
+    try:
+        return allocated.peak(lambda: step.again(one, index), torch.device(step.device).type)
+    finally:
+        now.restore(step)
+        step.optimizer.zero_grad()
 
 
 def _from_definition(step: Step, samples: Samples, index: Tensor, given: Given) -> tuple[list[Error], int]:

@@ -13,7 +13,7 @@ from spikebench.run.protocol import Result, TrainJob
 from spikebench.sampling.timed_training import TimedTraining
 from spikebench.verify.judge import hand_over
 from spikebench.verify.snapshot import at_start
-from spikebench.workloads.training import Epoch, Run, recipe_of, train
+from spikebench.workloads.training import Epoch, Run, recipe_of, steps_within, train
 
 
 def trained(job: TrainJob, evidence: str | None) -> Result:
@@ -54,5 +54,21 @@ def trained(job: TrainJob, evidence: str | None) -> Result:
         told: dict[str, object] = {"weights": [a.weight for a in done.aligned]}
         told["norm_ratio"] = [a.ratio for a in done.aligned]
         samples.append(Measurement("weight_cosine", "1", samples=[a.cosine for a in done.aligned], detail=told))
+    if watch.memory is not None:
+        samples.append(Measurement("tensor_memory", "B", samples=[float(watch.memory)]))
+    if done.without_spikes is not None:
+        samples.append(_nearing(done, done.without_spikes))
     problem = hand_over(watch.evidence, case, evidence, samples[1:2])
     return Result("wrong", problem) if problem else Result(measurements=samples)
+
+
+def _nearing(run: Run, without: int) -> Measurement:
+    """After how many steps a converted network is as good as the network without spikes, but for 1 %."""
+    detail: dict[str, object] = {"without_spikes": without, "by_steps": run.by_steps, "total": run.total}
+    found, reason = (
+        steps_within(run),
+        f"the accuracy is not within 1 % of that without spikes after {len(run.by_steps)} steps",
+    )
+    if found is None:
+        return Measurement("steps_to_ann", "1", "unavailable", reason, detail=detail)
+    return Measurement("steps_to_ann", "1", samples=[float(found)], detail=detail)

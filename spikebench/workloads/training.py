@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +56,8 @@ class Run:
 
     `seconds` has one sample per epoch (batches made, forward, backward, optimiser step; without the test); `curve` has
     the accuracy after each, where the recipe asks for it; `aligned` says how the gradients of a scheme lie to those of
-    BPTT at the end, on the first batch of the training split.
+    BPTT at the end, on the first batch of the training split. Where what is tested was converted from a network without
+    spikes, `without_spikes` is how many samples that gets right, and `by_steps` how many are right after 1, 2, … steps.
     """
 
     seed: int
@@ -67,6 +68,8 @@ class Run:
     spike_rates: tuple[float, ...]
     curve: tuple[float, ...] = ()
     aligned: tuple[Alignment, ...] = ()
+    without_spikes: int | None = None
+    by_steps: tuple[int, ...] = ()
 
     @property
     def accuracy(self) -> float:
@@ -117,12 +120,15 @@ def train(
     for seed in seeds:
         path = None if checkpoints is None else checkpoints / f"{seed}.pt"
         step, epochs = _begun(dataset, make_neuron, recipe, seed, device, path, subject)
-        network = step.network
         while not over(recipe, epochs):
             number = len(epochs) + 1
             with _seeded(seed, number, device):
                 loss, seconds = _epoch(step, dataset.train, recipe.batch, clock, watch)
-                correct = evaluate(network, dataset.test, recipe.batch, device)[0] if recipe.curve else None
+                correct = (
+                    evaluate(step.tested(dataset.train), dataset.test, recipe.batch, device)[0]
+                    if recipe.curve
+                    else None
+                )
             accuracy = None if correct is None else correct / len(dataset.test.labels)
             epochs.append(Epoch(seed, number, seconds, loss, accuracy))
             if path is not None:
@@ -131,11 +137,13 @@ def train(
                 watch.over(step, dataset.train, number, last=over(recipe, epochs))
             yield epochs[-1]
         with _seeded(seed, len(epochs) + 1, device):
-            correct, rates = evaluate(network, dataset.test, recipe.batch, device)
+            tested = step.tested(dataset.train)
+            correct, rates = evaluate(tested, dataset.test, recipe.batch, device)
+            nearing = over_steps(tested, dataset.test, recipe.batch, device)
         seconds, losses = tuple(e.seconds for e in epochs), tuple(e.loss for e in epochs)
         curve = tuple(e.accuracy for e in epochs if e.accuracy is not None)
         aligned = step.aligned(dataset.train, torch.arange(min(recipe.batch, len(dataset.train.labels))))
-        yield Run(seed, correct, len(dataset.test.labels), seconds, losses, rates, curve, aligned)
+        yield Run(seed, correct, len(dataset.test.labels), seconds, losses, rates, curve, aligned, *nearing)
 
 
 def _begun(
@@ -192,19 +200,43 @@ def seed_noise(network: nn.Module, seed: int) -> None:
         neuron.seed, neuron.calls = seed, 0
 
 
-def evaluate(network: Trained, samples: Samples, batch: int, device: str = "cpu") -> tuple[int, tuple[float, ...]]:
+def evaluate(network: nn.Module, samples: Samples, batch: int, device: str = "cpu") -> tuple[int, tuple[float, ...]]:
     """Correctly classified samples, and the mean spikes per neuron and step of each layer."""
     network.eval()
-    correct, steps, spikes = 0, 0.0, torch.zeros(len(network.neurons))
+    correct, steps, spikes = 0, 0.0, torch.zeros(len(cast(nn.ModuleList, network.neurons)))
     with torch.no_grad():
         for index in torch.arange(len(samples.labels)).split(batch):
             x, y, mask = samples.batch(index).to(device)
             correct += int((network(x, mask).argmax(-1) == y).sum())
             valid = x.shape[0] * x.shape[1] if mask is None else int(mask.sum())
-            spikes += valid * torch.tensor(network.spike_rates)
+            spikes += valid * torch.tensor(cast(list[float], network.spike_rates))
             steps += valid
     network.train()
     return correct, tuple((spikes / steps).tolist())
+
+
+def over_steps(
+    network: nn.Module, samples: Samples, batch: int, device: str = "cpu"
+) -> tuple[int | None, tuple[int, ...]]:
+    """How many samples the network without spikes gets right that a network comes nearer to, and this one after each step."""
+    if not isinstance(network, schemes.OverSteps):
+        return None, ()
+    want, found = 0, torch.zeros(0, dtype=torch.int64)
+    with torch.no_grad():
+        for index in torch.arange(len(samples.labels)).split(batch):
+            x, y, mask = samples.batch(index).to(device)
+            want += int((network.reference(x, mask).argmax(-1) == y).sum())
+            right = torch.stack([(o.argmax(-1) == y).sum().cpu() for o in network.over_steps(x, mask)])
+            found = right + found if len(found) else right
+    return want, tuple(found.tolist())
+
+
+def steps_within(run: Run, points: float = 0.01) -> int | None:
+    """The number of steps from which on the accuracy is at most so much below that without spikes; None if it never is."""
+    least = (run.without_spikes or 0) - points * run.total
+    far = [steps for steps, correct in enumerate(run.by_steps, 1) if correct < least]
+    first = far[-1] + 1 if far else 1
+    return first if first <= len(run.by_steps) else None
 
 
 class Step:
@@ -214,6 +246,7 @@ class Step:
         self, network: Trained, recipe: Recipe, batches: int, device: str, subject: Subject | None = None
     ) -> None:
         self.network, self.device, self.loss, self.subject = network, device, LOSSES[recipe.loss], subject
+        self.batch = recipe.batch
         if recipe.optimizer == "adamw":
             self.optimizer = torch.optim.AdamW(network.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
         else:
@@ -275,6 +308,12 @@ class Step:
         if self.network.leak is not None or self.network.largest:
             raise Refused("a scheme reads out at every step, whose mean decides; take readout=mean")
         return self.network
+
+    def tested(self, samples: Samples) -> nn.Module:
+        """The network that is tested: what the scheme makes of it with the training data, or the network itself."""
+        every = torch.arange(len(samples.labels)).split(self.batch)
+        batches = (samples.batch(index).to(self.device) for index in every)
+        return schemes.tested(self.subject, self.network, ((b.x, b.mask) for b in batches))
 
     def aligned(self, samples: Samples, index: Tensor) -> tuple[Alignment, ...]:
         """How the gradients of the scheme lie to those of BPTT on a batch; nothing without a scheme."""

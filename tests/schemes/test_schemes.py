@@ -15,7 +15,7 @@ from spikebench.backend import Refused
 from spikebench.cases.case import Case
 from spikebench.cases.subject import parse_subject
 from spikebench.errors import Problem
-from spikebench.loading.subject import load
+from spikebench.loading.subject import definition_of, load
 from spikebench.network import Classifier
 
 LIF = "lif[decay=0.5,surrogate=sigmoid,slope=4.0]"
@@ -27,7 +27,17 @@ def options(name: str) -> list[dict[str, Any]]:
     return getattr(import_module(f"oracles.{name}"), "OPTIONS", [{}])
 
 
-CASES = [(name, given) for name in SCHEMES for given in options(name)]
+def lif(name: str) -> str:
+    """The neuron that a scheme is tested with."""
+    return getattr(import_module(f"oracles.{name}"), "LIF", LIF)
+
+
+CASES = [
+    (name, given, reset)
+    for name in SCHEMES
+    for given in options(name)
+    for reset in getattr(import_module(f"oracles.{name}"), "RESETS", ("soft", "hard"))
+]
 
 
 def made(text: str = LIF, hidden: tuple[int, ...] = (7, 6, 5), dtype: torch.dtype = torch.float64) -> Classifier:
@@ -50,11 +60,14 @@ def batch(dtype: torch.dtype = torch.float64, steps: int = T) -> tuple[Tensor, T
     return x.to(dtype), y, torch.arange(steps)[:, None] < lengths
 
 
-def in_numpy(stack: Classifier, **neuron: Any) -> _stack.Stack:
+def in_numpy(stack: Classifier) -> _stack.Stack:
     def every(name: str) -> list[Any]:
         return [getattr(m, name).detach().double().numpy() for m in (*stack.linears, stack.readout)]
 
-    return _stack.Stack(every("weight"), every("bias"), **neuron)
+    own = cast(Any, definition_of(stack.neurons[0]))
+    return _stack.Stack(
+        every("weight"), every("bias"), own.decay, float(torch.as_tensor(own.threshold).detach()), own.reset
+    )
 
 
 def flat(stack: Classifier, found: scheme.Gradients) -> list[Tensor]:
@@ -68,17 +81,16 @@ def off(mine: list[Tensor], want: list[Any]) -> float:
     return max(float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-12)) for a, b in pairs)
 
 
-@pytest.mark.parametrize(("name", "given"), CASES, ids=str)
-@pytest.mark.parametrize("reset", ["soft", "hard"])
+@pytest.mark.parametrize(("name", "given", "reset"), CASES, ids=str)
 def test_it_equals_its_oracle(name: str, given: dict[str, Any], reset: str) -> None:
     """In float64 and in float32, with padding and without, as it is computed and as it is defined."""
     for dtype, masked in itertools.product((torch.float64, torch.float32), (False, True)):
-        stack = made(LIF.replace("]", f",reset={reset}]"), dtype=dtype)
+        stack = made(lif(name).replace("]", f",reset={reset}]"), dtype=dtype)
         x, y, mask = batch(dtype)
         held = mask if masked else None
         torch.manual_seed(3)
         loss, want = import_module(f"oracles.{name}").gradients(
-            in_numpy(stack, reset=reset), x.double().numpy(), y.numpy(), None if held is None else held.numpy(), **given
+            in_numpy(stack), x.double().numpy(), y.numpy(), None if held is None else held.numpy(), **given
         )
         assert max(np.abs(w).max() for w in want[:2]) > 1e-3, "the first layer learns nothing"
         for compute in (scheme.load(name).gradients, scheme.load(name).definition):
@@ -116,6 +128,115 @@ def test_noise_without_spread_is_bptt_of_one_step() -> None:
         off(gradients(f"{LIF}+noise_step[spread=0.0]", stack, steps=1), gradients(f"{LIF}+bptt", stack, steps=1))
         < 1e-12
     )
+
+
+SAME = [  # two ways to train that must give one gradient: the neuron's further options, the two schemes, the steps
+    ("detach_reset=true", "sparse[reach=100.0]", "bptt", T),
+    ("", "sparse[reach=100.0]", "bptt", 1),
+    ("decay=0.0", "sparse[reach=100.0]", "sltt", T),
+    ("decay=1.0", "conversion", "conversion[bound=maximum]", T),
+]
+
+
+@pytest.mark.parametrize(("more", "one", "other", "steps"), SAME, ids=str)
+def test_two_ways_that_are_the_same_give_one_gradient(more: str, one: str, other: str, steps: int) -> None:
+    text = LIF.replace("decay=0.5,", "" if "decay=" in more else "decay=0.5,").replace(
+        "]", f",{more}]".replace(",]", "]")
+    )
+    stack = made(text)
+    assert off(gradients(f"{text}+{one}", stack, steps), gradients(f"{text}+{other}", stack, steps)) < 1e-12
+
+
+def test_sparse_differs_from_bptt_where_it_leaves_something_out() -> None:
+    text = LIF.replace("]", ",detach_reset=true]")
+    stack = made(text)
+    assert off(gradients(f"{text}+sparse", stack), gradients(f"{text}+bptt", stack)) > 0.1
+
+
+def test_sparse_is_the_same_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = made()
+    whole = gradients(f"{LIF}+sparse", stack)
+    monkeypatch.setattr("spikebench.schemes.sparse.PIECE", 2)
+    assert off(gradients(f"{LIF}+sparse", stack), whole) < 1e-12
+
+
+def test_one_step_of_a_relu_network_does_not_see_how_long_its_input_lasts() -> None:
+    text, x = lif("conversion"), batch(steps=1)[0]
+    stack, y = made(text), batch()[1]
+    one, many = (scheme.load("conversion").gradients(stack, v, y)[1] for v in (x, x.repeat(T, 1, 1)))
+    assert off(flat(stack, one), flat(stack, many)) < 1e-12
+
+
+THRESHOLDS = ["hoyer", "hoyer[extent=neuron,strength=0.02]", "hoyer[window=wide,strength=0.03]"]
+
+
+@pytest.mark.parametrize("text", THRESHOLDS)
+def test_hoyer_learns_its_threshold(text: str) -> None:
+    """W, b and θ count as W/θ and b/θ alone, so that ⟨W, ∂W⟩ + ⟨b, ∂b⟩ + θ·∂θ = 0 in every layer."""
+    subject, (x, y, _) = parse_subject(f"lif[threshold=0.7,learn_threshold=true]+{text}"), batch()
+    stack = made(str(subject.untrained))
+    _, want = import_module("oracles.hoyer").gradients(in_numpy(stack), x.numpy(), y.numpy(), **subject.rule)
+    for compute in (scheme.gradients, scheme.definition):
+        found = compute(subject, stack, x, y)[1]
+        assert off(flat(stack, found), want) < 1e-10
+        for linear, neuron in zip(stack.linears, stack.neurons, strict=True):
+            theta = cast(Any, definition_of(neuron)).threshold
+            of_weights = sum(float((p.detach() * found[p]).sum()) for p in linear.parameters())
+            assert abs(float(theta.detach()) * float(found[theta]) + of_weights) < 1e-12 < abs(of_weights)
+
+
+def test_conversion_trains_its_clip() -> None:
+    """Weights against the oracle, λ against central differences of its loss."""
+    subject, (x, y, mask) = (
+        parse_subject("lif[decay=1.0,threshold=0.3,learn_threshold=true]+conversion[bound=clip]"),
+        batch(),
+    )
+    stack = made(str(subject.untrained))
+    clips = [cast(Any, definition_of(neuron)).threshold for neuron in stack.neurons]
+
+    def told(tops: list[float]) -> tuple[float, Any]:
+        return import_module("oracles.conversion").gradients(
+            in_numpy(stack), x.numpy(), y.numpy(), mask.numpy(), tops=tops
+        )
+
+    tops = [float(clip.detach()) for clip in clips]  # 0.3, rounded to float32
+    loss, want = told(tops)
+    for compute in (scheme.gradients, scheme.definition):
+        mine, found = compute(subject, stack, x, y, mask)
+        assert off(flat(stack, found), want) < 1e-10 and abs(float(mine) - loss) < 1e-12
+        for place, clip in enumerate(clips):
+            ends = [told([top + step * (k == place) for k, top in enumerate(tops)])[0] for step in (1e-6, -1e-6)]
+            slope = (ends[0] - ends[1]) / 2e-6
+            assert abs(float(found[clip]) - slope) < 1e-7 < abs(slope)
+
+
+@pytest.mark.parametrize("bound", ["maximum", "percentile", "clip"])
+def test_a_converted_network_comes_near_to_its_relu_network(bound: str) -> None:
+    """The rates tend to the activations: with four times the steps the error is about a quarter."""
+    more = ",learn_threshold=true,threshold=20.0" if bound == "clip" else ""
+    subject, (x, y, _) = parse_subject(f"lif[decay=1.0{more}]+conversion[bound={bound},share=0.9999]"), batch()
+    del y
+    stack = made(str(subject.untrained))
+    before = [p.detach().clone() for p in stack.parameters()]
+    with torch.no_grad():
+        network = cast(Any, scheme.tested(subject, stack, [(x, None)]))
+        want = network.reference(x)
+        outputs = list(network.over_steps(x, most=1024))
+    errors = [float((outputs[t - 1] - want).abs().max() / want.abs().max()) for t in (64, 256, 1024)]
+    assert errors[2] < 0.05 and errors[2] < errors[1] / 1.5 < errors[0] / 2.25
+    assert all(map(torch.equal, before, stack.parameters())), "what was trained stays"
+
+
+def test_hoyer_is_tested_in_one_step_with_the_levels_of_its_batches() -> None:
+    stack, (x, _, _) = made(), batch()
+    network = cast(Any, scheme.tested(parse_subject(f"{LIF}+hoyer"), stack, [(x, None)] * 3))
+    s, z = x.mean(0), list[Tensor]()
+    for linear, level in zip(stack.linears, network.given, strict=True):
+        z.append(linear(s))
+        assert abs(float(level) - import_module("oracles.hoyer").level(z[-1].detach().numpy(), "layer")[0]) < 1e-12
+        s = (z[-1] >= level).double()
+    assert torch.equal(network(x), stack.readout(s)) and 0 < network.spike_rates[0] < 1
+    assert scheme.tested(parse_subject(f"{LIF}+ottt"), stack, []) is stack
 
 
 def test_ottt_without_memory_is_sltt_and_bptt() -> None:
@@ -170,7 +291,7 @@ def test_online_updates_come_once_a_step_and_change_what_follows() -> None:
 @pytest.mark.parametrize("name", SCHEMES)
 def test_once_a_batch_it_hands_over_what_it_returns(name: str) -> None:
     handed: list[list[Tensor]] = []
-    stack, x, y = made(), *batch()[:2]
+    stack, x, y = made(lif(name)), *batch()[:2]
     _, found = scheme.load(name).gradients(stack, x, y, None, lambda g: handed.append(flat(stack, g)))
     assert len(handed) == 1 and off(handed[0], flat(stack, found)) == 0
 
@@ -214,6 +335,13 @@ REFUSED = [
     ("lif[learn_threshold=true]+sltt", {}, "a parameter of this neuron learns"),
     ("lif[shared=false]+ottt", {}, "one constant decay"),
     ("psn+sltt", {}, "one step"),
+    ("lif[reset=hard]+sparse", {}, "reset=soft"),
+    ("lif[input_scale=1-decay]+sparse", {}, "input_scale=one"),
+    ("lif[learn_decay=true]+hoyer", {}, "something else of this neuron learns"),
+    ("lif[bounded=true]+hoyer", {}, "leave bounded=true out"),
+    ("lif+conversion", {}, "that only integrate"),
+    ("lif[decay=1.0]+conversion[bound=clip]", {}, "learn_threshold=true"),
+    ("lif[decay=1.0,learn_threshold=true]+conversion", {}, "learn_threshold=true"),
 ]
 
 

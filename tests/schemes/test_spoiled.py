@@ -12,7 +12,7 @@ from spikebench import registry, scheme
 from spikebench.cases.case import Case, NetworkStep
 from spikebench.schemes import _online
 from spikebench.verify import scheme_gate
-from tests.schemes.test_schemes import LIF, batch, flat, in_numpy, made, off
+from tests.schemes.test_schemes import LIF, batch, flat, in_numpy, lif, made, off
 
 SHARED, ANN = "_online", "_ann"
 MUTANTS: dict[str, list[tuple[str, str, str]]] = {  # the file, what stands there, and what is wrong
@@ -67,6 +67,32 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {  # the file, what stands ther
         ("noise_step", "s = _ann.mean(x, mask)", "s = _ann.mean(x, None)"),
         ("noise_step", "s = _ann.mean(x, mask)", "s = x[-1]"),
     ],
+    "hoyer": [
+        ("hoyer", "return 0.5 * grad", "return grad"),
+        ("hoyer", "(z < 1) if", "(z < 1.5) if"),
+        ("hoyer", "c.square()))", "c))"),
+        ("hoyer", "z.double().clamp(0, 1)", "z.double().clamp(0, 2)"),
+        ("hoyer", "torch.where(one > 0, two / one, 1.0)", "torch.where(one > 0, 0.9 * two / one, 1.0)"),
+        ("hoyer", "(z >= level).to(z.dtype)\n\n    @static", "(z >= 1).to(z.dtype)\n\n    @static"),
+        ("hoyer", "_ann.mean(x, mask), x.new_zeros", "_ann.mean(x, None), x.new_zeros"),
+    ],
+    "sparse": [
+        ("sparse", "alpha=row.decay", "alpha=1.0"),
+        ("sparse", "later[place], weight = back[0].clone(),", "later[place], weight = None,"),
+        ("sparse", "(z.abs() < reach).flatten()", "(z < reach).flatten()"),
+        ("sparse", "e.view(-1)[active] =", "e.view(-1)[:] = (back @ weight).view(-1); e.view(-1)[active] ="),
+        ("sparse", "* row.slope(kept.z)", "* row.slope(0 * kept.z)"),
+        ("sparse", "labels, share[here], total)", "labels, share[:len(s)], total)"),
+        ("sparse", "if row.state is None else row.state", "if t == 0 else row.state"),
+    ],
+    "conversion": [
+        ("conversion", "a = linear(a).relu()\n        a = a if top is None else torch.minimum(a, top)\n    return", "a = linear(a)\n    return"),
+        ("conversion", "a = linear(a).relu()\n        a = a if top is None else torch.minimum(a, top)\n    return", "a = linear(a).relu().clamp_max(1)\n    return"),
+        ("conversion", "stack.readout(a), labels", "stack.readout(a), labels.flip(0)"),
+        ("conversion", "a = _ann.mean(x, mask)\n", "a = _ann.summed(x, mask)\n"),
+        ("conversion", "a = _ann.mean(x, mask)\n", "a = _ann.mean(x, None)\n"),
+        (ANN, "loss_of(o, labels, o.new_full((len(labels),), 1 / len(labels)))", "loss_of(o, labels, o.new_full((len(labels),), 1.0))"),
+    ],
 }  # fmt: skip
 
 
@@ -90,10 +116,12 @@ def spoiled(monkeypatch: pytest.MonkeyPatch, name: str, file: str, right: str, w
 @pytest.mark.parametrize(("name", "file", "right", "wrong"), [(n, *m) for n, ms in MUTANTS.items() for m in ms])
 def test_what_is_wrong_is_told(monkeypatch: pytest.MonkeyPatch, name: str, file: str, right: str, wrong: str) -> None:
     module = spoiled(monkeypatch, name, file, right, wrong)
+    if name == "sparse":
+        monkeypatch.setattr(module, "PIECE", 4)
     x, y, mask = batch()
 
     def error(compute: Callable[..., tuple[torch.Tensor, scheme.Gradients]]) -> float:
-        stack, worst = made(), 0.0
+        stack, worst = made(lif(name)), 0.0
         for held in (None, mask):
             torch.manual_seed(3)
             given = None if held is None else held.numpy()
