@@ -19,12 +19,13 @@ class PMSN(Neuron):
 
     with ā = exp(Δ(−exp(log_decay) + i·omega)) and b̄ = (ā − 1)/(−exp(log_decay) + i·omega)·b. The soma does not leak and
     its input is not negative, so Σ of all inputs gives v of every step without a loop; a spike takes off all whole
-    thresholds. The sum is kept in double precision.
+    thresholds. Such a sum remembers every error, modulo the threshold: in float32 some spike of most series would be moved
+    by rounding after thousands of steps. So everything between the input and the spikes is computed in double precision,
+    whatever the input's dtype.
     Backward: dL/dy_t = g_t·max(0, 1 − |v_t − threshold|)·[y_t > 0], as the authors', so no gradient goes through the soma's
     memory; then through the compartments, all of whose parameters learn, and d and Δ too.
     Start: the compartments are a chain, tridiagonal with −½ and ±5n, turned into its eigenvectors, the input enters all of
     them and the last one feeds the soma; Δ log-uniform in [0.001, 0.1], d normal.
-    In float16 and bfloat16 the compartments are computed in float32.
     Source: arXiv 2408.14917, code xychen-comp/PMSN at 35dc0b7 (seqcifar1024/PMSN_neuron.py). Its serial form compares with
     >, its parallel form, which is here, with ≥.
 
@@ -86,36 +87,36 @@ class PMSN(Neuron):
         return (weight * torch.exp(lag * torch.log(decay))).sum(1).real
 
     def filtered(self, x: Tensor, by: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-        """y [T, B, N]; `by` computes what the compartments give."""
-        return (self._compartments(x) if by is None else by(x)) + self.d * x
+        """y [T, B, N] in double precision; `by` computes what the compartments give."""
+        wide = x.double()
+        return (self._compartments(wide) if by is None else by(wide)) + self.d.double() * wide
 
     def _compartments(self, x: Tensor) -> Tensor:
-        wide = torch.complex128 if x.dtype == torch.float64 else torch.complex64
-        decay, weight = (part.to(wide) for part in self.discrete())
-        h, out = torch.zeros((), dtype=wide, device=x.device), []
+        decay, weight = self.discrete()
+        h, out = torch.zeros((), dtype=decay.dtype, device=x.device), []
         for x_t in x.unbind(0):
             h = decay * h + x_t[:, None]  # [B, S, N]
             out.append((weight * h).sum(1).real)
-        return torch.stack(out).to(x.dtype)
+        return torch.stack(out)
 
     def soma(self, y: Tensor) -> Tensor:
         """v [T, B, N] of what arrives there."""
-        total = y.clamp_min(0).cumsum(0, dtype=torch.float64)
+        total = y.clamp_min(0).cumsum(0)
         before = torch.cat([torch.zeros_like(total[:1]), total[:-1]])
-        return (total - self.threshold * (before / self.threshold).floor()).to(y.dtype)
+        return total - self.threshold * (before / self.threshold).floor()
 
     def jump(self, x: Tensor) -> Tensor:
         return self.filtered(x).abs()
 
     def membrane(self, x: Tensor) -> Tensor:
-        return self.soma(self.filtered(x))
+        return self.soma(self.filtered(x)).to(x.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fire(self.filtered(x))
+        return self.fire(self.filtered(x)).to(x.dtype)
 
     def both(self, x: Tensor, **noise: Tensor) -> tuple[Tensor, Tensor]:
         y = self.filtered(x)
-        return self.fire(y), self.soma(y)
+        return self.fire(y).to(x.dtype), self.soma(y).to(x.dtype)
 
     def fire(self, y: Tensor) -> Tensor:
         """Spikes of what arrives at the soma, [T, B, N]."""
