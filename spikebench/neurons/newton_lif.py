@@ -67,9 +67,13 @@ class NewtonLIF(Neuron):
     def forward(self, x: Tensor) -> Tensor:
         return _Rescan.apply(x, self)[0]  # pyright: ignore[reportOptionalSubscript]  # apply is untyped
 
-    def solve(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Spikes and membranes [T, B, N], without gradient."""
-        s, u, steps = torch.zeros_like(x), x, len(x)
+    def from_guess(self, x: Tensor, guess: Tensor) -> Tensor:
+        """Spikes [T, B, N] by rounds that start at a guess of them in place of none."""
+        return _Rescan.apply(x, self, guess)[0]  # pyright: ignore[reportOptionalSubscript]  # apply is untyped
+
+    def solve(self, x: Tensor, guess: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Spikes and membranes [T, B, N], without gradient; the rounds start at a guess of the spikes, else at none."""
+        s, u, steps = torch.zeros_like(x) if guess is None else guess, x, len(x)
         resolved = torch.zeros(x.shape[1:], dtype=torch.int64, device=x.device)  # steps, per series
         self.rounds_used = 0
         while self.rounds_used < self.rounds and bool((resolved < steps).any()):
@@ -105,17 +109,17 @@ class NewtonLIF(Neuron):
 
 class _Rescan(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, neuron: NewtonLIF) -> tuple[Tensor, Tensor]:
-        s, u = neuron.solve(x)
+    def forward(ctx: Any, x: Tensor, neuron: NewtonLIF, guess: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        s, u = neuron.solve(x, guess)
         ctx.save_for_backward(s, u)
         ctx.neuron = neuron
         return s, u
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         s, u = ctx.saved_tensors
         neuron: NewtonLIF = ctx.neuron
         slopes = derivative(u - neuron.threshold, neuron.surrogate, neuron.slope)
         passed = 1 - s if neuron.detach_reset else 1 - s - u * slopes  # dv/du
         e = grads[0] * slopes + grads[1]
-        return gated(e.flip(0), (neuron.decay * passed).flip(0), "doubling").flip(0), None
+        return gated(e.flip(0), (neuron.decay * passed).flip(0), "doubling").flip(0), None, None

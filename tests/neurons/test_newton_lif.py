@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from spikebench.backends.scan import newton_lif as scan
 from spikebench.neurons.lif import LIF
 from spikebench.neurons.newton_lif import NewtonLIF
+from spikebench.numerics.jumps import hard_reset_spikes
 
 T, B, N = 2048, 2, 8
 
@@ -63,3 +65,32 @@ def test_constant_drive_resolves_slowly() -> None:
     neuron(x)
     assert neuron.rounds_used == 16 and neuron.loop_steps > 0.95 * T
     assert neuron.parallel_share < 0.1
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5, 0.9, 0.99, 1.0])
+@pytest.mark.parametrize("kind", ["noise", "constant", "weak"])
+def test_jumps_from_spike_to_spike_are_those_of_the_loop(kind: str, decay: float) -> None:
+    """In float64 no rounding moves a spike here, so that one round confirms the guess, however the LIF is driven."""
+    x = drive(kind, min(decay, 0.99)).requires_grad_()
+    neuron, lif = NewtonLIF(decay=decay), LIF(decay=decay, reset="hard")
+    expected = lif(x)
+    assert isinstance(expected, Tensor) and torch.equal(hard_reset_spikes(x.detach(), decay, 1.0), expected)
+    s = scan.run(neuron, x)
+    assert torch.equal(s, expected) and neuron.rounds_used == 1 and neuron.loop_steps == 0
+    g = torch.randn(x.shape, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    (got,), (want,) = torch.autograd.grad(s, x, g), torch.autograd.grad(expected, x, g)
+    assert float((got - want).abs().max()) <= 1e-11 * float(want.abs().max())
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 7, 8, 9])
+def test_jumps_end_with_the_steps(steps: int) -> None:
+    x = drive("noise", 0.9)[:steps] + 0.5
+    assert torch.equal(hard_reset_spikes(x, 0.9, 1.0), LIF(reset="hard")(x))
+
+
+def test_a_guess_that_is_wrong_costs_rounds_and_no_spike() -> None:
+    x = drive("noise", 0.9)[:300].float()
+    x[100] = torch.nan
+    neuron = NewtonLIF(rounds=1000)
+    wrong = hard_reset_spikes(x, 0.8, 1.0)
+    assert torch.equal(neuron.from_guess(x, wrong), LIF(reset="hard")(x)) and neuron.rounds_used > 1
