@@ -60,9 +60,10 @@ def agreement_rows(records: list[Record]) -> list[AgreementRow]:
 
 
 def decay_of(subject: str) -> float | None:
-    """The subject's decay, whether it was given or is the neuron's own."""
-    options = parse_subject(subject).all_options
-    return next((number(options[o]) for o in DECAYS if o in options), None)
+    """The subject's decay, whether it was given or is the neuron's own, or that of the LIF that it stands for at one decay."""
+    parsed = parse_subject(subject)
+    known = [parsed.all_options, *([parse_subject(parsed.approximates).all_options] if parsed.approximates else [])]
+    return next((number(options[o]) for options in known for o in DECAYS if o in options), None)
 
 
 def _row(group: list[Record], where: str | None) -> AgreementRow:

@@ -128,27 +128,23 @@ def elements() -> list[Case]:
 
 def agreement() -> list[Case]:
     """How often the spikes of approximate neurons equal an exact LIF's, over decay and rate."""
-    grids = [
-        grid(
-            [f"{neuron}[{','.join(f'{o}={decay}' for o in options)}]"],
-            T=[512],
-            B=[4],
-            N=[128],
-            mode=["inference"],
-            rate=rate,
-        )
-        for neuron in registry.names("neurons")
-        if (options := _decays(neuron))
-        for decay in (0.5, 0.8, 0.9, 0.95, 0.99)
-        for rate in (0.05, 0.1, 0.3)
-    ]
-    return [case for cases in grids for case in cases]
+    rates = (0.05, 0.1, 0.3)
+    alike = partial(grid, T=[512], B=[4], N=[128], mode=["inference"])
+    found = [alike([subject], rate=rate) for n in registry.names("neurons") for subject in _near(n) for rate in rates]
+    return [case for cases in found for case in cases]
 
 
-def _decays(neuron: str) -> list[str]:
-    """The options of an approximate neuron that are the decays of its LIF; what is learned for one length starts at random."""
+def _near(neuron: str) -> list[str]:
+    """A neuron at the decays of the LIF that it approximates; as it is, where it approximates one LIF alone.
+
+    What is learned for one length starts at random, and has nothing to compare.
+    """
     declared = registry.facts(neuron).attributes
-    return [] if declared.fixed_length else re.findall(r"\{(\w*decay)\}", declared.approximates or "")
+    if declared.fixed_length or declared.approximates is None:
+        return []
+    options = re.findall(r"\{(\w*decay)\}", declared.approximates)
+    decays = (0.5, 0.8, 0.9, 0.95, 0.99) if options else (None,)
+    return [f"{neuron}[{','.join(f'{o}={decay}' for o in options)}]" if options else neuron for decay in decays]
 
 
 def equal_input() -> list[Case]:
