@@ -12,11 +12,15 @@ from interpreted_triton import agree, current
 from interpreting import Interpreted
 
 from spikebench.backends.triton import _aot, _launch
+from spikebench.neurons.c_silif import CSiLIF
+from spikebench.neurons.dsn import DSN
 from spikebench.neurons.para_lif import ParaLIF
+from spikebench.neurons.plif import PLIF
 from spikebench.neurons.prf import PRF
 from spikebench.neurons.prf_lif import PRFLIF
 from spikebench.neurons.psu import PSU
 from spikebench.neurons.rpsu import RPSU
+from spikebench.neurons.s5_rf import S5RF
 from spikebench.neurons.spsn import SPSN
 
 INTERPRETED = _launch.interpreted()
@@ -47,11 +51,19 @@ def neurons(steps: int = T) -> list[tuple[str, Any, float]]:
         ("prf_lif", PRFLIF(), 0.4),
         ("prf_lif", PRFLIF(decay=0.9, accumulation="printed"), 0.4),
         ("rpsu", RPSU(T=steps, decay=0.7), 1.6),
+        ("s5_rf", S5RF(N, threshold=0.4), 0.3),
+        ("dsn", DSN(N, k=3, threshold=0.3), 0.3),
+        ("c_silif", CSiLIF(N, surrogate="atan"), 1.5),
+        ("c_silif", CSiLIF(N, detach_reset=True, surrogate="triangle"), 1.5),
+        ("plif", PLIF(), 0.8),
+        ("plif", PLIF(reset="soft", tau=3.0, detach_reset=False), 0.8),
+        ("plif", PLIF(shared=False, n=N, decay_input=False, detach_reset=False), 0.4),
+        ("plif", PLIF(shared=False, n=N, reset="soft", decay_input=False), 0.4),
     ]
 
 
 @interpreted
-@pytest.mark.parametrize("place, how", [(n, HOW[n % 6]) for n in range(10)])
+@pytest.mark.parametrize("place, how", [(n, HOW[n % 6]) for n in range(18)])
 def test_any_tile_and_chunk_is_the_definition(place: int, how: dict[str, Any]) -> None:
     """Tiles that do not divide the chunk, chunks that do not divide T, series that do not fill a program."""
     torch.manual_seed(3)
@@ -62,7 +74,7 @@ def test_any_tile_and_chunk_is_the_definition(place: int, how: dict[str, Any]) -
 
 
 @interpreted
-@pytest.mark.parametrize("place", [1, 4, 6])
+@pytest.mark.parametrize("place", [1, 4, 6, 12, 14])
 def test_half_precision_is_computed_in_float32(place: int) -> None:
     """Spikes and gradients of bfloat16 input are those of the same numbers in float32, rounded."""
     torch.manual_seed(3)

@@ -99,6 +99,12 @@ def cascaded(V, X, e, k):
     return V, k[2] * V + k[0] * X
 
 
+@triton.jit
+def rotated(R, Q, r, i, x):
+    """What a rotation adds to the gradients of its cos, sin and gain: dL of both parts after it, and both parts before it."""
+    return R * r + Q * i, Q * r - R * i, R * x
+
+
 @triton.jit(do_not_specialize=["T", "L", "seed", "call", "site"])
 def forward_kernel(
     x,  # [T, M]

@@ -10,6 +10,7 @@ from torch import Tensor
 from spikebench.backends.triton import _launch, _passes
 from spikebench.backends.triton._autograd import fused
 from spikebench.backends.triton._launch import Spikes
+from spikebench.backends.triton._recurrence import rotated
 from spikebench.backends.triton._shapes import Kernel
 from spikebench.backends.triton._surrogate import derivative
 from spikebench.neurons.prf import PRF
@@ -78,10 +79,4 @@ def _adjoint(R, Q, late, g, slope, link, k, MODE: tl.constexpr):
     return R, Q, late, k[2] * R
 
 
-@triton.jit
-def _sums(R, Q, r, i, x):
-    """What a step adds to the gradients of cos, sin and gain, from the state before it."""
-    return R * r + Q * i, Q * r - R * i, R * x
-
-
-NEURON = _passes.Recurrence("prf", _step, _fade, _adjoint, further="per_neuron", sums=_sums)
+NEURON = _passes.Recurrence("prf", _step, _fade, _adjoint, further="per_neuron", sums=rotated)
