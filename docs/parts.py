@@ -17,6 +17,7 @@ from drawing import shown, themed
 from spikebench import units
 from spikebench.analysis import paired, stats
 from spikebench.analysis.bottleneck import share_rows
+from spikebench.analysis.parallel import parallel_rows
 from spikebench.analysis.select import medians
 from spikebench.cases.subject import shown as written
 from spikebench.records import store
@@ -111,6 +112,15 @@ def shares() -> str:
     return "\n".join([*lines, *(f"| {' | '.join(str(cells[h]) for h in heads)} |" for cells in rows)])
 
 
+def parallel() -> str:
+    """Training steps beside the fused LIF's with accuracy and agreement, from the committed records of all three."""
+    here = libraries.CPU.parent
+    files = [here / "parallel.jsonl", here / "agreement.jsonl", *sorted(here.parent.glob("*/fsdd.jsonl"))]
+    rows = [row.cells for row in parallel_rows([r for path in files for r in store.load(path)])]
+    lines = [f"| {' | '.join(rows[0])} |", "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    return "\n".join([*lines, *(f"| {' | '.join(map(str, cells.values()))} |" for cells in rows)])
+
+
 def suite() -> str:
     """A BibTeX entry of what CITATION.cff says."""
     said = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
@@ -151,6 +161,7 @@ PARTS: dict[str, Callable[..., str]] = {
     "output": printed,
     "caption": caption,
     "shares": shares,
+    "parallel": parallel,
     "suite": suite,
     "sentence": sentence,
 }

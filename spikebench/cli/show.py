@@ -14,12 +14,13 @@ from spikebench.records import store
 from spikebench.records.record import Record
 
 NEVER_WITH = {
-    "growth": ("floor", "bottleneck", "agreement", "memory", "depth", "each"),
-    "floor": ("bottleneck", "agreement", "memory", "depth", "each"),
-    "bottleneck": ("agreement", "memory", "depth", "each"),
-    "agreement": ("memory", "depth", "each"),
-    "memory": ("depth", "each"),
-    "depth": ("each",),
+    "growth": ("floor", "bottleneck", "agreement", "memory", "depth", "parallel", "each"),
+    "floor": ("bottleneck", "agreement", "memory", "depth", "parallel", "each"),
+    "bottleneck": ("agreement", "memory", "depth", "parallel", "each"),
+    "agreement": ("memory", "depth", "parallel", "each"),
+    "memory": ("depth", "parallel", "each"),
+    "depth": ("parallel", "each"),
+    "parallel": ("each",),
     "as_json": ("each",),
 }
 NEEDS = {
@@ -29,6 +30,7 @@ NEEDS = {
     "agreement": "cases of approximate neurons with the metric agreement",
     "memory": "the metric tensor_memory or peak_memory of training steps at 2 or more T, in 3 or more processes",
     "depth": "networks of blocks at 2 or more depths, or with the metric gradient_norms",
+    "parallel": "training steps of layers in blocks with lif@fused",
 }
 
 
@@ -42,12 +44,15 @@ def command(
     ] = False,
     memory: Annotated[bool, typer.Option(help="How a training step's memory grows with T instead.")] = False,
     depth: Annotated[bool, typer.Option(help="What a layer of a network of blocks costs instead.")] = False,
+    parallel: Annotated[
+        bool, typer.Option(help="Training steps beside the fused LIF's, with accuracy and agreement, instead.")
+    ] = False,
     each: o.Each = False,
     as_json: o.Json = False,
 ) -> None:
     """Show recorded results."""
     given = {"growth": growth, "floor": floor, "bottleneck": bottleneck, "agreement": agreement, "memory": memory}
-    given |= {"depth": depth}
+    given |= {"depth": depth, "parallel": parallel}
     asked = next((name for name, wanted in given.items() if wanted), None)
     if as_json and asked is None:
         _stream(files)
@@ -75,11 +80,12 @@ def _rows(asked: str, records: list[Record]) -> list[Cells]:
     from spikebench.analysis.bottleneck import share_rows
     from spikebench.analysis.bound import bound_rows
     from spikebench.analysis.depth import depth_rows
+    from spikebench.analysis.parallel import parallel_rows
     from spikebench.analysis.scaling import scaling_rows
     from spikebench.analysis.training_memory import growths
 
     made = {"growth": scaling_rows, "floor": bound_rows, "bottleneck": share_rows, "agreement": agreement_rows}
-    made |= {"memory": growths, "depth": depth_rows}
+    made |= {"memory": growths, "depth": depth_rows, "parallel": parallel_rows}
     return [row.cells for row in made[asked](records)]
 
 

@@ -40,7 +40,7 @@ DRAWN += [
     ("libraries", ROOT / "results" / "amd-epyc-*" / "libraries.jsonl"),
 ]
 DRAWN += [("headline", CLAIMS)]
-DRAWN += [(kind, CLAIMS.with_name(f"{kind}.jsonl")) for kind in ("bottleneck", "agreement")]
+DRAWN += [(kind, CLAIMS.with_name(f"{kind}.jsonl")) for kind in ("bottleneck", "agreement", "parallel")]
 
 
 def record(subject: str, T: int, **samples: list[float]) -> Record:
