@@ -269,6 +269,7 @@ def test_psu_is_the_definition(
         (rpsu, RPSU(T=35)),
         (psn, PSN(T=35)),
         (sliding_psn, SlidingPSN()),
+        (spike_sampler, SpikeSampler(720, state=10)),
     ],
 )
 def test_rows_past_the_caches_have_the_same_bits(
@@ -434,6 +435,24 @@ def test_functions_of_whole_lines_have_the_bits_of_those_of_numbers(dtype: Any) 
         by_number(of_number, name != "exp")(x[0], each[0], one)
         assert np.array_equal(found, each)
         assert np.max(np.abs(found - right) / limit) < 1
+
+
+@pytest.mark.parametrize("dtype, limit", [(np.float32, 86.0), (np.float64, 700.0)])
+def test_logistic_function_of_whole_lines(dtype: Any, limit: float) -> None:
+    """Within two epsilons of the exact one, and no further from 0 and 1 beyond."""
+
+    def twice(y: lanes.Lanes) -> lanes.Lanes:
+        gain = lanes.Lanes(y.builder, lanes.same(y.value.type, 2.0))
+        ((found,),) = lanes.interleaved(lanes.logistic([y], gain))
+        return found
+
+    y = np.linspace(-limit / 2, limit / 2, 1 << 14).astype(dtype)[None]
+    y[0, :4] = np.inf, -np.inf, np.nan, 3e38
+    found = np.empty_like(y)
+    by_lines(twice)(y, found)
+    right = 1 / (1 + np.exp(-2 * y.astype(np.longdouble)))
+    assert np.max(np.abs(found - right)[:, 4:] / right[:, 4:]) < 2 * np.finfo(dtype).eps
+    assert np.array_equal(found[0, [0, 3]], [1, 1]) and 0 < found[0, 1] < 2e-38 and np.isnan(found[0, 2])
 
 
 def by_lines(formula: Any) -> Any:

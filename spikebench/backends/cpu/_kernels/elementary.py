@@ -11,6 +11,8 @@ from numpy.polynomial import Chebyshev, Polynomial
 # 1.5·2^(mantissa bits): adding it rounds to an integer and leaves that integer in the low bits
 MAGIC32, MAGIC64 = np.float32(1.5 * 2.0**23), 1.5 * 2.0**52
 LOG2E32, LOG2E64 = np.float32(math.log2(math.e)), math.log2(math.e)
+# what their products with a small integer leave of log2(e)
+LOG2E_REST32, LOG2E_REST64 = np.float32(math.log2(math.e) - float(LOG2E32)), 2.0355273740931033e-17
 LN2_HIGH32, LN2_LOW32 = np.float32(0.693359375), np.float32(-2.12194440e-4)
 LN2_HIGH64, LN2_LOW64 = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 MOST32, MOST64 = np.float32(87.0), 708.0
@@ -21,6 +23,9 @@ A0, A1, A2, A3, A4, A5, A6 = Chebyshev.interpolate(np.exp, 6, _SPAN).convert(kin
 B3, B4, B5, B6, B7, B8, B9, B10, B11, B12, B13 = (1 / math.factorial(k) for k in range(3, 14))
 TERMS32 = (A0, A1, A2, A3, A4, A5, A6)
 TERMS64 = (1.0, 1.0, 0.5, B3, B4, B5, B6, B7, B8, B9, B10, B11, B12, B13)
+# 2^r for |r| ≤ 1/2 within 2e-9, and within 1e-17
+POWERS32 = tuple(Chebyshev.interpolate(np.exp2, 6, [-0.5, 0.5]).convert(kind=Polynomial).coef.astype(np.float32))
+POWERS64 = tuple(math.log(2) ** k / math.factorial(k) for k in range(14))
 ROOT_HALF32, ROOT_HALF64 = np.int32(0x3F3504F3), 0x3FE6A09E667F3BCD  # bits of sqrt(1/2)
 C3, C5, C7, C9 = (np.float32(1 / k) for k in (3, 5, 7, 9))
 D3, D5, D7, D9, D11, D13, D15, D17, D19, D21 = (1 / k for k in range(3, 22, 2))

@@ -15,11 +15,12 @@ A function that says "the bits of" another one repeats its operations in the sam
 one needs the same change of the other: tests/backends/test_cpu_kernels.py compares them bit by bit.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Generator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from llvmlite import ir
+from numba.core import cgutils
 
 from spikebench.backends.cpu._kernels import elementary as e
 from spikebench.backends.cpu._kernels.primitives import LINE, ask
@@ -27,6 +28,10 @@ from spikebench.numerics import philox
 
 Number = float | np.floating[Any]
 CONTRACT = ("contract",)  # a product and a sum may be one fused multiply-add
+RECIPROCAL = (*CONTRACT, "arcp", "ninf")  # and a division of finite numbers an estimate with a Newton step
+FAR = 2.0**60  # from a threshold, in widths: what is farther has a slope of 0, and its square is finite
+Made = TypeVar("Made")
+Parts = Generator[None, None, Made]  # instructions in parts that others may stand between
 INT32, INT64 = ir.IntType(32), ir.IntType(64)
 NEVER = ir.IntType(1)(0)  # the condition that is false
 
@@ -155,56 +160,126 @@ def logit(y: Lanes) -> Lanes:
     return log(y / (1.0 - y))
 
 
-def words(builder: Any, counter: Any, keys: Any, site: Any, call: Any) -> tuple[Any, ...]:
-    """Philox: the four words of each 64-bit counter, in the lower halves of 64-bit lanes."""
-    count = counter.type.count
+def _words(builder: Any, counters: Sequence[Any], keys: Any, site: Any, call: Any) -> Parts[list[tuple[Any, ...]]]:
+    """Philox: the four words of the 64-bit counters of each vector, in the lower halves of 64-bit lanes; a part is a round."""
 
     def every(scalar: Any) -> Any:
-        return splat(builder, scalar, count)
+        return splat(builder, scalar, counters[0].type.count)
 
     def product(word: Any, by: int) -> Any:
         return builder.mul(builder.and_(word, same(word.type, philox.MASK)), same(word.type, by))
 
-    half = same(counter.type, 32)
-    c0, c1, c2, c3 = counter, builder.lshr(counter, half), every(site), every(call)
+    half = same(counters[0].type, 32)
+    found = [(c, builder.lshr(c, half), every(site), every(call)) for c in counters]
     for number in range(10):
         key0, key1 = (
             every(builder.add(k, INT64(number * w))) for k, w in zip(keys, (philox.WEYL0, philox.WEYL1), strict=True)
         )
-        p0, p1 = product(c0, philox.MUL0), product(c2, philox.MUL1)
-        c0 = builder.xor(builder.xor(builder.lshr(p1, half), c1), key0)
-        c2 = builder.xor(builder.xor(builder.lshr(p0, half), c3), key1)
-        c1, c3 = p1, p0
-    return c0, c1, c2, c3
+        for n, (c0, c1, c2, c3) in enumerate(found):
+            p0, p1 = product(c0, philox.MUL0), product(c2, philox.MUL1)
+            c0 = builder.xor(builder.xor(builder.lshr(p1, half), c1), key0)
+            c2 = builder.xor(builder.xor(builder.lshr(p0, half), c3), key1)
+            found[n] = c0, p1, c2, p0
+        yield
+    return found
 
 
-def uniforms(builder: Any, first: Any, keys: Any, site: Any, call: Any, kind: Any) -> list[Lanes]:
+def drawn(builder: Any, first: Any, keys: Any, site: Any, call: Any, kind: Any) -> Parts[list[Lanes]]:
     """Four steps of uniforms of the neighbouring series of one line, the first of which has this counter."""
     lanes = kind.count
-    halves = []
-    for start in range(0, lanes, 8):
-        steps = ir.Constant(ir.VectorType(INT64, 8), list(range(start, start + 8)))
-        halves.append(words(builder, builder.add(splat(builder, first, 8), steps), keys, site, call))
+    eight = ir.VectorType(INT64, 8)
+    counters = [
+        builder.add(splat(builder, first, 8), ir.Constant(eight, list(range(start, start + 8))))
+        for start in range(0, lanes, 8)
+    ]
+    halves = yield from _words(builder, counters, keys, site, call)
+    narrow = ir.VectorType(INT32, 16)
     found = []
     for parts in zip(*halves, strict=True):
-        small = [builder.trunc(part, ir.VectorType(INT32, 8)) for part in parts]
-        whole = small[0]
-        if len(small) == 2:
-            whole = builder.shuffle_vector(*small, ir.Constant(ir.VectorType(INT32, 16), list(range(16))))
+        low = ir.Constant(ir.VectorType(INT32, lanes), list(range(0, 2 * lanes, 2)))  # the lower half of every lane
+        whole = builder.shuffle_vector(*(builder.bitcast(part, narrow) for part in (parts[0], parts[-1])), low)
         top = builder.lshr(whole, same(whole.type, 8))
         single = builder.sitofp(top, ir.VectorType(ir.FloatType(), lanes))
         scaled = builder.fmul(single, same(single.type, 2.0**-24))
         found.append(Lanes(builder, builder.fpext(scaled, kind) if lanes == 8 else scaled))
+        yield
     return found
 
 
-class Lines:
-    """The cache lines of an array [T, M]; a place is a step and a series, the first of a line."""
+def uniforms(builder: Any, first: Any, keys: Any, site: Any, call: Any, kind: Any) -> list[Lanes]:
+    """The same at once."""
+    return interleaved(drawn(builder, first, keys, site, call, kind))[0]
 
-    def __init__(self, context: Any, builder: Any, kind: Any, value: Any) -> None:
+
+def fused(left: Lanes, right: Lanes, added: Lanes) -> Lanes:
+    """left·right + added, rounded once, where the digits that a rounded product loses are wanted."""
+    kind, b = left.value.type, left.builder
+    name = f"llvm.fma.v{kind.count}f{64 if left.double else 32}"
+    fma = cgutils.get_or_insert_function(b.module, ir.FunctionType(kind, [kind] * 3), name)
+    return Lanes(b, b.call(fma, [left.value, right.value, added.value]), left.flags)
+
+
+def logistic(values: Sequence[Lanes], gain: Lanes) -> Parts[list[Lanes]]:
+    """1/(1 + e^(−gain·v)) of each vector, within two epsilons; a part is an instruction or two for each.
+
+    2^t, t = −gain·v·log2(e), needs one multiplication less than e^y, and an estimate of the reciprocal with a Newton
+    step, which LLVM takes for a division that may be one, two thirds less time than the division.
+    """
+    double, kind, b = gain.double, gain.value.type, gain.builder
+    magic, most, terms = (e.MAGIC64, 1020.0, e.POWERS64) if double else (e.MAGIC32, 126.0, e.POWERS32)
+    by, rest = (e.LOG2E64, e.LOG2E_REST64) if double else (e.LOG2E32, e.LOG2E_REST32)
+    high, low = gain * -by, gain * -rest
+    limit = most / high
+    values = [v.flagged(CONTRACT) for v in values]
+    values = [v.chosen("<", limit, limit, v) for v in values]
+    values = [v.chosen(">", -limit, -limit, v) for v in values]
+    yield
+    shifted = [v * high + magic for v in values]
+    yield
+    whole = [s - magic for s in shifted]
+    yield
+    parts = [fused(v, high, -n) for v, n in zip(values, whole, strict=True)]
+    yield
+    parts = [v * low + r for v, r in zip(values, parts, strict=True)]
+    yield
+    totals = [r * terms[-1] + terms[-2] for r in parts]
+    for term in reversed(terms[:-2]):
+        yield
+        totals = [r * total + term for r, total in zip(parts, totals, strict=True)]
+    yield
+    places = same(shifted[0].bits().type, 52 if double else 23)
+    powers = [b.add(p.bits(), b.shl(s.bits(), places)) for p, s in zip(totals, shifted, strict=True)]
+    yield
+    below = [Lanes(b, b.bitcast(p, kind), RECIPROCAL) + 1.0 for p in powers]
+    yield
+    return [(1.0 / d).flagged(()) for d in below]
+
+
+def interleaved(*parts: Parts[Any]) -> list[Any]:
+    """What some parts return. Their instructions take turns, so that one waits while the processor does another."""
+    found: dict[int, Any] = {}
+    while len(found) < len(parts):
+        for n, part in enumerate(parts):
+            if n not in found:
+                try:
+                    next(part)
+                except StopIteration as end:
+                    found[n] = end.value
+    return [found[n] for n in range(len(parts))]
+
+
+class Lines:
+    """The cache lines of an array [T, M]; a place is a step and a series, the first of a line. `flags` are those of what is loaded."""
+
+    def __init__(self, context: Any, builder: Any, kind: Any, value: Any, flags: Sequence[str] = ()) -> None:
         made = context.make_array(kind)(context, builder, value)
         item = made.data.type.pointee
-        self.builder, self.data, self.width = builder, made.data, builder.extract_value(made.shape, 1)
+        self.builder, self.data, self.width, self.flags = (
+            builder,
+            made.data,
+            builder.extract_value(made.shape, 1),
+            flags,
+        )
         self.kind = ir.VectorType(item, LINE // context.get_abi_sizeof(item))
 
     def _pointer(self, t: Any, m: Any) -> Any:
@@ -212,21 +287,44 @@ class Lines:
         return self.builder.bitcast(self.builder.gep(self.data, [at]), self.kind.as_pointer())
 
     def load(self, t: Any, m: Any) -> Lanes:
-        return Lanes(self.builder, self.builder.load(self._pointer(t, m), align=LINE // self.kind.count))
+        return Lanes(self.builder, self.builder.load(self._pointer(t, m), align=LINE // self.kind.count), self.flags)
 
     def store(self, value: Lanes, t: Any, m: Any, streaming: Any) -> None:
         """Writes a line, past the caches if `streaming`, a condition; then it must begin where a cache line does."""
-        pointer, builder = self._pointer(t, m), self.builder
+        self.store_all([(value, t, m)], streaming)
+
+    def store_all(self, lines: Sequence[tuple[Lanes, Any, Any]], streaming: Any) -> None:
+        """Writes some lines, with one branch."""
+        builder, places = self.builder, [(value.value, self._pointer(t, m)) for value, t, m in lines]
         with builder.if_else(streaming) as (past, near):
             with past:
-                written = builder.store(value.value, pointer, align=LINE)
-                written.set_metadata("nontemporal", builder.module.add_metadata([INT32(1)]))
+                for value, pointer in places:
+                    written = builder.store(value, pointer, align=LINE)
+                    written.set_metadata("nontemporal", builder.module.add_metadata([INT32(1)]))
             with near:
-                builder.store(value.value, pointer, align=LINE // self.kind.count)
+                for value, pointer in places:
+                    builder.store(value, pointer, align=LINE // self.kind.count)
 
     def ask(self, t: Any, m: Any) -> None:
         """Asks the memory for a line; one that does not exist is not fetched."""
         ask(self.builder, self._pointer(t, m))
+
+
+class Held:
+    """Vectors that change from turn to turn of a loop of the kernel, which LLVM holds in registers."""
+
+    def __init__(self, builder: Any, first: Sequence[Lanes]) -> None:
+        self.builder, self.flags = builder, [v.flags for v in first]
+        self.places = [cgutils.alloca_once_value(builder, v.value) for v in first]
+
+    def values(self) -> list[Lanes]:
+        """The vectors as they are here."""
+        return [Lanes(self.builder, self.builder.load(p), f) for p, f in zip(self.places, self.flags, strict=True)]
+
+    def become(self, values: Sequence[Lanes]) -> None:
+        """From here on the vectors are these."""
+        for value, place in zip(values, self.places, strict=True):
+            self.builder.store(value.value, place)
 
 
 def constant(context: Any, builder: Any, kind: Any, value: Any, n: int) -> Any:
@@ -258,7 +356,8 @@ def derivatives(away: Lanes, k: Lanes, inner: Lanes) -> list[Any]:
 
     def of_atan() -> Lanes:
         z = inner * away
-        return k / (z * z + 1.0)
+        z = z.chosen(">", FAR, FAR, z)
+        return k.flagged(RECIPROCAL) / (z * z + 1.0)
 
     def of_fast_sigmoid() -> Lanes:
         z = k * away + 1.0

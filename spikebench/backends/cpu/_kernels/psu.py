@@ -5,8 +5,7 @@
 PSU has leak = decay and reset = threshold, PPSU leak = 0 and reset = 1.
 
 Backward reads x again instead of two membranes: what forward keeps is (z, r) every STRIDE steps, and the steps between
-are computed once more in the cache. Nothing forward is contracted to a fused multiply-add, so v has the bits of the
-definition.
+are computed once more in the cache. But for the sigmoid nothing forward is contracted to a fused multiply-add.
 """
 
 from typing import Any
@@ -23,8 +22,9 @@ from spikebench.backends.cpu._kernels.lanes import (
     Lines,
     constant,
     derivatives,
+    interleaved,
+    logistic,
     one_of,
-    sigmoid,
     splat,
 )
 from spikebench.backends.cpu._kernels.primitives import (
@@ -36,11 +36,11 @@ from spikebench.backends.cpu._kernels.primitives import (
     SIZE,
     STREAMING,
     array,
-    bare,
     clear,
     compiled,
     copy,
     keep,
+    lined,
     numbers,
     pasted,
     primitive,
@@ -56,35 +56,36 @@ Array = np.ndarray
 
 @primitive
 def _advance(
-    typing: Any, x: Any, s: Any, state: Any, t: Any, count: Any, lo: Any, at: Any, lines: Any, c: Any, streaming: Any
+    typing: Any, x: Any, s: Any, state: Any, t: Any, lo: Any, at: Any, lines: Any, c: Any, streaming: Any
 ) -> Any:
-    """`count` steps from t on of so many lines of series from lo on, whose z and r stand at `at` in the rows of `state`."""
+    """Four steps from t on of so many lines of series from lo on, whose z and r stand at `at` in the rows of `state`."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         x, s, state = (Lines(context, builder, signature.args[n], args[n]) for n in range(3))
-        t, count, lo, at, lines = args[3:8]
-        every = _constants(context, builder, signature.args[8], args[8], x.kind.count)
-        streaming = builder.icmp_signed("!=", args[9], args[9].type(0))
+        t, lo, at, lines = args[3:7]
+        every = _constants(context, builder, signature.args[7], args[7], x.kind.count)
+        streaming = builder.icmp_signed("!=", args[8], args[8].type(0))
+        steps = [builder.add(t, INT64(k)) for k in range(4)]
         with cgutils.for_range(builder, lines, intp=lines.type) as loop:
             offset = builder.mul(loop.index, INT64(x.kind.count))
             m, here = builder.add(lo, offset), builder.add(at, offset)
-            held = [cgutils.alloca_once_value(builder, state.load(INT64(n), here).value) for n in range(2)]
-            with cgutils.for_range(builder, count, intp=count.type) as inner:
-                step = builder.add(t, inner.index)
-                z, r = (Lanes(builder, builder.load(place)) for place in held)
+            z, r, zs, found = state.load(INT64(0), here), state.load(INT64(1), here), [], []
+            for step in steps:
                 z = every[LEAK] * z + every[REST] * x.load(step, m)
-                spike = (z - every[RESET] * r).chosen(">=", every[THRESHOLD], 1.0, 0.0)
-                s.store(spike, step, m, streaming)
-                with builder.if_then(streaming):
-                    x.ask(builder.add(step, count), m)
-                r = every[DECAY] * (r + sigmoid(z))
-                for value, place in zip((z, r), held, strict=True):
-                    builder.store(value.value, place)
-            for n, place in enumerate(held):
-                state.store(Lanes(builder, builder.load(place)), INT64(n), here, NEVER)
+                zs.append(z)
+            (ps,) = interleaved(logistic(zs, every[ONE]))
+            for step, z, p in zip(steps, zs, ps, strict=True):
+                found.append(((z - every[RESET] * r).chosen(">=", every[THRESHOLD], 1.0, 0.0), step, m))
+                r = every[DECAY] * (r + p)
+            s.store_all(found, streaming)
+            with builder.if_then(streaming):
+                for step in steps:
+                    x.ask(builder.add(step, INT64(4)), m)
+            state.store(z, INT64(0), here, NEVER)
+            state.store(r, INT64(1), here, NEVER)
         return context.get_dummy_value()
 
-    return types.none(x, s, state, t, count, lo, at, lines, c, streaming), generate
+    return types.none(x, s, state, t, lo, at, lines, c, streaming), generate
 
 
 def _constants(context: Any, builder: Any, kind: Any, c: Any, count: int, flags: tuple[str, ...] = ()) -> list[Lanes]:
@@ -134,7 +135,7 @@ def _retreat(
                 z = every[LEAK] * z + every[REST] * x.load(step, m).flagged(CONTRACT)
                 away = abs(z - every[RESET] * r - every[THRESHOLD])
                 slope = one_of(builder, kind, derivatives(away, every[SLOPE], every[INNER]))
-                p = sigmoid(z).flagged(CONTRACT)
+                ((p,),) = interleaved(logistic([z], every[ONE]))
                 r = every[DECAY] * (r + p)
                 for value, place in zip((slope, p * (later - later * p)), kept, strict=True):
                     builder.store(value.value, builder.gep(place, [inner.index]))
@@ -166,9 +167,9 @@ def _retreat(
 
 @compiled
 def _lines_on(
-    x: Array, s: Array, state: Array, t: int, count: int, lo: int, at: int, lines: int, c: Array, streaming: bool
+    x: Array, s: Array, state: Array, t: int, lo: int, at: int, lines: int, c: Array, streaming: bool
 ) -> None:
-    _advance(x, s, state, t, count, lo, at, lines, c, streaming)
+    _advance(x, s, state, t, lo, at, lines, c, streaming)
 
 
 @compiled
@@ -195,22 +196,25 @@ def _lines_back(
 def _forward(
     x: Array, s: Array, checkpoints: Array, c: Array, work: Array, edge: Array, lo: int, hi: int, streaming: bool
 ) -> None:
-    """Spikes s of series lo to hi; `edge` holds x and spikes of what is no whole line of series."""
-    state, near, n, lanes = bare(work), bare(edge), hi - lo, edge.shape[1]
-    whole = n // lanes * lanes
+    """Spikes s of series lo to hi; `edge` holds x and spikes of what is no whole line of series, or no four steps."""
+    state, near, n, lanes = lined(work), lined(edge), hi - lo, edge.shape[1]
     clear(state)
     for first in range(0, x.shape[0], 4):
-        count = min(4, x.shape[0] - first)
+        count, a = min(4, x.shape[0] - first), 0
         if first % STRIDE == 0 and checkpoints.shape[0] > 0:
             for k in range(2):
                 keep(row(state, k, 0, n), row(checkpoints, first // STRIDE * 2 + k, lo, hi), streaming)
-        _lines_on(x, s, state, first, count, lo, 0, n // lanes, c, streaming)
-        if whole < n:
+        if count == 4:
+            _lines_on(x, s, state, first, lo, 0, n // lanes, c, streaming)
+            a = n // lanes * lanes
+        while a < n:
+            b = min(a + lanes, n)
             for k in range(count):
-                copy(row(x, first + k, lo + whole, hi), row(near, k, 0, n - whole))
-            _lines_on(near, near[STRIDE:], state, 0, count, 0, whole, 1, c, False)
+                copy(row(x, first + k, lo + a, lo + b), row(near, k, 0, b - a))
+            _lines_on(near, near[4:], state, 0, 0, a, 1, c, False)
             for k in range(count):
-                copy(row(near, STRIDE + k, 0, n - whole), row(s, first + k, lo + whole, hi))
+                copy(row(near, 4 + k, 0, b - a), row(s, first + k, lo + a, lo + b))
+            a = b
 
 
 @pasted
@@ -228,7 +232,7 @@ def _backward(
     streaming: bool,
 ) -> None:
     """Gradients gx of series lo to hi; `edge` holds g, gx, x and a checkpoint of what is no whole line of series."""
-    state, near, n, lanes = bare(work), bare(edge), hi - lo, edge.shape[1]
+    state, near, n, lanes = lined(work), lined(edge), hi - lo, edge.shape[1]
     whole, steps = n // lanes * lanes, g.shape[0]
     clear(state)
     for part in range((steps - 1) // STRIDE, -1, -1):
@@ -253,7 +257,7 @@ def forward(real: Any, version: str) -> Any:
     def task(data: Any) -> None:
         job = numbers(data, 4)
         x, s, checkpoints, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
-        work, edge = np.empty((2, job[SIZE] + PAD), real), np.zeros((2 * STRIDE, LINE // x.itemsize), real)
+        work, edge = np.empty((3, job[SIZE] + PAD), real), np.zeros((9, LINE // x.itemsize), real)
         block = take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
@@ -270,7 +274,7 @@ def backward(real: Any, version: str) -> Any:
         job = numbers(data, 5)
         g, gx, x = array(job, 0, real), array(job, 1, real), array(job, 2, real)
         checkpoints, c = array(job, 3, real), array(job, 4, real)
-        work, edge = np.empty((2, job[SIZE] + PAD), real), np.zeros((3 * STRIDE + 2, LINE // x.itemsize), real)
+        work, edge = np.empty((3, job[SIZE] + PAD), real), np.zeros((3 * STRIDE + 3, LINE // x.itemsize), real)
         block = take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]

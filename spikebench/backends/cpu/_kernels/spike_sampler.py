@@ -5,113 +5,207 @@
 Backward, e = g·[0 ≤ q ≤ 1] and dy = gain·e: the input's gradient is the same filter over dy in reverse. The parameters
 need H = Σ dy·h and K = Σ dy·∂h/∂a, both carried forward in time. What forward keeps is y.
 
-Series are taken W at a time, with the numbers of a pair side by side in one array: at constant distances a loop over
-series vectorises without a check for overlaps. Four steps at once share what is loaded of the state.
+A tile of W series and TIDE steps is copied next to the processor. Then a line of series goes through all steps of the
+tile with the state of a few pairs in registers, and through them again with the next pairs.
 """
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import types
+from numba.core import cgutils
 
-from spikebench.backends.cpu._kernels.philox import uniforms
+from spikebench.backends.cpu._kernels.lanes import (
+    CONTRACT,
+    INT64,
+    NEVER,
+    Held,
+    Lanes,
+    Lines,
+    constant,
+    uniforms,
+)
 from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
+    LINE,
     NUMBERS,
-    OPTIONS,
+    PAD,
     SERIES,
     SIZE,
+    STREAMING,
     array,
     clear,
     compiled,
     copy,
+    keep,
+    lined,
     numbers,
     pasted,
+    prefetch,
+    primitive,
+    row,
     take,
 )
 
-W, STEPS = 128, 4
-TIDE = 32  # steps that a tile of W series runs ahead, its state in the first-level cache
+W = 128  # series of a tile
+TIDE = 32  # steps of a tile, whose pages and lines wait in the second-level cache; four share their random numbers
+FILTER, LEARN = 6, 10  # rows of a pair: a, w, h, or a, h, ∂h/∂a, H, K, each with its real and its imaginary part
 
 Array = np.ndarray
-contracted = cast(Any, njit)(**OPTIONS, fastmath={"contract"})  # not inline: a tenth slower there
 
 
-@contracted
-def _filter(pair: Array, xy: Array) -> None:
-    """Four steps of one pair (a, w, h; 6·W): adds Re w·h to xy's second half, for the inputs in its first."""
-    for m in range(W):
-        ar, ai, wr, wi = pair[m], pair[m + W], pair[m + 2 * W], pair[m + 3 * W]
-        hr, hi = pair[m + 4 * W], pair[m + 5 * W]
-        for k in range(STEPS):
-            real = xy[m + k * W] + ar * hr - ai * hi
-            hi = ar * hi + ai * hr
-            hr = real
-            xy[m + (STEPS + k) * W] = xy[m + (STEPS + k) * W] + wr * hr - wi * hi  # two fused multiply-adds
-        pair[m + 4 * W], pair[m + 5 * W] = hr, hi
+def _through(rows: int, fixed: int, group: int, advance: Any) -> Any:
+    """A compiled function that takes `group` pairs from number `first` on through a tile, their states in registers.
+
+    Of a pair's `rows` the first are `fixed`. `advance(fixed, states, x, z)` is a step of one pair, for what stands in the
+    first and in the second part of the tile; it returns what the second part becomes, and the new states.
+    """
+
+    @primitive
+    def through(typing: Any, pairs: Any, tile: Any, first: Any, steps: Any, at: Any, lines: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            pairs, tile = (Lines(context, builder, signature.args[n], args[n], CONTRACT) for n in range(2))
+            first, steps, at, lines = args[2:]
+            top = builder.mul(first, INT64(rows))
+            places = [[builder.add(top, INT64(rows * g + k)) for k in range(rows)] for g in range(group)]
+            with cgutils.for_range(builder, lines, intp=lines.type) as line:
+                here = builder.mul(line.index, INT64(tile.kind.count))
+                m = builder.add(at, here)
+                given = [[pairs.load(place, m) for place in of[:fixed]] for of in places]
+                held = [Held(builder, [pairs.load(place, m) for place in of[fixed:]]) for of in places]
+                with cgutils.for_range(builder, steps, intp=steps.type) as step:
+                    below = builder.add(step.index, INT64(TIDE))
+                    x, z = tile.load(step.index, here), tile.load(below, here)
+                    before = z
+                    for known, states in zip(given, held, strict=True):
+                        z, found = advance(known, states.values(), x, z)
+                        states.become(found)
+                    if z is not before:
+                        tile.store(z, below, here, NEVER)
+                for of, states in zip(places, held, strict=True):
+                    for place, value in zip(of[fixed:], states.values(), strict=True):
+                        pairs.store(value, place, m, NEVER)
+            return context.get_dummy_value()
+
+        return types.none(pairs, tile, first, steps, at, lines), generate
+
+    @compiled
+    def taken(pairs: Array, tile: Array, first: int, steps: int, at: int, lines: int) -> None:
+        through(pairs, tile, first, steps, at, lines)
+
+    return taken
 
 
-@contracted
-def _learn(pair: Array, xy: Array) -> None:
-    """Four steps of one pair (a, h, ∂h/∂a, H, K; 10·W) for inputs x and gradients dy, the halves of xy."""
-    for m in range(W):
-        ar, ai, hr, hi = pair[m], pair[m + W], pair[m + 2 * W], pair[m + 3 * W]
-        kr, ki, sum_hr, sum_hi = pair[m + 4 * W], pair[m + 5 * W], pair[m + 6 * W], pair[m + 7 * W]
-        sum_kr, sum_ki = pair[m + 8 * W], pair[m + 9 * W]
-        for k in range(STEPS):
-            dy = xy[m + (STEPS + k) * W]
-            real = hr + ar * kr - ai * ki
-            ki = hi + ar * ki + ai * kr
-            kr = real
-            real = xy[m + k * W] + ar * hr - ai * hi
-            hi = ar * hi + ai * hr
-            hr = real
-            sum_hr += dy * hr
-            sum_hi += dy * hi
-            sum_kr += dy * kr
-            sum_ki += dy * ki
-        pair[m + 2 * W], pair[m + 3 * W], pair[m + 4 * W], pair[m + 5 * W] = hr, hi, kr, ki
-        pair[m + 6 * W], pair[m + 7 * W], pair[m + 8 * W], pair[m + 9 * W] = sum_hr, sum_hi, sum_kr, sum_ki
+def _filtered(fixed: list[Lanes], states: list[Lanes], x: Lanes, y: Lanes) -> tuple[Lanes, list[Lanes]]:
+    """One step of h, and y with Re w·h added."""
+    (ar, ai, wr, wi), (hr, hi) = fixed, states
+    hr, hi = x + ar * hr - ai * hi, ar * hi + ai * hr
+    return y + wr * hr - wi * hi, [hr, hi]
 
 
-@contracted
-def _fire(xy: Array, linear: Array, uniform: Array, s: Array, y: Array, k: int, one: Any, zero: Any) -> None:
-    """Spikes of step k of four, and y with the direct part added."""
-    for m in range(s.size):
-        ym = xy[m + (STEPS + k) * W] + linear[m] * xy[m + k * W]
-        y[m] = ym
-        s[m] = one if uniform[m] < linear[m + W] * ym + linear[m + 2 * W] else zero
+def _learned(fixed: list[Lanes], states: list[Lanes], x: Lanes, dy: Lanes) -> tuple[Lanes, list[Lanes]]:
+    """One step of h and ∂h/∂a, and of the sums H and K."""
+    (ar, ai), (hr, hi, kr, ki, *sums) = fixed, states
+    kr, ki = hr + ar * kr - ai * ki, hi + ar * ki + ai * kr
+    hr, hi = x + ar * hr - ai * hi, ar * hi + ai * hr
+    now = [hr, hi, kr, ki]
+    return dy, [*now, *(total + dy * value for total, value in zip(sums, now, strict=True))]
 
 
-@contracted
-def _scaled(g: Array, y: Array, linear: Array, e: Array, k: int, zero: Any, one: Any) -> None:
-    """e of a step into place k of four."""
-    for m in range(g.size):
-        q = linear[m + W] * y[m] + linear[m + 2 * W]
-        e[m + k * W] = g[m] if zero <= q <= one else zero
+# the 32 registers of AVX-512 hold four pairs of six numbers, or two of ten
+_filter_four, _filter_one = (_through(FILTER, 4, group, _filtered) for group in (4, 1))
+_learn_two, _learn_one = (_through(LEARN, 2, group, _learned) for group in (2, 1))
 
 
-@contracted
-def _pass(xy: Array, linear: Array, gx: Array, k: int) -> None:
-    for m in range(gx.size):
-        gx[m] = xy[m + (STEPS + k) * W] + linear[m] * xy[m + k * W]
+def _window(g: Lanes, y: Lanes, gain: Lanes, bias: Lanes) -> Lanes:
+    """e = g·[0 ≤ q ≤ 1]."""
+    q = gain * y + bias
+    return q.chosen(">=", 0.0, q.chosen("<=", 1.0, g, 0.0), 0.0)
 
 
-@contracted
-def _add(g: Array, y: Array, x: Array, linear: Array, sums: Array, zero: Any, one: Any) -> None:
-    """Adds a step's gradients of d, gain and bias to sums [3·W]."""
-    for m in range(g.size):
-        q = linear[m + W] * y[m] + linear[m + 2 * W]
-        e = g[m] if zero <= q <= one else zero
-        sums[m] += linear[m + W] * e * x[m]
-        sums[m + W] += e * y[m]
-        sums[m + 2 * W] += e
+@primitive
+def _direct(typing: Any, tile: Any, linear: Any, steps: Any, at: Any, lines: Any) -> Any:
+    """Sets the second part of a tile to d times the first."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        tile, linear = (Lines(context, builder, signature.args[n], args[n], CONTRACT) for n in range(2))
+        steps, at, lines = args[2:]
+        with cgutils.for_range(builder, lines, intp=lines.type) as line:
+            here = builder.mul(line.index, INT64(tile.kind.count))
+            d = linear.load(INT64(0), builder.add(at, here))
+            with cgutils.for_range(builder, steps, intp=steps.type) as step:
+                below = builder.add(step.index, INT64(TIDE))
+                tile.store(d * tile.load(step.index, here), below, here, NEVER)
+        return context.get_dummy_value()
+
+    return types.none(tile, linear, steps, at, lines), generate
 
 
-@compiled
-def _multiply(a: Array, by: Array) -> None:
-    for m in range(a.size):
-        a[m] *= by[m]
+@primitive
+def _fire(typing: Any, tile: Any, linear: Any, first: Any, at: Any, lines: Any, counter: Any, key: Any) -> Any:
+    """Spikes of the four steps from `first` on into the first part of a tile, for y in its second."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        tile, linear = (Lines(context, builder, signature.args[n], args[n], CONTRACT) for n in range(2))
+        first, at, lines, counter = args[2:6]
+        keys = [constant(context, builder, signature.args[6], args[6], n) for n in range(4)]
+        with cgutils.for_range(builder, lines, intp=lines.type) as line:
+            here = builder.mul(line.index, INT64(tile.kind.count))
+            gain, bias = (linear.load(INT64(n), builder.add(at, here)) for n in (1, 2))
+            drawn = uniforms(builder, builder.add(counter, here), keys[:2], keys[2], keys[3], tile.kind)
+            for k, u in enumerate(drawn):
+                step = builder.add(first, INT64(k))
+                q = gain * tile.load(builder.add(step, INT64(TIDE)), here) + bias
+                tile.store(u.chosen("<", q, 1.0, 0.0), step, here, NEVER)
+        return context.get_dummy_value()
+
+    return types.none(tile, linear, first, at, lines, counter, key), generate
+
+
+@primitive
+def _enter(typing: Any, tile: Any, linear: Any, steps: Any, at: Any, lines: Any) -> Any:
+    """Sets a tile of g and y to dy and d·dy."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        tile, linear = (Lines(context, builder, signature.args[n], args[n], CONTRACT) for n in range(2))
+        steps, at, lines = args[2:]
+        with cgutils.for_range(builder, lines, intp=lines.type) as line:
+            here = builder.mul(line.index, INT64(tile.kind.count))
+            d, gain, bias = (linear.load(INT64(n), builder.add(at, here)) for n in range(3))
+            with cgutils.for_range(builder, steps, intp=steps.type) as step:
+                below = builder.add(step.index, INT64(TIDE))
+                dy = gain * _window(tile.load(step.index, here), tile.load(below, here), gain, bias)
+                tile.store(dy, step.index, here, NEVER)
+                tile.store(d * dy, below, here, NEVER)
+        return context.get_dummy_value()
+
+    return types.none(tile, linear, steps, at, lines), generate
+
+
+@primitive
+def _add(typing: Any, tile: Any, linear: Any, steps: Any, at: Any, lines: Any) -> Any:
+    """Adds what a tile of x, g and y gives d, gain and bias to their sums, the next three rows, and sets g to dy."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        tile, linear = (Lines(context, builder, signature.args[n], args[n], CONTRACT) for n in range(2))
+        steps, at, lines = args[2:]
+        with cgutils.for_range(builder, lines, intp=lines.type) as line:
+            here = builder.mul(line.index, INT64(tile.kind.count))
+            m = builder.add(at, here)
+            gain, bias = (linear.load(INT64(n), m) for n in (1, 2))
+            held = Held(builder, [linear.load(INT64(n), m) for n in range(3, 6)])
+            with cgutils.for_range(builder, steps, intp=steps.type) as step:
+                places = [builder.add(step.index, INT64(n * TIDE)) for n in range(3)]
+                x, g, y = (tile.load(place, here) for place in places)
+                e = _window(g, y, gain, bias)
+                dy, (by_d, by_gain, by_bias) = gain * e, held.values()
+                held.become([by_d + dy * x, by_gain + e * y, by_bias + e])
+                tile.store(dy, places[1], here, NEVER)
+            for n, value in enumerate(held.values()):
+                linear.store(value, INT64(3 + n), m, NEVER)
+        return context.get_dummy_value()
+
+    return types.none(tile, linear, steps, at, lines), generate
 
 
 @compiled
@@ -122,116 +216,161 @@ def _widen(sums: Array, totals: Array) -> None:
 
 
 @compiled
-def _gather(table: Array, row: int, start: int, n: int, to: Array, at: int) -> None:
-    """The values of n neighbouring series, from a row of a table [rows, N], to `at` on."""
+def _gather(table: Array, k: int, start: int, to: Array) -> None:
+    """The values of neighbouring series, from row k of a table [rows, N]."""
     m = start % table.shape[1]
-    for j in range(n):
-        to[at + j] = table[row, m]
+    for j in range(to.size):
+        to[j] = table[k, m]
         m = m + 1 if m + 1 < table.shape[1] else 0
 
 
 @compiled
-def _pairs(filters: Array, lo: int, hi: int, wide: int, given: int) -> Array:
-    """State of all pairs of all tiles [tiles·P, wide·W]: `given` rows of the filters, then zeros."""
-    tiles, count = -(-(hi - lo) // W), filters.shape[0] // 4
-    pairs = np.zeros((tiles * count, wide * W), filters.dtype)
-    for tile in range(tiles):
-        start = lo + tile * W
-        for p in range(count):
-            for k in range(given):
-                _gather(filters, k * count + p, start, min(W, hi - start), pairs[tile * count + p], k * W)
-    return pairs
+def _fill(pairs: Array, lines: Array, filters: Array, linear: Array, lo: int, n: int, rows: int, given: int) -> None:
+    """Of n series from lo on: `given` rows of the filters for each pair and zero in its other rows; d, gain, bias."""
+    count = filters.shape[0] // 4
+    clear(pairs)
+    clear(lines)
+    for p in range(count):
+        for k in range(given):
+            _gather(filters, k * count + p, lo, row(pairs, p * rows + k, 0, n))
+    for k in range(3):
+        _gather(linear, k, lo, row(lines, k, 0, n))
 
 
 @compiled
-def _linears(linear: Array, lo: int, hi: int) -> Array:
-    """d, gain and bias of all tiles [tiles, 3·W]."""
-    tiles = -(-(hi - lo) // W)
-    out = np.zeros((tiles, 3 * W), linear.dtype)
-    for tile in range(tiles):
-        for k in range(3):
-            _gather(linear, k, lo + tile * W, min(W, hi - lo - tile * W), out[tile], k * W)
-    return out
+def _filter(pairs: Array, tile: Array, count: int, steps: int, at: int, lines: int) -> None:
+    p = 0
+    while p + 4 <= count:
+        _filter_four(pairs, tile, p, steps, at, lines)
+        p += 4
+    while p < count:
+        _filter_one(pairs, tile, p, steps, at, lines)
+        p += 1
+
+
+@compiled
+def _learn(pairs: Array, tile: Array, count: int, steps: int, at: int, lines: int) -> None:
+    p = 0
+    while p + 2 <= count:
+        _learn_two(pairs, tile, p, steps, at, lines)
+        p += 2
+    while p < count:
+        _learn_one(pairs, tile, p, steps, at, lines)
+        p += 1
 
 
 @pasted
 def _forward(
-    x: Array, s: Array, y: Array, filters: Array, linear: Array, key: Array, series: int, lo: int, hi: int
+    x: Array,
+    s: Array,
+    y: Array,
+    filters: Array,
+    linear: Array,
+    key: Array,
+    pairs: Array,
+    lines: Array,
+    tile: Array,
+    lanes: int,
+    series: int,
+    lo: int,
+    hi: int,
+    streaming: bool,
 ) -> None:
     """Spikes s of series lo to hi, and y for backward, unless that is empty."""
-    steps, count = x.shape[0], filters.shape[0] // 4
-    pairs, lines = _pairs(filters, lo, hi, 6, 4), _linears(linear, lo, hi)
-    xy, drawn, unsaved = np.zeros(2 * STEPS * W, x.dtype), np.empty((4, W), np.float32), np.empty(W, x.dtype)
-    one, zero = x.dtype.type(1), x.dtype.type(0)
-    for tide in range(0, steps, TIDE):
-        for start in range(lo, hi, W):
-            tile, stop = (start - lo) // W, min(start + W, hi)
-            for first in range(tide, min(tide + TIDE, steps), STEPS):
-                last = min(first + STEPS, steps)
-                clear(xy)
-                for t in range(first, last):
-                    copy(x[t, start:stop], xy[(t - first) * W : (t - first) * W + stop - start])
-                for p in range(count):
-                    _filter(pairs[tile * count + p], xy)
-                uniforms(drawn, stop - start, first // 4 * series + start, key[0], key[1], key[2], key[3])
-                for t in range(first, last):
-                    keep = y[t, start:stop] if y.shape[0] > 0 else unsaved[: stop - start]
-                    _fire(xy, lines[tile], drawn[t - first], s[t, start:stop], keep, t - first, one, zero)
+    pairs, lines, tile = lined(pairs), lined(lines), lined(tile)
+    count, steps, save = filters.shape[0] // 4, x.shape[0], y.shape[0] > 0
+    _fill(pairs, lines, filters, linear, lo, hi - lo, FILTER, 4)
+    for first in range(0, steps, TIDE):
+        last = min(first + TIDE, steps)
+        for a in range(lo, hi, W):
+            b, at = min(a + W, hi), a - lo
+            many = -(-(b - a) // lanes)
+            for t in range(first, last):
+                copy(row(x, t, a, b), row(tile, t - first, 0, b - a))
+            _direct(tile, lines, last - first, at, many)
+            _filter(pairs, tile, count, last - first, at, many)
+            for t in range(first, last, 4):
+                _fire(tile, lines, t - first, at, many, t // 4 * series + a, key)
+            for t in range(first, last):
+                keep(row(tile, t - first, 0, b - a), row(s, t, a, b), streaming)
+                if save:
+                    keep(row(tile, TIDE + t - first, 0, b - a), row(y, t, a, b), streaming)
+                prefetch(x, t + TIDE, a, b)
 
 
 @pasted
-def _backward(g: Array, gx: Array, y: Array, filters: Array, linear: Array, lo: int, hi: int) -> None:
+def _backward(
+    g: Array,
+    gx: Array,
+    y: Array,
+    filters: Array,
+    linear: Array,
+    pairs: Array,
+    lines: Array,
+    tile: Array,
+    lanes: int,
+    lo: int,
+    hi: int,
+    streaming: bool,
+) -> None:
     """The input's gradient of series lo to hi: the filter in reverse."""
-    steps, count = g.shape[0], filters.shape[0] // 4
-    pairs, lines = _pairs(filters, lo, hi, 6, 4), _linears(linear, lo, hi)
-    xy = np.zeros(2 * STEPS * W, g.dtype)
-    one, zero = g.dtype.type(1), g.dtype.type(0)
-    for tide in range((steps - 1) // TIDE * TIDE, -1, -TIDE):
-        for start in range(lo, hi, W):
-            tile, stop = (start - lo) // W, min(start + W, hi)
-            line = lines[tile]
-            for first in range((min(tide + TIDE, steps) - 1) // STEPS * STEPS, tide - 1, -STEPS):
-                clear(xy)
-                for t in range(first, min(first + STEPS, steps)):
-                    k = first + STEPS - 1 - t
-                    _scaled(g[t, start:stop], y[t, start:stop], line, xy, k, zero, one)
-                for k in range(STEPS):
-                    _multiply(xy[k * W : (k + 1) * W], line[W : 2 * W])
-                for p in range(count):
-                    _filter(pairs[tile * count + p], xy)
-                for t in range(first, min(first + STEPS, steps)):
-                    _pass(xy, line, gx[t, start:stop], first + STEPS - 1 - t)
+    pairs, lines, tile = lined(pairs), lined(lines), lined(tile)
+    count, steps = filters.shape[0] // 4, g.shape[0]
+    _fill(pairs, lines, filters, linear, lo, hi - lo, FILTER, 4)
+    for first in range((steps - 1) // TIDE * TIDE, -1, -TIDE):
+        last = min(first + TIDE, steps)
+        for a in range(lo, hi, W):
+            b, at = min(a + W, hi), a - lo
+            many = -(-(b - a) // lanes)
+            for t in range(first, last):
+                copy(row(g, t, a, b), row(tile, last - 1 - t, 0, b - a))
+                copy(row(y, t, a, b), row(tile, TIDE + last - 1 - t, 0, b - a))
+            _enter(tile, lines, last - first, at, many)
+            _filter(pairs, tile, count, last - first, at, many)
+            for t in range(first, last):
+                keep(row(tile, TIDE + last - 1 - t, 0, b - a), row(gx, t, a, b), streaming)
+                prefetch(g, t - TIDE, a, b)
+                prefetch(y, t - TIDE, a, b)
 
 
 @pasted
-def _parameters(g: Array, x: Array, y: Array, totals: Array, filters: Array, linear: Array, lo: int, hi: int) -> None:
+def _parameters(
+    g: Array,
+    x: Array,
+    y: Array,
+    totals: Array,
+    filters: Array,
+    linear: Array,
+    pairs: Array,
+    lines: Array,
+    tile: Array,
+    lanes: int,
+    lo: int,
+    hi: int,
+) -> None:
     """Totals [4·P + 3, M] of series lo to hi: H and K, real and imaginary, then the gradients of d, gain and bias."""
-    steps, count = g.shape[0], filters.shape[0] // 4
-    pairs, lines = _pairs(filters, lo, hi, 10, 2), _linears(linear, lo, hi)
-    xy, sums = np.zeros(2 * STEPS * W, g.dtype), np.zeros(lines.shape, g.dtype)
-    one, zero = g.dtype.type(1), g.dtype.type(0)
-    for tide in range(0, steps, TIDE):
-        for start in range(lo, hi, W):
-            tile, stop = (start - lo) // W, min(start + W, hi)
-            line = lines[tile]
-            for first in range(tide, min(tide + TIDE, steps), STEPS):
-                clear(xy)
-                for t in range(first, min(first + STEPS, steps)):
-                    k = t - first
-                    copy(x[t, start:stop], xy[k * W : k * W + stop - start])
-                    _scaled(g[t, start:stop], y[t, start:stop], line, xy, STEPS + k, zero, one)
-                    _add(g[t, start:stop], y[t, start:stop], x[t, start:stop], line, sums[tile], zero, one)
-                for k in range(STEPS, 2 * STEPS):
-                    _multiply(xy[k * W : (k + 1) * W], line[W : 2 * W])
-                for p in range(count):
-                    _learn(pairs[tile * count + p], xy)
-    for start in range(lo, hi, W):
-        tile, n = (start - lo) // W, min(W, hi - start)
+    pairs, lines, tile = lined(pairs), lined(lines), lined(tile)
+    count, steps = filters.shape[0] // 4, g.shape[0]
+    _fill(pairs, lines, filters, linear, lo, hi - lo, LEARN, 2)
+    for first in range(0, steps, TIDE):
+        last = min(first + TIDE, steps)
+        for a in range(lo, hi, W):
+            b, at = min(a + W, hi), a - lo
+            many = -(-(b - a) // lanes)
+            for t in range(first, last):
+                copy(row(x, t, a, b), row(tile, t - first, 0, b - a))
+                copy(row(g, t, a, b), row(tile, TIDE + t - first, 0, b - a))
+                copy(row(y, t, a, b), row(tile, 2 * TIDE + t - first, 0, b - a))
+                prefetch(x, t + TIDE, a, b)
+                prefetch(g, t + TIDE, a, b)
+                prefetch(y, t + TIDE, a, b)
+            _add(tile, lines, last - first, at, many)
+            _learn(pairs, tile, count, last - first, at, many)
+    for p in range(count):
         for k in range(4):
-            for p in range(count):
-                _widen(pairs[tile * count + p, (6 + k) * W : (6 + k) * W + n], totals[k * count + p, start : start + n])
-        for k in range(3):
-            _widen(sums[tile, k * W : k * W + n], totals[4 * count + k, start : start + n])
+            _widen(row(pairs, p * LEARN + 6 + k, 0, hi - lo), row(totals, k * count + p, lo, hi))
+    for k in range(3):
+        _widen(row(lines, 3 + k, 0, hi - lo), row(totals, 4 * count + k, lo, hi))
 
 
 def forward(real: Any, version: str) -> Any:
@@ -241,11 +380,15 @@ def forward(real: Any, version: str) -> Any:
         job = numbers(data, 5)
         x, s, y = array(job, 0, real), array(job, 1, real), array(job, 2, real)
         filters, linear = array(job, 3, real), array(job, 4, real)
+        key, lanes = job[NUMBERS : NUMBERS + 4], LINE // x.itemsize
+        pairs = np.empty((filters.shape[0] // 4 * FILTER + 1, job[SIZE] + PAD), real)
+        lines, tile = np.empty((4, job[SIZE] + PAD), real), np.zeros((2 * TIDE + 1, W + PAD), real)
         block = take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
             hi = min(lo + job[SIZE], job[SERIES])
-            _forward(x, s, y, filters, linear, job[NUMBERS : NUMBERS + 4], job[SERIES], lo, hi)
+            past = job[STREAMING] > 0
+            _forward(x, s, y, filters, linear, key, pairs, lines, tile, lanes, job[SERIES], lo, hi, past)
             block = take(job)
 
     return task
@@ -258,14 +401,17 @@ def backward(real: Any, version: str) -> Any:
         job = numbers(data, 7)
         g, gx, y, x = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
         totals, filters, linear = array(job, 4, np.float64), array(job, 5, real), array(job, 6, real)
+        lanes = LINE // g.itemsize
+        pairs = np.empty((filters.shape[0] // 4 * LEARN + 1, job[SIZE] + PAD), real)
+        lines, tile = np.empty((7, job[SIZE] + PAD), real), np.zeros((3 * TIDE + 1, W + PAD), real)
         block = take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
             hi = min(lo + job[SIZE], job[SERIES])
             if gx.shape[0] > 0:
-                _backward(g, gx, y, filters, linear, lo, hi)
+                _backward(g, gx, y, filters, linear, pairs, lines, tile, lanes, lo, hi, job[STREAMING] > 0)
             if totals.shape[0] > 0:
-                _parameters(g, x, y, totals, filters, linear, lo, hi)
+                _parameters(g, x, y, totals, filters, linear, pairs, lines, tile, lanes, lo, hi)
             block = take(job)
 
     return task

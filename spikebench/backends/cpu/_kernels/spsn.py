@@ -11,19 +11,21 @@ import numpy as np
 from numba import types
 from numba.core import cgutils
 
-from spikebench.backends.cpu._kernels import passes
 from spikebench.backends.cpu._kernels.lanes import (
-    INT32,
+    CONTRACT,
     INT64,
     NEVER,
+    Held,
     Lanes,
     Lines,
+    Parts,
     constant,
+    drawn,
+    interleaved,
+    logistic,
     logit,
-    one_of,
     sigmoid,
     splat,
-    uniforms,
 )
 from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
@@ -34,11 +36,10 @@ from spikebench.backends.cpu._kernels.primitives import (
     SIZE,
     STREAMING,
     array,
-    bare,
     clear,
     compiled,
     copy,
-    inlined,
+    lined,
     numbers,
     pasted,
     primitive,
@@ -83,49 +84,80 @@ def _four(
     """Four steps from t on of so many lines of series from lo on, whose v and i stand at `at` in the two rows of `state`."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        x, s, slopes, state = (Lines(context, builder, signature.args[n], args[n]) for n in range(4))
+        x, s, slopes, state = (Lines(context, builder, signature.args[n], args[n], CONTRACT) for n in range(4))
         t, lo, at, lines, counter, *_ = args[4:]
         keys = [constant(context, builder, signature.args[9], args[9], n) for n in range(4)]
         c = [constant(context, builder, signature.args[10], args[10], n) for n in range(CONSTANTS)]
         save, streaming = (builder.icmp_signed("!=", flag, flag.type(0)) for flag in args[11:])
-        relaxed = builder.zext(builder.fcmp_ordered(">", c[RELAXED], c[RELAXED].type(0.0)), INT32)
-        every = [Lanes(builder, splat(builder, number, x.kind.count)) for number in c]
+        relaxed = builder.fcmp_ordered(">", c[RELAXED], c[RELAXED].type(0.0))
+        every = [Lanes(builder, splat(builder, number, x.kind.count), CONTRACT) for number in c]
+        steps = [builder.add(t, INT64(k)) for k in range(4)]
+
+        def draw(series: Any) -> Parts[list[Lanes]]:
+            return drawn(builder, builder.add(counter, series), keys[:2], keys[2], keys[3], x.kind)
+
+        ahead = Held(builder, interleaved(draw(INT64(0)))[0])  # of a line, drawn beside the sigmoids of the one before
         with cgutils.for_range(builder, lines, intp=lines.type) as loop:
             offset = builder.mul(loop.index, INT64(x.kind.count))
             m, here = builder.add(lo, offset), builder.add(at, offset)
-            v, i = state.load(INT64(0), here), state.load(INT64(1), here)
-            drawn = uniforms(builder, builder.add(counter, offset), keys[:2], keys[2], keys[3], x.kind)
-            for k, u in enumerate(drawn):
-                step = builder.add(t, INT64(k))
-                i = every[SYN] * i + x.load(step, m)
+            v, i, vs = state.load(INT64(0), here), state.load(INT64(1), here), []
+            for step in steps:
+                i = x.load(step, m) + every[SYN] * i
                 v = every[MEM] * v + every[LEAK] * i
-                y = every[GAIN] * v
-                p = sigmoid(y)
-                s.store(u.chosen("<", p, 1.0, 0.0), step, m, streaming)
-                with builder.if_then(streaming):
-                    x.ask(builder.add(step, INT64(4)), m)
-                with builder.if_then(save):
-                    both = (lambda p=p: _sampled(p, every), lambda y=y, u=u: _relaxed(y, u, every))
-                    slopes.store(one_of(builder, relaxed, both), step, m, streaming)
+                vs.append(v)
             state.store(v, INT64(0), here, NEVER)
             state.store(i, INT64(1), here, NEVER)
+            us = ahead.values()
+            ps, later = interleaved(logistic(vs, every[GAIN]), draw(builder.add(offset, INT64(x.kind.count))))
+            ahead.become(later)
+            spikes = [u.chosen("<", p, 1.0, 0.0) for u, p in zip(us, ps, strict=True)]
+            s.store_all([(spike, step, m) for spike, step in zip(spikes, steps, strict=True)], streaming)
+            with builder.if_then(streaming):
+                for step in steps:
+                    x.ask(builder.add(step, INT64(4)), m)
+            with builder.if_then(save), builder.if_else(relaxed) as (of_samples, of_spikes):
+                with of_samples:
+                    found = [_relaxed(every[GAIN] * v, u, every) for v, u in zip(vs, us, strict=True)]
+                    slopes.store_all([(slope, step, m) for slope, step in zip(found, steps, strict=True)], streaming)
+                with of_spikes:
+                    found = [_sampled(p, every) for p in ps]
+                    slopes.store_all([(slope, step, m) for slope, step in zip(found, steps, strict=True)], streaming)
         return context.get_dummy_value()
 
     return types.none(*(x, s, slopes, state, t, lo, at, lines, counter, key, c, save, streaming)), generate
 
 
-@inlined
-def _scaled(g: Array, slope: Array, qv: Array, decay: Scalar) -> None:
-    for m in range(g.size):
-        qv[m] = decay * qv[m] + g[m] * slope[m]
+@primitive
+def _four_back(
+    typing: Any, g: Any, gx: Any, slopes: Any, state: Any, t: Any, lo: Any, at: Any, lines: Any, c: Any, streaming: Any
+) -> Any:
+    """Four steps back from t + 3, of series whose sums over later steps, of v's and of i's gradient, are the rows of `state`."""
 
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        g, gx, slopes, state = (Lines(context, builder, signature.args[n], args[n], CONTRACT) for n in range(4))
+        t, lo, at, lines = args[4:8]
+        c = [constant(context, builder, signature.args[8], args[8], n) for n in (MEM, SYN, LEAK)]
+        mem, syn, leak = (Lanes(builder, splat(builder, number, g.kind.count), CONTRACT) for number in c)
+        streaming = builder.icmp_signed("!=", args[9], args[9].type(0))
+        steps = [builder.add(t, INT64(k)) for k in (3, 2, 1, 0)]
+        with cgutils.for_range(builder, lines, intp=lines.type) as loop:
+            offset = builder.mul(loop.index, INT64(g.kind.count))
+            m, here = builder.add(lo, offset), builder.add(at, offset)
+            qv, qi, found = state.load(INT64(0), here), state.load(INT64(1), here), []
+            for step in steps:
+                qv = mem * qv + g.load(step, m) * slopes.load(step, m)
+                qi = syn * qi + leak * qv
+                found.append((qi, step, m))
+            gx.store_all(found, streaming)
+            with builder.if_then(streaming):
+                for step in steps:
+                    g.ask(builder.sub(step, INT64(4)), m)
+                    slopes.ask(builder.sub(step, INT64(4)), m)
+            state.store(qv, INT64(0), here, NEVER)
+            state.store(qi, INT64(1), here, NEVER)
+        return context.get_dummy_value()
 
-@inlined
-def _pass(qv: Array, qi: Array, gx: Array, decay: Scalar, leak: Scalar) -> None:
-    for m in range(qv.size):
-        q = decay * qi[m] + leak * qv[m]
-        qi[m] = q
-        gx[m] = q
+    return types.none(g, gx, slopes, state, t, lo, at, lines, c, streaming), generate
 
 
 @compiled
@@ -147,6 +179,13 @@ def _lines(
     _four(x, s, slopes, state, t, lo, at, lines, counter, key, c, save, streaming)
 
 
+@compiled
+def _lines_back(
+    g: Array, gx: Array, slopes: Array, state: Array, t: int, lo: int, at: int, lines: int, c: Array, streaming: bool
+) -> None:
+    _four_back(g, gx, slopes, state, t, lo, at, lines, c, streaming)
+
+
 @pasted
 def _forward(
     x: Array,
@@ -165,7 +204,7 @@ def _forward(
 
     `edge` [12, a line] holds x, spikes and slopes of what is no whole line of series, or no four steps.
     """
-    state, near, n, steps, save = bare(work), bare(edge), hi - lo, x.shape[0], slopes.shape[0] > 0
+    state, near, n, steps, save = lined(work), lined(edge), hi - lo, x.shape[0], slopes.shape[0] > 0
     lanes = near.shape[1]
     clear(state)
     for first in range(0, steps, 4):
@@ -186,20 +225,36 @@ def _forward(
 
 
 @pasted
-def _back(t: int, g: Array, gx: Array, qv: Array, qi: Array, given: Any, lo: int) -> None:
-    slopes, c = given
-    _scaled(g, row(slopes, t, lo, lo + g.size), qv, c[MEM])
-    _pass(qv, qi, gx, c[SYN], c[LEAK])
-
-
-_retrace = passes.backward_of(_back)
-
-
-@pasted
-def _backward(g: Array, gx: Array, slopes: Array, c: Array, work: Array, lo: int, hi: int, streaming: bool) -> None:
-    scratch = bare(work)
-    clear(scratch[:2])
-    _retrace((slopes, c), slopes, g, gx, scratch, 0, g.shape[0] - 1, lo, hi, streaming)
+def _backward(
+    g: Array,
+    gx: Array,
+    slopes: Array,
+    c: Array,
+    work: Array,
+    edge: Array,
+    lo: int,
+    hi: int,
+    streaming: bool,
+) -> None:
+    """Gradients gx of series lo to hi; `edge` as in `_forward`, with g, gradients and slopes."""
+    state, near, n, steps = lined(work), lined(edge), hi - lo, g.shape[0]
+    lanes = near.shape[1]
+    clear(state)
+    clear(near)
+    for first in range((steps - 1) // 4 * 4, -1, -4):
+        count, a = min(4, steps - first), 0
+        if count == 4:
+            _lines_back(g, gx, slopes, state, first, lo, 0, n // lanes, c, streaming)
+            a = n // lanes * lanes
+        while a < n:
+            b = min(a + lanes, n)
+            for k in range(count):
+                copy(row(g, first + k, lo + a, lo + b), row(near, k, 0, b - a))
+                copy(row(slopes, first + k, lo + a, lo + b), row(near, 8 + k, 0, b - a))
+            _lines_back(near, near[4:], near[8:], state, 0, 0, a, 1, c, False)
+            for k in range(count):
+                copy(row(near, 4 + k, 0, b - a), row(gx, first + k, lo + a, lo + b))
+            a = b
 
 
 def forward(real: Any, version: str) -> Any:
@@ -208,7 +263,7 @@ def forward(real: Any, version: str) -> Any:
     def task(data: Any) -> None:
         job = numbers(data, 4)
         x, s, slopes, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
-        work, edge = np.empty((2, job[SIZE] + PAD), real), np.zeros((12, LINE // x.itemsize), real)
+        work, edge = np.empty((3, job[SIZE] + PAD), real), np.zeros((13, LINE // x.itemsize), real)
         block = take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
@@ -227,10 +282,11 @@ def backward(real: Any, version: str) -> Any:
     def task(data: Any) -> None:
         job = numbers(data, 4)
         g, gx, slopes, c = array(job, 0, real), array(job, 1, real), array(job, 2, real), array(job, 3, real)
-        work, block = np.empty((passes.BACKWARD, job[SIZE] + PAD), real), take(job)
+        work, edge = np.empty((3, job[SIZE] + PAD), real), np.zeros((13, LINE // g.itemsize), real)
+        block = take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
-            _backward(g, gx, slopes, c[0], work, lo, min(lo + job[SIZE], job[SERIES]), job[STREAMING] > 0)
+            _backward(g, gx, slopes, c[0], work, edge, lo, min(lo + job[SIZE], job[SERIES]), job[STREAMING] > 0)
             block = take(job)
 
     return task
