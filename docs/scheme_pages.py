@@ -3,14 +3,12 @@
 import ast
 import inspect
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import cast
 
 from neuron_pages import BLOCK, cell, listed, options, prose
 
-from spikebench import registry, units
-from spikebench.analysis import stats
-from spikebench.analysis.paired import compared, origin, point
-from spikebench.analysis.select import medians
+from spikebench import registry
+from spikebench.analysis.scheme_times import scheme_times
 from spikebench.analysis.training_memory import growths
 from spikebench.cases.subject import shown
 from spikebench.records.record import Record
@@ -35,6 +33,9 @@ stack, `shd` if no other is named, with the same loss at every step, on the same
 spikebench compare bptt ottt sltt -T 128 -B 16                   # time of a step, in pairs
 spikebench run --subject bptt --subject ottt --network shd -T 8,32,128,512,2048 -B 16 --metric tensor_memory --metric weight_cosine
 spikebench show --memory results/*/run.jsonl                     # how memory grows with T
+spikebench show --schemes results/*/compare.jsonl                # time of a step against BPTT by the loop and by the fused kernel
+spikebench plot frontier results/*/run.jsonl                     # memory over T; `scaling` draws time, `learning` accuracy over seconds
+spikebench plot plane results/*/train.jsonl                      # memory against time, with the accuracy as colour
 spikebench train digits --neuron "lif[decay=0.5]" --scheme ottt
 ```
 
@@ -74,24 +75,11 @@ def index(records: list[Record]) -> Iterator[str]:
 
 def times(records: list[Record]) -> Iterator[str]:
     """The time of a training step over T, against BPTT by the loop and by the fused kernel, in pairs."""
-    by_case: dict[tuple[Any, ...], list[Record]] = {}
-    for r in records:
-        if r.case["workload"] == "network" and r.measurement("latency"):
-            by_case.setdefault((origin(r), *point(r), r.case["subject"]), []).append(r)
-    rows: list[str] = []
-    for (*where, subject), mine in sorted(by_case.items(), key=lambda item: item[1][0].case["T"]):
-        plain = subject.partition("@")[0]
-        sides = [by_case.get((*where, f"{plain}@{how}+bptt")) for how in ("eager", "cpu")]
-        found = [compared(base, mine).ratio if base and base is not mine else None for base in sides]
-        ratios = [units.ratio(r.estimate, r.low, r.high, r.n) if r else "—" for r in found]
-        time = units.show(stats.median(medians(mine)), "s")
-        rows.append(
-            f"| `{shown(subject)}` | {mine[0].case['T']} | {mine[0].case['B']} | {time} | {' | '.join(ratios)} |"
-        )
-    if rows:
+    if rows := [row.cells for row in scheme_times(records)]:
         yield "\n## Time of a step over T\n\nA training step with its optimiser. The speed-up is in pairs of fresh processes, with 95 % t intervals: below 1x the scheme is slower.\n"
-        yield "| subject | T | B | time | against the loop | against the fused kernel |\n| --- | ---: | ---: | ---: | --- | --- |"
-        yield from rows
+        yield f"| {' | '.join(rows[0])} |\n|{' --- |' * len(rows[0])}"
+        for row in rows:
+            yield f"| {' | '.join(f'`{v}`' if k == 'subject' else cell(v) for k, v in row.items())} |"
 
 
 def alignments(records: list[Record]) -> Iterator[str]:

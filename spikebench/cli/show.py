@@ -14,13 +14,14 @@ from spikebench.records import store
 from spikebench.records.record import Record
 
 NEVER_WITH = {
-    "growth": ("floor", "bottleneck", "agreement", "memory", "depth", "parallel", "each"),
-    "floor": ("bottleneck", "agreement", "memory", "depth", "parallel", "each"),
-    "bottleneck": ("agreement", "memory", "depth", "parallel", "each"),
-    "agreement": ("memory", "depth", "parallel", "each"),
-    "memory": ("depth", "parallel", "each"),
-    "depth": ("parallel", "each"),
-    "parallel": ("each",),
+    "growth": ("floor", "bottleneck", "agreement", "memory", "depth", "parallel", "schemes", "each"),
+    "floor": ("bottleneck", "agreement", "memory", "depth", "parallel", "schemes", "each"),
+    "bottleneck": ("agreement", "memory", "depth", "parallel", "schemes", "each"),
+    "agreement": ("memory", "depth", "parallel", "schemes", "each"),
+    "memory": ("depth", "parallel", "schemes", "each"),
+    "depth": ("parallel", "schemes", "each"),
+    "parallel": ("schemes", "each"),
+    "schemes": ("each",),
     "as_json": ("each",),
 }
 NEEDS = {
@@ -29,6 +30,7 @@ NEEDS = {
     "bottleneck": "cases with the metric neuron_share",
     "agreement": "cases of approximate neurons with the metric agreement",
     "memory": "the metric tensor_memory or peak_memory of training steps at 2 or more T, in 3 or more processes",
+    "schemes": "latencies of training steps by schemes, as `compare bptt ottt` records them",
     "depth": "networks of blocks at 2 or more depths, or with the metric gradient_norms",
     "parallel": "training steps of layers in blocks with lif@fused",
 }
@@ -47,12 +49,13 @@ def command(
     parallel: Annotated[
         bool, typer.Option(help="Training steps beside the fused LIF's, with accuracy and agreement, instead.")
     ] = False,
+    schemes: Annotated[bool, typer.Option(help="Time of a step against BPTT, loop and fused kernel, instead.")] = False,
     each: o.Each = False,
     as_json: o.Json = False,
 ) -> None:
     """Show recorded results."""
     given = {"growth": growth, "floor": floor, "bottleneck": bottleneck, "agreement": agreement, "memory": memory}
-    given |= {"depth": depth, "parallel": parallel}
+    given |= {"depth": depth, "parallel": parallel, "schemes": schemes}
     asked = next((name for name, wanted in given.items() if wanted), None)
     if as_json and asked is None:
         _stream(files)
@@ -82,10 +85,11 @@ def _rows(asked: str, records: list[Record]) -> list[Cells]:
     from spikebench.analysis.depth import depth_rows
     from spikebench.analysis.parallel import parallel_rows
     from spikebench.analysis.scaling import scaling_rows
+    from spikebench.analysis.scheme_times import scheme_times
     from spikebench.analysis.training_memory import growths
 
     made = {"growth": scaling_rows, "floor": bound_rows, "bottleneck": share_rows, "agreement": agreement_rows}
-    made |= {"memory": growths, "depth": depth_rows, "parallel": parallel_rows}
+    made |= {"memory": growths, "depth": depth_rows, "parallel": parallel_rows, "schemes": scheme_times}
     return [row.cells for row in made[asked](records)]
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from spikebench import registry
 from spikebench.analysis import paired, stats
-from spikebench.cases.subject import shown
+from spikebench.cases.subject import GRAMMAR, shown
 from spikebench.errors import Problem
 from spikebench.plots._chart import MOST, Axis, Chart, Panel, Point, Series, View, finished, means
 from spikebench.plots._style import NOT_MEASURED, Frame, missing, told_missing
@@ -16,6 +16,7 @@ from spikebench.records import store
 from spikebench.records.record import Record
 
 STEPS = "time steps T"
+WITHOUT = "by a network without spikes"
 
 
 def point(x: float, processes: Sequence[float], samples: Sequence[float] = ()) -> Point:
@@ -66,7 +67,11 @@ def ratios(frame: Frame, metric: str, baseline: str) -> list[Series]:
 
 @lru_cache(maxsize=1000)
 def family(subject: str) -> str:
-    """The panel that a subject stands in where there are more than six: by what its neuron's file says of it."""
+    """The panel that a subject stands in where there are more than six: by what the file of its scheme says, or of its neuron."""
+    match = GRAMMAR.match(subject)
+    if match and match["scheme"]:
+        said = registry.scheme_facts(match["scheme"])
+        return "online" if said["ONLINE"] else WITHOUT if said["ANN_BRANCH"] else "all steps at once, or one"
     neuron = subject.partition("@")[0].partition("[")[0]
     if neuron not in registry.names("neurons"):
         return "own neurons"

@@ -1,4 +1,4 @@
-"""Peak memory against T, one line per subject, up to where memory or time ran out."""
+"""Peak memory against T, one line per subject, up to where memory or time ran out: of the process, and of its tensors alone."""
 
 from collections.abc import Iterator
 
@@ -13,6 +13,11 @@ WHAT = (
     "Peak memory of one launch beyond what was there before it: geometric mean of the processes with its 95 % interval. "
     "Where a line ends, nothing longer was measured or fits."
 )
+TENSORS = (
+    "Tensors that one launch holds at most beyond what was there before it, as torch's allocator counts them: geometric mean of the "
+    "processes with its 95 % interval."
+)
+METRICS = {"peak_memory": ("peak memory", "", WHAT), "tensor_memory": ("tensors", "-tensors", TENSORS)}
 GROWTH = " Under a name: what a doubling of T adds, over all T, with its 95 % interval."
 
 
@@ -23,16 +28,17 @@ def growth(part: Frame) -> str:
 
 
 def figures(frame: Frame, view: View = EVERYTHING) -> Iterator[tuple[str, Chart, str]]:
-    """One figure per workload, mode, device, B and N in which peak memory was measured at two lengths or more."""
+    """One figure per metric, workload, mode, device, B and N in which memory was measured at two lengths or more."""
     layers = frame[frame["workload"] != "training"]
     for unusual, same in style.alike(layers, "workload", "device"):
         for (workload, mode, device, b, n), everything in same.groupby(["workload", "mode", "device", "B", "N"]):
-            part = everything[(everything["metric"] == "peak_memory") & everything["value"].gt(0)]
-            if part["T"].nunique() > 1:
-                name = f"frontier-{mode}-B{b}-N{n}-{device}" + ("" if workload == "layer" else f"-{workload}") + unusual
-                title = f"{mode}, B = {b}, N = {n}, {device}{unusual.replace('-', ', ')}"
-                measured = everything[everything["metric"].eq("peak_memory") | everything["status"].ne("ok")]
-                chart = over_T(part, measured, "peak_memory", view, title, Axis("peak memory", "B"), note=growth)
+            name = f"{mode}-B{b}-N{n}-{device}" + ("" if workload == "layer" else f"-{workload}") + unusual
+            title = f"{mode}, B = {b}, N = {n}, {device}{unusual.replace('-', ', ')}"
+            for metric, (label, kind, what) in METRICS.items():
+                part = everything[(everything["metric"] == metric) & everything["value"].gt(0)]
+                measured = everything[everything["metric"].eq(metric) | everything["status"].ne("ok")]
+                y = Axis(label, "B")
+                chart = over_T(part, measured, metric, view, title, y, note=growth) if part["T"].nunique() > 1 else None
                 if chart is not None:
-                    said = WHAT + GROWTH * any(s.note for panel in chart.panels for s in panel.series)
-                    yield name, chart, style.caption(part, view.told(said))
+                    said = what + GROWTH * any(s.note for panel in chart.panels for s in panel.series)
+                    yield f"frontier{kind}-{name}", chart, style.caption(part, view.told(said))

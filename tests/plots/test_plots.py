@@ -22,7 +22,7 @@ from spikebench.plots import _style as style
 from spikebench.plots._chart import Chart, Point, Series, View
 from spikebench.plots._labels import apart, label_rule
 from spikebench.plots._names import LONGEST_NAME, named
-from spikebench.plots._over import panels
+from spikebench.plots._over import family, panels
 from spikebench.records import store
 from spikebench.records.record import Measurement, Record
 from spikebench.records.schema import CaseJson
@@ -274,6 +274,42 @@ def test_pareto_front() -> None:
     assert means[0].points[0].across == pytest.approx((1.0, 1.0)) and means[0].points[0].low is not None
     assert "6 processes, n = 2 of each subject" in found.caption
     assert list(figures("pareto", store.frame(records[:2]))) == [], "one subject has no front"
+
+
+def test_the_plane_has_memory_time_and_accuracy() -> None:
+    runs = [("lif@eager+bptt", 0.9, 1.0, 8e6), ("lif@eager+ottt", 0.8, 2.0, 1e6), ("lif@cpu", 0.7, 3.0, None)]
+    records = [trained(s, k, a, t) for s, a, t, _ in runs for k in range(2)]
+    for r, memory in zip(records, (m for *_, m in runs for _ in range(2)), strict=True):
+        r.measurements.extend([Measurement("tensor_memory", "B", samples=[memory])] if memory else [])
+    [found] = figures("plane", store.frame(records))
+    chart = found.what
+    assert isinstance(chart, Chart) and found.name == "plane-t"
+    points = {s.subject: (s.points[0], s.colour, s.note) for s in chart.series()}
+    assert list(points) == ["lif@eager+bptt", "lif@eager+ottt"], "what has no memory has no place"
+    assert {s: (p.x, p.y, p.n) for s, (p, _, _) in points.items()} == {
+        "lif@eager+bptt": (pytest.approx(1.0), pytest.approx(8e6), 2),
+        "lif@eager+ottt": (pytest.approx(2.0), pytest.approx(1e6), 2),
+    }
+    assert [c for _, c, _ in points.values()] == ["#082A5E", "#A6C8E4"], "the darker, the more accurate"
+    assert [n for *_, n in points.values()] == ["90.0% [90.0%, 90.0%]", "80.0% [80.0%, 80.0%]"]
+    assert list(figures("plane", store.frame(records[:2]))) == []
+
+
+def test_tensors_have_a_figure_of_their_own() -> None:
+    made = [record("lif@cpu", T, peak_memory=[2.0 * T], tensor_memory=[1.0 * T]) for T in (128, 256)]
+    found = {f.name: f.what for f in figures("frontier", store.frame(made))}
+    assert set(found) == {"frontier-train-B4-N8-cpu", "frontier-tensors-train-B4-N8-cpu"}
+    assert lines(cast(Chart, found["frontier-tensors-train-B4-N8-cpu"])) == {
+        "lif@cpu": [(128, pytest.approx(128)), (256, pytest.approx(256))]
+    }
+
+
+def test_schemes_stand_in_panels_by_what_they_keep() -> None:
+    families = [
+        family(f"lif[decay=0.5]@eager+{s}") for s in ("ottt", "sltt_k", "proxy", "conversion", "bptt", "sparse")
+    ]
+    assert families == ["online"] * 2 + ["by a network without spikes"] * 2 + ["all steps at once, or one"] * 2
+    assert family("lif@eager") == "LIF" and family("c++/x.py:Foo") == "own neurons"
 
 
 def test_sparsity() -> None:
