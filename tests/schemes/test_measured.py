@@ -22,7 +22,7 @@ from spikebench.schemes import _online
 from spikebench.task import Dataset, Sequences
 from spikebench.verify import judged_network
 from spikebench.workloads import network
-from spikebench.workloads.training import Run, train
+from spikebench.workloads.training import Run, steps_within, train
 from tests.schemes.test_schemes import LIF, lif
 
 SUBJECTS = [f"{lif(name)}+{name}" for name in registry.names("schemes")]
@@ -105,6 +105,17 @@ def test_a_training_by_a_scheme_learns_and_is_watched(subject: str, data: Datase
     assert judged_network.judged(case, watch.evidence).wrong is None
     assert run.losses[-1] < run.losses[0] and run.accuracy > 0.75
     assert [a.weight for a in run.aligned] == ["linears.0.weight", "readout.weight"]
+    assert watch.memory is not None and 0 < watch.memory < 1e6
+    if subject.endswith("conversion"):
+        assert run.without_spikes is not None and run.without_spikes > 15 and len(run.by_steps) == 512
+        assert steps_within(run) is not None and run.by_steps[-1] >= run.without_spikes - 0.2
+
+
+@pytest.mark.parametrize(
+    ("by_steps", "found"), [((9, 10, 10), 2), ((10, 9, 10), 3), ((10, 10, 9), None), ((10, 11), 1), ((9, 9), None)]
+)
+def test_steps_are_counted_until_the_accuracy_stays(by_steps: tuple[int, ...], found: int | None) -> None:
+    assert steps_within(Run(0, 10, 20, (), (), (), (), (), 10, by_steps)) == found
 
 
 def test_a_scheme_takes_no_norm_over_all_steps() -> None:

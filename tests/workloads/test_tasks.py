@@ -327,6 +327,17 @@ def test_real_digits(data_root: Path) -> None:
     assert (len(theo.train.labels), len(theo.test.labels)) == (2500, 500)
 
 
+def test_static_digits_are_the_same_pixels_at_every_step() -> None:
+    pixels, static = task.load("digits"), task.load("digits", steps=3)
+    assert (static.channels, static.steps, static.classes) == (64, 3, 10) and static.test.labels.equal(
+        pixels.test.labels
+    )
+    one, three = (d.test.batch(torch.tensor([5, 0])).x for d in (pixels, static))
+    assert three.shape == (3, 2, 64) and all(step.equal(one[..., 0].t()) for step in three)
+    with pytest.raises(Problem, match="all are there at once"):
+        task.load("digits", steps=3, permuted=True)
+
+
 @pytest.mark.parametrize("name", registry.names("tasks"))
 def test_every_load_takes_a_data_root_and_options_by_name(name: str) -> None:
     root, *options = inspect.signature(importlib.import_module(f"spikebench.tasks.{name}").load).parameters.values()
