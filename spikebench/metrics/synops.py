@@ -1,5 +1,9 @@
 """Effective synaptic operations of one launch, against dense multiply-accumulates; and estimates of energy, with the neurons."""
 
+from functools import partial
+from typing import Any
+
+import torch
 from torch import Tensor, nn
 
 from spikebench.analysis.cost import KINDS, per_step, value
@@ -26,6 +30,7 @@ ACCESSES = (
     " written in SRAM, a weight and a partial sum (read, written) in the scratchpad for every arriving spike, every weight"
     " once from DRAM, spikes in SRAM as 16 to a word, written and read"
 )
+SYNAPSES = (nn.Linear, nn.Conv2d)
 BITS = 16  # of a word in SATA
 UNPRICED = "sigmoids, floors, random numbers"
 
@@ -33,14 +38,14 @@ UNPRICED = "sigmoids, floors, random numbers"
 def sample(running: Running) -> list[float]:
     """[operations on spikes]: one per nonzero weight under each input of −1, 0 or 1 that is not 0.
 
-    A layer whose input has other values multiplies: its operations are effective MACs, in the detail with the dense
+    A convolution has one for each place that the kernel reaches inside the image. A layer whose input has other values multiplies: its operations are effective MACs, in the detail with the dense
     count and the layers apart. `estimates` has energies by operation count, in J, by the name of the model; they are
     no measurement. `forward_joules` is the whole of `synapse_joules`, `neuron_joules` and `memory_joules`: products and
     sums over weights, what the neurons declare that their steps take (neuron.py, at the default options), and the words
     that have to be fetched. Who leaves out neurons and memory, as papers do, has `synapse_joules` alone.
     """
     work = running.workload
-    layers = [m for m in work.module.modules() if isinstance(m, nn.Linear)]
+    layers = [m for m in work.module.modules() if isinstance(m, SYNAPSES)]
     if not layers:
         raise Unavailable("a neuron alone has no synapses: take workload projection or network")
     counted: list[dict[str, float]] = []
@@ -84,18 +89,28 @@ def _steps(module: nn.Module, case: Case, out: Tensor | tuple[Tensor, ...]) -> d
 
 
 def _count(layer: nn.Module, x: Tensor, out: Tensor) -> dict[str, float]:
-    """Operations of one linear layer; where a gradient comes back, `gradient` is the share of it that is not 0."""
-    weight = layer.get_parameter("weight").detach()
-    fan_out = (weight != 0).sum(0).double()  # [in]
-    active = (x.detach() != 0).flatten(0, -2).sum(0).double()  # [in]
-    effective = float(active @ fan_out)
+    """Operations of one layer of synapses; where a gradient comes back, `gradient` is the share of it that is not 0."""
+    effective, dense = _products(layer, x.detach() != 0)
     spikes = bool(((x == 0) | (x.abs() == 1)).all())
     found = {"ac": effective * spikes, "mac": effective * (not spikes), "inputs": float(x.numel())}
-    found |= {"neurons": float(out.numel()), "dense": float(x.numel() * weight.shape[0])}
+    found |= {"neurons": float(out.numel()), "dense": dense}
     found["active"] = float((x != 0).double().mean())
     if out.requires_grad:
         out.register_hook(lambda g: found.update(gradient=float((g != 0).double().mean())))
     return found
+
+
+def _products(layer: nn.Module, active: Tensor) -> tuple[float, float]:
+    """How many products there are of an input that is not 0 with a weight that is not 0, and of all inputs with all weights."""
+    there = (layer.get_parameter("weight").detach() != 0).double()
+    if isinstance(layer, nn.Conv2d):
+        some = active.sum(0, dtype=torch.float64)  # [C, H, W]
+        how: Any = {k: getattr(layer, k) for k in ("stride", "padding", "dilation", "groups")}
+        each = partial(nn.functional.conv2d, **how)
+        every = each(torch.full_like(some, float(len(active))), torch.ones_like(there))
+        return float(each(some, there).sum()), float(every.sum())
+    some = active.flatten(0, -2).sum(0, dtype=torch.float64)  # [in]
+    return float(some @ there.sum(0)), float(active.numel() * len(there))
 
 
 def _horowitz(totals: dict[str, float], neurons: dict[str, float]) -> dict[str, object]:
@@ -135,6 +150,6 @@ def _sata(layers: list[dict[str, float]], neurons: dict[str, float], weights: fl
 
 
 def _others(module: nn.Module) -> list[str]:
-    """Weights of two and more dimensions outside linear layers, which are not counted."""
-    linear = {id(p) for m in module.modules() if isinstance(m, nn.Linear) for p in m.parameters()}
-    return [name for name, p in module.named_parameters() if p.dim() > 1 and id(p) not in linear]
+    """Weights of two and more dimensions outside linear layers and convolutions, which are not counted."""
+    counted = {id(p) for m in module.modules() if isinstance(m, SYNAPSES) for p in m.parameters()}
+    return [name for name, p in module.named_parameters() if p.dim() > 1 and id(p) not in counted]

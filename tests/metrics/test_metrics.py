@@ -2,6 +2,7 @@
 
 import base64
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from spikebench.host.clock import CpuClock, FakeClock
 from spikebench.host.energy import NoCounter, Nvml, Polling, Rapl, update_period
 from spikebench.metric import Plan, Running, Unavailable, measure
 from spikebench.metrics import device_time, energy, host_time, kernel_launches, raster, spike_rate, synops
+from spikebench.records.record import Record
 from spikebench.workloads import network as network_workload
 from spikebench.workloads.layer import build
 
@@ -219,6 +221,31 @@ def test_synaptic_operations_counted_by_hand() -> None:
     assert all("joules" not in key for key in detail if key != "estimates")
     back = 0.0 * 24 + 1.0 * 16  # nothing comes back through 0 · first(x)
     assert models["sata"]["backward_joules"] == pytest.approx(1e-12 * back * (0.239 + 0.0389))
+
+
+def test_products_of_a_convolution_are_counted_where_its_kernel_meets_the_image() -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(2, 3, 3, stride=2, padding=1)
+    with torch.no_grad():
+        layer.weight[0, 1, 2, 0] = layer.weight[2, 0, 1, 1] = 0.0
+    x = (torch.rand(4, 2, 5, 5) < 0.3).float()
+    effective = dense = 0
+    for b, o, c, i, j, p, q in itertools.product(*map(range, (4, 3, 2, 3, 3, 3, 3))):
+        row, column = 2 * p + i - 1, 2 * q + j - 1
+        if 0 <= row < 5 and 0 <= column < 5:
+            dense += 1
+            effective += bool(x[b, c, row, column]) and bool(layer.weight[o, c, i, j])
+    assert synops._products(layer, x != 0) == (effective, dense)
+    assert synops._count(layer, x, layer(x))["ac"] == effective
+
+
+def test_a_record_with_synaptic_operations_is_read_again() -> None:
+    case = Case("lif@eager", T=4, B=2, workload="network", network="resnet[width=2,blocks=1,side=4]")
+    work = network_workload.build(case)
+    found = measure("synops", Running(work, CpuClock(), Plan()))
+    assert found.samples[0] > 0 and found.detail["other_weights"] == []
+    written = Record("r", case.case_id, case.to_json(), measurements=[found]).to_json()
+    assert Record.from_json(json.loads(json.dumps(written))).measurements == [found]
 
 
 def test_the_estimate_counts_the_neurons_too() -> None:
