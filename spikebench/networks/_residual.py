@@ -172,6 +172,11 @@ class ResidualNetwork(nn.Module):
         return [bound for bound, _ in self.settled()]
 
     @property
+    def currents(self) -> list[nn.Module]:
+        """What gives the current of each layer, one after the other; those of shortcuts are not among them."""
+        return [self.stem, *(current for block in self._blocks for current in (block.first, block.second))]
+
+    @property
     def fixed_length(self) -> bool:
         """Whether its norms are made for one number of steps."""
         return self.form.norm in _norms.OF_STEPS

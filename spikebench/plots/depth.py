@@ -27,7 +27,7 @@ OVER = (
 )
 MEAN = "geometric mean of the processes with its 95 % interval."
 BACK = (
-    "Norm of the gradient that the current of each layer of neurons gets in a training step, over that of the last layer, in the "
+    "Norm of the gradient that the current of each layer of synapses gets in a training step, over that of the last layer, in the "
     f"deepest network of each kind: {MEAN} A line that rises from left to right is a gradient that vanishes on its way to the input."
 )
 

@@ -11,6 +11,7 @@ from spikebench.cases import sweeps
 from spikebench.cases.case import Case
 from spikebench.host.clock import CpuClock
 from spikebench.metric import Plan, Running, measure
+from spikebench.networks._residual import ResidualNetwork
 from spikebench.plots import figures
 from spikebench.plots._chart import Chart
 from spikebench.records import store
@@ -20,21 +21,32 @@ from spikebench.workloads import network
 SIZES: dict[str, Any] = {"T": 6, "B": 3, "workload": "network"}
 
 
-@pytest.mark.parametrize("name", ["stack[width=5,blocks=2]", "resnet[width=2,blocks=2,side=4]", "shd[width=6]"])
+@pytest.mark.parametrize(
+    "name", ["stack[width=5,blocks=2,residual=ms]", "resnet[width=2,blocks=2,side=4,stages=2]", "shd[width=6]"]
+)
 def test_norms_are_those_of_the_gradients_at_every_layer(name: str) -> None:
     work = network.build(Case("lif@eager", network=name, **SIZES))
     found = measure("gradient_norms", Running(work, CpuClock(), Plan()))
     currents: list[torch.Tensor] = []
-    layers = [*cast(nn.ModuleList, work.module.neurons)]
+    if isinstance(work.module, ResidualNetwork):
+        layers = [work.module.stem]
+        for block in work.module.blocks:
+            layers += [block.get_submodule("first"), block.get_submodule("second")]
+    else:
+        layers = [*cast(nn.ModuleList, work.module.linears)]
+
+    def keep(_: nn.Module, given: object, out: torch.Tensor) -> None:
+        currents.append(out)
+
     for layer in layers:
-        layer.register_forward_hook(lambda m, given, out: currents.append(given[0]))
+        layer.register_forward_hook(keep)
     loss = nn.functional.cross_entropy(work.module(work.x), work.g)
     want = torch.autograd.grad(loss, currents, retain_graph=True)
     assert found.samples == pytest.approx([float(g.norm()) for g in want], rel=1e-5)
     weights = {n: p for n, p in work.module.named_parameters() if p.ndim > 1}
     norms = [float(g.norm()) for g in torch.autograd.grad(loss, [*weights.values()])]
     assert found.detail["weights"] == pytest.approx(dict(zip(weights, norms, strict=True)), rel=1e-5)
-    assert all(not layer._forward_pre_hooks for layer in layers)
+    assert all(len(layer._forward_hooks) == 1 for layer in layers), "hooks that stay would be timed"
 
 
 @pytest.mark.parametrize(("subject", "more"), [("lif@eager", {"mode": "inference"}), ("lif@eager+bptt", {})])
