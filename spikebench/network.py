@@ -156,12 +156,21 @@ class OutputLayer(Classifier):
 
 
 class Layers(nn.Module):
-    """Linear + neuron, `hidden` one after the other, and nothing behind them: [T, B, channels] → spikes [T, B, N]."""
+    """Linear + neuron, `hidden` one after the other, and nothing behind them: [T, B, channels] → spikes [T, B, N].
 
-    def __init__(self, channels: int, hidden: Sequence[int], make_neuron: MakeNeuron) -> None:
+    `make_linear(before, after)` gives what stands in the place of a Linear; it has a `bias`.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        hidden: Sequence[int],
+        make_neuron: MakeNeuron,
+        make_linear: Callable[[int, int], nn.Module] = nn.Linear,
+    ) -> None:
         super().__init__()
         sizes = [channels, *hidden]
-        self.linears = nn.ModuleList(nn.Linear(*pair) for pair in zip(sizes, hidden, strict=False))
+        self.linears = nn.ModuleList(make_linear(*pair) for pair in zip(sizes, hidden, strict=False))
         self.neurons = nn.ModuleList(make_neuron(n) for n in hidden)
         number_sites(self)
 
