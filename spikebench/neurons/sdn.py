@@ -43,6 +43,7 @@ class SDN(Neuron):
     state_writes: ClassVar[Words | None] = 1
     reset_kind: ClassVar[Reset] = "mean-field"
     parallel_in_time: ClassVar[bool] = True
+    surrogate_membrane: ClassVar[bool] = True  # its gradient leaves the network out
     approximates: ClassVar[str | None] = (
         "lif[decay=0.125,threshold={threshold},reset=hard,detach_reset=true,surrogate={surrogate},slope={slope}]"
     )

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from spikebench import declarations, registry
 from spikebench.cases.case import Case, with_changes
+from spikebench.cases.subject import Subject
 from spikebench.loading.subject import definition_of, mistaken
 from spikebench.neuron import Neuron, SteppedNeuron, StochasticNeuron
 from spikebench.records.gate import GateResult, ProbeResult
@@ -279,16 +280,16 @@ def _single(workload: Workload, mine: Tensor, want: Tensor, expected: Expected, 
     SPECTRAL = True nothing smaller than its usual tolerance can be compared.
     """
     dtype = workload.x.dtype
-    least = tolerance(dtype, 1.0) if spectral(workload.case) else 0.0
+    least = tolerance(dtype, 1.0) if spectral(workload.case.parsed) else 0.0
     with casting(workload.case):
         entries = expected.own_entries(given)
     allowed = 8 * entries + least * want.abs().amax(0)
     return float(entry_errors(mine.double(), want, allowed, torch.finfo(dtype).tiny).max())
 
 
-def spectral(case: Case) -> bool:
-    """Whether a case's backend says that its errors are relative to the largest entry of a series, as an FFT's are."""
-    path = None if case.parsed.foreign else registry.backend_file(case.parsed.backend, case.parsed.name)
+def spectral(subject: Subject) -> bool:
+    """Whether a subject's backend says that its errors are relative to the largest entry of a series, as an FFT's are."""
+    path = None if subject.foreign else registry.backend_file(subject.backend, subject.name)
     return path is not None and bool(declarations.module_literals(path).get("SPECTRAL"))
 
 

@@ -5,7 +5,11 @@ import pytest
 import torch
 from oracles import pmsn
 
+from spikebench.backends.fft import pmsn as fft
+from spikebench.cases.subject import parse_subject
 from spikebench.neurons.pmsn import PMSN
+from spikebench.verify.check import CHECKS
+from spikebench.verify.specimen import Specimen
 
 
 @pytest.mark.parametrize("state", [1, 2, 3, 4])
@@ -28,3 +32,17 @@ def test_what_is_exactly_0_at_the_soma_gets_no_gradient() -> None:
     y = torch.tensor([0.75, 0.0, -0.5, 0.125], dtype=torch.float64)[:, None, None].requires_grad_()
     PMSN(1).double().fire(y).sum().backward()
     assert y.grad is not None and y.grad.flatten().tolist() == [0.75, 0, 0, 0.875]
+
+
+def test_a_transform_over_time_passes_the_checks_that_rounding_would_fail() -> None:
+    """Its gradient is zero before the last spike but for rounding, and a NaN is in all of its series."""
+    fft_checked, eager = Specimen(parse_subject("pmsn@fft")), Specimen(parse_subject("pmsn@eager"))
+    assert "not zero" in CHECKS["gradient"](fft_checked)
+    assert "transform" in CHECKS["edges"](fft_checked) and "transform" not in CHECKS["edges"](eager)
+
+
+def test_the_spikes_of_thousands_of_steps_are_those_of_double_precision() -> None:
+    torch.manual_seed(1)
+    neuron, x = PMSN(128), 3.0 + torch.randn(6000, 1, 128)
+    with torch.no_grad():
+        assert torch.equal(fft.run(neuron, x), fft.run(neuron.double(), x.double()).float())

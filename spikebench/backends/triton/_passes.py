@@ -104,10 +104,10 @@ def grid(
     return shapes
 
 
-def moves(case: Any, tensors: dict[str, tuple[int, int]], states: int) -> int:
-    """Bytes that must move: those of `tensors` as in _launch.moved, and `states` per series kept once a tile of TILE steps."""
+def moves(case: Any, tensors: dict[str, tuple[int, int]], states: int, tile: int = TILE) -> int:
+    """Bytes that must move: those of `tensors` as in _launch.moved, and `states` per series kept once a tile."""
     width = max(4, getattr(torch, case.dtype).itemsize)
-    rows = case.parsed.all_how["rows"] or TILE
+    rows = case.parsed.all_how["rows"] or tile
     passes = {"inference": 0, "forward": 1, "train": 2}[case.mode]
     return _launch.moved(case, tensors) + passes * states * width * case.B * case.N * -(-case.T // rows)
 

@@ -34,7 +34,7 @@ def refuses(case: "Case") -> str | None:
 
 def moves(case: "Case") -> int:
     """Bytes that must move in the kernels; what torch moves for the decays is not counted."""
-    return _passes.moves(case, MOVES, states=2)
+    return _passes.moves(case, MOVES, states=2, tile=8)  # two inputs are fetched ahead
 
 
 def run(
