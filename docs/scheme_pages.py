@@ -21,8 +21,10 @@ FACTS = {
     "ANN_BRANCH": "needs an ANN branch",
     "NEURONS": "neurons",
     "BACKENDS": "backends",
+    "EVENTS": "takes spike times",
     "VERIFIED": "equations read at their source",
 }
+USUAL: dict[str, object] = {"EVENTS": False}  # of facts that a scheme may leave out; the others are for all
 INTRODUCTION = """# Training schemes
 
 A scheme is a way of training a network: which gradient every weight gets, and who owns the loop over time. It stands behind a subject:
@@ -42,6 +44,16 @@ spikebench train digits --neuron "lif[decay=0.5]" --scheme ottt
 `bptt@fused` is the strong opponent: backpropagation through time by the fused kernel, where a scheme in Python steps through time
 itself. Before anything is timed, the gate compares the gradient of every weight with the scheme's definition, which sums outer
 products over all steps. `weight_cosine` says how the gradients lie to those of BPTT, layer by layer.
+
+`fast_and_deep` takes spike times, as lists, and has no grid of steps. It is compared with the neuron that it is the limit of, on T steps of
+the same events; a finer grid has more of them. What turns lists into counts per step is part of the time, and so is sorting the lists. The gate finds
+its spike times by bisection, and takes finite differences of the loss:
+
+```bash
+N="lif[decay=0.951229424500714,synapse_decay=0.904837418035960]"
+spikebench compare "$N@fused+bptt" "$N@fused+fast_and_deep" --workload events -T 100 --rate 0.05
+spikebench train "digits[code=time]" --neuron "lif[decay=0.996,synapse_decay=0.992016,threshold=40.0]@fused" --scheme "fast_and_deep[temperature=0.02]" --recipe weights=positive --recipe lr=0.003 --epochs 12
+```
 """
 
 
@@ -58,7 +70,7 @@ def index(records: list[Record]) -> Iterator[str]:
     yield f"| scheme | {' | '.join(FACTS.values())} | |\n| --- |{' --- |' * (len(FACTS) + 1)}"
     for name in registry.names("schemes"):
         facts = registry.scheme_facts(name)
-        cells = [_shown(key, facts.get(key, "all")) for key in FACTS]
+        cells = [_shown(key, facts.get(key, USUAL.get(key, "all"))) for key in FACTS]
         yield f"| [{name}](schemes/{name}.md) | {' | '.join(cells)} | {cell(facts['title'])} |"
     if rows := [g.cells for g in growths(records)]:
         yield "\n## Memory over T\n\nPeak memory of a training step beyond parameters and input, one process a point. `a step` is the slope against T,"
@@ -117,7 +129,7 @@ def page(name: str) -> Iterator[str]:
     title, _, rest = text.partition("\n")
     yield f"# {name}\n\n{title}\n\n## Equations\n\n{prose(rest.partition(BLOCK)[0].strip(chr(10)), set(found))}"
     yield "\n## Facts\n\n| fact | value |\n| --- | --- |"
-    yield from (f"| {said} | {_shown(key, facts.get(key, 'all'))} |" for key, said in FACTS.items())
+    yield from (f"| {said} | {_shown(key, facts.get(key, USUAL.get(key, 'all')))} |" for key, said in FACTS.items())
     yield ""
     yield from options(f"lif+{name}", found, listed(text))
     yield f"\n## Source\n\n```bibtex\n{inspect.cleandoc(facts['SOURCE'])}\n```\n"

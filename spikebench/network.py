@@ -20,11 +20,12 @@ import torch
 from torch import Tensor, nn
 
 from spikebench.neuron import StochasticNeuron
+from spikebench.numerics import events as events_in
 from spikebench.numerics.scan import causal_convolution
 
 MakeNeuron = Callable[[int], nn.Module]
 Readout = Literal["mean", "leaky", "max"]
-Weights = Literal["torch", "kaiming"]
+Weights = Literal["torch", "kaiming", "positive"]
 
 
 def _squared(logits: Tensor, labels: Tensor) -> Tensor:
@@ -64,7 +65,8 @@ class Classifier(nn.Module):
     readout: "mean" is the mean of the spikes over time; "leaky" is the readout of the SPSN authors, the mean over time
     of a membrane with synapse that leaks by `readout_decay` per step and is never reset; "max" is that of the EXODUS
     authors, for each class the largest over time of a linear map of the spikes.
-    weights: "torch" is PyTorch's initialisation; "kaiming" the SPSN authors', uniform within √(3/fan-in), no bias.
+    weights: "torch" is PyTorch's initialisation; "kaiming" the SPSN authors', uniform within √(3/fan-in), no bias; "positive"
+    is uniform from 0 to 2/√fan-in, no bias, so that every neuron fires before it learns.
     """
 
     def __init__(
@@ -88,8 +90,8 @@ class Classifier(nn.Module):
         self.leak = readout_decay if readout == "leaky" else None
         self.largest = readout == "max"
         self.spike_rates: list[float] = []
-        if weights == "kaiming":
-            self.apply(_kaiming)
+        if weights != "torch":
+            self.apply(_kaiming if weights == "kaiming" else _positive)
         number_sites(self)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -115,6 +117,27 @@ class Classifier(nn.Module):
         weight = pooling(x.shape[0], self.leak, mask, x)
         pooled = (weight[..., None] * x).sum(0)  # [B, N]
         return nn.functional.linear(pooled, self.readout.weight) + weight.sum(0)[:, None] * self.readout.bias
+
+
+class EventClassifier(Classifier):
+    """A Classifier whose input are spike times, as lists [B, C, S] in steps. It counts them in `steps` steps first.
+
+    Its biases are 0, because a neuron in continuous time has none. A scheme that takes spike times gets the lists as they are.
+    """
+
+    steps: int = 1
+
+    def __init__(self, channels: int, hidden: Sequence[int], classes: int, make_neuron: MakeNeuron) -> None:
+        super().__init__(channels, hidden, classes, make_neuron, batch_norm=False)
+        for layer in (*self.linears, self.readout):
+            nn.init.zeros_(cast(nn.Linear, layer).bias)
+
+    def counted(self, x: Tensor) -> Tensor:
+        """The spikes of each channel in each step: [T, B, C]."""
+        return events_in.counts(x, self.steps)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        return super().forward(self.counted(x), mask)
 
 
 Form = Literal["indexed", "loop", "fft", "closed"]
@@ -263,4 +286,10 @@ def tokens(shape: tuple[int, ...], kinds: int, generator: torch.Generator) -> Te
 def _kaiming(module: nn.Module) -> None:
     if isinstance(module, nn.Linear):
         nn.init.kaiming_uniform_(module.weight, nonlinearity="linear")
+        nn.init.zeros_(module.bias)
+
+
+def _positive(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear):
+        nn.init.uniform_(module.weight, 0.0, 2 / module.in_features**0.5)
         nn.init.zeros_(module.bias)

@@ -6,12 +6,14 @@ importing torch:
 
     SOURCE      its citation, as BibTeX
     MEMORY      how its memory grows with the number of steps: "T" or "1"
-    EXACT       whether its gradient is that of backpropagation through time
+    EXACT       whether its gradient is that of backpropagation through time, or of the spike times themselves
     ANN_BRANCH  whether it needs a network without spikes beside the spiking one
     ONLINE      whether it learns from every step without the ones that follow
     VERIFIED    whether its equations were read in the paper or its authors' code
     NEURONS     neurons that it is defined for, where these are not all
+    NEURON      the neuron that it takes where only the scheme is named, if that is not lif with its usual options
     BACKENDS    backends that it can use, where these are not all: one that owns the loop over time has only eager
+    EVENTS      whether it takes spike times, as lists [B, C, S], in place of a sequence; its loss is its own then
     LATER       options that came after cases were recorded
 
 and two functions with the same keyword options. `gradients` is what is measured. `definition` is the equation, summed
@@ -30,6 +32,11 @@ The stack reads out at every step, o_t = W s_t + b, and the loss is the same for
     L = Σ_t Σ_b w_tb·((1 − μ)·CE(o_tb, y_b) + μ·MSE(o_tb, onehot y_b))      μ = 0.05,  w_tb = 1/(T·B)
 
 Of a sample with padding, w_tb is 1/(length·B) on data and 0 on padding.
+
+A scheme whose neurons fire at any time has a loss of spike times instead, and what is tested takes a spike time for a logit. If it is
+exact, `followed` gives the loss by other means than `gradients`, of which the gate takes finite differences:
+
+    followed(stack, x, labels, mask=None, **options) -> loss, spikes of every neuron, rises of the membrane at them
 """
 
 import importlib
@@ -37,12 +44,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from spikebench import registry
 from spikebench.backend import Refused
-from spikebench.network import Classifier, StepNorm
+from spikebench.network import Classifier, EventClassifier, StepNorm
+from spikebench.numerics import events
 
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
@@ -55,7 +64,7 @@ Apply = Callable[[Gradients], object]
 
 
 class Scheme(Protocol):
-    """The module of a scheme. x is [T, B, C], labels [B], mask [T, B] and true on data.
+    """The module of a scheme. x is [T, B, C], or lists [B, C, S] of spike times; labels [B]; mask [T, B] and true on data.
 
     `apply` is called with every gradient that is to be stepped on: once a batch, or once a time step where the scheme
     updates online. The gradients that are returned are the sum of them.
@@ -95,6 +104,7 @@ def gradients(
 ) -> tuple[Tensor, Gradients]:
     """The loss and the gradients of a subject's scheme, with the options that the subject names."""
     assert subject.scheme is not None
+    x, mask = _given(subject, stack, x, mask)
     return load(subject.scheme).gradients(stack, x, labels, mask, apply, **subject.all_rule)
 
 
@@ -103,6 +113,7 @@ def definition(
 ) -> tuple[Tensor, Gradients]:
     """The same by the definition of the scheme."""
     assert subject.scheme is not None
+    x, mask = _given(subject, stack, x, mask)
     return load(subject.scheme).definition(stack, x, labels, mask, **subject.all_rule)
 
 
@@ -125,6 +136,41 @@ def tested(subject: "Subject | None", stack: nn.Module, batches: Iterable[tuple[
     return stack if made is None else cast(nn.Module, made(stack, batches, **cast("Subject", subject).all_rule))
 
 
+class Followed(Protocol):
+    """What a forward pass of spike times gave: the loss, spikes of every neuron, and the rises of the membrane in units of θ/τ."""
+
+    @property
+    def loss(self) -> float: ...
+    @property
+    def counts(self) -> Tensor: ...
+    @property
+    def rises(self) -> Tensor: ...
+
+
+def followed(subject: "Subject", stack: Classifier, x: Tensor, labels: Tensor) -> Followed:
+    """The loss of a batch, by a scheme whose gradient is that of spike times."""
+    x, mask = _given(subject, stack, x, None)
+    return cast(Any, load(cast(str, subject.scheme))).followed(stack, x, labels, mask, **subject.all_rule)
+
+
+def _given(subject: "Subject", stack: Classifier, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """The input as the scheme takes it: what is not, is turned from lists of spike times into counts per step, or back."""
+    if not takes_events(subject):
+        return (stack.counted(x), None) if isinstance(stack, EventClassifier) else (x, mask)
+    if isinstance(stack, EventClassifier):
+        return x, torch.ones(stack.steps, len(x), dtype=torch.bool, device=x.device)
+    return in_lists(x, mask)
+
+
+def in_lists(x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Counted spikes [T, B, C] as lists, and a mask that is there. Raises Refused for an input that counts no spikes."""
+    whole = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device) if mask is None else mask
+    try:
+        return events.lists(x * whole[..., None]), whole
+    except ValueError as error:
+        raise Refused(f"a scheme of spike times takes a task of spikes, as digits[code=time]: {error}") from error
+
+
 @dataclass(frozen=True)
 class Alignment:
     """How the gradient of one weight matrix lies to that of BPTT: their cosine, and the ratio of their norms."""
@@ -137,7 +183,9 @@ class Alignment:
 def alignment(
     subject: "Subject", stack: Classifier, x: Tensor, labels: Tensor, mask: Tensor | None = None
 ) -> list[Alignment]:
-    """How the gradients of a subject's scheme lie to those of BPTT, on the same batch and weights."""
+    """How the gradients of a subject's scheme lie to those of BPTT, on the same batch and weights; nothing where the loss is another."""
+    if takes_events(subject):
+        return []
     mine, theirs = gradients(subject, stack, x, labels, mask)[1], load("bptt").gradients(stack, x, labels, mask)[1]
     found: list[Alignment] = []
     for name, p in stack.named_parameters():
@@ -151,7 +199,14 @@ def alignment(
 
 def owns_time(subject: "Subject") -> bool:
     """Whether the subject's scheme steps through time itself: no backend has a whole sequence then."""
-    return subject.scheme is not None and registry.scheme_facts(subject.scheme).get("BACKENDS") == ("eager",)
+    if subject.scheme is None:
+        return False
+    return takes_events(subject) or registry.scheme_facts(subject.scheme).get("BACKENDS") == ("eager",)
+
+
+def takes_events(subject: "Subject") -> bool:
+    """Whether the subject's scheme takes lists of spike times."""
+    return subject.scheme is not None and bool(registry.scheme_facts(subject.scheme).get("EVENTS"))
 
 
 def refusal(case: "Case") -> str | None:
@@ -163,7 +218,8 @@ def refusal(case: "Case") -> str | None:
     if s.name not in said.get("NEURONS", (s.name,)):
         return f"{s.scheme} is defined for {', '.join(said['NEURONS'])}, not for {s.name}"
     if s.backend not in said.get("BACKENDS", (s.backend,)):
-        return f"{s.scheme} steps through time itself; take {s.name}@{said['BACKENDS'][0]}+{s.scheme}"
+        can = " or ".join(map(registry.alias, said["BACKENDS"]))
+        return f"{s.scheme} steps through time itself, on {can}; take {s.name}@{said['BACKENDS'][0]}+{s.scheme}"
     return None
 
 

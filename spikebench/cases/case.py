@@ -6,11 +6,11 @@
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 from spikebench import registry
 from spikebench.cases.arguments import asked, expected, shortened
-from spikebench.cases.named import Network, Task, parse_network, parse_task
+from spikebench.cases.named import ALONE, Network, Task, parse_network, parse_task
 from spikebench.cases.options import Options, parse_options
 from spikebench.cases.point import LATER_FIELDS as LATER_FIELDS
 from spikebench.cases.point import (
@@ -74,11 +74,12 @@ class Layer(Case, workloads=("layer",)):
 
 
 @dataclass(frozen=True)
-class NetworkStep(Case, workloads=("projection", "network")):
+class NetworkStep(Case, workloads=("projection", "network", "events")):
     """One step of a named network, `shd` or `shd[width=64]`. Its N is the width of the network.
 
-    Its neurons fire at `rate` before it learns. The network `projection`, also `projection[layers=4]`, is a workload of
-    its own name. A network of images is as wide as it has channels, and its layers have a neuron for each pixel of each.
+    Its neurons fire at `rate` before it learns. The networks `projection`, also `projection[layers=4]`, and `events`, whose
+    input are spike times at that rate, are workloads of their own names. A network of images is as wide as it has channels,
+    and its layers have a neuron for each pixel of each.
     """
 
     OWN: ClassVar[tuple[str, ...]] = ("rate", "network", "allocator", "autocast")
@@ -110,14 +111,16 @@ class NetworkStep(Case, workloads=("projection", "network")):
     ) -> "NetworkStep":
         if workload == "network" and "network" not in fields:
             raise Problem(f"which network? there are {', '.join(registry.names('networks'))}")
-        made = cls(subject, **sizes, mode=mode, **fields)
+        own: dict[str, Any] = {"network": workload, **fields} if workload in ALONE else dict(fields)
+        made = cls(subject, **sizes, mode=mode, **own)
         if made.workload != workload:
-            raise Problem(f"{made.named.name} is not a workload {workload}; projection is one of its own")
+            right = "one of its own" if made.named.name in ALONE else "one of workload network"
+            raise Problem(f"{made.named.name} is not a workload {workload}; {made.named.name} is {right}")
         return made
 
     @property
     def workload(self) -> Workload:
-        return "projection" if self.named.name == "projection" else "network"
+        return cast(Workload, self.named.name) if self.named.name in ALONE else "network"
 
     @property
     def gated(self) -> Layer:

@@ -32,6 +32,7 @@ def parse_task(text: str) -> Task:
     return Task(name, options)
 
 
+ALONE = ("projection", "events")  # networks that are workloads of their own names
 _SIZES = ("width", "layers", "blocks", "channels", "side", "classes")
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from spikebench.cases.case import Layer
 
 Mode = Literal["inference", "forward", "train", "stream"]
-Workload = Literal["layer", "projection", "network", "training"]
+Workload = Literal["layer", "projection", "network", "events", "training"]
 Allocator = Literal["kept", "default"]
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 AUTOCASTS = (None, "bfloat16", "float16")

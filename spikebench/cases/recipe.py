@@ -28,7 +28,7 @@ class Recipe:
     hidden: tuple[int, ...] = (128,)
     batch_norm: bool = True
     readout: Literal["mean", "leaky", "max"] = "mean"
-    weights: Literal["torch", "kaiming"] = "torch"
+    weights: Literal["torch", "kaiming", "positive"] = "torch"
     state: Count = 16
     ssm: Literal["s4d", "dplr"] = "dplr"
     norm: Literal["batch", "layer"] = "batch"

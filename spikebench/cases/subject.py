@@ -201,10 +201,14 @@ def parse_subject(text: str, device: str = "cpu") -> Subject:
 
 
 def _with_neuron(match: re.Match[str]) -> str:
-    """The text of a scheme alone, as `ottt[update=online]@eager`, with the neuron that it stands for: `lif@eager+ottt[update=online]`."""
+    """The text of a scheme alone, as `ottt[update=online]@eager`, with the neuron that it stands for: `lif@eager+ottt[update=online]`.
+
+    That is `lif`, or what the scheme declares as NEURON.
+    """
+    neuron = registry.scheme_facts(registry.canonical(match["name"])).get("NEURON", "lif")
     how = f"[{match['how']}]" if match["how"] else ""
     rule = f"[{match['options']}]" if match["options"] else ""
-    return f"lif@{match['backend'] or 'eager'}{how}+{match['name']}{rule}"
+    return f"{neuron}@{match['backend'] or 'eager'}{how}+{match['name']}{rule}"
 
 
 def present(text: str) -> str:

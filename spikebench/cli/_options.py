@@ -86,8 +86,8 @@ class What:
 
     workload: Annotated[
         str | None,
-        typer.Option(help="layer, projection or network (implied by --network)."),
-        v.Choice(choices=("layer", "projection", "network")),
+        typer.Option(help="layer, projection, events or network (implied by --network)."),
+        v.Choice(choices=("layer", "projection", "events", "network")),
     ] = None
     network: Annotated[
         str | None, typer.Option(help="A named network, also with other sizes: shd[layers=2]."), v.Text()

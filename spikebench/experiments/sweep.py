@@ -9,7 +9,7 @@ from spikebench.cases import sweeps
 from spikebench.cases.alike import alike
 from spikebench.cases.arguments import asked, check_fields
 from spikebench.cases.case import Case, grid
-from spikebench.cases.named import parse_network
+from spikebench.cases.named import ALONE, parse_network
 from spikebench.cases.subject import parse_subject, there
 from spikebench.errors import Problem
 
@@ -46,8 +46,8 @@ class Grid:
         if empty := [k for k in AXES if getattr(self, k) is not None and not getattr(self, k)]:
             raise Problem(f"{empty[0]}={getattr(self, empty[0])} names nothing; give a value, or leave it out")
         if self.network is not None and self.workload is None:
-            implied = "projection" if parse_network(self.network).name == "projection" else "network"
-            object.__setattr__(self, "workload", implied)  # while it is made
+            name = parse_network(self.network).name
+            object.__setattr__(self, "workload", name if name in ALONE else "network")  # while it is made
 
     @staticmethod
     def of(given: Mapping[str, Any]) -> "Grid":
@@ -132,7 +132,7 @@ def points(subjects: Sequence[str], asked: Grid) -> list[Case]:
     """
     if asked.workload is None and all(parse_subject(s, asked.device or "cpu").scheme for s in subjects):
         asked = replace(asked, network=SCHEMES_NETWORK)
-    named = asked.network or ("projection" if asked.workload == "projection" else None)
+    named = asked.network or (asked.workload if asked.workload in ALONE else None)
     network = parse_network(named) if named else None
     width = network.sizes.get("width") if network else None
     if network and width and asked.N is not None and list(asked.N) != [width]:

@@ -21,5 +21,7 @@ def sample(running: Running) -> list[float]:
         raise Unavailable("a network is compared whose training has a scheme: lif+ottt")
     torch.manual_seed(work.case.seed)
     found = schemes.alignment(work.case.parsed, work.module, work.x.detach(), work.g)
+    if not found:
+        raise Unavailable(f"{work.case.parsed.scheme} has a loss of its own, so that its gradient is none of BPTT's")
     running.detail |= {"weights": [a.weight for a in found], "norm_ratio": [a.ratio for a in found]}
     return [a.cosine for a in found]

@@ -14,7 +14,7 @@ from spikebench.backend import Refused
 from spikebench.cases.case import Case, NetworkStep, expect
 from spikebench.cases.named import Published
 from spikebench.loading.subject import definition_of, load
-from spikebench.network import LOSSES, Classifier, Layers
+from spikebench.network import LOSSES, Classifier, EventClassifier, Layers, Named
 from spikebench.network import load as load_network
 from spikebench.networks._residual import ResidualNetwork
 from spikebench.neuron import Neuron, StochasticNeuron
@@ -44,8 +44,10 @@ def build(case: Case) -> Workload:
     module = made.build(lambda n: load(case.parsed, n, case.T, dtype, case.device), **sizes, **asked)
     module = module.to(case.device, dtype)
     generator = torch.Generator(case.device).manual_seed(1_000_003 * case.seed)
-    x = made.data(case.T, case.B, sizes["channels"] * named.places, generator).to(dtype)
-    if isinstance(module, Layers | Classifier):
+    x = _input(made, module, case, sizes["channels"] * named.places, generator).to(dtype)
+    if isinstance(module, EventClassifier):
+        _scale(module, x, case)
+    elif isinstance(module, Layers | Classifier):
         _settle(module, x, case)
     elif isinstance(module, ResidualNetwork):
         _settle_within(module.train(case.mode != "inference"), x, case)
@@ -67,6 +69,35 @@ def build(case: Case) -> Workload:
 
 
 LONGEST, MOST, ITEMS = 2048, 2**21, 4  # steps, currents and batch items at most with which biases are found
+
+
+def _input(made: Named, module: nn.Module, case: NetworkStep, channels: int, generator: torch.Generator) -> Tensor:
+    """An input like the data of a network; spike times come at the case's rate."""
+    if not isinstance(module, EventClassifier):
+        return made.data(case.T, case.B, channels, generator)
+    module.steps = case.T
+    return cast(Callable[..., Tensor], made.data)(case.T, case.B, channels, generator, rate=case.rate)
+
+
+def _scale(module: EventClassifier, x: Tensor, case: NetworkStep, tried: int = 33) -> None:
+    """Scales the weights, layer by layer, until each layer fires at the case's rate on one item: there is no bias to move.
+
+    The scale is found with the definition on the grid of the case, so that every subject gets the same weights.
+    """
+    s = module.counted(x[:1])  # [T, 1, C]
+    for linear, bound in zip(module.linears, module.neurons, strict=True):
+        neuron, weight = definition_of(bound) or bound, cast(nn.Linear, linear).weight
+        low, high = -6.0, 6.0
+        with torch.no_grad():
+            current = nn.functional.linear(s, weight)
+            for _ in range(3):  # the logarithm to base 2 of the scale
+                scales = torch.linspace(low, high, tried).to(current).exp2()
+                rates = spikes_of(neuron(current * scales[:, None])).mean((0, 2))  # [tried]
+                below = min(int((rates < case.rate).sum()), tried - 1)
+                step = (high - low) / (tried - 1)
+                low, high = low + (below - 1) * step, low + below * step
+            weight.mul_(2.0**high)
+            s = spikes_of(neuron(nn.functional.linear(s, weight))).to(s.dtype)
 
 
 def _settle(module: Layers | Classifier, x: Tensor, case: NetworkStep) -> None:

@@ -45,7 +45,7 @@ def test_a_kind_has_only_its_own_fields() -> None:
         (TASK | {"rate": 0.1}, "a training has no rate, and 0.1 was given; layers and networks aim at one"),
         (TASK | {"T": 5}, "a training trains, and its data give its sizes; leave T, B, N and the mode out"),
         (TASK | {"mode": "inference"}, "leave T, B, N and the mode out"),
-        ({"workload": "other"}, "no workload 'other'; there are layer, projection, network, training"),
+        ({"workload": "other"}, "no workload 'other'; there are layer, projection, network, events, training"),
         ({"width": 3}, "a layer has no width, and 3 was given; no case has it"),
         ({"allocator": "mine"}, "no allocator 'mine'; there are kept, default"),
     ],

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from spikebench import registry
 from spikebench.analysis.training_memory import growths
 from spikebench.cases.case import NetworkStep, Training
 from spikebench.cases.recipe import Recipe
@@ -23,9 +22,9 @@ from spikebench.task import Dataset, Sequences
 from spikebench.verify import judged_network
 from spikebench.workloads import network
 from spikebench.workloads.training import Run, steps_within, train
-from tests.schemes.test_schemes import LIF, lif
+from tests.schemes.test_schemes import LIF, SCHEMES, lif
 
-SUBJECTS = [f"{lif(name)}+{name}" for name in registry.names("schemes")]
+SUBJECTS = [f"{lif(name)}+{name}" for name in SCHEMES]
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,11 @@ from types import ModuleType
 import pytest
 import torch
 
-from spikebench import registry, scheme
+from spikebench import scheme
 from spikebench.cases.case import Case, NetworkStep
 from spikebench.schemes import _online
 from spikebench.verify import scheme_gate
-from tests.schemes.test_schemes import LIF, batch, flat, in_numpy, lif, made, off
+from tests.schemes.test_schemes import LIF, SCHEMES, batch, flat, in_numpy, lif, made, off
 
 SHARED, ANN = "_online", "_ann"
 MUTANTS: dict[str, list[tuple[str, str, str]]] = {  # the file, what stands there, and what is wrong
@@ -139,7 +139,7 @@ def test_what_is_wrong_is_told(monkeypatch: pytest.MonkeyPatch, name: str, file:
 
 
 def test_every_scheme_has_five() -> None:
-    assert set(MUTANTS) == set(registry.names("schemes"))
+    assert set(MUTANTS) == set(SCHEMES)
     assert all(len(each) >= 5 for each in MUTANTS.values())
 
 

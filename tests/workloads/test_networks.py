@@ -9,7 +9,7 @@ from torch import nn
 
 from spikebench import registry
 from spikebench.cases.case import Case, NetworkStep, expect
-from spikebench.cases.named import parse_network
+from spikebench.cases.named import ALONE, parse_network
 from spikebench.errors import Problem
 from spikebench.network import Classifier, Layers, OutputLayer, load
 from spikebench.neurons.lif import LIF
@@ -24,7 +24,7 @@ SMALL = {"T": 40, "B": 3}
 
 
 def network(subject: str = "lif@eager", name: str = "shd[width=16]", **fields: object) -> Case:
-    workload = "projection" if name.startswith("projection") else "network"
+    workload = next((w for w in ALONE if name.startswith(w)), "network")
     return Case(subject, network=name, workload=workload, **(SMALL | fields))  # pyright: ignore[reportArgumentType]  # checked at run time
 
 
@@ -47,7 +47,7 @@ def test_a_case_names_its_network_and_has_its_width() -> None:
 @pytest.mark.parametrize(
     ("fields", "complaint"),
     [
-        ({"workload": "network"}, "which network[?] there are hsd, image"),
+        ({"workload": "network"}, "which network[?] there are events, hsd, image"),
         ({"workload": "network", "network": "shdd"}, "no network 'shdd'; .* did you mean shd[?]"),
         ({"workload": "network", "network": "shd[depth=2]"}, "no option 'depth' for network 'shd'; there are width"),
         ({"workload": "network", "network": "onm[width=2]"}, "no option 'width' for network 'onm'; there are layers"),
@@ -72,7 +72,9 @@ def test_every_named_network_says_where_it_is_from_and_steps(name: str) -> None:
     text = f"{name}[{','.join(f'{k}={v}' for k, v in smaller.items())}]"
     work = build(network(published.subject, text, N=12, T=24))
     out = work.launch()
-    assert out.isfinite().all() and work.x.shape[:2] == (24, 3)
+    assert out.isfinite().all() and work.x.shape[: 1 if name == "events" else 2] == (
+        (3,) if name == "events" else (24, 3)
+    )
     assert out.shape == ((3, said.sizes["classes"]) if "classes" in said.sizes else (24, 3, 12))
     assert len(layer_rates(work)) == len(list(work.module.neurons)) in (2, 3, 4)  # pyright: ignore[reportArgumentType]  # a list of modules
     assert all(p.grad is not None for p in work.parameters)
