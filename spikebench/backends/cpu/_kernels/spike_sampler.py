@@ -5,8 +5,7 @@
 Backward, e = g·[0 ≤ q ≤ 1] and dy = gain·e: the input's gradient is the same filter over dy in reverse. The parameters
 need H = Σ dy·h and K = Σ dy·∂h/∂a, both carried forward in time. What forward keeps is y.
 
-A tile of W series and TIDE steps is copied next to the processor. Then a line of series goes through all steps of the
-tile with the state of a few pairs in registers, and through them again with the next pairs.
+A tile of W series and TIDE steps is copied into a small array, in which the filters of `diagonal.py` run.
 """
 
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 from numba import types
 from numba.core import cgutils
 
+from spikebench.backends.cpu._kernels.diagonal import FILTER, LEARN, TIDE, fill_pairs, filter_tile, learn_tile
 from spikebench.backends.cpu._kernels.lanes import (
     CONTRACT,
     INT64,
@@ -34,7 +34,6 @@ from spikebench.backends.cpu._kernels.primitives import (
     SIZE,
     STREAMING,
     array,
-    clear,
     compiled,
     copy,
     keep,
@@ -48,73 +47,7 @@ from spikebench.backends.cpu._kernels.primitives import (
 )
 
 W = 128  # series of a tile
-TIDE = 32  # steps of a tile, whose pages and lines wait in the second-level cache; four share their random numbers
-FILTER, LEARN = 6, 10  # rows of a pair: a, w, h, or a, h, ∂h/∂a, H, K, each with its real and its imaginary part
-
 Array = np.ndarray
-
-
-def _through(rows: int, fixed: int, group: int, advance: Any) -> Any:
-    """A compiled function that takes `group` pairs from number `first` on through a tile, their states in registers.
-
-    Of a pair's `rows` the first are `fixed`. `advance(fixed, states, x, z)` is a step of one pair, for what stands in the
-    first and in the second part of the tile; it returns what the second part becomes, and the new states.
-    """
-
-    @primitive
-    def through(typing: Any, pairs: Any, tile: Any, first: Any, steps: Any, at: Any, lines: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            pairs, tile = (Lines(context, builder, signature.args[n], args[n], CONTRACT) for n in range(2))
-            first, steps, at, lines = args[2:]
-            top = builder.mul(first, INT64(rows))
-            places = [[builder.add(top, INT64(rows * g + k)) for k in range(rows)] for g in range(group)]
-            with cgutils.for_range(builder, lines, intp=lines.type) as line:
-                here = builder.mul(line.index, INT64(tile.kind.count))
-                m = builder.add(at, here)
-                given = [[pairs.load(place, m) for place in of[:fixed]] for of in places]
-                held = [Held(builder, [pairs.load(place, m) for place in of[fixed:]]) for of in places]
-                with cgutils.for_range(builder, steps, intp=steps.type) as step:
-                    below = builder.add(step.index, INT64(TIDE))
-                    x, z = tile.load(step.index, here), tile.load(below, here)
-                    before = z
-                    for known, states in zip(given, held, strict=True):
-                        z, found = advance(known, states.values(), x, z)
-                        states.become(found)
-                    if z is not before:
-                        tile.store(z, below, here, NEVER)
-                for of, states in zip(places, held, strict=True):
-                    for place, value in zip(of[fixed:], states.values(), strict=True):
-                        pairs.store(value, place, m, NEVER)
-            return context.get_dummy_value()
-
-        return types.none(pairs, tile, first, steps, at, lines), generate
-
-    @compiled
-    def taken(pairs: Array, tile: Array, first: int, steps: int, at: int, lines: int) -> None:
-        through(pairs, tile, first, steps, at, lines)
-
-    return taken
-
-
-def _filtered(fixed: list[Lanes], states: list[Lanes], x: Lanes, y: Lanes) -> tuple[Lanes, list[Lanes]]:
-    """One step of h, and y with Re w·h added."""
-    (ar, ai, wr, wi), (hr, hi) = fixed, states
-    hr, hi = x + ar * hr - ai * hi, ar * hi + ai * hr
-    return y + wr * hr - wi * hi, [hr, hi]
-
-
-def _learned(fixed: list[Lanes], states: list[Lanes], x: Lanes, dy: Lanes) -> tuple[Lanes, list[Lanes]]:
-    """One step of h and ∂h/∂a, and of the sums H and K."""
-    (ar, ai), (hr, hi, kr, ki, *sums) = fixed, states
-    kr, ki = hr + ar * kr - ai * ki, hi + ar * ki + ai * kr
-    hr, hi = x + ar * hr - ai * hi, ar * hi + ai * hr
-    now = [hr, hi, kr, ki]
-    return dy, [*now, *(total + dy * value for total, value in zip(sums, now, strict=True))]
-
-
-# the 32 registers of AVX-512 hold four pairs of six numbers, or two of ten
-_filter_four, _filter_one = (_through(FILTER, 4, group, _filtered) for group in (4, 1))
-_learn_two, _learn_one = (_through(LEARN, 2, group, _learned) for group in (2, 1))
 
 
 def _window(g: Lanes, y: Lanes, gain: Lanes, bias: Lanes) -> Lanes:
@@ -215,50 +148,6 @@ def _widen(sums: Array, totals: Array) -> None:
         totals[m] = sums[m]
 
 
-@compiled
-def _gather(table: Array, k: int, start: int, to: Array) -> None:
-    """The values of neighbouring series, from row k of a table [rows, N]."""
-    m = start % table.shape[1]
-    for j in range(to.size):
-        to[j] = table[k, m]
-        m = m + 1 if m + 1 < table.shape[1] else 0
-
-
-@compiled
-def _fill(pairs: Array, lines: Array, filters: Array, linear: Array, lo: int, n: int, rows: int, given: int) -> None:
-    """Of n series from lo on: `given` rows of the filters for each pair and zero in its other rows; d, gain, bias."""
-    count = filters.shape[0] // 4
-    clear(pairs)
-    clear(lines)
-    for p in range(count):
-        for k in range(given):
-            _gather(filters, k * count + p, lo, row(pairs, p * rows + k, 0, n))
-    for k in range(3):
-        _gather(linear, k, lo, row(lines, k, 0, n))
-
-
-@compiled
-def _filter(pairs: Array, tile: Array, count: int, steps: int, at: int, lines: int) -> None:
-    p = 0
-    while p + 4 <= count:
-        _filter_four(pairs, tile, p, steps, at, lines)
-        p += 4
-    while p < count:
-        _filter_one(pairs, tile, p, steps, at, lines)
-        p += 1
-
-
-@compiled
-def _learn(pairs: Array, tile: Array, count: int, steps: int, at: int, lines: int) -> None:
-    p = 0
-    while p + 2 <= count:
-        _learn_two(pairs, tile, p, steps, at, lines)
-        p += 2
-    while p < count:
-        _learn_one(pairs, tile, p, steps, at, lines)
-        p += 1
-
-
 @pasted
 def _forward(
     x: Array,
@@ -279,7 +168,7 @@ def _forward(
     """Spikes s of series lo to hi, and y for backward, unless that is empty."""
     pairs, lines, tile = lined(pairs), lined(lines), lined(tile)
     count, steps, save = filters.shape[0] // 4, x.shape[0], y.shape[0] > 0
-    _fill(pairs, lines, filters, linear, lo, hi - lo, FILTER, 4)
+    fill_pairs(pairs, lines, filters, linear, lo, hi - lo, FILTER, 4)
     for first in range(0, steps, TIDE):
         last = min(first + TIDE, steps)
         for a in range(lo, hi, W):
@@ -288,7 +177,7 @@ def _forward(
             for t in range(first, last):
                 copy(row(x, t, a, b), row(tile, t - first, 0, b - a))
             _direct(tile, lines, last - first, at, many)
-            _filter(pairs, tile, count, last - first, at, many)
+            filter_tile(pairs, tile, count, last - first, at, many)
             for t in range(first, last, 4):
                 _fire(tile, lines, t - first, at, many, t // 4 * series + a, key)
             for t in range(first, last):
@@ -316,7 +205,7 @@ def _backward(
     """The input's gradient of series lo to hi: the filter in reverse."""
     pairs, lines, tile = lined(pairs), lined(lines), lined(tile)
     count, steps = filters.shape[0] // 4, g.shape[0]
-    _fill(pairs, lines, filters, linear, lo, hi - lo, FILTER, 4)
+    fill_pairs(pairs, lines, filters, linear, lo, hi - lo, FILTER, 4)
     for first in range((steps - 1) // TIDE * TIDE, -1, -TIDE):
         last = min(first + TIDE, steps)
         for a in range(lo, hi, W):
@@ -326,7 +215,7 @@ def _backward(
                 copy(row(g, t, a, b), row(tile, last - 1 - t, 0, b - a))
                 copy(row(y, t, a, b), row(tile, TIDE + last - 1 - t, 0, b - a))
             _enter(tile, lines, last - first, at, many)
-            _filter(pairs, tile, count, last - first, at, many)
+            filter_tile(pairs, tile, count, last - first, at, many)
             for t in range(first, last):
                 keep(row(tile, TIDE + last - 1 - t, 0, b - a), row(gx, t, a, b), streaming)
                 prefetch(g, t - TIDE, a, b)
@@ -351,7 +240,7 @@ def _parameters(
     """Totals [4·P + 3, M] of series lo to hi: H and K, real and imaginary, then the gradients of d, gain and bias."""
     pairs, lines, tile = lined(pairs), lined(lines), lined(tile)
     count, steps = filters.shape[0] // 4, g.shape[0]
-    _fill(pairs, lines, filters, linear, lo, hi - lo, LEARN, 2)
+    fill_pairs(pairs, lines, filters, linear, lo, hi - lo, LEARN, 2)
     for first in range(0, steps, TIDE):
         last = min(first + TIDE, steps)
         for a in range(lo, hi, W):
@@ -365,7 +254,7 @@ def _parameters(
                 prefetch(g, t + TIDE, a, b)
                 prefetch(y, t + TIDE, a, b)
             _add(tile, lines, last - first, at, many)
-            _learn(pairs, tile, count, last - first, at, many)
+            learn_tile(pairs, tile, count, last - first, at, many)
     for p in range(count):
         for k in range(4):
             _widen(row(pairs, p * LEARN + 6 + k, 0, hi - lo), row(totals, k * count + p, lo, hi))
