@@ -1,6 +1,6 @@
 """Run by test_operator.py under TRITON_INTERPRET=1: networks with fused layers, compiled and exported without a break."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 import spikebench as sb
 from spikebench.backend import Refused
 from spikebench.backends.triton import _launch
+from spikebench.neuron import StochasticNeuron
 
 SUBJECTS = [
     "lif@triton",
@@ -30,6 +31,10 @@ SUBJECTS = [
     "masked_psn@triton",
     "ipsu@triton",
     "sliding_psn@triton",
+    "spsn@triton",
+    "spsn[mode=gs]@triton[chunk=4]",
+    "spike_sampler[state=4]@triton",
+    "spike_sampler[state=4]@triton[form=dot,chunk=16]",
 ]
 
 
@@ -49,13 +54,43 @@ def test_a_compiled_network_computes_what_it_does_in_eager_mode(subject: str, ba
     net, x = network(subject)
     x.requires_grad_()
     compiled = torch.compile(net, fullgraph=True, backend=backend)
-    out, found = net(x), compiled(x)
+    of_next_call(net)
+    out = net(x)
+    of_next_call(net)
+    found = compiled(x)
     assert torch.equal(found, out) and 0 < float(out.detach().std())
     expected = gradients(net, out, x)
     assert all(torch.equal(a, b) for a, b in zip(gradients(net, found, x), expected, strict=True))
     assert all(float(g.abs().max()) > 0 for g in expected[:3])
+    of_next_call(net)
     with torch.no_grad():
         assert torch.equal(compiled(x), out)
+
+
+def of_next_call(net: nn.Sequential) -> None:
+    """Sets a neuron that draws back, so that its next call has the noise of this number again."""
+    if isinstance(layer := cast(Any, net[1]).neuron, StochasticNeuron):
+        layer.calls = 3
+
+
+@pytest.mark.parametrize("subject", ["spsn@triton", "spike_sampler[state=4]@triton"])
+def test_no_call_of_a_compiled_network_has_the_noise_of_another(subject: str) -> None:
+    """Nor do two calls in one graph; compiled and eager calls count together, and nothing is compiled again."""
+    net, x = network(subject)
+    layer: Any = net[1]
+    current, graphs = net[0](x).detach(), [0]
+
+    def counting(graph: Any, _: Any) -> Any:
+        graphs[0] += 1
+        return graph.forward
+
+    compiled = torch.compile(lambda x: torch.stack([layer(x), layer(x)]), fullgraph=True, backend=counting)
+    found = [*compiled(current), *compiled(current), layer(current), *compiled(current)]
+    assert layer.neuron.calls == 7 and graphs == [1]
+    layer.neuron.calls = 0
+    expected = [layer(current) for _ in found]
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+    assert not any(torch.equal(a, b) for n, a in enumerate(found) for b in found[:n])
 
 
 def test_the_graph_holds_operators_and_a_changed_option_makes_another() -> None:
@@ -112,11 +147,11 @@ def test_the_operators_pass_torchs_own_checks(subject: str, learns: bool, monkey
     torch._dynamo.reset()
     with torch.set_grad_enabled(learns):
         torch.compile(layer, fullgraph=True, backend=backend)(x)
-    ((_, _, numbers, spec, wants),) = calls
+    ((_, _, numbers, spec, wants, _),) = calls
     learned = [p.detach().requires_grad_(learns) for p in layer.parameters()]
     checks = ("test_schema", "test_faketensor", "test_autograd_registration")
     torch.library.opcheck(
-        torch.ops.spikebench.fused.default, (x, learned, list(numbers), spec, list(wants)), test_utils=checks
+        torch.ops.spikebench.fused.default, (x, learned, list(numbers), spec, list(wants), []), test_utils=checks
     )
 
 
@@ -142,7 +177,7 @@ def test_what_is_more_than_one_function_is_refused(monkeypatch: pytest.MonkeyPat
     lif_run = lif.run.__wrapped__  # pyright: ignore[reportFunctionMemberAccess]  # functools.wraps puts it there
     monkeypatch.setattr(lif.run, "__wrapped__", twice)
     with pytest.raises(Refused, match="more than one fused function"):
-        torch.ops.spikebench.fused(torch.randn(3, 1, 2), [], [], spec, [True])
+        torch.ops.spikebench.fused(torch.randn(3, 1, 2), [], [], spec, [True], [])
 
 
 def test_this_is_interpreted() -> None:

@@ -21,12 +21,12 @@ class Passes(NamedTuple):
     forward(call, x, further, sent, wanted) puts spikes where they are sent and returns the tensors that backward reads,
     and what else it must know. wanted: which of x and the further differentiable inputs need a gradient; None: keep nothing.
     backward(call, known, g, kept, further, wanted) returns the gradients of x and of the further inputs.
-    spec(call, spikes) names the call to torch's tracer: module, literals and numbers for `operated`; None: it is no operator.
+    spec(call, spikes) names the call to torch's tracer: module, literals, numbers and number of the call for `operated`.
     """
 
     forward: Callable[[Any, Tensor, Tensors, Sent, tuple[bool, ...] | None], tuple[Gradients, Any]]
     backward: Callable[[Any, Any, Tensor, Gradients, Tensors, tuple[bool, ...]], Gradients]
-    spec: Callable[[Any, str], tuple[str, tuple[Any, ...], tuple[float, ...]] | None]
+    spec: Callable[[Any, str], tuple[str, tuple[Any, ...], tuple[float, ...], Tensor | None]]
 
 
 def fused(passes: Passes, call: Any, x: Tensor, *further: Tensor, spikes: Spikes = "same") -> Tensor:
@@ -34,8 +34,9 @@ def fused(passes: Passes, call: Any, x: Tensor, *further: Tensor, spikes: Spikes
 
     further: other inputs and learned parameters that the kernels read by address and give a gradient of.
     """
-    if torch.compiler.is_compiling() and (spec := passes.spec(call, spikes)):
-        return operated(*spec[:2], x, further, spec[2])
+    if torch.compiler.is_compiling():
+        module, spec, numbers, number = passes.spec(call, spikes)
+        return operated(module, spec, x, further, numbers, number)
     return at_once(passes, call, x, *further, spikes=spikes)
 
 

@@ -7,7 +7,8 @@ The operator makes the function from the text and runs its autograd function on 
 the function's forward, and the tensors that it saves as further outputs; `spikebench::fused_backward` puts them back and
 runs its backward. What a tape holds besides tensors is found on the meta device. In eager mode nothing of this happens.
 
-A stochastic neuron is no operator: the number of its call would be a constant of the graph, and its noise used twice.
+A stochastic neuron's noise is named by its seed, which the text holds, and by the number of the call. That is a tensor
+that `spikebench::next_call` counts on when the graph runs: a number would be a constant of the graph, and noise used twice.
 """
 
 import ast
@@ -95,18 +96,28 @@ def traceable(run: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def operated(
-    module: str, spec: tuple[Any, ...], x: Tensor, learned: Sequence[Tensor], numbers: Sequence[float]
+    module: str,
+    spec: tuple[Any, ...],
+    x: Tensor,
+    learned: Sequence[Tensor],
+    numbers: Sequence[float],
+    call: Tensor | None = None,
 ) -> Tensor:
-    """The operator's spikes, shaped like x: of the function that `remade(spec, learned, numbers)` of a module gives.
+    """The operator's spikes, shaped like x: of the function that `remade(spec, learned, numbers, call)` of a module gives.
 
     spec: literals. learned: the other tensors that the function has gradients of, as parameters and further inputs.
+    call: the number of the call of a neuron that draws.
     """
     wants = [x.requires_grad, *[p.requires_grad for p in learned]]
     keep = torch.is_grad_enabled() and any(wants)
-    return torch.ops.spikebench.fused(x, learned, numbers, str((module, spec)), wants if keep else [])[0]
+    return torch.ops.spikebench.fused(
+        x, learned, numbers, str((module, spec)), wants if keep else [], [] if call is None else [call]
+    )[0]
 
 
-def remade(spec: tuple[Any, ...], learned: Sequence[Tensor], numbers: Sequence[float]) -> Callable[[Tensor], Tensor]:
+def remade(
+    spec: tuple[Any, ...], learned: Sequence[Tensor], numbers: Sequence[float], call: int
+) -> Callable[[Tensor], Tensor]:
     """`run` of the neuron that a spec of `traceable` names, with these parameters, as a function of x."""
     home, module, kind, plain, places, names, how = spec
     found = getattr(import_module(module), kind)
@@ -123,13 +134,13 @@ def _parsed(spec: str) -> tuple[str, tuple[Any, ...]]:
 
 
 def _taped(
-    x: Tensor, learned: Sequence[Tensor], numbers: Sequence[float], spec: str, wants: Sequence[bool]
+    x: Tensor, learned: Sequence[Tensor], numbers: Sequence[float], spec: str, wants: Sequence[bool], call: int = 0
 ) -> tuple[Tensor, Tape | None]:
     """The spikes, and what the backward pass needs if anything is wanted."""
     module, of = _parsed(spec)
     wanted = wants[1:] or [False] * len(learned)
     own = [p.detach().requires_grad_(w) for p, w in zip(learned, wanted, strict=True)]
-    run = import_module(module).remade(of, own, numbers)
+    run = import_module(module).remade(of, own, numbers, call)
     if not wants:
         with torch.no_grad():
             return run(x), None
@@ -165,10 +176,20 @@ def _sources(tape: Tape) -> list[int | None]:
 
 @torch.library.custom_op("spikebench::fused", mutates_args=())
 def fused(
-    x: Tensor, learned: Sequence[Tensor], numbers: Sequence[float], spec: str, wants: Sequence[bool]
+    x: Tensor,
+    learned: Sequence[Tensor],
+    numbers: Sequence[float],
+    spec: str,
+    wants: Sequence[bool],
+    calls: Sequence[Tensor],
 ) -> list[Tensor]:
     """Spikes shaped like x, and the new tensors that the backward pass reads. wants: of x and the parameters; []: nothing."""
-    return _given(*_taped(x, learned, numbers, spec, wants))
+    return _given(*_taped(x, learned, numbers, spec, wants, _number(calls)))
+
+
+def _number(calls: Sequence[Tensor]) -> int:
+    """The number of a call, the only one of its list; 0 where nothing is drawn, so that there is none."""
+    return int(calls[0]) if calls else 0
 
 
 def _given(s: Tensor, tape: Tape | None) -> list[Tensor]:
@@ -188,10 +209,11 @@ def fused_backward(
     numbers: Sequence[float],
     spec: str,
     wants: Sequence[bool],
+    calls: Sequence[Tensor],
 ) -> list[Tensor]:
     """Gradients of those of x and the parameters that are wanted, in their order."""
     with _launch.recording(), _shapes.assumed(_shapes.device_of(x)):
-        _, tape = _taped(x.to("meta"), learned, numbers, spec, wants)
+        _, tape = _taped(x.to("meta"), learned, numbers, spec, wants, _number(calls))
     assert tape is not None
     inputs, news = [x, *_inputs(tape)[1:]], iter(kept)
     tape.saved_tensors = tuple(
@@ -213,7 +235,14 @@ def fused_backward(
 
 
 @fused.register_fake
-def _(x: Tensor, learned: Sequence[Tensor], numbers: Sequence[float], spec: str, wants: Sequence[bool]) -> list[Tensor]:
+def _(
+    x: Tensor,
+    learned: Sequence[Tensor],
+    numbers: Sequence[float],
+    spec: str,
+    wants: Sequence[bool],
+    calls: Sequence[Tensor],
+) -> list[Tensor]:
     with _launch.recording():
         return _given(*_taped(x, learned, numbers, spec, wants))
 
@@ -227,22 +256,25 @@ def _(
     numbers: Sequence[float],
     spec: str,
     wants: Sequence[bool],
+    calls: Sequence[Tensor],
 ) -> list[Tensor]:
     return [torch.empty_like(t) for t, wanted in zip((x, *learned), wants, strict=True) if wanted]
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-    x, learned, *ctx.rest = inputs
-    ctx.count = len(learned)
-    ctx.save_for_backward(x, *learned, *output[1:])
+    x, learned, *ctx.rest, calls = inputs
+    ctx.counts = len(learned), len(calls)
+    ctx.save_for_backward(x, *learned, *calls, *output[1:])
 
 
 def _back(ctx: Any, grads: list[Tensor]) -> tuple[Any, ...]:
     x, *rest = ctx.saved_tensors
-    learned, kept = rest[: ctx.count], rest[ctx.count :]
-    found = iter(torch.ops.spikebench.fused_backward(grads[0], x, learned, kept, *ctx.rest))
-    dx, *others = [next(found) if wanted else None for wanted in ctx.rest[-1]]
-    return dx, others, None, None, None
+    many, named = ctx.counts
+    learned, calls, kept = rest[:many], rest[many : many + named], rest[many + named :]
+    numbers, _, wants = ctx.rest
+    found = iter(torch.ops.spikebench.fused_backward(grads[0], x, learned, kept, *ctx.rest, calls))
+    dx, *others = [next(found) if wanted else None for wanted in wants]
+    return dx, others, None if numbers else [], None, None, [None] * named
 
 
 fused.register_autograd(_back, setup_context=_save)

@@ -236,22 +236,23 @@ def _whole(shape: _launch.Shape, draws: bool, bits: bool) -> _launch.Shape:
     return shape
 
 
-def _spec(call: Call, spikes: str) -> tuple[str, tuple[Any, ...], tuple[float, ...]] | None:
-    """A call as the operator takes it; None for one with noise, which a graph would use again and again."""
-    neuron = call.neuron
+def _spec(call: Call, spikes: str) -> tuple[str, tuple[Any, ...], tuple[float, ...], Tensor | None]:
+    """A call as the operator takes it."""
+    neuron, (seed, number, site) = call.neuron, call.noise
     if spikes == "bits":
         raise Refused(NO_BITS)
-    if neuron.draws:
-        return None
     kind = (call.mode, call.surrogate, call.late, call.redraws)
-    return __name__, (neuron.name, tuple(call.asked), kind, spikes), call.numbers
+    spec = (neuron.name, tuple(call.asked), kind, spikes, (seed, site))
+    return __name__, spec, call.numbers, number if isinstance(number, Tensor) else None
 
 
-def remade(spec: tuple[Any, ...], further: Tensors, numbers: Sequence[float]) -> Callable[[Tensor], Tensor]:
+def remade(
+    spec: tuple[Any, ...], further: Tensors, numbers: Sequence[float], number: int
+) -> Callable[[Tensor], Tensor]:
     """The function of x that `_spec` names."""
-    name, asked, kind, spikes = spec
+    name, asked, kind, spikes, (seed, site) = spec
     neuron = import_module(f"spikebench.backends.triton.{name}").NEURON
-    call = Call(neuron, tuple(numbers), _launch.Options(*asked), *kind)
+    call = Call(neuron, tuple(numbers), _launch.Options(*asked), *kind, Noise(seed, number, site))
     return lambda x: at_once(PASSES, call, x, *further, spikes=spikes)
 
 

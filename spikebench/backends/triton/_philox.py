@@ -2,9 +2,12 @@
 
 from typing import NamedTuple
 
+import torch
 import triton
 import triton.language as tl
+from torch import Tensor
 
+from spikebench.neuron import StochasticNeuron
 from spikebench.numerics.philox import MASK
 
 
@@ -12,7 +15,7 @@ class Noise(NamedTuple):
     """What a kernel draws with, as its arguments hold it: the seed, the number of the call, and the sampling site."""
 
     seed: int
-    call: int
+    call: int | Tensor  # a tensor on the CPU where torch traces: a number would be a constant of the graph
     site: int
 
 
@@ -25,6 +28,27 @@ def signed(seed: int) -> int:
 def noise(seed: int, call: int, site: int) -> Noise:
     """Noise of whole numbers of any size: 64 bits of the seed, 32 of the others."""
     return Noise(signed(seed), call & MASK, site & MASK)
+
+
+def next_noise(neuron: StochasticNeuron, seed: int | None) -> Noise:
+    """The noise of a neuron's next forward call; seed: in place of its own."""
+    key = neuron.seed if seed is None else seed
+    if torch.compiler.is_compiling():
+        return Noise(signed(key), torch.ops.spikebench.next_call(neuron.counter), neuron.site & MASK)
+    return noise(key, neuron.next_call(), neuron.site)
+
+
+@torch.library.custom_op("spikebench::next_call", mutates_args=("counter",))
+def next_call(counter: Tensor) -> Tensor:
+    """The number of a forward call as a tensor, the low 32 bits of its neuron's counter, which goes on by one."""
+    number = counter & MASK
+    counter.add_(1)
+    return number
+
+
+@next_call.register_fake
+def _(counter: Tensor) -> Tensor:
+    return torch.empty_like(counter)
 
 
 @triton.jit

@@ -23,7 +23,9 @@ def spiked(u: Tensor, surrogate: Surrogate, slope: float, spikes: Literal["same"
     return _spiked(u, surrogate, slope, spikes)
 
 
-def remade(spec: tuple[Any, ...], learned: Sequence[Tensor], numbers: Sequence[float]) -> Callable[[Tensor], Tensor]:
+def remade(
+    spec: tuple[Any, ...], learned: Sequence[Tensor], numbers: Sequence[float], call: int
+) -> Callable[[Tensor], Tensor]:
     """The function of u that the operator of `spiked` names."""
     _, surrogate, spikes = spec
     return lambda u: _spiked(u, surrogate, numbers[0], spikes)

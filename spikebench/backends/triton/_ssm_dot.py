@@ -1,5 +1,6 @@
 """A diagonal state-space model as products of matrices over chunks of time, both ways; README.md derives it."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypedDict
 
 import torch
@@ -8,7 +9,9 @@ import triton.language as tl
 from torch import Tensor
 
 from spikebench.backends.triton import _launch
-from spikebench.backends.triton._operator import once
+from spikebench.backends.triton._autograd import Gradients, Passes, Tensors, at_once, fused
+from spikebench.backends.triton._bits import Sent
+from spikebench.backends.triton._launch import Spikes
 from spikebench.backends.triton._philox import Noise, uniforms
 
 ROWS, COLUMNS = 16, 16  # of a tile: what a tensor core takes, and what four warps hold without spilling
@@ -49,7 +52,7 @@ class _Parts(TypedDict):
     q: Tensor | None
     dx: Tensor | None
     seed: int
-    call: int
+    call: Any  # a number by now
     site: int
     REVERSE: bool
 
@@ -73,52 +76,67 @@ def _halves(z: Tensor, axis: int) -> Tensor:
     return torch.cat([z.real, z.imag], axis)
 
 
-def run(x: Tensor, made: tuple[Tensor, ...], bias: Tensor, how: How, dtype: torch.dtype) -> Tensor:
-    """Spikes [T, B, N] of a contiguous x; `dtype` is theirs where no gradient is wanted."""
-    if _launch.learns(x, (bias, *made)):
-        return _Dot.apply(x, how, bias, *made)  # pyright: ignore[reportReturnType]  # untyped in torch
-    return _forward(x, None, made, bias, how, dtype)[0]
+def run(x: Tensor, made: Tensors, bias: Tensor, how: How, spikes: Spikes) -> Tensor:
+    """Spikes [T, B, N] shaped like x."""
+    return fused(PASSES, how, x, bias, *made, spikes=spikes)
+
+
+def spec(
+    how: How, spikes: str, module: str = __name__
+) -> tuple[str, tuple[Any, ...], tuple[float, ...], Tensor | None]:
+    """A call as the operator takes it, for this module's form or another's."""
+    (seed, number, site), *rest = how
+    return module, ((seed, site), tuple(rest), spikes), (), number if isinstance(number, Tensor) else None
+
+
+def again(passes: Passes, spec: tuple[Any, ...], further: Tensors, number: int) -> Callable[[Tensor], Tensor]:
+    """The function of x that `spec` names."""
+    (seed, site), rest, spikes = spec
+    how = How(Noise(seed, number, site), *rest)
+    return lambda x: at_once(passes, how, x, *further, spikes=spikes)
+
+
+def remade(
+    spec: tuple[Any, ...], further: Tensors, numbers: Sequence[float], number: int
+) -> Callable[[Tensor], Tensor]:
+    """The function of x that the operator names."""
+    return again(PASSES, spec, further, number)
 
 
 def _forward(
-    x: Tensor, q: Tensor | None, made: tuple[Tensor, ...], bias: Tensor, how: How, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """Spikes, and the state that enters every chunk [chunks, 2S, B, N]; the probability before it is clamped into q."""
-    taps, enter, leave, fade = made
+    how: How, x: Tensor, further: Tensors, sent: Sent, wanted: tuple[bool, ...] | None
+) -> tuple[Gradients, None]:
+    """Spikes to where they are sent. Kept are x, the probability before it is clamped, and the state that enters every chunk."""
+    bias, taps, enter, leave, fade = further
     h = _states(x, enter, how)
     _carry(h, fade, None, False)
-    s = torch.empty_like(x, dtype=dtype)
+    q = None if wanted is None else torch.empty_like(x, dtype=_launch.wide(x.dtype))
     seed, call, site = how.noise
-    parts = _Parts(bias=bias, s=s, q=q, dx=None, seed=seed, call=call, site=site, REVERSE=False)
+    parts = _Parts(bias=bias, s=sent.s, q=q, dx=None, seed=seed, call=call, site=site, REVERSE=False)
     _outputs(x, h, taps, leave, how, parts)
-    return s, h
+    return (x, q, h), None
 
 
-class _Dot(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, how: How, bias: Tensor, *made: Tensor) -> Tensor:
-        q = torch.empty_like(x, dtype=_launch.wide(x.dtype))
-        s, h = _forward(x, q, made, bias, how, x.dtype)
-        ctx.save_for_backward(x, q, h, *made)
-        ctx.how = how
-        return s
+def _backward(
+    how: How, known: None, g: Tensor, kept: Gradients, further: Tensors, wanted: tuple[bool, ...]
+) -> Gradients:
+    """Gradients of x, bias and the tables."""
+    (x, q, h), (_, taps, enter, leave, fade), learns = kept, further, any(wanted[1:])
+    assert x is not None and q is not None and h is not None
+    e = _inside_window(g, q)
+    dh = _states(e, leave, how)
+    by_fade = _carry(dh, fade, h if learns else None, True)
+    dx = torch.empty_like(x)
+    parts = _Parts(bias=None, s=None, q=None, dx=dx, seed=0, call=0, site=0, REVERSE=True)
+    _outputs(e, dh, taps, enter, how, parts)
+    if by_fade is None:
+        return dx, *(None for _ in further)
+    by_taps = _diagonals(_products(e, x, enter, how))
+    by_enter, by_leave = _products(x, dh, enter, how), _products(e, h, enter, how)
+    return dx, e.sum((0, 1)), by_taps, by_enter, by_leave, by_fade.sum(1)
 
-    @staticmethod
-    @once
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, q, h, taps, enter, leave, fade = ctx.saved_tensors
-        how: How = ctx.how
-        e, wanted = _inside_window(grad.contiguous(), q), any(ctx.needs_input_grad[2:])
-        dh = _states(e, leave, how)
-        by_fade = _carry(dh, fade, h if wanted else None, True)
-        dx = torch.empty_like(x)
-        parts = _Parts(bias=None, s=None, q=None, dx=dx, seed=0, call=0, site=0, REVERSE=True)
-        _outputs(e, dh, taps, enter, how, parts)
-        if by_fade is None:
-            return dx, None, None, *(None for _ in range(4))
-        by_taps = _diagonals(_products(e, x, enter, how))
-        by_enter, by_leave = _products(x, dh, enter, how), _products(e, h, enter, how)
-        return dx, None, e.sum((0, 1)), by_taps, by_enter, by_leave, by_fade.sum(1)
+
+PASSES = Passes(_forward, _backward, spec)
 
 
 def _diagonals(products: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """SpikeSampler (s4d) fused: filter, probability, Philox and sample in one pass, gradients in two; or as products."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 import torch
@@ -9,8 +11,9 @@ from torch import Tensor
 
 from spikebench.backend import Refused
 from spikebench.backends.triton import _launch, _ssm_dot, _ssm_model
-from spikebench.backends.triton._operator import once
-from spikebench.backends.triton._philox import noise, uniforms
+from spikebench.backends.triton._autograd import Gradients, Passes, Tensors, fused
+from spikebench.backends.triton._bits import Sent
+from spikebench.backends.triton._philox import next_noise, uniforms
 from spikebench.neurons.spike_sampler import SpikeSampler
 from spikebench.units import Count, Natural
 
@@ -74,17 +77,12 @@ def run(
     decay, weight = neuron.discrete()  # autograd carries their gradients to the parameters
     filters = (decay.real, decay.imag, weight.real, weight.imag, neuron.d, neuron.gain, neuron.bias)
     filters = tuple(p.contiguous() for p in filters)
-    x = _launch.series(x)
-    drawn = noise(neuron.seed if seed is None else seed, neuron.next_call(), neuron.site)
-    how = _ssm_dot.How(drawn, precision, block, warps, stages)
+    how = _ssm_dot.How(next_noise(neuron, seed), precision, block, warps, stages)
     learns = _launch.learns(x, filters)
-    dtype = _launch.dtype_of_spikes(x, spikes, learns)
     if _form(form, _ssm_model.Size(*x.shape, neuron.a_log.numel(), chunk, learns), precision) == "dot":
         made = _ssm_dot.tables(decay, weight, neuron.d, neuron.gain, chunk)
-        return _ssm_dot.run(x, made, neuron.bias, how, dtype)
-    if learns:
-        return _Sampler.apply(x, how, *filters)  # pyright: ignore[reportReturnType]  # untyped in torch
-    return _forward(x, None, filters, how, dtype)
+        return _ssm_dot.run(x, made, neuron.bias, how, spikes)
+    return fused(PASSES, how, x, *filters, spikes=spikes)
 
 
 def _not_diagonal(ssm: str, state: int) -> str | None:
@@ -132,44 +130,46 @@ def _plan(x: Tensor, pairs: int, how: _ssm_dot.How) -> tuple[tuple[int, int], in
 
 
 def _forward(
-    x: Tensor, q: Tensor | None, filters: tuple[Tensor, ...], how: _ssm_dot.How, dtype: torch.dtype | None = None
-) -> Tensor:
-    """Spikes [T, B, N]; the probability before it is clamped into q."""
-    s = torch.empty_like(x, dtype=dtype)
+    how: _ssm_dot.How, x: Tensor, filters: Tensors, sent: Sent, wanted: tuple[bool, ...] | None
+) -> tuple[Gradients, None]:
+    """Spikes to where they are sent. Kept are x and the probability before it is clamped."""
+    q = None if wanted is None else torch.empty_like(x, dtype=_launch.wide(x.dtype))
     grid, warps, sizes = _plan(x, filters[0].shape[0], how)
     named = dict(zip(NAMES, filters, strict=True))
-    _launch.launch(forward_kernel, grid, warps, x, x=x, s=s, q=q, **named, **how.noise._asdict(), **sizes)
-    return s
+    _launch.launch(forward_kernel, grid, warps, x, x=x, s=sent.s, q=q, **named, **how.noise._asdict(), **sizes)
+    return (x, q), None
 
 
-class _Sampler(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, how: _ssm_dot.How, *filters: Tensor) -> Tensor:
-        q = torch.empty_like(x, dtype=_launch.wide(x.dtype))
-        s = _forward(x, q, filters, how)
-        ctx.save_for_backward(x, q, *filters)
-        ctx.how = how
-        return s
+def _backward(
+    how: _ssm_dot.How, known: None, g: Tensor, kept: Gradients, filters: Tensors, wanted: tuple[bool, ...]
+) -> Gradients:
+    """Gradients of x and the filters."""
+    x, q = kept
+    assert x is not None and q is not None
+    grid, warps, sizes = _plan(x, filters[0].shape[0], how)
+    named = dict(zip(NAMES, filters, strict=True))
+    dx = torch.empty_like(x)
+    _launch.launch(backward_kernel, grid, warps, g, g=g, q=q, dx=dx, **named, **sizes)
+    if not any(wanted[1:]):
+        return dx, *(None for _ in filters)
+    states = q.new_empty(4, x.shape[1], sizes["S"], x.shape[2])
+    scalars = q.new_empty(3, x.shape[1], x.shape[2])
+    parts = {"states": states, "scalars": scalars}
+    _launch.launch(parameters_kernel, grid, warps, g, g=g, q=q, x=x, **parts, **named, **sizes)
+    h, slope = (torch.complex(*states[n : n + 2].sum(1)) for n in (0, 2))
+    slope = 2 * torch.complex(filters[2], filters[3]) * slope
+    by_scalar = (total.to(p.dtype) for total, p in zip(scalars.sum(1), filters[4:], strict=True))
+    return dx, slope.real, -slope.imag, 2 * h.real, -2 * h.imag, *by_scalar
 
-    @staticmethod
-    @once
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, q, *filters = ctx.saved_tensors
-        g = grad.contiguous()
-        grid, warps, sizes = _plan(x, filters[0].shape[0], ctx.how)
-        named = dict(zip(NAMES, filters, strict=True))
-        dx = torch.empty_like(x)
-        _launch.launch(backward_kernel, grid, warps, g, g=g, q=q, dx=dx, **named, **sizes)
-        if not any(ctx.needs_input_grad[2:]):
-            return dx, None, *(None for _ in filters)
-        states = q.new_empty(4, x.shape[1], sizes["S"], x.shape[2])
-        scalars = q.new_empty(3, x.shape[1], x.shape[2])
-        parts = {"states": states, "scalars": scalars}
-        _launch.launch(parameters_kernel, grid, warps, g, g=g, q=q, x=x, **parts, **named, **sizes)
-        h, slope = (torch.complex(*states[n : n + 2].sum(1)) for n in (0, 2))
-        slope = 2 * torch.complex(filters[2], filters[3]) * slope
-        by_scalar = (total.to(p.dtype) for total, p in zip(scalars.sum(1), filters[4:], strict=True))
-        return dx, None, slope.real, -slope.imag, 2 * h.real, -2 * h.imag, *by_scalar
+
+def remade(
+    spec: tuple[Any, ...], further: Tensors, numbers: Sequence[float], number: int
+) -> Callable[[Tensor], Tensor]:
+    """The function of x that the operator names."""
+    return _ssm_dot.again(PASSES, spec, further, number)
+
+
+PASSES = Passes(_forward, _backward, partial(_ssm_dot.spec, module=__name__))
 
 
 @triton.jit

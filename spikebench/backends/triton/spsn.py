@@ -9,7 +9,7 @@ from torch import Tensor
 from spikebench.backends.triton import _launch, _passes
 from spikebench.backends.triton._autograd import fused
 from spikebench.backends.triton._launch import Spikes
-from spikebench.backends.triton._philox import noise
+from spikebench.backends.triton._philox import next_noise
 from spikebench.backends.triton._recurrence import cascade, cascaded
 from spikebench.backends.triton._shapes import Kernel
 from spikebench.backends.triton._surrogate import logistic
@@ -62,7 +62,7 @@ def run(
         (neuron.syn_decay, neuron.mem_decay, 1 - neuron.mem_decay, neuron.tau),
         asked,
         mode="gs" if relaxed else neuron.estimator,
-        noise=noise(neuron.seed if seed is None else seed, neuron.next_call(), neuron.site),
+        noise=next_noise(neuron, seed),
         redraws=relaxed,
     )
     return fused(_passes.PASSES, call, x, spikes=spikes)
