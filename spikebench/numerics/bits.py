@@ -26,12 +26,10 @@ def words_of(steps: int) -> int:
 
 def pack(spikes: Tensor) -> Tensor:
     """The words of spikes [T, …], of which whatever is not 0 is a spike."""
-    words = words_of(len(spikes))
-    fired = (spikes != 0).to(torch.int32)
-    if words * BITS > len(spikes):
-        fired = torch.cat([fired, fired.new_zeros(words * BITS - len(spikes), *spikes.shape[1:])])
-    places = _places(spikes.device, spikes.dim())
-    return (fired.view(words, BITS, *spikes.shape[1:]) << places).sum(1, dtype=torch.int32)
+    words = torch.zeros(words_of(len(spikes)), *spikes.shape[1:], dtype=torch.int32, device=spikes.device)
+    t = torch.arange(len(spikes), device=spikes.device)
+    places = (t % BITS).to(torch.int32).view(-1, *(1,) * (spikes.dim() - 1))
+    return words.index_add_(0, t // BITS, (spikes != 0).to(torch.int32).bitwise_left_shift_(places))
 
 
 def unpack(words: Tensor, steps: int, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -12,7 +12,7 @@ WHAT = (
     "Tensors that a training step holds beyond parameters and input, against time per epoch: means over seeds (of times and bytes geometric "
     "ones) with 95 % intervals. The darker a point, the higher its accuracy on the test set, which stands under its name."
 )
-PALE, DARK = (0xA6, 0xC8, 0xE4), (0x08, 0x2A, 0x5E)
+PALE, DARK = (0x6B, 0xA3, 0xD6), (0x08, 0x2A, 0x5E)
 METRICS = ("accuracy", "epoch_time", "tensor_memory")
 
 

@@ -154,11 +154,11 @@ def layers(stack: nn.Module) -> list[Row]:
 @torch.no_grad()
 def _through(row: Row, s: Tensor) -> tuple[Tensor, Tensor]:
     """The spikes of a layer and its membranes u − θ, [t, B, N], in some steps after those before."""
-    current = row.linear(s)
-    fired, z = torch.empty_like(current), torch.empty_like(current)
-    for t in range(len(current)):
-        state = row.neuron.initial(current[t]) if row.state is None else row.state
-        fired[t], z[t], row.state = row.neuron.step(current[t], state)
+    z = row.linear(s)  # the currents, and step by step the membranes in their places
+    fired = torch.empty_like(z)
+    for t in range(len(z)):
+        state = row.neuron.initial(z[t]) if row.state is None else row.state
+        fired[t], z[t], row.state = row.neuron.step(z[t], state)
     return fired, z.sub_(row.neuron.thresholds)
 
 
@@ -168,7 +168,9 @@ def _kept(rows: list[Row], s: Tensor, reach: float) -> list[Kept]:
     for row in rows:
         s, z = _through(row, s)
         active = (z.abs() < reach).flatten().nonzero()[:, 0].to(torch.int32)
-        found.append(Kept(bits.pack(s), active, z.view(-1)[active]))
+        near = z.view(-1)[active]
+        del z  # before the words are made
+        found.append(Kept(bits.pack(s), active, near))
     return found
 
 

@@ -290,7 +290,7 @@ def test_the_plane_has_memory_time_and_accuracy() -> None:
         "lif@eager+bptt": (pytest.approx(1.0), pytest.approx(8e6), 2),
         "lif@eager+ottt": (pytest.approx(2.0), pytest.approx(1e6), 2),
     }
-    assert [c for _, c, _ in points.values()] == ["#082A5E", "#A6C8E4"], "the darker, the more accurate"
+    assert [c for _, c, _ in points.values()] == ["#082A5E", "#6BA3D6"], "the darker, the more accurate"
     assert [n for *_, n in points.values()] == ["90.0% [90.0%, 90.0%]", "80.0% [80.0%, 80.0%]"]
     assert list(figures("plane", store.frame(records[:2]))) == []
 
