@@ -143,6 +143,15 @@ def test_every_scheme_has_five() -> None:
     assert all(len(each) >= 5 for each in MUTANTS.values())
 
 
+@pytest.mark.parametrize("name", SCHEMES)
+def test_the_gate_passes_every_scheme_on_three_layers(name: str) -> None:
+    """A case in float32 is compared in float64 first; what steps through time itself then in its own precision, too."""
+    case = Case(f"{lif(name)}+{name}", T=8, B=2, workload="network", network="shd[channels=6,width=5,classes=3]")
+    assert isinstance(case, NetworkStep) and case.named.sizes["layers"] == 3 and case.dtype == "float32"
+    found = scheme_gate.compare(case)
+    assert found.status == "passed" and found.gradient_error is not None and found.gradient_error < 1e-8
+
+
 @pytest.mark.parametrize("name", ["bptt", "ottt"])
 def test_the_gate_fails_what_is_wrong(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     case = Case(
