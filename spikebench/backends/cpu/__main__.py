@@ -1,0 +1,8 @@
+"""`python -m spikebench.backends.cpu` prints what SPSN and PSU compute for each byte that they move, and what bound that sets."""
+
+import sys
+
+from spikebench.backends.cpu._runtime import counts
+
+if __name__ == "__main__":
+    sys.stdout.write(counts.text())

@@ -1,0 +1,120 @@
+"""Why a fused pass takes longer than its bytes: its instructions for a line of series, and its time where no byte moves.
+
+The bandwidth bound counts bytes alone. A pass that computes more than it moves cannot reach it, however it is written.
+"""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from statistics import median
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numba import cfunc, types
+from torch import Tensor
+
+from spikebench.backends.cpu import psu as of_psu
+from spikebench.backends.cpu import spsn as of_spsn
+from spikebench.backends.cpu._kernels import psu, spsn
+from spikebench.neurons.psu import PSU
+from spikebench.neurons.spsn import SPSN
+
+KINDS = {
+    "arithmetic": r"v(fn?m|mulp|addp|subp|maxp|minp|cmp)",
+    "integers": r"v(p|cvt|rndscale)",
+    "reciprocals": r"v(rcp|div)",
+    "memory": r"vmov\w+ .*\(",
+}
+STEPS = 4  # that a loop over lines takes at once
+SHORT, LONG, EACH = 32, 64, 1024  # steps, and series of a thread, whose arrays stay in its second-level cache
+LARGE, RUNS = 1 << 24, 100  # numbers of a copy that does not stay; launches of a median
+
+
+class Pass(NamedTuple):
+    """A pass of a neuron in float32: its compiled task, stores of a turn of its loop that go past the caches, its bytes a number."""
+
+    name: str
+    task: Callable[[Any, str], Any] | None
+    stores: int
+    bytes: float
+
+
+# bytes: x and s, and slopes; g, slopes and x's gradient. PSU keeps two states of 16 steps instead, and reads x again
+NEURONS: dict[str, tuple[Any, Callable[..., Tensor], tuple[Pass, Pass]]] = {
+    "spsn": (SPSN, of_spsn.run, (Pass("forward", spsn.forward, 8, 12), Pass("backward", spsn.backward, 4, 12))),
+    "psu": (PSU, of_psu.run, (Pass("forward", psu.forward, 4, 8.5), Pass("backward", None, 0, 12.5))),
+}
+
+
+def instructions(task: Callable[[Any, str], Any], stores: int) -> dict[str, float]:
+    """Instructions on whole lines of float32, of each kind, for a line and a step; {} where lines are not of 64 bytes.
+
+    The loop over lines is the shortest way back to a label that has so many stores past the caches.
+    """
+    compiling: Any = cfunc(types.void(types.voidptr), error_model="numpy")  # its types lack what it compiled to
+    written = compiling(task(np.float32, "counted"))._library.get_asm_str()
+    lines = [" ".join(line.split()) for line in written.split("\n")]
+    labels = {line.removesuffix(":"): n for n, line in enumerate(lines) if re.fullmatch(r"\.LBB\w+:", line)}
+    jumps = [(labels[j.split()[-1]], n) for n, j in enumerate(lines) if re.match(r"j\w+ \.LBB", j)]
+    ways = [lines[start:end] for start, end in jumps if start < end]
+    whole = [way for way in ways if sum("vmovnt" in line for line in way) >= stores]
+    if not whole:
+        return {}
+    found = Counter(kind for line in min(whole, key=len) if "zmm" in line for kind in _kinds(line))
+    return {kind: found[kind] / STEPS for kind in KINDS}
+
+
+def _kinds(line: str) -> Sequence[str]:
+    return [kind for kind, pattern in KINDS.items() if re.match(pattern, line)][:1]
+
+
+def seconds_a_number(neuron: str) -> tuple[float, float]:
+    """Time of both passes for a number of their input, all threads at work, where arrays stay in the caches."""
+    kind, run, _ = NEURONS[neuron]
+    short, long = (_timed(kind(), run, steps) for steps in (SHORT, LONG))
+    numbers = (LONG - SHORT) * EACH * torch.get_num_threads()
+    return (long[0] - short[0]) / numbers, (long[1] - short[1]) / numbers
+
+
+def _timed(neuron: Any, run: Callable[..., Tensor], steps: int) -> tuple[float, float]:
+    x = torch.randn(steps, EACH * torch.get_num_threads(), requires_grad=True)
+    g, there, back = torch.randn_like(x), [], []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        s = run(neuron, x)
+        between = time.perf_counter()
+        torch.autograd.grad(s, x, g)
+        back.append(time.perf_counter() - between)
+        there.append(between - start)
+    return median(there), median(back)
+
+
+def seconds_a_byte() -> float:
+    """Time of a copy for a byte, read or written."""
+    x, y, times = torch.randn(LARGE), torch.empty(LARGE), []
+    for _ in range(RUNS // 4):
+        start = time.perf_counter()
+        y.copy_(x)
+        times.append(time.perf_counter() - start)
+    return median(times) / (8 * LARGE)
+
+
+def text() -> str:
+    """A table of all passes, and what each neuron can reach of its bound."""
+    byte, out = seconds_a_byte(), []
+    out.append(f"| neuron, pass | {' | '.join(KINDS)} | ns in the caches | bytes | ns at the copy's rate |")
+    out.append("| --- " * (len(KINDS) + 4) + "|")
+    most = []
+    for name, (_, _, passes) in NEURONS.items():
+        times = seconds_a_number(name)
+        for one, seconds in zip(passes, times, strict=True):
+            found = instructions(one.task, one.stores) if one.task else {}
+            cells = [f"{found[kind]:.2f}" if found else "—" for kind in KINDS]
+            figures = f"{seconds * 1e9:.3f} | {one.bytes:g} | {one.bytes * byte * 1e9:.3f}"
+            out.append(f"| {name}, {one.name} | {' | '.join(cells)} | {figures} |")
+        bound = [one.bytes * byte for one in passes]
+        share = sum(bound) / sum(max(pair) for pair in zip(bound, times, strict=True))
+        most.append(f"{name}: at most {share:.2f} of the bandwidth bound, if all that moves, moves while it computes")
+    return "\n".join([*out, "", *most, ""])
