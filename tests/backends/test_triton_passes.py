@@ -113,15 +113,3 @@ def test_shapes_that_are_chosen_do_not_spill(name: str, dtype: torch.dtype, batc
     for launch in _aot.launches(run, neuron, (1000, batch, 512), dtype)[:2]:
         made = _aot.compiled(launch, 90)
         assert made.registers > 0 and made.spills == 0, made
-
-
-@compiled
-@pytest.mark.parametrize("name, neuron", [("spsn", SPSN()), ("psu", PSU()), ("prf", PRF(512)), ("para_lif", ParaLIF())])
-def test_few_long_series_fill_a_device(name: str, neuron: Any) -> None:
-    """512 series of 16,384 steps: both passes are cut in time, and a multiprocessor of 132 has four programs of each."""
-    run = importlib.import_module(f"spikebench.backends.triton.{name}").run
-    found = _aot.launches(run, neuron, (16_384, 1, 512), torch.float32)
-    passes = {launch.kernel.fn.__name__: launch.grid for launch in found if "L" in launch.arguments}
-    assert set(passes) == {"forward_kernel", "backward_kernel"}
-    assert all(across * chunks >= 4 * 132 for across, chunks in passes.values())
-    assert all(across < 132 for across, _ in passes.values()), "without the cut they would not"
