@@ -61,7 +61,7 @@ class Classifier(nn.Module):
     counts neither in the readout nor in BatchNorm nor in `spike_rates`.
 
     batch_norm: over all steps and samples of a batch, so that in training mode (only there) the current at a step
-    depends on later steps of the batch: the future leaks, even through causal neurons.
+    depends on later steps of the batch: the future leaks, even through causal neurons. `make_norm(n)` gives another norm.
     readout: "mean" is the mean of the spikes over time; "leaky" is the readout of the SPSN authors, the mean over time
     of a membrane with synapse that leaks by `readout_decay` per step and is never reset; "max" is that of the EXODUS
     authors, for each class the largest over time of a linear map of the spikes.
@@ -80,11 +80,12 @@ class Classifier(nn.Module):
         readout: Readout = "mean",
         readout_decay: float = 0.951229424500714,
         weights: Weights = "torch",
+        make_norm: Callable[[int], nn.Module] | None = None,
     ) -> None:
         super().__init__()
         sizes = [channels, *hidden]
         self.linears = nn.ModuleList(nn.Linear(*pair) for pair in zip(sizes, hidden, strict=False))
-        self.norms = nn.ModuleList(StepNorm(n) if batch_norm else Unchanged() for n in hidden)
+        self.norms = nn.ModuleList((make_norm or StepNorm)(n) if batch_norm else Unchanged() for n in hidden)
         self.neurons = nn.ModuleList(make_neuron(n) for n in hidden)
         self.readout = nn.Linear(sizes[-1], classes)
         self.leak = readout_decay if readout == "leaky" else None

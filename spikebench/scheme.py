@@ -50,7 +50,7 @@ from torch.nn import functional
 
 from spikebench import registry
 from spikebench.backend import Refused
-from spikebench.network import Classifier, EventClassifier, StepNorm
+from spikebench.network import Classifier, EventClassifier, Unchanged
 from spikebench.numerics import events
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def plain(stack: nn.Module, name: str) -> Classifier:
     """The stack, if it is one whose layers a scheme can take step by step. Raises Refused if not."""
     if not isinstance(stack, Classifier):
         raise Refused(f"{name} trains a stack of Linear and neurons with a readout, not a {type(stack).__name__}")
-    if any(isinstance(norm, StepNorm) for norm in stack.norms):
+    if not all(isinstance(norm, Unchanged) for norm in stack.norms):
         raise Refused(f"{name} learns step by step, and BatchNorm over all steps needs them all; take batch_norm=false")
     return stack
 

@@ -11,6 +11,7 @@ from spikebench.cases.options import Value, shown
 from spikebench.errors import Problem
 from spikebench.units import Count, Positive
 
+NORMS = {"classifier": ("batch", "tdbn", "tebn", "bntt"), "p_spikessm": ("batch", "layer"), "psu_shd": ("batch",)}
 DIGITS = 6  # of a size; more make no network
 
 
@@ -19,8 +20,9 @@ class Recipe:
     """What is trained and how. "one-cycle" raises the rate to `lr` and lowers it to nearly 0 over all epochs.
 
     `seconds`: as many epochs as begin within this training time, instead of `epochs`. `curve`: the test split is used
-    after every epoch, for the report only. `state`, `ssm`, `norm`, `prenorm`, `residual`, `bidirectional` and
-    `dropout` are those of network p_spikessm, whose blocks are as wide as `hidden` says. "psu_shd" is the classifier of
+    after every epoch, for the report only. `state`, `ssm`, `prenorm`, `residual`, `bidirectional` and
+    `dropout` are those of network p_spikessm, whose blocks are as wide as `hidden` says, and whose `norm` is batch or layer.
+    That of a classifier with batch_norm is batch, tdbn, tebn or bntt; see networks/_norms.py. "psu_shd" is the classifier of
     networks/_stsc.py with this `dropout`: its authors have 0.4, hidden 1024x1024, loss mse, lr 0.005, batch 256, weight decay 0.
     """
 
@@ -31,7 +33,7 @@ class Recipe:
     weights: Literal["torch", "kaiming", "positive"] = "torch"
     state: Count = 16
     ssm: Literal["s4d", "dplr"] = "dplr"
-    norm: Literal["batch", "layer"] = "batch"
+    norm: Literal["batch", "layer", "tdbn", "tebn", "bntt"] = "batch"
     prenorm: bool = True
     residual: bool = True
     bidirectional: bool = False
@@ -52,6 +54,11 @@ class Recipe:
             object.__setattr__(self, name, checked(name, value))  # while it is made
         if self.seconds is not None and self.schedule != "constant":
             raise Problem("a recipe with seconds needs schedule=constant: how many epochs there will be is not known")
+        if self.norm not in NORMS[self.network]:
+            there = ", ".join(NORMS[self.network])
+            raise Problem(f"norm={self.norm}: network={self.network} has norm={there}")
+        if self.network == "classifier" and self.norm != "batch" and not self.batch_norm:
+            raise Problem(f"norm={self.norm} has no effect with batch_norm=false; leave one of them out")
         if self.network == "p_spikessm" and len(set(self.hidden)) > 1:
             raise Problem(
                 f"hidden={_written(self.hidden)}: the blocks of p_spikessm have one width; write hidden=128x128"

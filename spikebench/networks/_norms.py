@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from spikebench.backend import Refused
 from spikebench.loading.subject import definition_of
 from spikebench.network import MakeNeuron, StepNorm, Unchanged
 
@@ -67,7 +68,7 @@ class EffectiveNorm(StepNorm):
         self.p = nn.Parameter(torch.ones(T))
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        return super().forward(x, mask) * self.p.view(-1, *(1,) * (x.ndim - 1))
+        return super().forward(x, mask) * self.p[: len(x)].view(-1, *(1,) * (x.ndim - 1))
 
 
 def _through_time(features: int) -> nn.BatchNorm1d:
@@ -75,6 +76,12 @@ def _through_time(features: int) -> nn.BatchNorm1d:
     made = nn.BatchNorm1d(features, eps=1e-4)
     made.bias = None  # pyright: ignore[reportAttributeAccessIssue]  # torch takes None
     return made
+
+
+def _whole(mask: Tensor | None) -> None:
+    """Raises Refused where there is padding."""
+    if mask is not None:
+        raise Refused("bntt has statistics of each step, and late steps are padding in most samples; take norm=tebn")
 
 
 class NormThroughTime(nn.Module):
@@ -90,7 +97,8 @@ class NormThroughTime(nn.Module):
         super().__init__()
         self.norm = _through_time(T * channels)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        _whole(mask)
         rows = x.transpose(0, 1)  # [B, T, C, …]
         out = self.norm(rows.flatten(1, 2) if x.ndim == 3 else rows.flatten(1, 2).flatten(2))
         return out.view(rows.shape).transpose(0, 1)
@@ -103,6 +111,7 @@ class LoopedNorm(nn.Module):
         super().__init__()
         self.norms = nn.ModuleList(_through_time(channels) for _ in range(T))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        _whole(mask)
         steps = zip(self.norms, x.unbind(0), strict=True)
         return torch.stack([norm(x_t if x_t.ndim == 2 else x_t.flatten(2)).view_as(x_t) for norm, x_t in steps])

@@ -5,6 +5,7 @@ import pickle
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -18,6 +19,8 @@ from spikebench.cases.recipe import Recipe
 from spikebench.cases.subject import Subject
 from spikebench.host.clock import Clock, CpuClock
 from spikebench.network import LOSSES, Classifier, MakeNeuron
+from spikebench.networks import _norms
+from spikebench.networks._norms import Norm
 from spikebench.networks._p_spikessm import PSpikeSSM
 from spikebench.networks._stsc import FilteredClassifier
 from spikebench.neuron import StochasticNeuron
@@ -191,6 +194,7 @@ def build(dataset: Dataset, make_neuron: MakeNeuron, recipe: Recipe) -> Trained:
         batch_norm=recipe.batch_norm,
         readout=recipe.readout,
         weights=recipe.weights,
+        make_norm=partial(_norms.made, cast(Norm, recipe.norm), T=dataset.steps, make_neuron=make_neuron),
     )
 
 

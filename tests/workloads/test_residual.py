@@ -13,19 +13,22 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from spikebench.backend import Refused
 from spikebench.cases.case import Case, NetworkStep, expect
 from spikebench.cases.named import parse_network
+from spikebench.cases.recipe import Recipe
 from spikebench.errors import Problem
 from spikebench.networks import _norms, _residual
 from spikebench.neurons.lif import LIF
+from spikebench.task import Dataset, Sequences
 from spikebench.verify import network_gate
-from spikebench.workloads import network
+from spikebench.workloads import network, training
 from spikebench.workloads.network import build, layer_rates
 from tests.verify.test_inside import timed
 
 Array = NDArray[np.float64]
 Fire = Callable[[Array], Array]
-T, B, WIDTH, CLASSES = 5, 3, 4, 3
+T, B, C, WIDTH, CLASSES = 5, 3, 2, 4, 3
 FORMS = [("sew", "add"), ("sew", "and"), ("sew", "iand"), ("ms", "add"), ("none", "add")]
 NORMS = ("none", "batch", "tdbn", "tebn", "bntt", "bntt_loop")
 
@@ -221,6 +224,34 @@ def test_norms_start_as_published_and_remember() -> None:
     assert not torch.allclose(one(x), one.train()(x)), "evaluation takes the running statistics"
 
 
+@pytest.mark.parametrize("norm", ["tdbn", "tebn", "bntt"])
+def test_a_training_has_its_norm_by_the_recipe(norm: str) -> None:
+    split = Sequences.of([torch.randn(T, C, generator=torch.manual_seed(k)) for k in range(8)], [0, 1] * 4, T)
+    data = Dataset("noisy", split, split, C, 2, T, {})
+    recipe: Any = {"hidden": (WIDTH,), "norm": norm}
+    net: Any = training.build(data, lambda n: LIF(threshold=0.5), Recipe(**recipe))
+    x, mask = torch.randn(T, 8, C), (torch.arange(T)[:, None] < torch.tensor([T, 3] * 4))
+    own, currents = net.norms[0], net.linears[0](x)
+    if norm == "bntt":
+        with pytest.raises(Refused, match="late steps are padding"):
+            net(x, mask)
+        means = own(currents).detach().mean(1)
+        torch.testing.assert_close(means, torch.zeros_like(means), atol=1e-5, rtol=0)
+        return
+    rows, scale = currents[mask].detach(), 0.5 if norm == "tdbn" else 1.0
+    want = scale * (rows - rows.mean(0)) / (rows.var(0, unbiased=False) + 1e-5).sqrt()
+    torch.testing.assert_close(own(currents, mask)[mask], want)
+    assert net(x, mask).shape == (8, 2)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"norm": "layer"}, {"norm": "tebn", "batch_norm": False}, {"norm": "tdbn", "network": "psu_shd"}]
+)
+def test_a_norm_that_a_network_has_not_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(Problem, match=f"norm={changes['norm']}"):
+        Recipe(**changes)
+
+
 SEW, LINEAR, SMALLER = ("sew", "add", "batch"), (0, 1), (5, 2)
 MUTANTS: list[tuple[str, tuple[str, str, str], tuple[int, int], str, str]] = [
     ("_residual", ("sew", "iand", "batch"), LINEAR, "(1 - s) * x", "1 - s * x"),
@@ -237,7 +268,7 @@ MUTANTS: list[tuple[str, tuple[str, str, str], tuple[int, int], str, str]] = [
     ("_residual", SEW, SMALLER, "(x.flatten(0, 1)).unflatten(0, x.shape[:2])", "(x.transpose(0, 1).flatten(0, 1)).unflatten(0, x.shape[:2])"),
     ("_residual", SEW, SMALLER, "spikes.unflatten(-1, self.shape)", "spikes.unflatten(-1, self.shape).transpose(-1, -2)"),
     ("_residual", SEW, SMALLER, "(side + 1) // 2", "side // 2"),
-    ("_norms", ("sew", "add", "tebn"), LINEAR, "* self.p.view(-1", "* self.p.flip(0).view(-1"),
+    ("_norms", ("sew", "add", "tebn"), LINEAR, "* self.p[: len(x)].view(-1", "* self.p[: len(x)].flip(0).view(-1"),
     ("_norms", ("sew", "add", "tebn"), LINEAR, "super().forward(x, mask) * self.p", "super().forward(x, mask) + 0 * self.p"),
     ("_norms", ("sew", "add", "bntt"), LINEAR, "eps=1e-4", "eps=1e-5"),
     ("_norms", ("sew", "add", "bntt"), LINEAR, "made.bias = None", "made.bias.data += 0.1"),
@@ -347,7 +378,7 @@ def test_blocks_can_start_as_their_shortcuts() -> None:
         work = build(case_of("lif@eager", text))
         net = work.module
         assert isinstance(net, _residual.ResidualNetwork)
-        weights = [block.second.norm.weight for block in net.blocks]  # pyright: ignore[reportAttributeAccessIssue]  # a Block
+        weights = [block.get_parameter("second.norm.weight") for block in net.blocks]
         assert all(w.eq(0).all() for w in weights)
         work.launch()
         assert all(p.grad is not None and p.grad.eq(0).all() for n, p in net.named_parameters() if "first.syn" in n)
