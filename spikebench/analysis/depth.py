@@ -20,14 +20,14 @@ NORMS = "gradient_norms"
 
 
 def blocks_of(text: object) -> tuple[str, int] | None:
-    """A network of blocks without their number, and how many layers they have; None for another network."""
+    """A network of blocks without their number, its residual named, and how many layers they have; None for another network."""
     try:
         network = parse_network(str(text))
     except Problem:  # of a version that had others
         return None
     if "blocks" not in network.sizes:
         return None
-    same = {k: v for k, v in network.options.items() if k != "blocks"}
+    same = {"residual": network.choices["residual"]} | {k: v for k, v in network.options.items() if k != "blocks"}
     return str(Network(network.name, same)), network.depth
 
 
