@@ -46,12 +46,13 @@ itself. Before anything is timed, the gate compares the gradient of every weight
 products over all steps. `weight_cosine` says how the gradients lie to those of BPTT, layer by layer.
 
 `fast_and_deep` takes spike times, as lists, and has no grid of steps. It is compared with the neuron that it is the limit of, on T steps of
-the same events; a finer grid has more of them. What turns lists into counts per step is part of the time, and so is sorting the lists. The gate finds
-its spike times by bisection, and takes finite differences of the loss:
+the same events: a finer grid has more of them. `eventprop` takes the same lists and computes on the grid, with the loss of `fast_and_deep`. What turns lists into
+counts per step is part of the time, and so is sorting the lists. The gate of `fast_and_deep` finds spike times by bisection, and takes finite
+differences of the loss; the metric `exactness` has the largest error, and the share of crossings that graze the threshold.
 
 ```bash
-N="lif[decay=0.951229424500714,synapse_decay=0.904837418035960]"
-spikebench compare "$N@fused+bptt" "$N@fused+fast_and_deep" --workload events -T 100 --rate 0.05
+spikebench run events --out events.jsonl && spikebench show --schemes events.jsonl     # the cost over the spikes of a channel, beside LIF on two grids
+spikebench run --subject fast_and_deep@fused --network events --rate 0.05 --dtype float64 --metric exactness
 spikebench train "digits[code=time]" --neuron "lif[decay=0.996,synapse_decay=0.992016,threshold=40.0]@fused" --scheme "fast_and_deep[temperature=0.02]" --recipe weights=positive --recipe lr=0.003 --epochs 12
 ```
 """

@@ -36,7 +36,7 @@ def scheme_times(records: Sequence[Record]) -> list[SchemeTime]:
     """One row per subject and size of a network's training step by a scheme, the shortest first."""
     by_case: dict[tuple[Any, ...], list[Record]] = defaultdict(list)
     for r in records:
-        if r.case["workload"] == "network" and r.measurement("latency") and _scheme(r.case["subject"]):
+        if r.case["workload"] in ("network", "events") and r.measurement("latency") and _scheme(r.case["subject"]):
             by_case[origin(r), *point(r), r.case["subject"]].append(r)
     rows: list[SchemeTime] = []
     for (*where, subject), mine in sorted(by_case.items(), key=lambda item: item[1][0].case["T"]):
@@ -44,9 +44,8 @@ def scheme_times(records: Sequence[Record]) -> list[SchemeTime]:
         sides = {said: by_case.get((*where, f"{neuron}@{how}+bptt")) for said, how in SIDES.items()}
         ratios = {s: compared(base, mine).ratio if base and base is not mine else None for s, base in sides.items()}
         if times:
-            rows.append(
-                SchemeTime(subject, {k: case.get(k) for k in ("network", "T", "B", "N")}, stats.median(times), ratios)
-            )
+            sizes = {k: case.get(k) for k in ("network", "T", "B", "N", "rate")}
+            rows.append(SchemeTime(subject, sizes, stats.median(times), ratios))
     return rows
 
 

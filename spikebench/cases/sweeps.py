@@ -1,5 +1,6 @@
 """Sweeps: named lists of cases, as `spikebench run NAME` measures them."""
 
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -113,6 +114,21 @@ def depth_of_images() -> list[Case]:
 def _blocks(network: str, subjects: Sequence[str], **sizes: Any) -> list[Case]:
     named = (f"{network}[residual={r},blocks={2**k}]" for r in ("sew", "ms", "none") for k in range(5))
     return [case for text in named for case in grid(subjects, workload="network", network=text, **sizes)]
+
+
+def events() -> list[Case]:
+    """What it costs to learn from spike times over their number: exactly, by EventProp, and by BPTT on a grid, of one neuron.
+
+    1 to 20 spikes a channel, B = 64, on grids of 100 and of 1000 steps: of 1 and 0.1 ms, if the time constants are 20 and 10 ms.
+    All start from the same lists, and what turns them into counts per step, or sorts them, is timed. `show --schemes` is the table.
+    """
+    found = list[Case]()
+    for finer in (1, 10):
+        lif = f"lif[decay={math.exp(-0.05 / finer):.15g},synapse_decay={math.exp(-0.1 / finer):.15g}]@cpu"
+        subjects = [f"{lif}+{scheme}" for scheme in ("bptt", "eventprop", "fast_and_deep")]
+        for rate in (0.01, 0.02, 0.05, 0.1, 0.2):
+            found += grid(subjects, workload="events", T=[100 * finer], B=[64], N=[128], rate=rate / finer)
+    return found
 
 
 def elements() -> list[Case]:
@@ -239,6 +255,7 @@ SWEEPS: dict[str, Callable[[], list[Case]]] = {
         bottleneck,
         depth,
         depth_of_images,
+        events,
         elements,
         agreement,
         equal_input,
@@ -255,6 +272,7 @@ METRICS = {
     "agreement": ("agreement",),
     "bottleneck": ("latency", "neuron_share"),
     "elements": ("latency", "copy", "bandwidth"),
+    "events": ("latency", "peak_memory"),
     "depth": ("latency", "peak_memory", "gradient_norms"),
     "depth_of_images": ("latency", "peak_memory", "gradient_norms"),
 }

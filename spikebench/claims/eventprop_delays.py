@@ -12,7 +12,7 @@ CLAIM = Claim(
     known=False,
     hardware="GPU; the model was not read",
     timed="training; what it includes was not read",
-    absent="missing are delays that learn, on either side: the rule of EventProp has one more term for them, and the opponent learns them as positions in a "
-    "dilated kernel, which no network of this suite has; and kernels for events on a GPU",
+    absent="eventprop has no delays that learn and no recurrent synapses here: its rule has one more term for a delay, which is missing, and so are its "
+    "kernels on a GPU; the opponent is there, delays as positions in a dilated kernel, as projection[delays=25]",
     value=12,
 )

@@ -4,6 +4,7 @@ A list has the times of one channel, in steps of a grid, in any order; what is n
 tensor [B, C, S]. Step t of the grid begins at time t, so that a spike at time 3.7 belongs to step 3.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,16 @@ class Constants:
     tau_s: float
     threshold: float
     gain: float
+
+    @property
+    def decays(self) -> tuple[float, float]:
+        """What membrane and current keep per step."""
+        return math.exp(-1 / self.tau), math.exp(-1 / self.tau_s)
+
+    @property
+    def rise_by_current(self) -> float:
+        """By how much more the membrane rises a step, at the end of a step, for each unit of the current of `lif`."""
+        return (1 / self.tau_s - 1 / self.tau) * self.gain * self.decays[1]
 
 
 def counts(times: Tensor, steps: int) -> Tensor:

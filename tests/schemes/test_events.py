@@ -17,6 +17,7 @@ from spikebench.backend import Refused
 from spikebench.cases.case import Case, NetworkStep
 from spikebench.cases.recipe import Recipe
 from spikebench.cases.subject import parse_subject
+from spikebench.cases.sweeps import sweep
 from spikebench.errors import Problem
 from spikebench.host.clock import CpuClock
 from spikebench.loading.subject import load
@@ -25,7 +26,7 @@ from spikebench.network import Classifier, EventClassifier
 from spikebench.neurons.lif import LIF
 from spikebench.numerics import events
 from spikebench.sampling.timed_network import TimedNetwork
-from spikebench.schemes import _crossings, _events, fast_and_deep
+from spikebench.schemes import _crossings, _events, eventprop, fast_and_deep
 from spikebench.verify import event_gate, judged_network, scheme_gate
 from spikebench.workloads import network
 from spikebench.workloads.training import Run, train
@@ -237,7 +238,9 @@ def test_the_gate_passes_what_is_right_and_says_how_exact(monkeypatch: pytest.Mo
     assert both.status == "failed" and "finite differences" in str(both.reason), "the definition is gated, too"
 
 
-@pytest.mark.parametrize("subject", ["fast_and_deep@fused", f"lif[{DECAYS}]@fused+bptt", f"lif[{DECAYS}]@fused"])
+@pytest.mark.parametrize(
+    "subject", ["fast_and_deep@fused", "eventprop@fused", f"lif[{DECAYS}]@fused+bptt", f"lif[{DECAYS}]@fused"]
+)
 def test_a_timed_step_is_the_definition_s(subject: str) -> None:
     work = network.build(step(subject, rate=0.1))
     running = Running(work, CpuClock(), Plan(samples=3, warmup_least=0.01))
@@ -293,4 +296,69 @@ def test_digits_by_the_time_of_a_spike_are_learned() -> None:
 
 def test_every_scheme_of_spike_times_says_so() -> None:
     found = [n for n in registry.names("schemes") if registry.scheme_facts(n).get("EVENTS")]
-    assert "fast_and_deep" in found
+    assert found == ["eventprop", "fast_and_deep"]
+
+
+GRIDDED = "spikebench.schemes.eventprop"
+
+
+@pytest.mark.parametrize("backend", ["eager", "fused"])
+@pytest.mark.parametrize("options", [{}, {"grazing": 0.5}, {"temperature": 1.0}], ids=str)
+def test_eventprop_is_its_definition(backend: str, options: dict[str, Any]) -> None:
+    for dtype, limit in ((torch.float64, 1e-11), (torch.float32, 2e-5)):
+        stack, (x, y, mask) = made(backend, dtype=dtype), batch(dtype)
+        mine, want = (f(stack, x, y, mask, **options) for f in (eventprop.gradients, eventprop.definition))
+        assert abs(float(mine[0] - want[0])) <= limit * float(want[0]) and off(mine[1], want[1]) <= limit
+        assert list(mine[1]) == scheme.learned(stack)
+        assert all(float(mine[1][p].abs().max()) > 1e-2 for p in stack.parameters() if p.ndim == 2)
+
+
+def test_eventprop_tends_to_the_exact_gradient_as_steps_get_shorter() -> None:
+    """The same network, weights and times on grids of 1/r: the error of the gradient falls with the length of a step."""
+    stack, (x, y, mask) = made(hidden=(5,)), batch()
+    exact = fast_and_deep.gradients(stack, x, y, mask, temperature=1.0)[1]
+    gain, errors = fast_and_deep.layers(stack, 1)[0].neuron.gain, list[float]()
+    for r in (16, 64, 256):
+        finer = parse_subject(f"lif[decay={0.9 ** (1 / r)!r},synapse_decay={0.81 ** (1 / r)!r}]")
+        grid = Classifier(6, (5,), 4, lambda n, s=finer: load(s, n, T, torch.float64, "cpu"), batch_norm=False).double()
+        scale = gain * (0.9 ** (1 / r) - 0.81 ** (1 / r))
+        with torch.no_grad():
+            for p, q in zip(grid.parameters(), stack.parameters(), strict=True):
+                p.copy_(q * scale if p.ndim == 2 else q)
+        found = eventprop.gradients(grid, x * r, y, mask.repeat_interleave(r, 0), temperature=1.0)[1]
+        errors.append(off({p: g * scale for p, g in found.items()}, exact))
+    assert errors[0] > 2 * errors[1] > 4 * errors[2] and errors[2] < 0.05
+
+
+EVENTPROP = [  # what stands there, and what is wrong
+    ("neuron.gain * (p - q)", "neuron.gain * p"),
+    ("p / neuron.tau - q / neuron.tau_s", "p - q"),
+    ("- neuron.threshold / neuron.tau * p)", ")"),
+    ("return torch.cat([errors[1:], torch.zeros_like(errors[:1])])", "return errors"),
+    ("neuron.decays[1] * (q + c)", "neuron.decays[1] * q + c"),
+    ("- theta / neuron.tau", "- 0 * theta"),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong"), EVENTPROP)
+def test_what_is_wrong_in_eventprop_is_told(monkeypatch: pytest.MonkeyPatch, right: str, wrong: str) -> None:
+    module = spoiled(monkeypatch, GRIDDED, right, wrong)
+    stack, (x, y, mask) = made(), batch()
+    loss, want = eventprop.definition(stack, x, y, mask)
+    mine, found = module.gradients(stack, x, y, mask)
+    assert max(off(found, want), abs(float(mine - loss))) > 1e-6
+
+
+def test_the_metric_says_how_exact_a_gradient_is() -> None:
+    def measured(subject: str, dtype: str = "float64") -> Any:
+        return measure("exactness", Running(network.build(step(subject, rate=0.1, dtype=dtype)), CpuClock(), Plan()))
+
+    found = measured("fast_and_deep@fused")
+    assert found.samples[0] < 1e-6 and found.detail["compared"] > 0 and 0 <= found.detail["grazing"] < 1
+    assert measured("eventprop").status == measured("fast_and_deep", "float32").status == "unavailable"
+
+
+def test_the_sweep_has_the_same_spikes_on_both_grids() -> None:
+    cases = [c for c in sweep("events") if isinstance(c, NetworkStep)]
+    spikes = {T: {round(c.rate * T, 9) for c in cases if T == c.T} for T in (100, 1000)}
+    assert spikes[100] == spikes[1000] == {1, 2, 5, 10, 20} and len(cases) == 30
