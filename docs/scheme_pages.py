@@ -53,7 +53,7 @@ differences of the loss; the metric `exactness` has the largest error, and the s
 ```bash
 spikebench run events --out events.jsonl && spikebench show --schemes events.jsonl     # the cost over the spikes of a channel, beside LIF on two grids
 spikebench run --subject fast_and_deep@fused --network events --rate 0.05 --dtype float64 --metric exactness
-spikebench train "digits[code=time]" --neuron "lif[decay=0.996,synapse_decay=0.992016,threshold=40.0]@fused" --scheme "fast_and_deep[temperature=0.02]" --recipe weights=positive --recipe lr=0.003 --epochs 12
+spikebench train "digits[code=time]" --neuron "lif[decay=0.996,synapse_decay=0.992016,threshold=40.0]@fused" --scheme "fast_and_deep[temperature=0.02,grazing=0.2]" --recipe weights=positive --recipe lr=0.002 --epochs 12 --seeds 3
 ```
 """
 

@@ -6,7 +6,7 @@ from spikebench.claim import Claim, Statement
 _CASES = tuple(
     Case("fast_and_deep@fused", T=100, B=2, workload="events", network="events[width=32]", dtype="float64", rate=rate, seed=seed)
     for rate in (0.02, 0.05)
-    for seed in range(2)
+    for seed in range(3)
 )  # fmt: skip
 
 CLAIM = Claim(
@@ -25,6 +25,6 @@ CLAIM = Claim(
         Statement(_CASES, "exactness", "error", at_most=1e-6, met="several spikes a neuron, two layers, in float64"),
     ),
     device="any",
-    budget=60.0,
+    budget=30.0,
     value=11,
 )
