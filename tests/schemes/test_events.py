@@ -1,6 +1,8 @@
 """Schemes of spike times: what they compute is what the differential equations say, their gradients are exact, and the gate knows."""
 
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from importlib import util
 from types import ModuleType
 from typing import Any, cast
@@ -27,9 +29,19 @@ from spikebench.neurons.lif import LIF
 from spikebench.numerics import events
 from spikebench.sampling.timed_network import TimedNetwork
 from spikebench.schemes import _crossings, _events, eventprop, fast_and_deep
+from spikebench.task import Sequences
 from spikebench.verify import event_gate, judged_network, scheme_gate
 from spikebench.workloads import network
 from spikebench.workloads.training import Run, train
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
 
 DECAYS = "decay=0.9,synapse_decay=0.81"
 T = 40
@@ -288,9 +300,11 @@ def test_digits_by_the_time_of_a_spike_are_learned() -> None:
     def make(n: int) -> nn.Module:
         return load(subject, n, data.steps, torch.float32, "cpu")
 
-    recipe = Recipe(hidden=(64,), epochs=2, batch=32, batch_norm=False, lr=3e-3, weights="positive")
-    *_, run = train(data, make, recipe, [0], subject=subject)
-    assert isinstance(run, Run) and run.accuracy > 0.5 and run.losses[1] < run.losses[0]
+    first = [data.train.batch(torch.tensor([k])).x[:, 0] for k in range(512)]
+    few = Sequences.of(first, data.train.labels[:512].tolist(), 128)
+    recipe = Recipe(hidden=(48,), epochs=2, batch=16, batch_norm=False, lr=3e-3, weights="positive")
+    *_, run = train(replace(data, train=few), make, recipe, [0], subject=subject)
+    assert isinstance(run, Run) and run.accuracy > 0.4 and run.losses[1] < run.losses[0]
     assert 0 < run.spike_rates[0] < 0.1 and not run.aligned
 
 
