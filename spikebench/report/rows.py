@@ -122,8 +122,23 @@ def _trainings(records: Sequence[Record]) -> list[dict[str, str]]:
         row["rate per layer"] = " ".join(
             units.show(statistics.fmean(layer), "1") for layer in zip(*rates, strict=False)
         )
+        if any(r.measurement("weight_cosine") for group in groups.values() for r in group):
+            row |= _by_scheme(group)
         rows.append(row | {"task": task})
     return rows
+
+
+def _by_scheme(group: Sequence[Record]) -> dict[str, str]:
+    """What only a training by a scheme has, as means over the seeds: tensors of a step, how its gradients lie to BPTT's, steps to the ANN."""
+    cosines = [m.samples for r in group if (m := r.measurement("weight_cosine"))]
+    held, steps = medians(group, "tensor_memory"), [m for r in group if (m := r.measurement("steps_to_ann"))]
+    reached = [v for m in steps for v in m.samples]
+    far = f", {len(steps) - len(reached)} of {len(steps)} never" if len(reached) < len(steps) else ""
+    return {
+        "tensors": units.show(statistics.fmean(held), "B") if held else "—",
+        "cosine per layer": " ".join(f"{statistics.fmean(layer):.2f}" for layer in zip(*cosines, strict=False)) or "—",
+        "steps to ANN": (f"{statistics.fmean(reached):.3g}" if reached else "—") + far,
+    }
 
 
 def _trained(r: Record) -> bool:

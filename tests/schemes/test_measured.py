@@ -15,6 +15,7 @@ from spikebench.host.clock import CpuClock
 from spikebench.loading.subject import load
 from spikebench.metric import Plan, Running, measure
 from spikebench.records.record import Measurement, Record
+from spikebench.report.rows import trainings as trainings_of
 from spikebench.sampling.timed_network import TimedNetwork
 from spikebench.sampling.timed_training import TimedTraining
 from spikebench.schemes import _online
@@ -115,6 +116,25 @@ def test_a_training_by_a_scheme_learns_and_is_watched(subject: str, data: Datase
 )
 def test_steps_are_counted_until_the_accuracy_stays(by_steps: tuple[int, ...], found: int | None) -> None:
     assert steps_within(Run(0, 10, 20, (), (), (), (), (), 10, by_steps)) == found
+
+
+def test_the_row_of_a_training_by_a_scheme_is_a_mean_over_its_seeds() -> None:
+    made: list[Record] = []
+    for seed, steps in enumerate((3.0, None)):
+        case = Training("lif+conversion", task="digits", seed=seed)
+        values = {"accuracy": [0.9], "epoch_time": [1.0], "spike_rate": [0.1], "tensor_memory": [1024.0 * (1 + seed)]}
+        found = [Measurement(m, "1", samples=v) for m, v in values.items()]
+        found.append(Measurement("weight_cosine", "1", samples=[0.5 + seed / 4, 1.0]))
+        found.append(
+            Measurement("steps_to_ann", "1", "ok" if steps else "unavailable", samples=[steps] if steps else [])
+        )
+        made.append(Record("r", case.case_id, case.to_json(), status="ok", measurements=found))
+    [row] = trainings_of(made)
+    assert (row["tensors"], row["cosine per layer"], row["steps to ANN"]) == (
+        "1.50 KiB",
+        "0.62 1.00",
+        "3, 1 of 2 never",
+    )
 
 
 def test_a_scheme_takes_no_norm_over_all_steps() -> None:
