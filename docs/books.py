@@ -31,14 +31,16 @@ if not any((folder / "results").is_dir() for folder in (Path.cwd(), *Path.cwd().
 """
 FOLDER = ROOT / "notebooks"
 NAMES = ("tour", "explained_4000x", "own_neuron", "reading_results")
+MEASURES = ("hosted_gpu",)  # what measures where the reader runs it is shown without outputs
 
 
 def files(run: bool = True, repository: str | None = None) -> dict[str, str | bytes]:
-    """A page and a notebook of each; with their outputs, unless `run` is false."""
+    """A page and a notebook of each; with their outputs, unless `run` is false or the notebook measures."""
+    names = (*NAMES, *MEASURES)
     with ThreadPoolExecutor(2) as pool:
-        books = list(pool.map(lambda name: executed(name) if run else read(name), NAMES))
+        books = list(pool.map(lambda name: executed(name) if run and name in NAMES else read(name), names))
     made: dict[str, str | bytes] = {}
-    for name, book in zip(NAMES, books, strict=True):
+    for name, book in zip(names, books, strict=True):
         made[f"notebooks/{name}.ipynb"] = nbformat.writes(portable(book))
         made[f"notebooks/{name}.md"] = page(name, book, repository)
     return made
@@ -73,7 +75,7 @@ def executed(name: str) -> Any:
 
 def write() -> None:
     """Write the notebooks that Colab opens, without outputs, beside the scripts that they are made of."""
-    for name in NAMES:
+    for name in (*NAMES, *MEASURES):
         (FOLDER / f"{name}.ipynb").write_text(nbformat.writes(portable(read(name))) + "\n", encoding="utf-8")
 
 

@@ -135,10 +135,14 @@ class Sampling(Process):
         typer.Option(help="BACKEND=/path/to/python: the interpreter that has this library; repeat for several."),
         v.Text(),
     ] = None
+    shared: Annotated[
+        bool, typer.Option("--shared", help="Flag the records: others use this machine, too, as on a hosted notebook.")
+    ] = False
 
     def settings(self, usual: "Settings") -> "Settings":
-        python = interpreters(self.python)
-        return replace(super().settings(usual), samples=self.samples, memory_limit=self.memory_limit, python=python)
+        made, python = super().settings(usual), interpreters(self.python)
+        limits = {"samples": self.samples, "memory_limit": self.memory_limit}
+        return replace(made, python=python, shared=self.shared, **limits)
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,11 @@ class Flag(StrEnum):
         True,
     )
     SHARED_GPU = ("shared_gpu", "other processes were on the GPU", "measure again alone", 0, True)
+    SHARED = (
+        "shared",
+        "others use the machine, too, and nothing here can see how much, as on a hosted notebook",
+        "quote ratios of pairs only, and measure again on a machine of your own",
+    )
     THROTTLED = (
         "throttled",
         "the GPU was held down, or slower than {threshold:.0%} of its top clock",

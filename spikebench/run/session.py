@@ -114,12 +114,13 @@ class Session:
         records, tries = self._block(cases, repeat, metrics), 1
         while self.settings.strict and any(map(stability.unsteady, records)) and tries < TRIES:
             records, tries = self._block(cases, repeat, metrics), tries + 1
+        told = [Flag.SHARED] * self.settings.shared
         if not self.settings.strict:
-            return records
+            return [replace(r, flags=[*r.flags, *told]) for r in records]
         return [
             replace(
                 r,
-                flags=[*r.flags, *[Flag.UNSTEADY] * stability.unsteady(r)],
+                flags=[*r.flags, *told, *[Flag.UNSTEADY] * stability.unsteady(r)],
                 environment=r.environment | {"tries": tries},
             )
             for r in records
@@ -200,6 +201,7 @@ class Session:
         job = TrainJob(case, str(data_root) if data_root else None, str(checkpoints) if checkpoints else None)
         outcome = self.ask(case, job, watch) if gated.status == "ok" else gated
         flags: list[str] = [Flag.UNGATED] * (found is not None and found.status == "none")
+        flags += [Flag.SHARED] * self.settings.shared
         return replace(
             assemble.head(self.run_id, case, 0, found),
             status=cast(Status, outcome.status),

@@ -38,6 +38,7 @@ class Settings:
     fork: bool = True
     processes: Count | None = None  # at most so many for a metric that asks for several
     strict: bool = False  # measure what is unsteady again, at most three times in all, and flag what stays so
+    shared: bool = False  # whether others use the machine, too, which every record then says
     kernels: Path | None = None  # folder of kernels that triton has compiled, and compiles into; None: triton's own
     unpickle: bool = False  # whether a subject file.pickle:X may be read, which executes what is in it
     python: dict[str, str] = field(default_factory=dict)  # backend, or foreign file or package → interpreter

@@ -33,6 +33,7 @@ SETTING: tuple[str, ...] = (
 USUAL: Mapping[str, object] = {"workload": "layer", "device": "cpu", "rate": 0.3, "dtype": "float32", **LATER_FIELDS}
 EXTRA = (("share of bound", "bandwidth"), ("memory", "peak_memory"), ("energy", "energy"), ("rate", "spike_rate"))
 EXTRA += (("accuracy", "accuracy"),)
+UNRANKED = {Flag.UNGATED, Flag.SHARED}
 Submitted = Mapping[str, str]  # the submission of a record, by its permalink
 
 
@@ -130,7 +131,7 @@ def _table(where: Origin, records: list[Record], setting: dict[str, object], sub
 def _ranks(groups: Sequence[Sequence[Record]], times: Sequence[stats.Mean]) -> list[int | None]:
     """One more than the number of others whose whole interval is below; None below five processes, or for one that proves nothing."""
     counted = [
-        t.n >= FEWEST and t.high is not None and all(r.status == "ok" and Flag.UNGATED not in r.flags for r in g)
+        t.n >= FEWEST and t.high is not None and all(r.status == "ok" and not UNRANKED & set(r.flags) for r in g)
         for g, t in zip(groups, times, strict=True)
     ]
     return [
