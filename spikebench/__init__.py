@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from spikebench.api import draw_badge as draw_badge
     from spikebench.api import examine_submission as examine_submission
     from spikebench.api import export as export
+    from spikebench.api import from_flashinfer as from_flashinfer
     from spikebench.api import list as list
     from spikebench.api import load as load
     from spikebench.api import merge as merge
@@ -53,7 +54,7 @@ _HOMES = {
     "neuron": "loading.subject",
 }
 _HOMES |= dict.fromkeys(
-    "aa check cite cite_records compare compare_commits diff doctor draw_badge examine_submission export list load merge plot profile report reproduce run schema site submit sweep table train tune".split(),
+    "aa check cite cite_records compare compare_commits diff doctor draw_badge examine_submission export from_flashinfer list load merge plot profile report reproduce run schema site submit sweep table train tune".split(),
     "api",
 )
 # `from spikebench import *` leaves Python's own `list` alone; `sb.list` is there all the same

@@ -17,6 +17,7 @@ from spikebench.experiments.results import cite as cite
 from spikebench.experiments.results import cite_records as cite_records
 from spikebench.experiments.results import draw_badge as draw_badge
 from spikebench.experiments.results import export as export
+from spikebench.experiments.results import from_flashinfer as from_flashinfer
 from spikebench.experiments.results import load as load
 from spikebench.experiments.results import merge as merge
 from spikebench.experiments.results import plot as plot

@@ -178,7 +178,8 @@ class Maker:
     def _places(self, kind: _values.Place) -> Iterator[str]:
         there, file = self.folder / "there", self.folder / "file.txt"
         yield from ("", "  ", "x" * 5000, "/dev/null", str(self.folder / "pipe"), str(file / "below"))
-        yield str(there if kind in (_values.OUT_FILE, _values.IN_FILE) else file)
+        if kind != _values.OUT_PATH:  # which may be either
+            yield str(there if kind in (_values.OUT_FILE, _values.IN_FILE) else file)
         if kind in (_values.IN_FILE, _values.IN_FOLDER):
             yield str(self.folder / "absent")
 

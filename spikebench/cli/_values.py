@@ -215,6 +215,7 @@ def readable(path: Path, option: str) -> Path:
     return files.regular(path)
 
 
+OUT_PATH = Place(test=files.path_to_write)
 OUT_FILE, OUT_FOLDER = Place(test=files.file_to_write), Place(test=files.folder_to_write)
 IN_FILE, IN_FOLDER = Place(test=readable), Place(test=files.folder)
 

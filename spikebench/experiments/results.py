@@ -128,25 +128,73 @@ def plot_text(
 
 
 ENDINGS = {"csv": "csv", "parquet": "parquet", "bencher": "json", "github": "json", "pytest-benchmark": "json"}
+FOLDERS = ("dataset", "flashinfer-bench", "tensorboard", "wandb")  # what is written as several files
+LICENCE = "Apache-2.0"
 
 
 @asked
-def export(source: Source, to: str = "csv", path: str | Path | None = None) -> Path:
-    """Write every sample as CSV or Parquet, or figures for Bencher, github-action-benchmark or pytest-benchmark; the file's path.
+def export(source: Source, to: str = "csv", path: str | Path | None = None, licence: str = LICENCE) -> Path:
+    """Write records for another program; the path of the file, or of the folder where there are several.
 
-    `to` is csv, parquet, bencher, github or pytest-benchmark. Without a `path` it is out/export with the ending of the format.
+    `to` is csv or parquet for every sample, bencher, github or pytest-benchmark for figures. A folder is made by
+    flashinfer-bench (a trace set), tensorboard and wandb (curves over T, offline) and dataset (a Data Package with checksums
+    and the `licence`). Without a `path` it lies in out/.
     """
-    if path is not None:
-        file_to_write(Path(path), "path")
-    return exported(records_of(source), to, path)[1]
+    return exported(records_of(source), to, path, licence)[1]
 
 
-def exported(records: Sequence[Record], to: str, path: str | Path | None) -> tuple[int, Path]:
-    """How many rows or entries were written, and where."""
+def exported(records: Sequence[Record], to: str, path: str | Path | None, licence: str = LICENCE) -> tuple[int, Path]:
+    """How many rows, entries or records were written, and where."""
     from spikebench.report.export import write
 
+    if to in FOLDERS:
+        return _folder(list(records), to, Path(path) if path is not None else Path("out") / to, licence)
     where = Path(path) if path is not None else Path("out") / f"export.{ENDINGS.get(to, to)}"
-    return write(list(records), to, where), where
+    return write(list(records), to, file_to_write(where, "path")), where
+
+
+def _folder(records: list[Record], to: str, where: Path, licence: str) -> tuple[int, Path]:
+    from spikebench.report import dataset, trackers
+    from spikebench.report.flashinfer.write import write as trace_set
+
+    if folder_to_write(where, "path").exists() and any(where.iterdir()):
+        raise Problem(f"{where} is not empty; name a new folder, so that nothing old stands among what is new")
+    makers: dict[str, Callable[[list[Record], Path], int]] = {
+        "dataset": lambda rs, folder: dataset.write(rs, folder, licence),
+        "flashinfer-bench": trace_set,
+        "tensorboard": trackers.tensorboard,
+        "wandb": trackers.wandb,
+    }
+    try:
+        count = makers[to](records, where)
+    except OSError as error:
+        raise Problem(f"cannot write {where}: {error.strerror}; name another folder") from error
+    if not count:
+        raise Problem(f"no record here can be said to {to}: nothing was written")
+    return count, where
+
+
+@asked
+def from_flashinfer(
+    path: str | Path, folder: str | Path = "flashinfer", warn: Callable[[str], None] | None = None
+) -> list[Record]:
+    """Read a trace set of FlashInfer-Bench: the records of its traces are written to FOLDER/records.jsonl, and returned.
+
+    A definition must be a spiking neuron of ours, as `export --to flashinfer-bench` writes it. A solution of somebody else is
+    written beside them as a file, whose class `Solution` any command measures. `warn` is told what was left out and why.
+    """
+    from spikebench.report.flashinfer.read import read
+
+    where = folder_to_write(Path(folder), "folder")
+    if where.exists() and any(where.iterdir()):
+        raise Problem(f"{where} is not empty; name a new folder")
+    found = read(Path(path), where)
+    for note in found.notes:
+        (warn or warnings.warn)(note)
+    for name, text in found.files.items():
+        save_text(where / name, text, "name another folder")
+    save_text(where / "records.jsonl", "".join(store.line(r).decode() for r in found.records), "name another folder")
+    return found.records
 
 
 @asked

@@ -59,6 +59,11 @@ def folder_to_write(path: Path, option: str) -> Path:
     return _to_write(path, option, "folder", stat.S_ISDIR, os.W_OK | os.X_OK)
 
 
+def path_to_write(path: Path, option: str) -> Path:
+    """The path, if a folder or a file can be written there, whichever it then is. Problem if not."""
+    return (folder_to_write if path.is_dir() else file_to_write)(path, option)
+
+
 def _to_write(path: Path, option: str, what: str, is_one: Callable[[int], bool], access: int) -> Path:
     found = _status(path)
     if found is None:

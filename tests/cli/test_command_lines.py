@@ -28,6 +28,7 @@ from spikebench.cli import _print, _values
 from spikebench.cli import gpu as gpu_command
 from spikebench.cli import tune as tune_command
 from spikebench.cli.app import Commands
+from spikebench.experiments.results import FOLDERS
 from spikebench.host import environment
 from spikebench.run.protocol import CheckJob, MeasureJob
 
@@ -43,6 +44,7 @@ LINES = {  # a line of each command that works
     "cite": {"neurons": ["lif"]},
     "diff": {"base": ["r.jsonl"], "new": ["r.jsonl"]},
     "export": {"files": ["r.jsonl"]},
+    "from-flashinfer": {"folder": ["traces"]},
     "from-nir": {"file": ["lif.nir"]},
     "to-nir": {"subject": ["lif"], "out": ["-o", "made.nir"]},
     "gpu": {},
@@ -84,6 +86,7 @@ UNUSUAL += (
     "equal_time",
     "markdown",
     "commit",
+    "licence",
 )
 
 
@@ -192,7 +195,7 @@ def _some(maker: Maker, command: str, p: Parameter) -> list[str] | None:
 def right_lines(maker: Maker, each: int) -> Iterator[Line]:
     """Commands with values of several options that are all inside their ranges, and go together."""
     for command in COMMANDS:
-        if command in ("gpu", "tune", "from-nir", "submit"):
+        if command in ("gpu", "tune", "from-nir", "from-flashinfer", "submit"):
             continue
         module, chosen = Commands().module(command), random.Random(command)
         for _ in range(each if command in MEASURES else max(1, each // 3)):
@@ -223,8 +226,8 @@ def _clash(command: str, name: str, value: Any, others: dict[str, Any]) -> bool:
         return True  # nothing is measured in so short a time, and no record has every metric or subject
     if (command, name) == ("compare", "subjects") and len(value) < 2:
         return True
-    if (command, name) == ("to-nir", "subject") or value == "parquet":
-        return True  # NIR has few neurons, and parquet needs another package
+    if (command, name) == ("to-nir", "subject") or value in ("parquet", *FOLDERS):
+        return True  # NIR has few neurons, parquet needs another package, and a folder must be a new one
     stream = "stream" in have.get("mode", ())
     if "autocast" in have and (stream or have.get("dtype", "float32") != "float32"):
         return True
