@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,77 @@ def test_forty_cases_in_four_shards_two_of_them_killed_are_those_of_one_run(tmp_
     local = store.load(tmp_path / "local.jsonl")
     assert len(merged) == len(local) == 40 and len({r.case_id for r in merged}) == 40
     assert Counter(map(_same, merged)) == Counter(map(_same, local))
+
+
+PRETEND = """
+# stands in for NVML: the card that CUDA_VISIBLE_DEVICES names
+class NVMLError(Exception):
+    pass
+
+
+class Memory:
+    total = 2**30
+
+
+nvmlInit = lambda: None
+nvmlDeviceGetHandleByIndex = lambda index: index
+nvmlDeviceGetName = lambda handle: "Pretend"
+nvmlDeviceGetUUID = lambda handle: f"GPU-{handle}"
+nvmlSystemGetDriverVersion = lambda: "1"
+nvmlDeviceGetMemoryInfo = lambda handle: Memory
+"""
+
+
+def _on(device: str, folder: Path, *more: str) -> "subprocess.Popen[bytes]":
+    """The sweep on a pretend device, whose card the records name."""
+    line = [sys.executable, "-m", "spikebench", "run", "--subject", "lif@eager", "--subject", "lif@indexed"]
+    line += ["-T", "8,12,16,20", "-B", "2", "-N", "8", "--samples", "3", "--metric", "latency", "--threads", "1"]
+    own = os.environ | {"PYTHONPATH": f"{folder / 'stub'}:{HERE}", "CUDA_VISIBLE_DEVICES": device}
+    return subprocess.Popen([*line, *more], cwd=folder, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _card(record: Record) -> str:
+    card = record.environment.get("gpu")
+    assert isinstance(card, dict)
+    return str(card.get("uuid"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(find_spec("parsl") is None, reason="parsl is not installed: pip install 'spikebench[cluster]'")
+def test_shards_parsl_and_one_process_give_the_same_records_on_two_devices(tmp_path: Path) -> None:
+    (tmp_path / "stub").mkdir()  # not the working folder, from which nothing is imported in place of a library
+    (tmp_path / "stub" / "pynvml.py").write_text(PRETEND)
+    files = {name: tmp_path / f"{name}.jsonl" for name in ("local", "1", "2", "parsl")}
+    lines = {"local": ("0", ()), "1": ("0", ("--shard", "1/2")), "2": ("1", ("--shard", "2/2"))}
+    lines["parsl"] = ("0", ("--executor", "parsl", "--accelerators", "0,1"))
+    for name, (device, more) in lines.items():
+        assert _on(device, tmp_path, *more, "--out", str(files[name])).wait() == 0, name
+    told = list[str]()
+    sb.merge(files["1"], files["2"], out=tmp_path / "shards.jsonl", warn=told.append)
+    found = {name: store.load(tmp_path / f"{name}.jsonl") for name in ("local", "shards", "parsl")}
+    own = {"started", "ended", "accelerator"}  # when and where, which Parsl's workers note
+    same = {
+        name: Counter(
+            _same(replace(r, environment={k: v for k, v in r.environment.items() if k not in own})) for r in rs
+        )  # pyright: ignore[reportArgumentType]
+        for name, rs in found.items()
+    }
+    assert same["local"] == same["shards"] == same["parsl"] and same["local"].total() == 8
+    cards = {name: {_card(r) for r in rs} for name, rs in found.items()}
+    assert cards == {"local": {"GPU-0"}, "shards": {"GPU-0", "GPU-1"}, "parsl": {"GPU-0", "GPU-1"}}
+    assert any(t.startswith("2 GPUs: nothing is compared") for t in told)
+    where = {(r.case["T"], _card(r)) for r in found["shards"]}
+    assert len(where) == 4, "what is compared was measured on one device"
+    table = subprocess.run(
+        [sys.executable, "-m", "spikebench", "report", "parsl.jsonl", "-o", "page.html"],
+        cwd=tmp_path,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(HERE)},
+        capture_output=True,
+        text=True,
+    )
+    assert "2 GPUs" in (tmp_path / "page.html").read_text(), table.stdout
 
 
 def _block(start: str) -> str:
