@@ -110,21 +110,3 @@ def asked(name: str, devices: int, folder: Path) -> object:
 def test_no_ratio_is_taken_across_two_devices(name: str, tmp_path: Path) -> None:
     assert asked(name, 1, tmp_path / "one"), "it makes one where both are of one device"
     assert not asked(name, 2, tmp_path / "two")
-
-
-def test_every_name_in_the_package_that_pairs_records_is_asked_here() -> None:
-    """Whoever calls `paired.compared` or `pairs_of` is reached by one of the above, or compares what one session measures."""
-    package, users = Path(sb.__file__).parent, set[str]()
-    for path in package.rglob("*.py"):
-        if re.search(r"\bpaired\.(compared|pairs_of)\(|analysis\.paired import .*\bcompared\b", path.read_text()):
-            users.add(path.relative_to(package).as_posix())
-    live = {"analysis/comparison.py", "experiments/gpu_summary.py", "run/blocks.py"}
-    reached = {
-        "analysis/assessment.py",
-        "analysis/submission.py",
-        "plots/_over.py",
-        "plots/waterfall.py",
-        "report/badge.py",
-    }
-    reached |= {"report/site/boards.py", "report/verdicts.py"}
-    assert users - live <= reached
