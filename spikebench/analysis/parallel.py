@@ -11,6 +11,7 @@ from spikebench.analysis.agreement import RESETS, agreement_rows
 from spikebench.analysis.paired import by_origin, compared
 from spikebench.analysis.printed import Cells
 from spikebench.cases.subject import parse_subject, shown
+from spikebench.errors import Problem
 from spikebench.records.record import Record
 
 BASELINE, RATE, TASK = "lif@fused", 0.1, "fsdd"
@@ -98,8 +99,11 @@ def _near(records: list[Record]) -> Mapping[str, tuple[float, float]]:
 
 
 def _neuron(subject: str) -> str:
-    """A subject without its backend, with every option written out."""
-    parsed = parse_subject(subject)
+    """A subject without its backend, with every option written out; as it is recorded, if no such neuron is there any more."""
+    try:
+        parsed = parse_subject(subject)
+    except Problem:
+        return subject
     return f"{parsed.name} {sorted(parsed.all_options.items())}"
 
 
