@@ -180,14 +180,37 @@ def monotonic() -> float:
     return time.monotonic()
 
 
-def of_process(pid: int) -> tuple[float, float]:
-    """Seconds that the threads of a process have used the CPU so far, and that they have waited for it; 0 where nothing says so."""
-    used = waited = 0
+def of_thread(name: str) -> tuple[float, float]:
+    """Seconds that a thread has used the CPU so far, and that it has waited for it; 0 where /proc says nothing of that name."""
     try:
-        for thread in os.scandir(f"/proc/{pid}/task"):
-            with open(f"{thread.path}/schedstat", encoding="utf-8") as file:
-                ran, queued, _ = map(int, file.read().split())
-            used, waited = used + ran, waited + queued
+        with open(f"/proc/{name}/schedstat", encoding="utf-8") as file:
+            used, waited, _ = map(int, file.read().split())
     except (OSError, ValueError):
         return 0.0, 0.0
     return used * 1e-9, waited * 1e-9
+
+
+def of_process(pid: int) -> tuple[float, float]:
+    """Seconds that the threads of a process have used the CPU so far, and that they have waited for it; 0 where nothing says so."""
+    try:
+        threads = [of_thread(f"{pid}/task/{thread}") for thread in os.listdir(f"/proc/{pid}/task")]
+    except OSError:
+        return 0.0, 0.0
+    return sum(used for used, _ in threads), sum(waited for _, waited in threads)
+
+
+def worked(pid: int) -> float:
+    """CPU seconds of a process so far, with those of its threads that have ended; 0 where there is no such process."""
+    try:
+        return time.clock_gettime((~pid << 3) | 2)  # the number that clock_getcpuclockid gives
+    except OSError:
+        return 0.0
+
+
+def held_up(pid: int) -> float:
+    """Seconds that the first thread of a process and the calling one have waited for a core, less what its other threads worked.
+
+    Whatever else runs on the machine makes this grow, but not what the process has left to its other threads.
+    """
+    used, waited = of_thread(f"{pid}/task/{pid}")
+    return waited + of_thread("thread-self")[1] - (worked(pid) - used)

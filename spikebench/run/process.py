@@ -228,10 +228,10 @@ class Workers:
         what = str(line.get("draw"))
         if what == "sample" and not self._marks and self._job is not None:
             self._sampling(self._job)
-        seed, at = secrets.token_hex(16), clock.monotonic()
+        seed, at, held_up = secrets.token_hex(16), clock.monotonic(), clock.held_up(pid)
         if what == "sample":
             self._mark(pid)
-        self._draws.append(Drawn(what, seed, line.get("event"), at=at))
+        self._draws.append(Drawn(what, seed, line.get("event"), at=at, held_up=held_up))
         return seed
 
     def _mark(self, pid: int) -> None:

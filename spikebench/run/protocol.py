@@ -79,7 +79,8 @@ class Drawn:
 
     `what`: "sample" and "input" ask for the seed of an input, "gradient" for that of an output gradient, "launch" for that
     of the series to be compared, after the clock has stopped, and has what it read as the `event` of a sample. "kept"
-    tells the digest of what was copied then.
+    tells the digest of what was copied then. `held_up` are the seconds that process and parent had waited for a core by
+    then, as `clock.held_up` counts them.
     """
 
     what: str
@@ -87,6 +88,7 @@ class Drawn:
     event: list[Any] | None = None
     digest: str = ""
     at: float = 0.0
+    held_up: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Whether what a process kept of its timed launches is what its parent drew and was told while it timed them."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 
@@ -92,13 +93,17 @@ def late(draws: Sequence[Drawn]) -> str | None:
     """Why a process worked on when its clock had stopped; None if it did not.
 
     Both clocks are that of the system. Between the end of a sample and the word of it lie a comparison of names and a copy
-    of what is small. Three of four samples are forgiven: the machine may have been busy.
+    of what is small. What process and parent waited for a core since the process was heard before does not count, and three
+    of four samples are forgiven: the machine may have been busy.
     """
-    waited = sorted(
-        (d.at - d.event[3] * 1e-9, (d.event[3] - d.event[2]) * 1e-9) for d in draws if d.event and d.what == "launch"
-    )
-    if not waited or not waited[0][0] > -LATE:  # another clock
+    told = [
+        (b, d, d.event[3] * 1e-9, (d.event[3] - d.event[2]) * 1e-9)
+        for b, d in pairwise(draws)
+        if d.event and d.what == "launch"
+    ]
+    if not told or min(d.at - end for _, d, end, _ in told) < -LATE:  # another clock
         return None
+    waited = sorted((d.at - end - max(0.0, d.held_up - before.held_up), own) for before, d, end, own in told)
     after, own = waited[len(waited) // 4]
     if after > LATE + own:
         return f"a sample took {own:.3g} s, and the process worked on for {after:.3g} s before it said so"

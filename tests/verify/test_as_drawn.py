@@ -1,6 +1,10 @@
 """What was kept of timed launches is held against what the parent drew and was told while they were timed."""
 
 import copy
+import os
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +13,7 @@ from functools import lru_cache
 import pytest
 
 from spikebench.cases.case import Layer
+from spikebench.host import clock
 from spikebench.host.clock import CpuClock
 from spikebench.metric import Plan, Running, measure
 from spikebench.metrics import latency
@@ -132,11 +137,36 @@ def test_a_clock_that_runs_too_slowly_is_found_where_launches_are_long() -> None
 
 
 def test_who_works_on_when_the_clock_has_stopped_is_found_where_that_is_long() -> None:
-    def draws(own: float, after: float) -> list[Drawn]:
-        ends = [10.0 * i + own for i in range(8)]
-        return [Drawn("launch", "", ["latency", 1, int((e - own) * 1e9), int(e * 1e9)], at=e + after) for e in ends]
+    def draws(own: float, after: float, held_up: float = 0.0) -> list[Drawn]:
+        made, queued = list[Drawn](), 0.0
+        for end in [10.0 * i + own for i in range(8)]:
+            event = ["latency", 1, int((end - own) * 1e9), int(end * 1e9)]
+            made += [
+                Drawn("sample", held_up=queued),
+                Drawn("launch", "", event, at=end + after, held_up=queued + held_up),
+            ]
+            queued += held_up + 1.0  # between two samples nothing counts
+        return made
 
     assert late(draws(1e-4, 1e-3)) is None and late(draws(1.0, 0.9)) is None and late([]) is None
     assert "worked on for 0.05 s" in (late(draws(1e-4, 0.05)) or "")
-    assert late([*draws(1e-4, 0.05)[:6], *draws(1e-4, 1e-3)[6:]]) is not None
-    assert late([*draws(1e-4, 0.05)[:5], *draws(1e-4, 1e-3)[5:]]) is None, "the machine was busy in the others"
+    assert late([*draws(1e-4, 0.05)[:12], *draws(1e-4, 1e-3)[12:]]) is not None
+    assert late([*draws(1e-4, 0.05)[:10], *draws(1e-4, 1e-3)[10:]]) is None, "the machine was busy in the others"
+    assert late(draws(1e-4, 0.05, held_up=0.04)) is None, "process and parent had no core"
+    assert late(draws(1e-4, 0.05, held_up=-0.04)) is not None, "its other threads worked meanwhile"
+
+
+def test_what_waits_for_a_core_is_told_from_what_works() -> None:
+    core, before = {min(os.sched_getaffinity(0))}, clock.held_up(os.getpid())
+    spin = "import os, time; os.sched_setaffinity(0, {%d}); end = time.monotonic() + 0.4\nwhile time.monotonic() < end: pass"
+    usual = os.sched_getaffinity(0)
+    with subprocess.Popen([sys.executable, "-S", "-c", spin % min(core)]) as other:
+        os.sched_setaffinity(0, core)
+        while other.poll() is None:
+            pass
+        os.sched_setaffinity(0, usual)
+    assert clock.held_up(os.getpid()) - before > 0.05, "half of the time the core was the other's"
+    before, working = clock.held_up(os.getpid()), threading.Thread(target=lambda: sum(range(3_000_000)))
+    working.start()
+    working.join()
+    assert clock.held_up(os.getpid()) < before, "what other threads work is no reason for a delay"
