@@ -64,13 +64,14 @@ def compiled(launch: _launch.Launch, capability: int = 90) -> _aot.Binary:
     return made
 
 
-LATER = ("plif.", "c_silif.", "dsn.")  # steps of the frame that the kernels of five others compile, too
+# steps of the frame that the kernels of lif, spsn and psu compile, too; these alone take two minutes
+ALIKE = ("plif.", "c_silif.", "dsn.", "exodus.", "prf.", "prf_lif.", "para_lif.")
 
 
 @pytest.mark.parametrize(
     "series, launch",
     [
-        pytest.param(*p, id=_aot.named(p[1]), marks=[pytest.mark.slow] if _aot.named(p[1]).startswith(LATER) else [])
+        pytest.param(*p, id=_aot.named(p[1]), marks=[pytest.mark.slow] if _aot.named(p[1]).startswith(ALIKE) else [])
         for p in _table.once()
     ],
 )
