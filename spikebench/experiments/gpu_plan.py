@@ -165,11 +165,10 @@ def products(device: str) -> list[Case]:
 
 
 def others(device: str) -> list[Case]:
-    """The other fused kernels at the usual layer, then ours in inference."""
+    """The other fused kernels at the usual layer."""
     fused = [s for s in _subjects(registry.names("neurons"), "cuda") if s.endswith("@triton")]
     left = [s for s in fused if s.partition("@")[0] not in (*OWN, "spike_sampler")]  # that one is among `products`
-    usual = partial(grid, T=[1024], B=[32], N=[512], device=device)
-    return usual(left) + usual([f"{n}@triton" for n in OWN], mode=["inference"])
+    return grid(left, T=[1024], B=[32], N=[512], device=device)
 
 
 def libraries(device: str) -> list[Case]:
@@ -191,7 +190,8 @@ def _named(device: str, B: int = 32) -> list[Case]:
 
 
 def rest(device: str) -> Iterator[Block]:
-    """What there is time for in the end: further claims, energy again, fused kernels until there are five pairs, more M and T."""
+    """What there is time for in the end: inference, further claims, energy again, fused kernels until there are five pairs, more M and T."""
+    yield from _alone(grid([f"{n}@triton" for n in OWN], T=[1024], B=[32], N=[512], mode=["inference"], device=device))
     yield from kin(device)
     yield from _alone(_named(device, B=128) * 2, ("energy",))
     again = [c for c in [*at_sizes(["lif", "exodus"], device), *libraries(device)] if _loop(c) is None]
