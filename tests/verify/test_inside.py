@@ -75,7 +75,7 @@ def test_what_is_right_only_as_a_layer_is_caught(kind: str, by: str, said: str) 
         found = network_gate.compare(case_of(subject))
         assert found.status == "failed" and said in (found.reason or "")
     else:
-        wrong = timed(case_of(subject))
+        wrong = timed(case_of(subject), samples=30)  # of three layers each: more calls than the cheat is honest in
         assert wrong is not None and said in wrong
 
 
