@@ -38,9 +38,10 @@ UNPRICED = "sigmoids, floors, random numbers"
 def sample(running: Running) -> list[float]:
     """[operations on spikes]: one per nonzero weight under each input of −1, 0 or 1 that is not 0.
 
-    A convolution has one for each place that the kernel reaches inside the image. A layer whose input has other values multiplies: its operations are effective MACs, in the detail with the dense
-    count and the layers apart. `estimates` has energies by operation count, in J, by the name of the model; they are
-    no measurement. `forward_joules` is the whole of `synapse_joules`, `neuron_joules` and `memory_joules`: products and
+    A convolution has one for each place that the kernel reaches inside the image. A layer whose input has other values
+    multiplies: its operations are effective MACs, in the detail with the dense count and the layers apart.
+    `neuron_operations` are those that the neurons declare. `estimates` has energies by operation count, in J, by the
+    name of the model; they are no measurement. `forward_joules` is the whole of `synapse_joules`, `neuron_joules` and `memory_joules`: products and
     sums over weights, what the neurons declare that their steps take (neuron.py, at the default options), and the words
     that have to be fetched. Who leaves out neurons and memory, as papers do, has `synapse_joules` alone.
     """
@@ -61,7 +62,7 @@ def sample(running: Running) -> list[float]:
     neurons: dict[str, float] = {key: sum(step[key] for step in steps) for key in NEURON}
     weights = float(sum(layer.get_parameter("weight").numel() for layer in layers))
     estimates = {"horowitz_45nm": _horowitz(totals, neurons), "sata": _sata(counted, neurons, weights)}
-    running.detail |= totals | {"layers": counted, "neurons": neurons, "estimates": estimates}
+    running.detail |= totals | {"layers": counted, "neuron_operations": neurons, "estimates": estimates}
     running.detail["other_weights"] = _others(work.module)
     return [totals["ac"]]
 

@@ -44,7 +44,7 @@ class DetailJson(TypedDict, total=False):
     rate_hard: float | None
     rate_soft: float | None
     steps: int
-    neurons: int | dict[str, float]  # how many, in a raster; what they computed, in synaptic operations
+    neurons: int
     bits: str
     counts: list[float]
     active: float

@@ -254,7 +254,7 @@ def test_the_estimate_counts_the_neurons_too() -> None:
     running = Running(network_workload.build(case), CpuClock(), Plan())
     synops.sample(running)
     found, steps = running.detail, 4 * 2 * 5
-    assert found["neurons"] == {
+    assert found["neuron_operations"] == {
         **{"mul": steps, "add": 2 * steps, "compare": steps, "select": steps, "special": 0, "draw": 0},
         **{"reads": steps, "writes": steps, "steps": steps},
     }
