@@ -30,10 +30,9 @@ def made(norm: Norm, channels: int, T: int, make_neuron: MakeNeuron) -> nn.Modul
             return LoopedNorm(channels, T)
 
 
-def weight_of(norm: nn.Module) -> nn.Parameter | None:
-    """The weight of a norm that has one."""
-    weight = getattr(norm.norm if isinstance(norm, NormThroughTime) else norm, "weight", None)
-    return weight if isinstance(weight, nn.Parameter) else None
+def weights_of(norm: nn.Module) -> list[nn.Parameter]:
+    """The weights of a norm: one, or of `bntt_loop` one of each step, or none of `none`."""
+    return [p for name, p in norm.named_parameters() if name.endswith("weight")]
 
 
 def _threshold(make_neuron: MakeNeuron) -> float:

@@ -33,9 +33,8 @@ class Fires(nn.Module):
         self.shape = (channels, side, side) if side else None
 
     def forward(self, x: Tensor) -> Tensor:
-        own = (
-            x.view_as(x) if self.shape is None else x.flatten(2)
-        )  # so that the gradient of a shortcut is not part of its own
+        # a view, so that the gradient of a shortcut is not part of its own
+        own = x.view_as(x) if self.shape is None else x.flatten(2)
         out = self.neuron(own)
         spikes = out[0] if isinstance(out, tuple) else out
         return spikes if self.shape is None else spikes.unflatten(-1, self.shape)
@@ -162,6 +161,7 @@ class ResidualNetwork(nn.Module):
             shape = block.shape
         self.last = form.fires(*shape) if form.residual == "ms" else None
         self.readout = nn.Linear(shape[0], classes)
+        self.zero_init = zero_init
         if zero_init:
             self._start_as_shortcuts()
         number_sites(self)
@@ -187,14 +187,18 @@ class ResidualNetwork(nn.Module):
         return [m.shape for m in self.modules() if isinstance(m, Fires) and m.shape is not None]
 
     def settled(self) -> Iterator[tuple[nn.Module, nn.Parameter | None]]:
-        """Every layer of neurons with the bias that is the last to move its current."""
+        """Every layer of neurons with the bias that is the last to move its current; None where it has to stay.
+
+        With `zero_init` and residual=sew a block is its shortcut only as long as its last bias is what it starts as.
+        """
         bias = self.stem.bias
         if self.fires is not None:
             yield self.fires.neuron, bias
         for block in self._blocks:
             first, second = block.first.bias, block.second.bias
+            last = None if self.zero_init else second
             yield block.one.neuron, bias if self.form.residual == "ms" else first
-            yield block.two.neuron, first if self.form.residual == "ms" else second
+            yield block.two.neuron, first if self.form.residual == "ms" else last
             if block.joins is not None and block.joint is not None:
                 yield block.joint.neuron, block.joins.bias
             bias = second
@@ -213,12 +217,14 @@ class ResidualNetwork(nn.Module):
         return [cast(Block, block) for block in self.blocks]
 
     def _start_as_shortcuts(self) -> None:
+        if self.form.norm == "none" or self.form.residual == "none":
+            raise Problem("zero_init=true: a block starts as its shortcut, which takes a norm and residual=sew or ms")
         for block in self._blocks:
-            weight = _norms.weight_of(block.second.norm)
-            if weight is None or self.form.residual == "none":
-                raise Problem(
-                    "zero_init=true: a block starts as its shortcut, which takes a norm and residual=sew or ms"
-                )
-            nn.init.zeros_(weight)
-            if self.form.residual == "sew" and self.form.connect == "and" and block.second.bias is not None:
+            for weight in _norms.weights_of(block.second.norm):
+                nn.init.zeros_(weight)
+            if self.form.connect == "and":
+                if block.second.bias is None:
+                    raise Problem(
+                        f"zero_init=true: with connect=and it takes a bias, which norm={self.form.norm} has not"
+                    )
                 nn.init.ones_(block.second.bias)

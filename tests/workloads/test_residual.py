@@ -351,6 +351,7 @@ def test_what_is_no_network_gets_one_line(text: str, complaint: str) -> None:
         ("stack[residual=ms,connect=and]", "connect=and"),
         ("stack[norm=none,zero_init=true]", "zero_init=true"),
         ("stack[residual=none,zero_init=true]", "zero_init=true"),
+        ("stack[connect=and,norm=bntt,zero_init=true]", "takes a bias, which norm=bntt has not"),
     ],
 )
 def test_options_without_effect_are_refused(text: str, complaint: str) -> None:
@@ -373,13 +374,14 @@ def test_layers_fire_at_the_cases_rate(text: str, options: str) -> None:
 
 
 def test_blocks_can_start_as_their_shortcuts() -> None:
-    for residual, connect in (("sew", "add"), ("sew", "and"), ("ms", "add")):
-        text = f"stack[width=8,blocks=2,channels=6,residual={residual},connect={connect},zero_init=true]"
+    forms = [("sew", "add", "batch"), ("sew", "and", "batch"), ("sew", "iand", "bntt_loop"), ("ms", "add", "bntt")]
+    for residual, connect, norm in forms:
+        text = f"stack[width=8,blocks=2,channels=6,residual={residual},connect={connect},norm={norm},zero_init=true]"
         work = build(case_of("lif@eager", text))
         net = work.module
         assert isinstance(net, _residual.ResidualNetwork)
-        weights = [block.get_parameter("second.norm.weight") for block in net.blocks]
-        assert all(w.eq(0).all() for w in weights)
+        x = (torch.rand(12, 3, 8) < 0.3).float()
+        assert all(torch.equal(block(x), x) for block in net.blocks), "after the biases were moved"
         work.launch()
         assert all(p.grad is not None and p.grad.eq(0).all() for n, p in net.named_parameters() if "first.syn" in n)
 
