@@ -15,7 +15,8 @@ What else there is to know of it are literals, which are read without importing 
     LATER             options that came after cases were recorded, see `registry.backend_later`
     LONGEST_T         longest T at which sweeps measure it
     PARALLEL_IN_TIME  its number of operators does not grow with T
-    SPECTRAL          its errors are relative to the largest entry of a series
+    SPECTRAL          its errors are relative to the largest entry of a series, over which a transform spreads a NaN, too
+    SPREADS           what else takes a NaN to earlier steps of its series, as "a product with a triangular matrix": 0·NaN is NaN
     SECONDS_A_STEP    what a loop over time costs a step of training on a GPU, to plan with; FIRST_CALL: seconds of the first call
     MARKER, DASHES    how figures draw it, as matplotlib has them
     FOREIGN           it runs a module of somebody else, too, by its `foreign(module) -> module`

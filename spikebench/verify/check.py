@@ -8,6 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from spikebench import registry
 from spikebench.cases.case import Case, with_changes
 from spikebench.cases.subject import Subject, parse_subject
 from spikebench.errors import Problem
@@ -281,11 +282,16 @@ def _poisoned(s: Specimen, name: str, value: float) -> str:
     others[:, 0] = False
     if bool(others.any()) and not s.facts.get("coupled", True):
         raise CheckFailed(f"a {name} in one series changes another")
-    if spectral(s.subject):
-        return f"{name} stays in its series, over which a transform spreads it"
+    if by := "a transform" if spectral(s.subject) else _spreads(s.subject):
+        return f"{name} stays in its series, over which {by} spreads it"
     if bool(touched[: s.T // 2].any()) and s.facts["causal"]:
         raise CheckFailed(f"a {name} at t = {s.T // 2} changes earlier spikes")
     return f"{name} stays in its series"
+
+
+def _spreads(subject: Subject) -> str | None:
+    """What a backend declares that takes a NaN to earlier steps, where finite values stay causal."""
+    return None if subject.foreign else registry.declared(subject.backend, subject.name, "SPREADS")
 
 
 def _facts(s: Specimen) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from spikebench import declarations, registry
+from spikebench import registry
 from spikebench.cases.case import Case, with_changes
 from spikebench.cases.subject import Subject
 from spikebench.loading.subject import definition_of, mistaken
@@ -289,8 +289,7 @@ def _single(workload: Workload, mine: Tensor, want: Tensor, expected: Expected, 
 
 def spectral(subject: Subject) -> bool:
     """Whether a subject's backend says that its errors are relative to the largest entry of a series, as an FFT's are."""
-    path = None if subject.foreign else registry.backend_file(subject.backend, subject.name)
-    return path is not None and bool(declarations.module_literals(path).get("SPECTRAL"))
+    return not subject.foreign and bool(registry.declared(subject.backend, subject.name, "SPECTRAL"))
 
 
 def _matched(got: Tensor | None, want: Tensor | None, chosen: Selection) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from spikebench.backends.fft import pmsn as fft
 from spikebench.cases.subject import parse_subject
 from spikebench.neurons.pmsn import PMSN
 from spikebench.verify.check import CHECKS
-from spikebench.verify.specimen import Specimen
+from spikebench.verify.specimen import CheckFailed, Specimen
 
 
 @pytest.mark.parametrize("state", [1, 2, 3, 4])
@@ -35,10 +35,19 @@ def test_what_is_exactly_0_at_the_soma_gets_no_gradient() -> None:
 
 
 def test_a_transform_over_time_passes_the_checks_that_rounding_would_fail() -> None:
-    """Its gradient is zero before the last spike but for rounding, and a NaN is in all of its series."""
+    """Its gradient is zero before the last spike but for rounding, and a NaN is in all of its series, as in all of a chunk."""
     fft_checked, eager = Specimen(parse_subject("pmsn@fft")), Specimen(parse_subject("pmsn@eager"))
     assert "not zero" in CHECKS["gradient"](fft_checked)
-    assert "transform" in CHECKS["edges"](fft_checked) and "transform" not in CHECKS["edges"](eager)
+    assert "over which a transform spreads it" in CHECKS["edges"](fft_checked)
+    assert "spreads" not in CHECKS["edges"](eager)
+    for chunked in ("fpt", "spsn"):
+        assert "matrix of a chunk spreads it" in CHECKS["edges"](Specimen(parse_subject(f"{chunked}@scan")))
+
+
+def test_a_neuron_that_spreads_a_nan_and_does_not_say_so_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spikebench.verify.check._spreads", lambda subject: None)
+    with pytest.raises(CheckFailed, match="a NaN at t = 12 changes earlier spikes"):
+        CHECKS["edges"](Specimen(parse_subject("fpt@scan")))
 
 
 def test_the_spikes_of_thousands_of_steps_are_those_of_double_precision() -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from spikebench.cases.case import Case
 
 CAN = {"filter": ("leak",)}
+SPREADS = "a product with the triangular matrix of a chunk"
 
 
 def refuses(case: "Case") -> str | None:

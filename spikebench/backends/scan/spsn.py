@@ -6,6 +6,8 @@ from spikebench.neurons.spsn import SPSN
 from spikebench.numerics.scan import recurrence
 from spikebench.units import Count
 
+SPREADS = "a product with the triangular matrix of a chunk"
+
 
 def run(neuron: SPSN, x: Tensor, seed: int | None = None, *, chunk: Count = 32) -> Tensor:
     """Spikes [T, B, N]; work O(T·chunk)."""
