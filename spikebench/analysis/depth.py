@@ -77,22 +77,21 @@ def depth_rows(records: Sequence[Record]) -> list[DepthRow]:
         found = blocks_of(r.case.get("network")) if r.status == "ok" and r.case.get("network") else None
         if found is not None:
             same = paired.point(replace(r, case={**r.case, "network": found[0]}))
-            groups[origin(r), r.case["subject"], same].append((found[1], r))
+            groups[origin(r), found[0], r.case["subject"], same].append((found[1], r))
     several = len({key[0] for key in groups}) > 1
-    rows = [_row(group, str(where) if several else None) for (where, *_), group in groups.items()]
+    rows = [_row(group, network, str(where) if several else None) for (where, network, *_), group in groups.items()]
     return [row for row in rows if row.deepest > row.shallowest or row.gradient]
 
 
-def _row(group: list[tuple[int, Record]], where: str | None) -> DepthRow:
+def _row(group: list[tuple[int, Record]], network: str, where: str | None) -> DepthRow:
     case, depths = group[0][1].case, [depth for depth, _ in group]
-    named = blocks_of(case["network"])
     norms = _norms([r for depth, r in group if depth == max(depths)])
     layers = [math.log(v) for v in norms] if norms and all(v > 0 for v in norms) else []
     back = stats.line([-k for k in range(len(layers))], layers) if len(layers) > 2 else None
     sizes: Cells = {"mode": case["mode"], **{k: case[k] for k in ("T", "B", "N")}}
     return DepthRow(
         case["subject"],
-        named[0] if named else "",
+        network,
         sizes,
         min(depths),
         max(depths),
@@ -119,7 +118,7 @@ def _norms(records: Sequence[Record]) -> list[float]:
 
 
 def _middle(norms: Sequence[float]) -> float:
-    return math.exp(sum(map(math.log, norms)) / len(norms)) if all(v > 0 for v in norms) else 0.0
+    return stats.geometric(norms).value if all(v > 0 for v in norms) else 0.0
 
 
 def _shown(line: stats.Line | None, unit: str) -> str:

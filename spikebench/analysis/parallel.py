@@ -83,14 +83,18 @@ def _against(records: list[Record], subject: str, device: str) -> tuple[float, s
 
 
 def _accuracies(records: Sequence[Record]) -> Mapping[str, tuple[float, ...]]:
-    """The last accuracy of every seed by neuron with its options, of trainings on one task; of its backends that with most seeds."""
-    found: dict[str, list[float]] = defaultdict(list)
+    """The last accuracy of every seed by neuron with its options, of trainings by one task's own recipe; of its backends that with most seeds."""
+    found: dict[str, dict[int, float]] = defaultdict(dict)
     for r in records:
-        if r.case["workload"] == "training" and r.case["task"] == TASK and r.status == "ok":
+        if (
+            r.case["workload"] == "training"
+            and (r.case["task"], r.case["network"]) == (TASK, None)
+            and r.status == "ok"
+        ):
             m = r.measurement("accuracy")
             if m is not None and m.samples:
-                found[str(r.case["subject"])].append(float(m.samples[-1]))
-    return {_neuron(s): tuple(values) for s, values in sorted(found.items(), key=lambda item: len(item[1]))}
+                found[str(r.case["subject"])][r.case["seed"]] = float(m.samples[-1])
+    return {_neuron(s): tuple(of.values()) for s, of in sorted(found.items(), key=lambda item: len(item[1]))}
 
 
 def _near(records: list[Record]) -> Mapping[str, tuple[float, float]]:

@@ -1,8 +1,7 @@
 """The table of neurons beside the fused LIF: ratios of pairs, with what trainings and agreement know of the same neuron."""
 
+from dataclasses import replace
 from pathlib import Path
-
-import pytest
 
 from spikebench.analysis.parallel import parallel_rows
 from spikebench.records import store
@@ -22,6 +21,13 @@ def test_a_row_has_the_pairs_of_one_origin_and_what_other_records_know_of_the_ne
     assert [row.ratio.estimate for row in rows.values()] == sorted(
         (r.ratio.estimate for r in rows.values()), reverse=True
     )
+
+
+def test_accuracies_are_of_the_tasks_own_recipe_and_a_seed_counts_once() -> None:
+    steps, trained = (store.load(RESULTS / f"{name}.jsonl") for name in FILES[:2])
+    other = [replace(r, case={**r.case, "network": "[epochs=1]", "seed": 7}) for r in trained]
+    rows = {(row.subject, row.sizes[0]): row for row in parallel_rows([*steps, *trained, *other, *trained])}
+    assert rows["lif@eager", 1024].cells["accuracy"] == "97.6% [96.3%, 98.8%], n=3"
 
 
 def test_without_the_fused_lif_there_are_no_rows() -> None:
@@ -44,11 +50,10 @@ def test_agreement_is_that_of_the_same_options() -> None:
     assert found["fpt@scan"].cells["differ (soft)"] == f"{soft:.0%}"
 
 
-@pytest.mark.parametrize("kind", ["parallel"])
-def test_the_figure_has_a_point_for_every_subject_and_length(kind: str) -> None:
+def test_the_figure_has_a_point_for_every_subject_and_length() -> None:
     from spikebench.plots import figures
 
-    (drawing, *_) = figures(kind, store.frame(store.load(RESULTS / f"{FILES[0]}.jsonl")))
+    (drawing, *_) = figures("parallel", store.frame(store.load(RESULTS / f"{FILES[0]}.jsonl")))
     series = list(drawing.what.series())  # pyright: ignore[reportAttributeAccessIssue]  # it is a chart
     assert [s.subject for s in series] and all(s.form == "points" for s in series)
     assert {p.n for s in series for p in s.points} == {5} and "Above 1" in drawing.caption
