@@ -3,13 +3,14 @@
 A named network is a file in `networks/` with module constants, literals, because they are also read without importing
 torch: SOURCE, NEURON (the published subject), the published T, B, LAYERS, and of WIDTH, CHANNELS, CLASSES those that it
 has (without WIDTH and CHANNELS they are the N of the case), OPTIMIZER (without one nothing is learned), LOSS (of LOSSES,
-cross-entropy without one); and
-`build(make_neuron, channels, width, layers, classes)` and `data(steps, batch, channels, generator)`. The network has its
-neurons in `neurons`, and gives logits [B, classes], or spikes where it has no classes.
+cross-entropy without one); and `build(make_neuron, channels, width, layers, classes)` and
+`data(steps, batch, channels, generator)`. The network has its neurons in `neurons`, and gives logits [B, classes], or
+spikes where it has no classes.
 
 A network of residual blocks has BLOCKS in place of LAYERS, and one of images also SIDE: its images are side · side pixels,
 and come as [T, B, channels · side²]. Keywords of `build` with literal defaults are options of the network, as
-`stack[residual=ms]`; it gets T where it asks for it.
+`stack[residual=ms]`; it gets T where it asks for it. Such a network has `currents`, the modules that give the current of
+each layer, and `settled()`, its layers of neurons with the bias in front of each.
 """
 
 import importlib

@@ -9,7 +9,7 @@ class DelayedLinear(nn.Module):
     """Linear with a delay of its own for every synapse, x [T, B, C] → [T, B, N], of at most D − 1 steps:
 
         y_t = bias + Σ_i Σ_d K_oid·x_{t−d, i}     K_oid = w_oi·g_oid/(Σ_d g_oid + 1e-7)
-        g_oid = exp(−½((d − delay_oi)/(|σ| + 0.27))²),  delay = D − 1 − D div 2 − P,  d = 0 … D − 1
+        g_oid = exp(−½((d − delay_oi)/(σ + 0.27))²),  delay = D − 1 − D div 2 − P,  d = 0 … D − 1
 
     P is a parameter as the delay's weight w is; it starts evenly drawn from [−D/2, D/2) and lies in ±(D div 2). σ is a
     constant: its authors lower it in training from D div 2 to 0.23, where a kernel is about one step wide.
@@ -33,7 +33,7 @@ class DelayedLinear(nn.Module):
         most = self.longest // 2
         places = torch.arange(self.longest, dtype=self.weight.dtype, device=self.weight.device)  # D − 1 − d
         away = places - (self.position.clamp(-most, most) + most)[..., None]
-        g = (-0.5 * (away / (abs(self.sigma) + 0.27)) ** 2).exp()
+        g = (-0.5 * (away / (self.sigma + 0.27)) ** 2).exp()
         return self.weight[..., None] * g / (g.sum(-1, keepdim=True) + 1e-7)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -26,7 +26,6 @@ def build(
     sigma: Positive = 0.23,
 ) -> nn.Module:
     """The untrained layers, their weights from torch's generator; with `delays` every synapse has one below that."""
-
     if not delays and sigma != SIGMA:
         raise Problem(f"sigma={sigma} is the width of a delay, and there is none; add delays=25, or leave it out")
 
