@@ -15,9 +15,9 @@ SOURCES = ("results", "submissions")
 
 
 def on_post_build(config: "MkDocsConfig") -> None:
-    """Write results/ and schema/ into the folder of the site."""
+    """Write results/ and schema/ into the folder of the site. Neurons of submissions are executed, which gives them their ranks."""
     folder = Path(config.site_dir)
-    site([path for name in SOURCES if (path := ROOT / name).is_dir()], folder / "results")
+    site([path for name in SOURCES if (path := ROOT / name).is_dir()], folder / "results", execute=True)
     (folder / "schema").mkdir(exist_ok=True)
     for kind in KINDS:
         (folder / "schema" / f"{kind}.json").write_text(json.dumps(schema(kind), indent=1) + "\n", encoding="utf-8")

@@ -4,7 +4,7 @@ import csv
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import browser
 import pytest
 import submitted
 
+from spikebench.analysis.submission import RuleResult
 from spikebench.cases.case import Case, with_changes
 from spikebench.experiments.site import site
 from spikebench.records import store
@@ -21,6 +22,7 @@ from spikebench.records.record import Record
 from spikebench.records.submission import FILE, RECORDS, Submission
 from spikebench.report.cite import latex, permalink
 from spikebench.report.site import boards
+from spikebench.report.site.pages import Site, Submitted
 
 SIZES = (64, 128)
 
@@ -109,11 +111,35 @@ def test_subjects_are_ranked_within_one_device_and_origin_alone() -> None:
 def test_what_proves_nothing_has_no_rank() -> None:
     four = [r for r in measured() if r.repeat < 4]
     assert {row.cells[0].text for b in boards.boards(four) for t in b.tables for row in t.rows} == {"—"}
-    ungated = [replace(r, flags=["ungated"]) for r in measured()[:-1]]
-    assert {row.cells[0].text for b in boards.boards(ungated) for t in b.tables for row in t.rows} == {"—"}
+    for flag in ("ungated", "shared"):
+        flagged = [replace(r, flags=[flag]) for r in measured()[:-1]]
+        assert {row.cells[0].text for b in boards.boards(flagged) for t in b.tables for row in t.rows} == {"—"}
     other = [replace(r, environment={**r.environment, "commit": "d" * 40}) for r in measured()[:-1]]
     tables = boards.boards([*measured()[:-1], *other])[0].tables
     assert len(tables) == 2 and all(row.cells[0].text == "1" for t in tables for row in t.rows[:1])
+
+
+@pytest.mark.parametrize("executed, rank, gate", [(True, "1", "checked"), (None, "—", "none")])
+def test_a_submitted_neuron_has_a_rank_where_it_was_executed(
+    tmp_path: Path, executed: bool | None, rank: str, gate: str
+) -> None:
+    """Its records have no gate. Those of the same file that are in no submission, or on a shared machine, have no rank."""
+    made = submitted.made(tmp_path / "good")
+    records = store.load(tmp_path / "good" / RECORDS)
+    results = [RuleResult("neuron", executed, "")]
+
+    def ranks(records: list[Record], more: Sequence[Record] = ()) -> dict[str, tuple[str, str]]:
+        good = Submitted("good", made, results, "reported", "", records)
+        (board,) = Site.of(more, [good]).boards
+        cells = (row.cells for row in board.tables[0].rows)
+        return {c[1].text.rpartition("/")[2]: (c[0].text, c[4].text) for c in cells}
+
+    mine, base = "leaky.py:Leaky@eager", "lif@eager"
+    assert ranks(records) == {mine: (rank, gate), base: ("2" if executed else "1", "passed")}
+    other = [replace(r, run="b-run") for r in records if r.case["subject"] == made.subject]
+    assert ranks(records, other)[mine][0] == "—"
+    shared = [replace(r, flags=[*r.flags, "shared"]) for r in records]
+    assert {r for r, _ in ranks(shared).values()} == {"—"}
 
 
 def test_every_link_leads_to_a_file_and_nothing_is_fetched(folder: Path) -> None:

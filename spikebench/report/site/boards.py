@@ -34,7 +34,20 @@ USUAL: Mapping[str, object] = {"workload": "layer", "device": "cpu", "rate": 0.3
 EXTRA = (("share of bound", "bandwidth"), ("memory", "peak_memory"), ("energy", "energy"), ("rate", "spike_rate"))
 EXTRA += (("accuracy", "accuracy"),)
 UNRANKED = {Flag.UNGATED, Flag.SHARED}
-Submitted = Mapping[str, str]  # the submission of a record, by its permalink
+CHECKED = (
+    "checked"  # in place of a gate: compared with its definition by `check`, at sizes other than those that were timed
+)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The submission that a record is of, and whether the record's neuron was executed here and equals its definition."""
+
+    name: str
+    checked: bool = False
+
+
+Submitted = Mapping[str, Owner]  # by the permalink of a record
 
 
 @dataclass(frozen=True)
@@ -120,7 +133,7 @@ def _table(where: Origin, records: list[Record], setting: dict[str, object], sub
         Column("gate", choice=True),
     ]
     columns += [*(Column(n, True) for n, _ in there), Column("status", choice=True), *(Column(n) for n, _ in own)]
-    ranks = _ranks(groups, times)
+    ranks = _ranks(groups, times, submitted)
     rows = [
         Row(_cells(g, ranks[k], times[k], there, own, submitted), g, shown(str(g[0].case["subject"])))
         for k, g in enumerate(groups)
@@ -128,16 +141,31 @@ def _table(where: Origin, records: list[Record], setting: dict[str, object], sub
     return Table(str(where), columns, rows, where.told, _pairs(groups, metric))
 
 
-def _ranks(groups: Sequence[Sequence[Record]], times: Sequence[stats.Mean]) -> list[int | None]:
+def _ranks(groups: Sequence[Sequence[Record]], times: Sequence[stats.Mean], submitted: Submitted) -> list[int | None]:
     """One more than the number of others whose whole interval is below; None below five processes, or for one that proves nothing."""
     counted = [
-        t.n >= FEWEST and t.high is not None and all(r.status == "ok" and not UNRANKED & set(r.flags) for r in g)
+        t.n >= FEWEST and t.high is not None and all(_proves(r, submitted) for r in g)
         for g, t in zip(groups, times, strict=True)
     ]
     return [
         1 + sum(c and (o.high or 0.0) < (t.low or 0.0) for c, o in zip(counted, times, strict=True)) if mine else None
         for mine, t in zip(counted, times, strict=True)
     ]
+
+
+def _proves(record: Record, submitted: Submitted) -> bool:
+    """Whether a record can have a rank: it is ok, its neuron was compared with a definition, and its machine is not shared."""
+    against = UNRANKED & set(record.flags)
+    if _gate(record, submitted) == CHECKED:
+        against -= {Flag.UNGATED}
+    return record.status == "ok" and not against
+
+
+def _gate(record: Record, submitted: Submitted) -> str:
+    """What compared the neuron of a record with its definition, and what came of it."""
+    status = record.gate.status if record.gate else "none"
+    owner = submitted.get(permalink(record)) if status == "none" else None
+    return CHECKED if owner and owner.checked else status
 
 
 def _cells(
@@ -148,7 +176,7 @@ def _cells(
     own: Sequence[tuple[str, str]],
     submitted: Submitted,
 ) -> list[Cell]:
-    gates = sorted({r.gate.status if r.gate else "none" for r in group})
+    gates = sorted({_gate(r, submitted) for r in group})
     states = sorted({r.status for r in group})
     said = " ".join([*states, *sorted({f for r in group for f in r.flags})])
     known = time.value if time.value > 0 else None
@@ -171,8 +199,8 @@ def _extra(group: Sequence[Record], metric: str) -> Cell:
 
 
 def _submission(group: Sequence[Record], submitted: Submitted) -> Cell:
-    name = submitted.get(permalink(group[0]), "")
-    return Cell(name, href=f"submissions/{plain(name)}.html" if name else "")
+    owner = submitted.get(permalink(group[0]))
+    return Cell(owner.name, href=f"submissions/{plain(owner.name)}.html") if owner else Cell("")
 
 
 def _pairs(groups: Sequence[Sequence[Record]], metric: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from spikebench.records.submission import Submission
 from spikebench.report import claim_page, rows
 from spikebench.report.cite import permalink, plain
 from spikebench.report.html import as_html
-from spikebench.report.site.boards import Board, boards, machine_of
+from spikebench.report.site.boards import Board, Owner, boards, machine_of
 from spikebench.report.site.page import Page, Part
 from spikebench.report.site.records import record_page, record_table
 from spikebench.report.site.tables import Cell, Column, Row, Table, as_data, as_files
@@ -45,6 +45,11 @@ class Submitted:
         """The first rule that is broken with what was found, else what the grade rests on."""
         return next((f"{r.rule}: {r.detail}" for r in self.results if r.passed is False), self.why)
 
+    def owns(self, record: Record) -> Owner:
+        """Itself as the boards name it. Its neuron is checked where this examination executed it."""
+        mine = self.made is not None and record.case["subject"] == self.made.subject
+        return Owner(self.name, mine and any(r.rule == "neuron" and r.passed for r in self.results))
+
 
 @dataclass(frozen=True)
 class Site:
@@ -59,10 +64,10 @@ class Site:
     @staticmethod
     def of(records: Sequence[Record], submissions: Sequence[Submitted]) -> "Site":
         """The site of records and of the submissions that were accepted, which may share records."""
-        accepted = [(s.name, r) for s in submissions if s.grade for r in s.records]
+        accepted = [(s.owns(r), r) for s in submissions if s.grade for r in s.records]
         links = {id(r): permalink(r) for r in [*records, *(r for _, r in accepted)]}
         every = {links[id(r)]: r for r in [*records, *(r for _, r in accepted)]}
-        owner = {links[id(r)]: name for name, r in reversed(accepted)}  # the first one that has it
+        owner = {links[id(r)]: mine for mine, r in reversed(accepted)}  # the first one that has it
         machines: dict[str, list[Record]] = defaultdict(list)
         for r in every.values():
             machines[machine_of(r)].append(r)
@@ -113,7 +118,8 @@ def _board(board: Board) -> Page:
         beside |= contents
     lead = (
         f"On {board.device}. A rank is one more than the number of subjects whose whole 95 % interval lies below; it takes five "
-        "processes that passed the gate. Nothing is ranked across two tables: their commits, versions or threads differ."
+        "processes that passed the gate, or a submission whose neuron was executed here and equals its definition (checked). "
+        "Nothing is ranked across two tables: their commits, versions or threads differ."
     )
     return Page(f"boards/{board.slug}.html", board.title, lead, parts, beside)
 
