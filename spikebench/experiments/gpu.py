@@ -14,7 +14,7 @@ from spikebench.host import clock
 from spikebench.host.monitor import Reading, reading
 from spikebench.records.gate import GateResult
 from spikebench.records.record import Record, Status
-from spikebench.run import assemble, blocks
+from spikebench.run import blocks
 from spikebench.run.beside import BESIDE, side_by_side
 from spikebench.run.pool import judge
 from spikebench.run.process import Workers
@@ -267,6 +267,6 @@ def forecast(seconds: float, device: str, tiny: bool, stages: Sequence[Stage], b
 
 def gate_record(session: Session, case: Case, outcome: Outcome) -> Record:
     """The record of a gate that nothing was timed after."""
-    head = assemble.head(session.run_id, case, 0, outcome.result.gate)
+    head = session.head(case, 0, outcome.result.gate)
     status, facts = cast(Status, outcome.status), session.environment | {"time": clock.wall(), "isolation": "spawn"}
     return replace(head, status=status, reason=outcome.reason, environment=facts).finite()

@@ -29,7 +29,7 @@ def measured(begun: Record, case: Case, outcomes: list[Outcome], around: Around,
     bad = next((o for o in outcomes if o.status != "ok"), None)
     measurements = pooled([m for o in outcomes for m in o.result.measurements])
     left = any(o.left for o in outcomes)
-    flags = sorted({f for o in outcomes for f in o.result.flags} | ({Flag.COMPANY} if left else set()))
+    flags = [*begun.flags, *sorted({f for o in outcomes for f in o.result.flags} | ({Flag.COMPANY} if left else set()))]
     flags += [Flag.PRINTED] * any(o.printed > Flag.PRINTED.threshold for o in outcomes)
     flags += [Flag.DISTURBING] * any(o.disturbing for o in outcomes)
     if begun.gate:

@@ -11,7 +11,6 @@ from spikebench.cases.case import Case
 from spikebench.host import clock, environment
 from spikebench.records.record import Record
 from spikebench.records.result_file import ResultFile
-from spikebench.run import assemble
 from spikebench.run.executor import Executor, Local, Repeat
 from spikebench.run.session import Session
 from spikebench.run.settings import Progress, Settings
@@ -131,5 +130,5 @@ def _found(
 
 def _skipped(session: Session, case: Case, repeat: int, budget: float) -> Record:
     reason = f"the budget of {budget:g} s was spent; --resume takes it up"
-    head = assemble.head(session.run_id, case, repeat, None)
+    head = session.head(case, repeat, None)
     return replace(head, status="skipped", reason=reason, environment=session.environment)

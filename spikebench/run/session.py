@@ -14,6 +14,7 @@ from spikebench.host import clock, environment
 from spikebench.host.monitor import Around, Monitor
 from spikebench.records.files import sha256
 from spikebench.records.flags import Flag
+from spikebench.records.gate import GateResult
 from spikebench.records.record import Record, Status
 from spikebench.run import assemble, wanted
 from spikebench.run.pool import Fresh, Pool
@@ -100,6 +101,11 @@ class Session:
         layer = self.gate(case.gated)
         return self.gate(case) if layer.status == "ok" and isinstance(case, NetworkStep) else layer
 
+    def head(self, case: Case, repeat: int, gate: GateResult | None) -> Record:
+        """A record of this session with what is known before anything is measured."""
+        made = assemble.head(self.run_id, case, repeat, gate)
+        return replace(made, flags=[Flag.SHARED]) if self.settings.shared else made
+
     def measure(self, case: Case, repeat: int = 0, metrics: tuple[str, ...] | None = None) -> Record:
         """One case in fresh processes; with `strict` again while it is unsteady, then flagged so."""
         return self.block([case], repeat, metrics)[0]
@@ -114,13 +120,12 @@ class Session:
         records, tries = self._block(cases, repeat, metrics), 1
         while self.settings.strict and any(map(stability.unsteady, records)) and tries < TRIES:
             records, tries = self._block(cases, repeat, metrics), tries + 1
-        told = [Flag.SHARED] * self.settings.shared
         if not self.settings.strict:
-            return [replace(r, flags=[*r.flags, *told]) for r in records]
+            return records
         return [
             replace(
                 r,
-                flags=[*r.flags, *told, *[Flag.UNSTEADY] * stability.unsteady(r)],
+                flags=[*r.flags, *[Flag.UNSTEADY] * stability.unsteady(r)],
                 environment=r.environment | {"tries": tries},
             )
             for r in records
@@ -155,7 +160,7 @@ class Session:
         """
         gated = self._gated(case)
         found = self.gate(case.gated).result.gate
-        head = assemble.head(self.run_id, case, repeat, found and replace(found, network=gated.result.network))
+        head = self.head(case, repeat, found and replace(found, network=gated.result.network))
         if gated.status != "ok":
             reason = f"gate: {gated.reason}"
             status, facts = cast(Status, gated.status), self._facts({}, case)
@@ -200,15 +205,14 @@ class Session:
         found = gated.result.gate
         job = TrainJob(case, str(data_root) if data_root else None, str(checkpoints) if checkpoints else None)
         outcome = self.ask(case, job, watch) if gated.status == "ok" else gated
-        flags: list[str] = [Flag.UNGATED] * (found is not None and found.status == "none")
-        flags += [Flag.SHARED] * self.settings.shared
+        head = self.head(case, 0, found)
         return replace(
-            assemble.head(self.run_id, case, 0, found),
+            head,
             status=cast(Status, outcome.status),
             reason=outcome.reason,
             measurements=outcome.result.measurements,
             environment=self._facts({}, case) | {"ran_on": assemble.ran_on([outcome])},
-            flags=flags,
+            flags=[*head.flags, *[Flag.UNGATED] * (found is not None and found.status == "none")],
         ).finite()
 
     def _facts(self, around: dict[str, object], case: Case) -> dict[str, object]:

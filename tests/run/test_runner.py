@@ -18,12 +18,14 @@ import pytest
 
 from spikebench import metric
 from spikebench.analysis.stability import bimodal
-from spikebench.cases.case import Case, grid
+from spikebench.cases.case import Case, Training, grid
+from spikebench.experiments import gpu
 from spikebench.experiments.compare import in_pairs
 from spikebench.host.clock import FakeClock
 from spikebench.metric import Plan, Running, warm_up
 from spikebench.metrics import latency
 from spikebench.records import store
+from spikebench.records.flags import Flag
 from spikebench.records.record import Record, Status
 from spikebench.records.schema import EnvironmentJson
 from spikebench.run import runner
@@ -84,6 +86,8 @@ class FakeSession:
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.run_id, self.environment = settings, "run", {"machine": "m", "commit": "c"}
+
+    head = Session.head
 
     def __enter__(self) -> "FakeSession":
         return self
@@ -163,6 +167,19 @@ def test_the_budget_stops_in_time_and_resume_takes_up_the_rest(fake: type[FakeSe
     fake.measured.clear()
     assert [r.status for r in runner.run(CASES, LATENCY, out, resume=True)] == ["ok"]
     assert [t for _, t, _ in fake.measured] == [3]
+
+
+@pytest.mark.parametrize("seconds, status", [(0.0, "timeout"), (300.0, "ok")])
+def test_every_record_of_a_shared_machine_says_so(seconds: float, status: Status) -> None:
+    """Of layers and of trainings, from a pool that gives no samples: where a gate ends too late, and where it passes."""
+    for shared in (True, False):
+        pool = gpu.Forecast()
+        pool.budget = gpu.Budget.of(seconds, pool.now)
+        session = Session(Settings(("latency",), processes=1, shared=shared), pool)
+        records = session.block([Case("lif@eager", T=8, B=2, N=4)])
+        assert [r.status for r in records] == [status]
+        records.append(session.train(Training("lif@eager", task="digits"), None))
+        assert [Flag.SHARED in r.flags for r in records] == [shared] * 2
 
 
 def test_every_case_is_measured_once_before_any_is_repeated(fake: type[FakeSession]) -> None:
