@@ -37,7 +37,7 @@ from spikebench.backends.cpu import (
     spike_sampler,
     spsn,
 )
-from spikebench.backends.cpu._kernels import elementary, lanes
+from spikebench.backends.cpu._kernels import elementary, lane_functions, lanes
 from spikebench.backends.cpu._kernels.elementary import exp
 from spikebench.backends.cpu._kernels.philox import uniforms
 from spikebench.backends.cpu._kernels.primitives import LINE, primitive
@@ -429,7 +429,7 @@ def test_functions_of_whole_lines_have_the_bits_of_those_of_numbers(dtype: Any) 
         ("sigmoid", y, 1 / (1 + np.exp(-wide)), 2 * eps / (1 + np.exp(-wide))),
         ("logit", share, np.log(part / (1 - part)), 3 * eps * np.maximum(np.abs(np.log(part)), -np.log(1 - part))),
     ):
-        of_lines, of_number = getattr(lanes, name), getattr(elementary, name)
+        of_lines, of_number = getattr(lane_functions, name), getattr(elementary, name)
         found, each = np.empty_like(x), np.empty_like(x)
         by_lines(of_lines)(x, found)
         by_number(of_number, name != "exp")(x[0], each[0], one)
@@ -443,7 +443,7 @@ def test_logistic_function_of_whole_lines(dtype: Any, limit: float) -> None:
 
     def twice(y: lanes.Lanes) -> lanes.Lanes:
         gain = lanes.Lanes(y.builder, lanes.same(y.value.type, 2.0))
-        ((found,),) = lanes.interleaved(lanes.logistic([y], gain))
+        ((found,),) = lane_functions.interleaved(lane_functions.logistic([y], gain))
         return found
 
     y = np.linspace(-limit / 2, limit / 2, 1 << 14).astype(dtype)[None]

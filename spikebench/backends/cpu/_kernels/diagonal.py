@@ -2,7 +2,7 @@
 
     h = a·h + x      y = Σ Re w·h      H = Σ dy·h      K = Σ dy·∂h/∂a        (h complex, P pairs of a series)
 
-A tile is rows of neighbouring series: TIDE steps of inputs, and below them TIDE steps of y or dy. A line of series goes
+A tile is rows of neighbouring series: STEPS steps of inputs, and below them STEPS steps of y or dy. A line of series goes
 through all steps of the tile with a few pairs, and through them again with the next ones.
 """
 
@@ -15,7 +15,7 @@ from numba.core import cgutils
 from spikebench.backends.cpu._kernels.lanes import CONTRACT, INT64, NEVER, Held, Lanes, Lines
 from spikebench.backends.cpu._kernels.primitives import clear, compiled, primitive, row
 
-TIDE = 32  # steps of a tile, whose pages and lines wait in the second-level cache; four share their random numbers
+STEPS = 32  # steps of a tile, whose pages and lines wait in the second-level cache; four share their random numbers
 FILTER, LEARN = 6, 10  # rows of a pair: a, w, h, or a, h, ∂h/∂a, H, K, each with its real and its imaginary part
 
 Array = np.ndarray
@@ -41,7 +41,7 @@ def _through(rows: int, fixed: int, group: int, advance: Any) -> Any:
                 given = [[pairs.load(place, m) for place in of[:fixed]] for of in places]
                 held = [Held(builder, [pairs.load(place, m) for place in of[fixed:]]) for of in places]
                 with cgutils.for_range(builder, steps, intp=steps.type) as step:
-                    below = builder.add(step.index, INT64(TIDE))
+                    below = builder.add(step.index, INT64(STEPS))
                     x, z = tile.load(step.index, here), tile.load(below, here)
                     before = z
                     for known, states in zip(given, held, strict=True):

@@ -14,19 +14,8 @@ import numpy as np
 from numba import types
 from numba.core import cgutils
 
-from spikebench.backends.cpu._kernels.lanes import (
-    CONTRACT,
-    INT64,
-    NEVER,
-    Lanes,
-    Lines,
-    constant,
-    derivatives,
-    interleaved,
-    logistic,
-    one_of,
-    splat,
-)
+from spikebench.backends.cpu._kernels.lane_functions import derivatives, interleaved, logistic
+from spikebench.backends.cpu._kernels.lanes import CONTRACT, INT64, NEVER, Held, Lanes, Lines, constant, one_of, splat
 from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
     LINE,
@@ -128,10 +117,10 @@ def _retreat(
         with cgutils.for_range(builder, lines, intp=lines.type) as loop:
             offset = builder.mul(loop.index, INT64(x.kind.count))
             m, here = builder.add(lo, offset), builder.add(at, offset)
-            held = [cgutils.alloca_once_value(builder, checkpoints.load(n, m).value) for n in rows]
+            held = Held(builder, [checkpoints.load(n, m).flagged(CONTRACT) for n in rows])
             with cgutils.for_range(builder, count, intp=count.type) as inner:
                 step = builder.add(t, inner.index)
-                z, r = (Lanes(builder, builder.load(place), CONTRACT) for place in held)
+                z, r = held.values()
                 z = every[LEAK] * z + every[REST] * x.load(step, m).flagged(CONTRACT)
                 away = abs(z - every[RESET] * r - every[THRESHOLD])
                 slope = one_of(builder, kind, derivatives(away, every[SLOPE], every[INNER]))
@@ -139,27 +128,23 @@ def _retreat(
                 r = every[DECAY] * (r + p)
                 for value, place in zip((slope, p * (later - later * p)), kept, strict=True):
                     builder.store(value.value, builder.gep(place, [inner.index]))
-                for value, place in zip((z, r), held, strict=True):
-                    builder.store(value.value, place)
+                held.become([z, r])
                 with builder.if_then(streaming):
                     x.ask(builder.sub(step, INT64(STRIDE)), m)
                     g.ask(builder.sub(step, INT64(STRIDE)), m)
-            sums = [cgutils.alloca_once_value(builder, state.load(INT64(n), here).value) for n in range(2)]
+            sums = Held(builder, [state.load(INT64(n), here).flagged(CONTRACT) for n in range(2)])
             with cgutils.for_range(builder, count, intp=count.type) as inner:
                 k = builder.sub(builder.sub(count, INT64(1)), inner.index)
                 step = builder.add(t, k)
-                qv, qz, slope, pull = (
-                    Lanes(builder, builder.load(place), CONTRACT)
-                    for place in (*sums, *(builder.gep(place, [k]) for place in kept))
-                )
+                qv, qz = sums.values()
+                slope, pull = (Lanes(builder, builder.load(builder.gep(place, [k])), CONTRACT) for place in kept)
                 e = g.load(step, m).flagged(CONTRACT) * slope
                 qz = every[LEAK] * qz + (e - pull * qv)
                 qv = every[DECAY] * qv + e
                 gx.store(every[REST] * qz, step, m, streaming)
-                for value, place in zip((qv, qz), sums, strict=True):
-                    builder.store(value.value, place)
-            for n, place in enumerate(sums):
-                state.store(Lanes(builder, builder.load(place)), INT64(n), here, NEVER)
+                sums.become([qv, qz])
+            for n, value in enumerate(sums.values()):
+                state.store(value, INT64(n), here, NEVER)
         return context.get_dummy_value()
 
     return types.none(g, gx, x, checkpoints, state, part, t, count, lo, at, lines, kind, c, streaming), generate

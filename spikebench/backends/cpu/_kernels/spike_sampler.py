@@ -5,7 +5,7 @@
 Backward, e = g·[0 ≤ q ≤ 1] and dy = gain·e: the input's gradient is the same filter over dy in reverse. The parameters
 need H = Σ dy·h and K = Σ dy·∂h/∂a, both carried forward in time. What forward keeps is y.
 
-A tile of W series and TIDE steps is copied into a small array, in which the filters of `diagonal.py` run.
+A tile of W series and STEPS steps is copied into a small array, in which the filters of `diagonal.py` run.
 """
 
 from typing import Any
@@ -14,17 +14,9 @@ import numpy as np
 from numba import types
 from numba.core import cgutils
 
-from spikebench.backends.cpu._kernels.diagonal import FILTER, LEARN, TIDE, fill_pairs, filter_tile, learn_tile
-from spikebench.backends.cpu._kernels.lanes import (
-    CONTRACT,
-    INT64,
-    NEVER,
-    Held,
-    Lanes,
-    Lines,
-    constant,
-    uniforms,
-)
+from spikebench.backends.cpu._kernels.diagonal import FILTER, LEARN, STEPS, fill_pairs, filter_tile, learn_tile
+from spikebench.backends.cpu._kernels.lane_functions import uniforms
+from spikebench.backends.cpu._kernels.lanes import CONTRACT, INT64, NEVER, Held, Lanes, Lines, constant
 from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
     LINE,
@@ -67,7 +59,7 @@ def _direct(typing: Any, tile: Any, linear: Any, steps: Any, at: Any, lines: Any
             here = builder.mul(line.index, INT64(tile.kind.count))
             d = linear.load(INT64(0), builder.add(at, here))
             with cgutils.for_range(builder, steps, intp=steps.type) as step:
-                below = builder.add(step.index, INT64(TIDE))
+                below = builder.add(step.index, INT64(STEPS))
                 tile.store(d * tile.load(step.index, here), below, here, NEVER)
         return context.get_dummy_value()
 
@@ -88,7 +80,7 @@ def _fire(typing: Any, tile: Any, linear: Any, first: Any, at: Any, lines: Any, 
             drawn = uniforms(builder, builder.add(counter, here), keys[:2], keys[2], keys[3], tile.kind)
             for k, u in enumerate(drawn):
                 step = builder.add(first, INT64(k))
-                q = gain * tile.load(builder.add(step, INT64(TIDE)), here) + bias
+                q = gain * tile.load(builder.add(step, INT64(STEPS)), here) + bias
                 tile.store(u.chosen("<", q, 1.0, 0.0), step, here, NEVER)
         return context.get_dummy_value()
 
@@ -106,7 +98,7 @@ def _enter(typing: Any, tile: Any, linear: Any, steps: Any, at: Any, lines: Any)
             here = builder.mul(line.index, INT64(tile.kind.count))
             d, gain, bias = (linear.load(INT64(n), builder.add(at, here)) for n in range(3))
             with cgutils.for_range(builder, steps, intp=steps.type) as step:
-                below = builder.add(step.index, INT64(TIDE))
+                below = builder.add(step.index, INT64(STEPS))
                 dy = gain * _window(tile.load(step.index, here), tile.load(below, here), gain, bias)
                 tile.store(dy, step.index, here, NEVER)
                 tile.store(d * dy, below, here, NEVER)
@@ -128,7 +120,7 @@ def _add(typing: Any, tile: Any, linear: Any, steps: Any, at: Any, lines: Any) -
             gain, bias = (linear.load(INT64(n), m) for n in (1, 2))
             held = Held(builder, [linear.load(INT64(n), m) for n in range(3, 6)])
             with cgutils.for_range(builder, steps, intp=steps.type) as step:
-                places = [builder.add(step.index, INT64(n * TIDE)) for n in range(3)]
+                places = [builder.add(step.index, INT64(n * STEPS)) for n in range(3)]
                 x, g, y = (tile.load(place, here) for place in places)
                 e = _window(g, y, gain, bias)
                 dy, (by_d, by_gain, by_bias) = gain * e, held.values()
@@ -169,8 +161,8 @@ def _forward(
     pairs, lines, tile = lined(pairs), lined(lines), lined(tile)
     count, steps, save = filters.shape[0] // 4, x.shape[0], y.shape[0] > 0
     fill_pairs(pairs, lines, filters, linear, lo, hi - lo, FILTER, 4)
-    for first in range(0, steps, TIDE):
-        last = min(first + TIDE, steps)
+    for first in range(0, steps, STEPS):
+        last = min(first + STEPS, steps)
         for a in range(lo, hi, W):
             b, at = min(a + W, hi), a - lo
             many = -(-(b - a) // lanes)
@@ -183,8 +175,8 @@ def _forward(
             for t in range(first, last):
                 keep(row(tile, t - first, 0, b - a), row(s, t, a, b), streaming)
                 if save:
-                    keep(row(tile, TIDE + t - first, 0, b - a), row(y, t, a, b), streaming)
-                prefetch(x, t + TIDE, a, b)
+                    keep(row(tile, STEPS + t - first, 0, b - a), row(y, t, a, b), streaming)
+                prefetch(x, t + STEPS, a, b)
 
 
 @pasted
@@ -206,20 +198,20 @@ def _backward(
     pairs, lines, tile = lined(pairs), lined(lines), lined(tile)
     count, steps = filters.shape[0] // 4, g.shape[0]
     fill_pairs(pairs, lines, filters, linear, lo, hi - lo, FILTER, 4)
-    for first in range((steps - 1) // TIDE * TIDE, -1, -TIDE):
-        last = min(first + TIDE, steps)
+    for first in range((steps - 1) // STEPS * STEPS, -1, -STEPS):
+        last = min(first + STEPS, steps)
         for a in range(lo, hi, W):
             b, at = min(a + W, hi), a - lo
             many = -(-(b - a) // lanes)
             for t in range(first, last):
                 copy(row(g, t, a, b), row(tile, last - 1 - t, 0, b - a))
-                copy(row(y, t, a, b), row(tile, TIDE + last - 1 - t, 0, b - a))
+                copy(row(y, t, a, b), row(tile, STEPS + last - 1 - t, 0, b - a))
             _enter(tile, lines, last - first, at, many)
             filter_tile(pairs, tile, count, last - first, at, many)
             for t in range(first, last):
-                keep(row(tile, TIDE + last - 1 - t, 0, b - a), row(gx, t, a, b), streaming)
-                prefetch(g, t - TIDE, a, b)
-                prefetch(y, t - TIDE, a, b)
+                keep(row(tile, STEPS + last - 1 - t, 0, b - a), row(gx, t, a, b), streaming)
+                prefetch(g, t - STEPS, a, b)
+                prefetch(y, t - STEPS, a, b)
 
 
 @pasted
@@ -241,18 +233,18 @@ def _parameters(
     pairs, lines, tile = lined(pairs), lined(lines), lined(tile)
     count, steps = filters.shape[0] // 4, g.shape[0]
     fill_pairs(pairs, lines, filters, linear, lo, hi - lo, LEARN, 2)
-    for first in range(0, steps, TIDE):
-        last = min(first + TIDE, steps)
+    for first in range(0, steps, STEPS):
+        last = min(first + STEPS, steps)
         for a in range(lo, hi, W):
             b, at = min(a + W, hi), a - lo
             many = -(-(b - a) // lanes)
             for t in range(first, last):
                 copy(row(x, t, a, b), row(tile, t - first, 0, b - a))
-                copy(row(g, t, a, b), row(tile, TIDE + t - first, 0, b - a))
-                copy(row(y, t, a, b), row(tile, 2 * TIDE + t - first, 0, b - a))
-                prefetch(x, t + TIDE, a, b)
-                prefetch(g, t + TIDE, a, b)
-                prefetch(y, t + TIDE, a, b)
+                copy(row(g, t, a, b), row(tile, STEPS + t - first, 0, b - a))
+                copy(row(y, t, a, b), row(tile, 2 * STEPS + t - first, 0, b - a))
+                prefetch(x, t + STEPS, a, b)
+                prefetch(g, t + STEPS, a, b)
+                prefetch(y, t + STEPS, a, b)
             _add(tile, lines, last - first, at, many)
             learn_tile(pairs, tile, count, last - first, at, many)
     for p in range(count):
@@ -271,7 +263,7 @@ def forward(real: Any, version: str) -> Any:
         filters, linear = array(job, 3, real), array(job, 4, real)
         key, lanes = job[NUMBERS : NUMBERS + 4], LINE // x.itemsize
         pairs = np.empty((filters.shape[0] // 4 * FILTER + 1, job[SIZE] + PAD), real)
-        lines, tile = np.empty((4, job[SIZE] + PAD), real), np.zeros((2 * TIDE + 1, W + PAD), real)
+        lines, tile = np.empty((4, job[SIZE] + PAD), real), np.zeros((2 * STEPS + 1, W + PAD), real)
         block = take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]
@@ -292,7 +284,7 @@ def backward(real: Any, version: str) -> Any:
         totals, filters, linear = array(job, 4, np.float64), array(job, 5, real), array(job, 6, real)
         lanes = LINE // g.itemsize
         pairs = np.empty((filters.shape[0] // 4 * LEARN + 1, job[SIZE] + PAD), real)
-        lines, tile = np.empty((7, job[SIZE] + PAD), real), np.zeros((3 * TIDE + 1, W + PAD), real)
+        lines, tile = np.empty((7, job[SIZE] + PAD), real), np.zeros((3 * STEPS + 1, W + PAD), real)
         block = take(job)
         while block < job[BLOCKS] and version:  # never empty; part of the closure, so of the key in the disk cache
             lo = block * job[SIZE]

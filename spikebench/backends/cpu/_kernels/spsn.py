@@ -11,22 +11,8 @@ import numpy as np
 from numba import types
 from numba.core import cgutils
 
-from spikebench.backends.cpu._kernels.lanes import (
-    CONTRACT,
-    INT64,
-    NEVER,
-    Held,
-    Lanes,
-    Lines,
-    Parts,
-    constant,
-    drawn,
-    interleaved,
-    logistic,
-    logit,
-    sigmoid,
-    splat,
-)
+from spikebench.backends.cpu._kernels.lane_functions import Parts, drawn, interleaved, logistic, logit, sigmoid
+from spikebench.backends.cpu._kernels.lanes import CONTRACT, INT64, NEVER, Held, Lanes, Lines, constant, splat
 from spikebench.backends.cpu._kernels.primitives import (
     BLOCKS,
     LINE,
