@@ -24,6 +24,11 @@ def test_a_loop_that_is_not_there_has_no_instructions() -> None:
     assert counts.instructions(spsn.backward, 1000) == {}
 
 
+def test_bytes_are_those_of_the_tensors() -> None:
+    """x and s, and slopes; g, slopes and x's gradient. PSU keeps two states of 16 steps instead, and reads x again."""
+    assert counts.bytes_a_number("spsn") == (12, 12) and counts.bytes_a_number("psu") == (8.5, 12.5)
+
+
 def test_the_table_has_every_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counts, "seconds_a_number", {"spsn": (2e-9, 1e-12), "psu": (0.0, 0.0)}.__getitem__)
     monkeypatch.setattr(counts, "seconds_a_byte", lambda: 1e-10)
