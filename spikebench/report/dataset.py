@@ -9,7 +9,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -19,7 +19,7 @@ from spikebench.errors import Problem
 from spikebench.records import store
 from spikebench.records.record import Record
 from spikebench.report.cite import plain
-from spikebench.report.export import safe
+from spikebench.report.export import safe_table
 
 PROFILE = "https://datapackage.org/profiles/2.0/datapackage.json"
 KINDS = {"i": "integer", "u": "integer", "f": "number", "b": "boolean"}  # of numpy's types
@@ -92,13 +92,11 @@ def _file(folder: Path, path: str, content: bytes, mediatype: str, about: str) -
 
 
 def _samples(folder: Path, records: Sequence[Record]) -> Resource:
-    table = store.frame(records)
-    for name in table.select_dtypes(exclude="number"):
-        table[name] = table[name].map(safe)
+    table = safe_table(records)
     columns = [{"name": str(c), "type": KINDS.get(table[c].dtype.kind, "string")} for c in table]
     content = table.to_csv(index=False).encode()
     made = _file(folder, "samples.csv", content, "text/csv", "A row for every sample of every metric, in SI units.")
-    return Resource(**{**vars(made), "type": "table", "schema": {"fields": columns}})
+    return replace(made, type="table", schema={"fields": columns})
 
 
 def _package(records: Sequence[Record], made: Sequence[Resource], licence: str) -> dict[str, object]:

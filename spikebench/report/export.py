@@ -5,16 +5,20 @@ import math
 import re
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spikebench.analysis import stats
 from spikebench.errors import Problem
 from spikebench.records import store
 from spikebench.records.origin import by_origin, origin
 from spikebench.records.record import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LESS_IS_BETTER = ("s", "B", "J")
 NANOSECONDS = 1e9  # in which Bencher has its measure `latency`
@@ -57,11 +61,17 @@ def write(records: Iterable[Record], to: str, path: Path) -> int:
 
 
 def _csv(records: list[Record], path: Path) -> int:
+    table = safe_table(records)
+    table.to_csv(path, index=False, encoding="utf-8")
+    return len(table)
+
+
+def safe_table(records: Sequence[Record]) -> "pd.DataFrame":
+    """A row for every sample, with texts that a spreadsheet can have."""
     table = store.frame(records)
     for name in table.select_dtypes(exclude="number"):
         table[name] = table[name].map(safe)
-    table.to_csv(path, index=False, encoding="utf-8")
-    return len(table)
+    return table
 
 
 def safe(value: object) -> object:
@@ -202,5 +212,10 @@ def label(case: Mapping[str, object]) -> str:
     """A case in words, the same for the same case: what is as usual is left out."""
     if case.get("workload") == "training":
         return " ".join(str(case[k]) for k in ("subject", "task", "network") if case.get(k))
-    unusual = [f"{k}={case[k]}" for k, usual in USUAL.items() if case.get(k, usual) != usual]
-    return " ".join([str(case.get("subject")), str(case.get("mode")), *(f"{k}={case.get(k)}" for k in "TBN"), *unusual])
+    sizes = [f"{k}={case.get(k)}" for k in "TBN"]
+    return " ".join([str(case.get("subject")), str(case.get("mode")), *sizes, *unusual(case)])
+
+
+def unusual(case: Mapping[str, object], but: str = "") -> list[str]:
+    """The fields of a case that are not as usual, but for one."""
+    return [f"{k}={case[k]}" for k, usual in USUAL.items() if k != but and case.get(k, usual) != usual]

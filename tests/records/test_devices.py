@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import submitted
 
-import spikebench as sb
 from spikebench import claim
 from spikebench.analysis import assessment, difference, paired
 from spikebench.cases.case import Case, Layer, with_changes
@@ -95,7 +95,7 @@ ASK: dict[str, Ask] = {
 def with_case(record: Record) -> Record:
     """The record as if it were of the baseline's case, which `diff` compares by."""
     case = with_changes(Case.from_json(record.case), subject=BASE)
-    return sb.Record(**{**vars(record), "case": case.to_json(), "case_id": case.case_id})
+    return replace(record, case=case.to_json(), case_id=case.case_id)
 
 
 def asked(name: str, devices: int, folder: Path) -> object:

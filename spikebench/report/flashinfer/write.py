@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from spikebench.analysis.paired import POINT
+from spikebench.analysis.paired import point
 from spikebench.analysis.select import middle
 from spikebench.cases.case import Case, Layer
 from spikebench.cases.subject import Subject, shown
@@ -193,8 +193,7 @@ def references(records: Iterable[Record]) -> dict[Block, float]:
 
 def block(r: Record) -> Block:
     """The run, the block and the origin that a record is of, the neuron and the point: what a time and its reference have in common."""
-    point = tuple(r.case.get(k) for k in POINT)
-    return r.run, r.repeat, origin(r), (*point, r.case["neuron"], str(sorted(r.case["options"].items())))
+    return r.run, r.repeat, origin(r), (*point(r), r.case["neuron"], str(sorted(r.case["options"].items())))
 
 
 def _neuron(subject: Subject) -> str:
