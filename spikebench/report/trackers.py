@@ -3,8 +3,10 @@
 A run is a subject on one origin. What was measured at several T is a curve over T, and a training is one over its epochs.
 """
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,8 +18,9 @@ from spikebench.errors import Problem
 from spikebench.records.origin import by_origin, origin
 from spikebench.records.record import Record
 from spikebench.report.cite import plain
-from spikebench.report.export import USUAL
+from spikebench.report.export import unusual
 
+REPORTS = "WANDB_ERROR_REPORTING"  # of the environment, read by wandb when a run begins
 EPOCHS = ("accuracy_curve", "epoch_time")  # metrics of a training with a sample for each epoch
 
 
@@ -75,9 +78,8 @@ def _points(group: Sequence[Record]) -> Iterator[Point]:
 def _curve(record: Record, metric: str, unit: str) -> str:
     """The metric and its unit, then what is the same along the curve."""
     case = record.case
-    unusual = [f"{k}={v}" for k, usual in USUAL.items() if k != "seed" and (v := case.get(k, usual)) != usual]
     sizes = [f"{k}={case[k]}" for k in "BN"]
-    return f"{metric} ({unit})/{' '.join([case['mode'], *sizes, *unusual])}"
+    return f"{metric} ({unit})/{' '.join([case['mode'], *sizes, *unusual(case, 'seed')])}"
 
 
 def _time(record: Record) -> float:
@@ -114,20 +116,27 @@ def wandb(records: Sequence[Record], folder: Path) -> int:
     quiet = theirs.Settings(
         console="off", silent=True, disable_git=True, disable_code=True, x_disable_stats=True, x_disable_meta=True
     )
-    found = runs(records)
-    for run in found:
-        with theirs.init(
-            project="spikebench",
-            name=run.name,
-            dir=folder,
-            mode="offline",
-            config=run.about,
-            settings=quiet,
-            reinit="create_new",
-        ) as made:
-            by_step: dict[int, dict[str, float]] = defaultdict(dict)
-            for p in run.points:
-                by_step[p.step][p.curve] = p.value
-            for step, values in by_step.items():
-                made.log(values, step=step)
+    found, given = runs(records), {"project": "spikebench", "dir": folder, "mode": "offline", "settings": quiet}
+    with _unreported():
+        for run in found:
+            with theirs.init(name=run.name, config=run.about, reinit="create_new", **given) as made:
+                by_step: dict[int, dict[str, float]] = defaultdict(dict)
+                for p in run.points:
+                    by_step[p.step][p.curve] = p.value
+                for step, values in by_step.items():
+                    made.log(values, step=step)
     return sum(len(r.points) for r in found)
+
+
+@contextmanager
+def _unreported() -> Iterator[None]:
+    """Keeps wandb from reporting its own errors to its maker, which it may do beside an offline run, too."""
+    before = os.environ.get(REPORTS)
+    os.environ[REPORTS] = "false"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[REPORTS]
+        else:
+            os.environ[REPORTS] = before

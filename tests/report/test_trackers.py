@@ -1,9 +1,14 @@
 """Records as runs of TensorBoard and of Weights & Biases, read back by what these libraries bring."""
 
 import json
+import os
 import struct
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -67,6 +72,29 @@ def test_offline_runs_are_read_back(tmp_path: Path) -> None:
     folder = sb.export(SEVERAL, "wandb", tmp_path / "wb")
     (path,) = folder.rglob("run-*.wandb")
     assert logged(path) == [{CURVE: 3.0, "_step": 8}, {CURVE: 5.0, "_step": 16}]
+
+
+@pytest.mark.parametrize("before", [None, "true"])
+def test_nothing_is_sent(before: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a stand-in for the library: a run is offline, and reports of its errors are off only while it is written."""
+    begun: list[tuple[Any, str | None]] = []
+
+    class Library(ModuleType):
+        Settings = staticmethod(dict)
+
+        @staticmethod
+        @contextmanager
+        def init(**given: Any) -> Iterator[Any]:
+            begun.append((given["mode"], os.environ.get(trackers.REPORTS)))
+            yield SimpleNamespace(log=lambda values, step: None)
+
+    monkeypatch.delenv(trackers.REPORTS, raising=False)
+    if before is not None:
+        monkeypatch.setenv(trackers.REPORTS, before)
+    monkeypatch.setattr(trackers, "find_spec", lambda name: True)
+    monkeypatch.setitem(sys.modules, "wandb", Library("wandb"))
+    assert trackers.wandb(SEVERAL, tmp_path) == 2
+    assert begun == [("offline", "false")] and os.environ.get(trackers.REPORTS) == before
 
 
 def logged(path: Path) -> list[dict[str, float]]:
