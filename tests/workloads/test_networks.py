@@ -68,7 +68,7 @@ def test_every_named_network_says_where_it_is_from_and_steps(name: str) -> None:
     said = parse_network(name).published
     assert said.title and said.source and said.T >= 1 and said.B >= 1
     published = Case(said.neuron)  # parses
-    smaller = {k: v for k, v in {"width": 12, "layers": 2, "blocks": 1}.items() if k in said.sizes}
+    smaller = {k: v for k, v in {"width": 12, "layers": 2, "blocks": 1, "side": 4}.items() if k in said.sizes}
     text = f"{name}[{','.join(f'{k}={v}' for k, v in smaller.items())}]"
     work = build(network(published.subject, text, N=12, T=24))
     out = work.launch()
