@@ -10,7 +10,7 @@ from spikebench.analysis import stats
 from spikebench.analysis.paired import compared, origin, point
 from spikebench.analysis.printed import Cells
 from spikebench.analysis.select import medians
-from spikebench.cases.subject import GRAMMAR, shown
+from spikebench.cases.subject import shown
 from spikebench.records.record import Record
 
 SIDES = {"against the loop": "eager", "against the fused kernel": "cpu"}  # the backend of BPTT
@@ -36,7 +36,7 @@ def scheme_times(records: Sequence[Record]) -> list[SchemeTime]:
     """One row per subject and size of a network's training step by a scheme, the shortest first."""
     by_case: dict[tuple[Any, ...], list[Record]] = defaultdict(list)
     for r in records:
-        if r.case["workload"] in ("network", "events") and r.measurement("latency") and _scheme(r.case["subject"]):
+        if r.case["workload"] in ("network", "events") and r.measurement("latency") and "scheme" in r.case:
             by_case[origin(r), *point(r), r.case["subject"]].append(r)
     rows: list[SchemeTime] = []
     for (*where, subject), mine in sorted(by_case.items(), key=lambda item: item[1][0].case["T"]):
@@ -47,8 +47,3 @@ def scheme_times(records: Sequence[Record]) -> list[SchemeTime]:
             sizes = {k: case.get(k) for k in ("network", "T", "B", "N", "rate")}
             rows.append(SchemeTime(subject, sizes, stats.median(times), ratios))
     return rows
-
-
-def _scheme(subject: str) -> str | None:
-    match = GRAMMAR.match(subject)
-    return match["scheme"] if match else None

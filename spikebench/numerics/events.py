@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+LONGEST = 600.0  # time constants of a synapse in a sample, where e^{t/τ_s} must be a number of float64
+
 
 @dataclass(frozen=True)
 class Constants:

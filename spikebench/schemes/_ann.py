@@ -34,6 +34,14 @@ def loss_once(o: Tensor, labels: Tensor) -> Tensor:
     return loss_of(o, labels, o.new_full((len(labels),), 1 / len(labels)))
 
 
+def loss_and_error(o: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The loss of one output o [B, classes] for all steps, and its derivative δ [B, classes] by that output."""
+    held = o.detach().requires_grad_()
+    loss = loss_once(held, labels)
+    (delta,) = torch.autograd.grad(loss, held)
+    return loss.detach(), delta
+
+
 def by_autograd(
     stack: Classifier, o: Tensor, labels: Tensor, apply: Apply | None, more: Tensor | None = None
 ) -> tuple[Tensor, Gradients]:

@@ -11,10 +11,9 @@ from torch import Tensor, nn
 
 from spikebench.backend import Refused
 from spikebench.numerics import events
-from spikebench.numerics.events import Constants
+from spikebench.numerics.events import LONGEST, Constants
 
 HALVINGS = 56
-LONGEST = 600.0  # time constants of a synapse in a sample: e^{t/τ_s} is a number of float64
 
 
 class Pass:

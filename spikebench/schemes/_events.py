@@ -97,9 +97,9 @@ def first(times: Tensor, end: Tensor) -> Tensor:
     return torch.minimum(times[..., 0], end[:, None])
 
 
-def loss_of(times: Tensor, end: Tensor, labels: Tensor, scale: float) -> Tensor:
-    """The loss of spikes [B, classes, K]; `scale` is ξτ."""
-    return functional.cross_entropy(-first(times, end) / scale, labels)
+def loss_of(firsts: Tensor, labels: Tensor, scale: float) -> Tensor:
+    """The loss of the first spikes [B, classes]; `scale` is ξτ."""
+    return functional.cross_entropy(-firsts / scale, labels)
 
 
 def learn(
@@ -112,7 +112,7 @@ def learn(
         times = passes[-1].times
     with torch.enable_grad():
         held = times.detach().requires_grad_()
-        loss = loss_of(held, end, labels, scale)
+        loss = loss_of(first(held, end), labels, scale)
     (errors,) = torch.autograd.grad(loss, held)
     found = dict[nn.Parameter, Tensor]()
     for layer, each in zip(reversed(layers), reversed(passes), strict=True):
@@ -137,7 +137,7 @@ def follow(layers: Sequence[Layer], x: Tensor, end: Tensor, labels: Tensor, scal
         times, there = made.times, made.times.isfinite()
         counts.append(there.sum(-1).flatten())
         rises.append(made.rises[there] * (layer.neuron.tau / layer.neuron.threshold))
-    return Followed(float(loss_of(times, end, labels, scale)), torch.cat(counts), torch.cat(rises))
+    return Followed(float(loss_of(first(times, end), labels, scale)), torch.cat(counts), torch.cat(rises))
 
 
 def completed(stack: Classifier, found: dict[nn.Parameter, Tensor], apply: Apply | None) -> Gradients:

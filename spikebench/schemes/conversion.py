@@ -75,28 +75,28 @@ def definition(
     bound: Bound = "percentile",
     share: Inner = 0.999,
 ) -> tuple[Tensor, Gradients]:
-    """The same, with the errors of every layer written down."""
-    a, over = [_ann.mean(x, mask)], list[Tensor]()
-    gates: list[Tensor] = []
-    tops = [None if top is None else top.detach() for _, top in _layers(stack, bound)]
-    for linear, top in zip(_ann.linears(stack), tops, strict=True):
+    """Loss and gradients with the errors of every layer written down."""
+    rows, a, over, gates = _layers(stack, bound), [_ann.mean(x, mask)], list[Tensor](), list[Tensor]()
+    for linear, clip in rows:
+        top = None if clip is None else clip.detach()
         u = a[-1] @ linear.weight.detach().t() + linear.bias.detach()
         over.append(torch.zeros_like(u) if top is None else (u > top).to(u.dtype))
         gates.append((u > 0).to(u.dtype) * (1 - over[-1]))
         a.append(u.clamp_min(0) if top is None else u.clamp_min(0).where(u <= top, top))
-    o = (a[-1] @ stack.readout.weight.detach().t() + stack.readout.bias.detach()).requires_grad_()
-    loss = _ann.loss_once(o, labels)
-    (delta,) = torch.autograd.grad(loss, o)
+    o = a[-1] @ stack.readout.weight.detach().t() + stack.readout.bias.detach()
+    loss, delta = _ann.loss_and_error(o, labels)
     made = dict[Tensor, Tensor]()
     made[stack.readout.weight], made[stack.readout.bias] = delta.t() @ a[-1], delta.sum(0)
     back = delta @ stack.readout.weight.detach()
-    for place in reversed(range(len(gates))):
-        (linear, top), here = _layers(stack, bound)[place], back * gates[place]
-        if top is not None:
-            made[top] = (back * over[place]).sum()
-        made[linear.weight], made[linear.bias] = here.t() @ a[place], here.sum(0)
+    for (linear, clip), came, gate, above in zip(
+        reversed(rows), a[-2::-1], reversed(gates), reversed(over), strict=True
+    ):
+        here = back * gate
+        if clip is not None:
+            made[clip] = (back * above).sum()
+        made[linear.weight], made[linear.bias] = here.t() @ came, here.sum(0)
         back = here @ linear.weight.detach()
-    return loss.detach(), {p: made[p] for p in learned(stack)}
+    return loss, {p: made[p] for p in learned(stack)}
 
 
 def tested(stack: Classifier, batches: Batches, *, bound: Bound = "percentile", share: Inner = 0.999) -> nn.Module:

@@ -94,7 +94,7 @@ def definition(
     grazing: Share = 0.01,
     temperature: Positive = 0.2,
 ) -> tuple[Tensor, Gradients]:
-    """The same spikes by the definition of lif, and by the sum over all pairs of a spike and an event, in float64."""
+    """Loss and gradients by the definition of lif, whose spikes are the same, and by sums over all pairs of a spike and an event, in float64."""
     layers, end = _events.layers(stack, NAME, 1), _events.ends(mask, x)
     neurons = [cast(LIF, definition_of(bound) or bound) for bound in stack.neurons]
     passes, s = list[_OnGrid](), events.counts(x, int(end.max()))
@@ -192,7 +192,7 @@ def of_first_spikes(spikes: Tensor, end: Tensor, labels: Tensor, scale: float) -
     times = first(spikes, end)
     with torch.enable_grad():
         held = times.detach().requires_grad_()
-        loss = functional.cross_entropy(-held / scale, labels)
+        loss = _events.loss_of(held, labels, scale)
     (delta,) = torch.autograd.grad(loss, held)
     one = (spikes.cumsum(0) == 1).to(spikes.dtype) * spikes
     early = ((torch.arange(len(spikes), device=spikes.device) + 1)[:, None] < end).to(spikes.dtype)

@@ -92,15 +92,14 @@ def definition(
     extent: Extent = "layer",
     strength: Annotated[float, "[0, inf)"] = 1e-8,
 ) -> tuple[Tensor, Gradients]:
-    """The same, with the error of every layer and an outer product for each weight."""
+    """Loss and gradients with the error of every layer, and an outer product for each weight."""
     before, membranes = [_ann.mean(x, mask)], list[Tensor]()
     for linear, theta in _layers(stack):
         u = functional.linear(before[-1], linear.weight.detach(), linear.bias.detach())
         membranes.append(u / abs(_number(theta)))
         before.append((membranes[-1] >= _level(membranes[-1], extent)).to(x.dtype))
-    o = functional.linear(before[-1], stack.readout.weight.detach(), stack.readout.bias.detach()).requires_grad_()
-    loss = _ann.loss_once(o, labels)
-    (delta,) = torch.autograd.grad(loss, o)
+    o = functional.linear(before[-1], stack.readout.weight.detach(), stack.readout.bias.detach())
+    loss, delta = _ann.loss_and_error(o, labels)
     made = dict[Tensor, Tensor]()
     made[stack.readout.weight], made[stack.readout.bias] = delta.t() @ before[-1], delta.sum(0)
     back = delta @ stack.readout.weight.detach()
@@ -115,7 +114,7 @@ def definition(
         here = by_z / abs(_number(theta))
         made[linear.weight], made[linear.bias] = here.t() @ a, here.sum(0)
         back = here @ linear.weight.detach()
-    return loss.detach(), {p: made[p] for p in learned(stack)}
+    return loss, {p: made[p] for p in learned(stack)}
 
 
 def tested(

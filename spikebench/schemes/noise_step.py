@@ -60,7 +60,7 @@ def definition(
     mean: float = 0.0,
     spread: float = 0.3,
 ) -> tuple[Tensor, Gradients]:
-    """The same, with the error of every layer and an outer product for each weight."""
+    """Loss and gradients with the error of every layer and an outer product for each weight."""
     before, gates = [_ann.mean(x, mask)], list[Tensor]()
     for linear, neuron in _online.layers(stack, "noise_step"):
         current = functional.linear(before[-1], linear.weight.detach(), linear.bias.detach())
@@ -68,10 +68,9 @@ def definition(
         s = neuron.step(u, neuron.initial(current))[0]
         gates += torch.autograd.grad(s.sum(), u)
         before.append(s.detach())
-    o = functional.linear(before[-1], stack.readout.weight.detach(), stack.readout.bias.detach()).requires_grad_()
-    loss = _ann.loss_once(o, labels)
-    (delta,) = torch.autograd.grad(loss, o)
-    return loss.detach(), _ann.products(stack, delta, before, gates, (1.0, 1.0))
+    o = functional.linear(before[-1], stack.readout.weight.detach(), stack.readout.bias.detach())
+    loss, delta = _ann.loss_and_error(o, labels)
+    return loss, _ann.products(stack, delta, before, gates, (1.0, 1.0))
 
 
 def _noise(current: Tensor, mean: float, spread: float) -> Tensor:

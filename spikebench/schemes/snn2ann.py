@@ -75,14 +75,13 @@ def gradients(
 def definition(
     stack: Classifier, x: Tensor, labels: Tensor, mask: Tensor | None = None, *, unit: Unit = "resu"
 ) -> tuple[Tensor, Gradients]:
-    """The same, with the errors of every layer written down."""
+    """Loss and gradients with the errors of every layer written down."""
     found, steps, z = _ann.counts(stack, x, mask, "snn2ann"), _ann.lengths(x, mask), [_ann.summed(x, mask)]
     gates: list[Tensor] = []
     for linear, n in zip(_ann.linears(stack), found, strict=True):
         active = z[-1] @ linear.weight.detach().t() + steps * linear.bias.detach() > 0
         gates.append(active.to(x.dtype))
         z.append(n if unit == "stsu" else n * gates[-1])
-    o = (z[-1] @ stack.readout.weight.detach().t() / steps + stack.readout.bias.detach()).requires_grad_()
-    loss = _ann.loss_once(o, labels)
-    (delta,) = torch.autograd.grad(loss, o)
-    return loss.detach(), _ann.products(stack, delta, z, gates, (steps, 1 / steps))
+    o = z[-1] @ stack.readout.weight.detach().t() / steps + stack.readout.bias.detach()
+    loss, delta = _ann.loss_and_error(o, labels)
+    return loss, _ann.products(stack, delta, z, gates, (steps, 1 / steps))

@@ -81,7 +81,7 @@ def gradients(
 def definition(
     stack: Classifier, x: Tensor, labels: Tensor, mask: Tensor | None = None, *, reach: Positive = 0.2
 ) -> tuple[Tensor, Gradients]:
-    """The same with all steps there at once: e and the traces of the inputs are products with the matrix λ^{t−k}, k ≤ t."""
+    """Loss and gradients with all steps there at once: e and the traces of the inputs are products with the matrix λ^{t−k}, k ≤ t."""
     rows, before, membranes = layers(stack), [x], list[Tensor]()
     for row in rows:
         spikes, distances = zip(*(_through(row, s) for s in before[-1].split(PIECE)), strict=True)

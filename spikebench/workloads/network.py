@@ -126,7 +126,7 @@ def _raised(neuron: Neuron | None, bound: Fires, current: Tensor, rate: float) -
 
 
 def _settle_within(module: ResidualNetwork, x: Tensor, case: NetworkStep) -> None:
-    """The same for a network of residual blocks, in a forward pass: each layer's bias is moved when its current has come.
+    """Moves the biases of a network of residual blocks, in a forward pass: each when the current of its layer has come.
 
     Norms see ITEMS batch items. Without a bias before its neurons, as behind BNTT, a layer fires as its weights have it.
     """
@@ -145,7 +145,7 @@ def _settle_within(module: ResidualNetwork, x: Tensor, case: NetworkStep) -> Non
 def _settling(
     fires: Fires, neuron: Neuron | None, bias: nn.Parameter | None, rate: float
 ) -> Callable[[Tensor], Tensor]:
-    """In a layer's place, one that moves the bias of its current for this rate."""
+    """A forward pass in the place of a neuron's own: it moves the bias of its current until the neurons fire at this rate."""
 
     def forward(current: Tensor) -> Tensor:
         if bias is None:

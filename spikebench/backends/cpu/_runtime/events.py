@@ -7,9 +7,7 @@ from spikebench.backend import Refused
 from spikebench.backends.cpu._kernels import events as kernels
 from spikebench.backends.cpu._runtime.threads import launch, refuse
 from spikebench.numerics import events
-from spikebench.numerics.events import Constants
-
-LONGEST = 600.0  # time constants of a synapse in a sample: e^{t/τ_s} is a number of float64
+from spikebench.numerics.events import LONGEST, Constants
 
 
 class Pass:
