@@ -28,4 +28,6 @@ def sample(running: Running) -> list[float]:
     found = schemes.gradients(subject, work.module, work.x, work.g)[1]
     said = differences(subject, work.module, work.x, work.g, found, seed=work.case.seed)
     running.detail |= vars(said)
+    if not said.compared:
+        raise Unavailable(str(said.wrong))
     return [said.error]

@@ -65,8 +65,8 @@ def differences(
             want = _difference(subject, stack, x, labels, weight.detach().view(-1), place, largest)
             if want is None:
                 left_out += 1
-            elif largest:
-                errors.append(abs(float(found[weight].flatten()[place]) - want) / largest)
+            elif scale := max(largest, abs(want)):  # where both are 0 nothing was compared
+                errors.append(abs(float(found[weight].flatten()[place]) - want) / scale)
     rises = schemes.followed(subject, stack, x, labels).rises
     grazing = float((rises < GRAZING).double().mean()) if len(rises) else 0.0
     return Differences(len(errors), left_out, max(errors, default=0.0), grazing)
