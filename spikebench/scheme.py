@@ -37,6 +37,10 @@ A scheme whose neurons fire at any time has a loss of spike times instead, and w
 exact, `followed` gives the loss by other means than `gradients`, of which the gate takes finite differences:
 
     followed(stack, x, labels, mask=None, **options) -> loss, spikes of every neuron, rises of the membrane at them
+
+One that computes only so many spikes of a neuron says how many neurons would have fired more often, so that a record is flagged:
+
+    silenced(stack, x, mask=None, **options) -> number of neurons
 """
 
 import importlib
@@ -151,6 +155,15 @@ def followed(subject: "Subject", stack: Classifier, x: Tensor, labels: Tensor) -
     """The loss of a batch, by a scheme whose gradient is that of spike times."""
     x, mask = _given(subject, stack, x, None)
     return cast(Any, load(cast(str, subject.scheme))).followed(stack, x, labels, mask, **subject.all_rule)
+
+
+def silenced(subject: "Subject", stack: nn.Module, x: Tensor, mask: Tensor | None = None) -> int:
+    """How many neurons, over all samples, would have fired more often than the subject's scheme computes."""
+    count = None if subject.scheme is None else getattr(load(subject.scheme), "silenced", None)
+    if count is None:
+        return 0
+    x, mask = _given(subject, cast(Classifier, stack), x, mask)
+    return cast(int, count(stack, x, mask, **subject.all_rule))
 
 
 def _given(subject: "Subject", stack: Classifier, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:

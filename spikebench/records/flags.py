@@ -92,6 +92,11 @@ class Flag(StrEnum):
         "take out of the subject what keeps results from call to call",
         1.5,
     )
+    SILENCED = (
+        "silenced",
+        "a neuron would have fired more often in a sample than its scheme computes, and was silent for the rest of it",
+        "give the scheme a larger max_spikes, or compare at a lower --rate",
+    )
     COMPANY = (
         "company",
         "the subject has processes or threads of Python running beside it",

@@ -5,6 +5,7 @@ import math
 import torch
 
 from spikebench import metric as metrics
+from spikebench import scheme as schemes
 from spikebench.backend import module
 from spikebench.cases.case import Case, Layer
 from spikebench.host.clock import Clock, CpuClock, CudaClock
@@ -72,13 +73,14 @@ def _watch(work: Workload, running: Running, channel: Channel | None) -> Timed:
 
 def _flags(running: Running, threads: int, before: Traces) -> list[str]:
     """What the subject did to its process, and what decides how long it takes."""
-    after, renewed = Traces.now(), running.medians.get("renewed", 1.0)
+    after, renewed, work = Traces.now(), running.medians.get("renewed", 1.0), running.workload
     raised = {
         Flag.CHANGED_THREADS: torch.get_num_threads() != threads,
         Flag.HOST_BOUND: running.host_bound,
         Flag.COMPANY: before.company(after),
         Flag.MOVED: before.moved(after),
         Flag.REPLAYED: renewed > Flag.REPLAYED.threshold,
+        Flag.SILENCED: schemes.silenced(work.case.parsed, work.module, work.x) > 0,
     }
     return [flag for flag, there in raised.items() if there]
 

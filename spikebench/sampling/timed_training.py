@@ -73,6 +73,7 @@ class TimedTraining:
     def __init__(self, case: Case) -> None:
         self.case, self.evidence = case, Evidence(0, 0, 0, compared=not case.parsed.foreign)
         self.memory: int | None = None  # bytes of tensors of a step by a scheme, beyond parameters and input
+        self.silenced = False  # whether the scheme cut off spikes of the first batch
         self._before: tuple[Before, Tensor] | None = None
         self._kept: Kept | None = None
 
@@ -96,7 +97,7 @@ class TimedTraining:
         """Do the step again after the first and the last epoch, and after others with a chance that falls with their number."""
         kept, self._kept = self._kept, None
         if last and step.subject is not None:
-            self.memory = _memory(step, samples)
+            self.memory, self.silenced = _memory(step, samples), _silenced(step, samples)
         if kept is None or self.evidence.wrong or not (last or number(drawn_here(), "epoch", epoch) == 0):
             return
         now = Before.of(step)
@@ -154,9 +155,21 @@ class _Made:
         return self.made
 
 
+def _first(step: Step, samples: Samples) -> Tensor:
+    """The places of the first batch in the order of the data."""
+    return torch.arange(min(step.batch, len(samples.labels)))
+
+
+def _silenced(step: Step, samples: Samples) -> bool:
+    """Whether the scheme cuts off spikes of a neuron in the first batch, because it computes only so many of each."""
+    assert step.subject is not None
+    batch = samples.batch(_first(step, samples)).to(step.device)
+    return schemes.silenced(step.subject, step.network, batch.x, batch.mask) > 0
+
+
 def _memory(step: Step, samples: Samples) -> int:
     """Bytes of tensors that a step on the first batch holds at most; the network is as before."""
-    now, index = Before.of(step), torch.arange(min(step.batch, len(samples.labels)))
+    now, index = Before.of(step), _first(step, samples)
     one = _Made(samples.labels, samples.batch(index).to(step.device))
     try:
         return allocated.peak(lambda: step.again(one, index), torch.device(step.device).type)

@@ -8,6 +8,7 @@ import torch
 from spikebench import task as tasks
 from spikebench.cases.case import Training, expect
 from spikebench.loading.subject import load
+from spikebench.records.flags import Flag
 from spikebench.records.record import Measurement
 from spikebench.run.protocol import Result, TrainJob
 from spikebench.sampling.timed_training import TimedTraining
@@ -59,16 +60,14 @@ def trained(job: TrainJob, evidence: str | None) -> Result:
     if done.without_spikes is not None:
         samples.append(_nearing(done, done.without_spikes))
     problem = hand_over(watch.evidence, case, evidence, samples[1:2])
-    return Result("wrong", problem) if problem else Result(measurements=samples)
+    return Result("wrong", problem) if problem else Result(measurements=samples, flags=[Flag.SILENCED] * watch.silenced)
 
 
 def _nearing(run: Run, without: int) -> Measurement:
     """After how many steps a converted network is as good as the network without spikes, but for 1 %."""
     detail: dict[str, object] = {"without_spikes": without, "by_steps": run.by_steps, "total": run.total}
-    found, reason = (
-        steps_within(run),
-        f"the accuracy is not within 1 % of that without spikes after {len(run.by_steps)} steps",
-    )
+    found = steps_within(run)
     if found is None:
+        reason = f"the accuracy is not within 1 % of that without spikes after {len(run.by_steps)} steps"
         return Measurement("steps_to_ann", "1", "unavailable", reason, detail=detail)
     return Measurement("steps_to_ann", "1", samples=[float(found)], detail=detail)

@@ -140,6 +140,16 @@ def follow(layers: Sequence[Layer], x: Tensor, end: Tensor, labels: Tensor, scal
     return Followed(float(loss_of(first(times, end), labels, scale)), torch.cat(counts), torch.cat(rises))
 
 
+def silenced(layers: Sequence[Layer], x: Tensor, end: Tensor, fire: Fire) -> int:
+    """How many hidden neurons, over all samples, would have fired more often than `most`; the loss asks the readout for one spike."""
+    found, times = 0, x.double()
+    for layer in layers[:-1]:
+        times = fire(layer.weight, layer.neuron, layer.most + 1, times, end, 0.0).times
+        found += int((times.isfinite().sum(-1) > layer.most).sum())
+        times = times[..., : layer.most]
+    return found
+
+
 def completed(stack: Classifier, found: dict[nn.Parameter, Tensor], apply: Apply | None) -> Gradients:
     """The gradients of everything that learns, in the stack's order and type; biases have none."""
     made = {p: found[p].to(p.dtype) if p in found else torch.zeros_like(p) for p in learned(stack)}

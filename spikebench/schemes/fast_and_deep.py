@@ -18,7 +18,7 @@ Source: Bacho and Chu 2022, arXiv 2212.09500, and its authors' code, Florian-BAC
 these; with one spike a neuron: Göltz et al. 2021.
 
 Options:
-    max_spikes: a hidden neuron is silent after so many spikes
+    max_spikes: a hidden neuron is silent after so many spikes; where that cuts spikes off, a record is flagged `silenced`
     grazing: the slowest rise at a spike that a gradient is taken of, in units of θ/τ
     temperature: ξ of the loss
 """
@@ -81,7 +81,7 @@ def definition(
     grazing: Share = 0.01,
     temperature: Positive = 0.2,
 ) -> tuple[Tensor, Gradients]:
-    """The same by bisection of u(t) − θ, and by the sum over all pairs of a spike and an event."""
+    """Loss and gradients by bisection of u(t) − θ, and by sums over all pairs of a spike and an event."""
     found = _events.learn(*asked(stack, x, labels, mask, max_spikes, temperature), grazing, _crossings.Pass)
     return found[0], _events.completed(stack, found[1], None)
 
@@ -98,6 +98,19 @@ def followed(
 ) -> _events.Followed:
     """The loss of a batch by bisection alone, of which finite differences are taken."""
     return _events.follow(*asked(stack, x, labels, mask, max_spikes, temperature), _crossings.Pass)
+
+
+def silenced(
+    stack: Classifier,
+    x: Tensor,
+    mask: Tensor | None = None,
+    *,
+    max_spikes: Count = 32,
+    grazing: Share = 0.01,
+    temperature: Positive = 0.2,
+) -> int:
+    """How many hidden neurons, over all samples, would have fired more than `max_spikes` times."""
+    return _events.silenced(layers(stack, max_spikes), x, _events.ends(mask, x), fire_of(stack))
 
 
 def tested(
