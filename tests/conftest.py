@@ -1,7 +1,8 @@
-"""Where the tests find data that is not in the repository."""
+"""Options of the tests, where they find data that is not in the repository, and what many of them need."""
 
 import gc
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,17 @@ def pytest_configure(config: pytest.Config) -> None:
         root = config.getoption(option)
         if root is not None and not Path(root).is_dir():
             raise pytest.UsageError(f"{option} {root}: no such folder")
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """PyTorch on one thread: small tensors gain nothing by more, and threads that wait for each other make a busy machine crawl."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

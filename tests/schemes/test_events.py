@@ -1,10 +1,6 @@
 """Schemes of spike times: what they compute is what the differential equations say, their gradients are exact, and the gate knows."""
 
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
-from importlib import util
-from types import ModuleType
 from typing import Any, cast
 
 import numpy as np
@@ -16,32 +12,29 @@ from torch import Tensor, nn
 from spikebench import registry, scheme
 from spikebench import task as tasks
 from spikebench.backend import Refused
-from spikebench.cases.case import Case, NetworkStep
+from spikebench.cases.case import Case, NetworkStep, Training
 from spikebench.cases.recipe import Recipe
 from spikebench.cases.subject import parse_subject
 from spikebench.cases.sweeps import sweep
 from spikebench.errors import Problem
 from spikebench.host.clock import CpuClock
+from spikebench.host.traces import Traces
 from spikebench.loading.subject import load
 from spikebench.metric import Plan, Running, measure
 from spikebench.network import Classifier, EventClassifier
 from spikebench.neurons.lif import LIF
 from spikebench.numerics import events
+from spikebench.sampling import measured
 from spikebench.sampling.timed_network import TimedNetwork
-from spikebench.schemes import _crossings, _events, eventprop, fast_and_deep
-from spikebench.task import Sequences
+from spikebench.sampling.timed_training import TimedTraining
+from spikebench.schemes import _crossings, _events, fast_and_deep
+from spikebench.task import Dataset, Sequences
 from spikebench.verify import event_gate, judged_network, scheme_gate
 from spikebench.workloads import network
 from spikebench.workloads.training import Run, train
+from tests.spoiled import spoiled
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 DECAYS = "decay=0.9,synapse_decay=0.81"
 T = 40
@@ -135,6 +128,8 @@ def test_finite_differences_say_that_it_is_exact() -> None:
     assert said.wrong is None and said.error < 1e-8 and said.compared >= 4
     spoiled = {p: g * (1 + 1e-5) for p, g in found.items()}
     assert "finite differences" in str(event_gate.differences(subject, lists, x, y, spoiled, seed=1).wrong)
+    gone = {p: 0 * g if p is stack.readout.weight else g for p, g in found.items()}
+    assert "off by 1 of" in str(event_gate.differences(subject, lists, x, y, gone, seed=1).wrong), "0 is compared, too"
 
 
 def test_on_whole_times_its_membrane_is_that_of_lif() -> None:
@@ -184,7 +179,7 @@ FUSED = [  # of the kernels
 
 @pytest.mark.parametrize(("right", "wrong"), MUTANTS)
 def test_what_is_wrong_is_told(monkeypatch: pytest.MonkeyPatch, right: str, wrong: str) -> None:
-    module = spoiled(monkeypatch, "spikebench.schemes.fast_and_deep", right, wrong)
+    module = spoiled(monkeypatch, right, wrong, "spikebench.schemes.fast_and_deep")
     stack, (x, y, mask) = made(), batch()
     try:
         mine, found = module.gradients(stack, x, y, mask)
@@ -192,12 +187,21 @@ def test_what_is_wrong_is_told(monkeypatch: pytest.MonkeyPatch, right: str, wron
         return  # it does not end, or has no graph
     loss, want = fast_and_deep.definition(stack, x, y, mask)
     assert max(off(found, want), abs(float(mine - loss))) > 1e-6
+    assert told_by_the_gate("fast_and_deep@eager")
+
+
+def told_by_the_gate(subject: str) -> bool:
+    """Whether the gate fails a subject whose file has something wrong."""
+    try:
+        return scheme_gate.compare(step(subject, rate=0.1)).status == "failed"
+    except RuntimeError:
+        return True
 
 
 @pytest.mark.slow  # each is compiled
 @pytest.mark.parametrize(("right", "wrong"), FUSED)
 def test_a_wrong_kernel_is_told(monkeypatch: pytest.MonkeyPatch, right: str, wrong: str) -> None:
-    kernels = spoiled(monkeypatch, "spikebench.backends.cpu._kernels.events", right, wrong)
+    kernels = spoiled(monkeypatch, right, wrong, "spikebench.backends.cpu._kernels.events")
     from spikebench.backends.cpu._runtime import events as runtime
     from spikebench.backends.cpu._runtime import threads
 
@@ -213,19 +217,6 @@ def _uncached(*args: Any, **more: Any) -> Any:
     from numba import cfunc
 
     return cfunc(*args, **more)
-
-
-def spoiled(monkeypatch: pytest.MonkeyPatch, name: str, right: str, wrong: str) -> ModuleType:
-    """A module with something wrong."""
-    spec = util.find_spec(name)
-    assert spec is not None and spec.origin is not None
-    with open(spec.origin, encoding="utf-8") as source:
-        text = source.read()
-    assert right in text, f"{name} has no {right!r}"
-    module = util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, name, module)
-    exec(compile(text.replace(right, wrong, 1), spec.origin, "exec"), vars(module))
-    return module
 
 
 def step(subject: str = "fast_and_deep@fused", **fields: Any) -> NetworkStep:
@@ -308,68 +299,50 @@ def test_digits_by_the_time_of_a_spike_are_learned() -> None:
     assert 0 < run.spike_rates[0] < 0.1 and not run.aligned
 
 
+@pytest.mark.parametrize(("most", "cut"), [(1, True), (32, False)])
+def test_a_training_says_whether_spikes_are_cut_off(most: int, cut: bool) -> None:
+    case = Training(f"lif[{DECAYS},threshold=4.0]@fused+fast_and_deep[max_spikes={most}]", task="digits[code=time]")
+    x = batch(torch.float32)[0]
+    few = Sequences.of(list(events.counts(x.floor(), T).unbind(1)), [0, 1, 0], T)
+    watch, data = TimedTraining(case), Dataset("spikes", few, few, 6, 2, T, {})
+    recipe = Recipe(hidden=(5,), epochs=1, batch=2, batch_norm=False, weights="positive")
+    *_, run = train(
+        data, lambda n: load(case.parsed, n, T, torch.float32, "cpu"), recipe, [0], watch=watch, subject=case.parsed
+    )
+    assert isinstance(run, Run) and watch.silenced == cut
+
+
 def test_every_scheme_of_spike_times_says_so() -> None:
     found = [n for n in registry.names("schemes") if registry.scheme_facts(n).get("EVENTS")]
     assert found == ["eventprop", "fast_and_deep"]
 
 
-GRIDDED = "spikebench.schemes.eventprop"
-
-
 @pytest.mark.parametrize("backend", ["eager", "fused"])
-@pytest.mark.parametrize("options", [{}, {"grazing": 0.5}, {"temperature": 1.0}], ids=str)
-def test_eventprop_is_its_definition(backend: str, options: dict[str, Any]) -> None:
-    for dtype, limit in ((torch.float64, 1e-11), (torch.float32, 2e-5)):
-        stack, (x, y, mask) = made(backend, dtype=dtype), batch(dtype)
-        mine, want = (f(stack, x, y, mask, **options) for f in (eventprop.gradients, eventprop.definition))
-        assert abs(float(mine[0] - want[0])) <= limit * float(want[0]) and off(mine[1], want[1]) <= limit
-        assert list(mine[1]) == scheme.learned(stack)
-        assert all(float(mine[1][p].abs().max()) > 1e-2 for p in stack.parameters() if p.ndim == 2)
+def test_what_is_cut_off_is_counted(backend: str) -> None:
+    stack, (x, _, mask) = made(backend, (9,)), batch()
+    layer, end = fast_and_deep.layers(stack, 64)[0], _events.ends(mask, x)
+    want = int(
+        (fast_and_deep.fire_of(stack)(layer.weight, layer.neuron, 64, x, end, 0.0).times.isfinite().sum(-1) > 3).sum()
+    )
+    assert fast_and_deep.silenced(stack, x, mask, max_spikes=3) == want > 0
+    assert fast_and_deep.silenced(stack, x, mask, max_spikes=64) == 0
 
 
-def test_eventprop_tends_to_the_exact_gradient_as_steps_get_shorter() -> None:
-    """The same network, weights and times on grids of 1/r: the error of the gradient falls with the length of a step."""
-    stack, (x, y, mask) = made(hidden=(5,)), batch()
-    exact = fast_and_deep.gradients(stack, x, y, mask, temperature=1.0)[1]
-    gain, errors = fast_and_deep.layers(stack, 1)[0].neuron.gain, list[float]()
-    for r in (16, 64, 256):
-        finer = parse_subject(f"lif[decay={0.9 ** (1 / r)!r},synapse_decay={0.81 ** (1 / r)!r}]")
-        grid = Classifier(6, (5,), 4, lambda n, s=finer: load(s, n, T, torch.float64, "cpu"), batch_norm=False).double()
-        scale = gain * (0.9 ** (1 / r) - 0.81 ** (1 / r))
-        with torch.no_grad():
-            for p, q in zip(grid.parameters(), stack.parameters(), strict=True):
-                p.copy_(q * scale if p.ndim == 2 else q)
-        found = eventprop.gradients(grid, x * r, y, mask.repeat_interleave(r, 0), temperature=1.0)[1]
-        errors.append(off({p: g * scale for p, g in found.items()}, exact))
-    assert errors[0] > 2 * errors[1] > 4 * errors[2] and errors[2] < 0.05
+@pytest.mark.parametrize(("options", "flags"), [("[max_spikes=1]", ["silenced"]), ("", [])])
+def test_a_record_says_that_spikes_are_cut_off(options: str, flags: list[str]) -> None:
+    running = Running(network.build(step(f"fast_and_deep{options}@fused", rate=0.1)), CpuClock(), Plan())
+    assert measured._flags(running, torch.get_num_threads(), Traces.now()) == flags
 
 
-EVENTPROP = [  # what stands there, and what is wrong
-    ("neuron.gain * (p - q)", "neuron.gain * p"),
-    ("p / neuron.tau - q / neuron.tau_s", "p - q"),
-    ("- neuron.threshold / neuron.tau * p)", ")"),
-    ("return torch.cat([errors[1:], torch.zeros_like(errors[:1])])", "return errors"),
-    ("neuron.decays[1] * (q + c)", "neuron.decays[1] * q + c"),
-    ("- theta / neuron.tau", "- 0 * theta"),
-]
-
-
-@pytest.mark.parametrize(("right", "wrong"), EVENTPROP)
-def test_what_is_wrong_in_eventprop_is_told(monkeypatch: pytest.MonkeyPatch, right: str, wrong: str) -> None:
-    module = spoiled(monkeypatch, GRIDDED, right, wrong)
-    stack, (x, y, mask) = made(), batch()
-    loss, want = eventprop.definition(stack, x, y, mask)
-    mine, found = module.gradients(stack, x, y, mask)
-    assert max(off(found, want), abs(float(mine - loss))) > 1e-6
-
-
-def test_the_metric_says_how_exact_a_gradient_is() -> None:
-    def measured(subject: str, dtype: str = "float64") -> Any:
+def test_the_metric_says_how_exact_a_gradient_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exactness(subject: str, dtype: str = "float64") -> Any:
         return measure("exactness", Running(network.build(step(subject, rate=0.1, dtype=dtype)), CpuClock(), Plan()))
 
-    found = measured("fast_and_deep@fused")
+    found = exactness("fast_and_deep@fused")
     assert found.samples[0] < 1e-6 and found.detail["compared"] > 0 and 0 <= found.detail["grazing"] < 1
-    assert measured("eventprop").status == measured("fast_and_deep", "float32").status == "unavailable"
+    assert exactness("eventprop").status == exactness("fast_and_deep", "float32").status == "unavailable"
+    monkeypatch.setattr(event_gate, "_difference", lambda *_: None)
+    assert exactness("fast_and_deep@fused").status == "unavailable", "nothing that was compared is no error of 0"
 
 
 def test_the_sweep_has_the_same_spikes_on_both_grids() -> None:

@@ -1,6 +1,5 @@
 """What is timed of a scheme is computed, a training by one learns, and its memory is what it says."""
 
-from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
@@ -28,12 +27,7 @@ from tests.schemes.test_schemes import LIF, SCHEMES, lif
 SUBJECTS = [f"{lif(name)}+{name}" for name in SCHEMES]
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def running(subject: str, T: int = 12) -> Running:
@@ -170,8 +164,8 @@ def test_the_metric_tells_a_scheme_that_keeps_its_steps() -> None:
         case = NetworkStep(f"{LIF}+{name}", T=T, B=16, network="shd[width=64,channels=50]")
         return measure("training_memory", Running(network.build(case), CpuClock(), Plan()))
 
-    bptt, ottt = memory("bptt", 64), memory("ottt", 64)
-    assert bptt.detail["lengths"] == [8, 16, 32, 64]
+    bptt, ottt = memory("bptt", 32), memory("ottt", 32)
+    assert bptt.detail["lengths"] == [8, 16, 32]
     low, high = cast(list[float], bptt.detail["step_ends"])
     assert 3.3e4 < low <= high < 3.4e4 and cast(float, bptt.detail["doubling"]) > 0.99
     assert len(set(ottt.samples)) == 1 and ottt.detail["step"] == ottt.detail["most"] == 0 < ottt.samples[0] < 2e5

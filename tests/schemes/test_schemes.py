@@ -18,6 +18,8 @@ from spikebench.errors import Problem
 from spikebench.loading.subject import definition_of, load
 from spikebench.network import Classifier
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 LIF = "lif[decay=0.5,surrogate=sigmoid,slope=4.0]"
 T, B, C, CLASSES = 9, 3, 5, 4
 EVENTS = {n for n in registry.names("schemes") if registry.scheme_facts(n).get("EVENTS")}  # which test_events.py tests

@@ -21,9 +21,7 @@ from tests.verify.test_gate import CHEATS
 HERE = "tests/verify/test_calls.py"
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def both(T: int = 24, B: int = 2, N: int = 6, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,5 @@
 """Delays of synapses against sums over steps and delays in NumPy, and mistakes that must be told."""
 
-from importlib import util
 from types import ModuleType
 
 import numpy as np
@@ -15,6 +14,7 @@ from spikebench.networks import _delays
 from spikebench.networks._delays import DelayedLinear
 from spikebench.verify import network_gate
 from spikebench.workloads.network import build, layer_rates
+from tests.spoiled import spoiled
 
 Array = NDArray[np.float64]
 T, B, C, N = 9, 2, 3, 4
@@ -84,15 +84,8 @@ MUTANTS = [
 
 
 @pytest.mark.parametrize(("right", "wrong"), MUTANTS)
-def test_what_is_wrong_is_told(right: str, wrong: str) -> None:
-    spec = util.find_spec("spikebench.networks._delays")
-    assert spec is not None and spec.origin is not None
-    with open(spec.origin, encoding="utf-8") as source:
-        text = source.read()
-    assert right in text
-    module = util.module_from_spec(spec)
-    exec(compile(text.replace(right, wrong, 1), spec.origin, "exec"), vars(module))
-    assert off(module, 5) > 1e-6
+def test_what_is_wrong_is_told(monkeypatch: pytest.MonkeyPatch, right: str, wrong: str) -> None:
+    assert off(spoiled(monkeypatch, right, wrong, "spikebench.networks._delays"), 5) > 1e-6
 
 
 def case_of(subject: str, text: str) -> NetworkStep:

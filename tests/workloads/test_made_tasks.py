@@ -1,7 +1,6 @@
 """Tasks that are made or come with a package: digits, delayed copy, and ListOps against an evaluator of its own."""
 
 import statistics
-from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
@@ -93,15 +92,6 @@ def test_listops_that_cannot_be(options: dict[str, Any], complaint: str, monkeyp
     monkeypatch.setattr(listops, "TRIES", 200)
     with pytest.raises(Problem, match=complaint):
         task.load("listops", **options)
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """These tensors are too small to share."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.usefixtures("one_thread")

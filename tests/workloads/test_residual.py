@@ -1,9 +1,7 @@
 """SEW, MS and plain stacks against their equations in NumPy, forward and backward; what is wrong in one place is told."""
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from importlib import util
 from types import ModuleType
 from typing import Any
 
@@ -24,6 +22,7 @@ from spikebench.task import Dataset, Sequences
 from spikebench.verify import network_gate
 from spikebench.workloads import network, training
 from spikebench.workloads.network import build, layer_rates
+from tests.spoiled import spoiled
 from tests.verify.test_inside import timed
 
 Array = NDArray[np.float64]
@@ -33,12 +32,7 @@ FORMS = [("sew", "add"), ("sew", "and"), ("sew", "iand"), ("ms", "add"), ("none"
 NORMS = ("none", "batch", "tdbn", "tebn", "bntt", "bntt_loop")
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def spiking(x: Array) -> Array:
@@ -279,23 +273,6 @@ MUTANTS: list[tuple[str, tuple[str, str, str], tuple[int, int], str, str]] = [
 ]  # fmt: skip
 
 
-def spoiled(monkeypatch: pytest.MonkeyPatch, file: str, right: str, wrong: str) -> ModuleType:
-    """The module of residual networks, made of files of which one has something wrong."""
-    for each in ("_norms", "_residual"):
-        spec = util.find_spec(f"spikebench.networks.{each}")
-        assert spec is not None and spec.origin is not None
-        with open(spec.origin, encoding="utf-8") as source:
-            text = source.read()
-        if each == file:
-            assert right in text, f"{file} has no {right!r}"
-            text = text.replace(right, wrong, 1)
-        module = util.module_from_spec(spec)
-        monkeypatch.setitem(sys.modules, spec.name, module)
-        monkeypatch.setattr(f"spikebench.networks.{each}", module)
-        exec(compile(text, spec.origin, "exec"), vars(module))
-    return sys.modules["spikebench.networks._residual"]
-
-
 @pytest.mark.parametrize(("file", "form", "sizes", "right", "wrong"), MUTANTS)
 def test_what_is_wrong_is_told(
     monkeypatch: pytest.MonkeyPatch,
@@ -306,7 +283,9 @@ def test_what_is_wrong_is_told(
     wrong: str,
 ) -> None:
     assert off(made(*form, *sizes, Smooth), batch(sizes[0]), smooth) < 1e-7
-    module = spoiled(monkeypatch, file, right, wrong)
+    module = spoiled(
+        monkeypatch, right, wrong, *(f"spikebench.networks.{each}" for each in (file, "_norms", "_residual"))
+    )
     with suppress(RuntimeError, KeyError, ValueError):  # shapes that do not fit
         assert off(made(*form, *sizes, Smooth, module), batch(sizes[0]), smooth) > 1e-6
 

@@ -1,7 +1,7 @@
 """Training that is broken off and goes on, that lasts a given time, and its report with a ceiling."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,13 +42,7 @@ def noisy(samples: int, seed: int) -> Sequences:
     return Sequences.of(list(x), labels.tolist(), 6)
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """These tensors are too small to share."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Networks and training: the readouts, padding, noise, determinism, and that a network learns."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -24,13 +24,7 @@ from spikebench.workloads.training import Epoch, Run, evaluate, recipe_of, train
 QUICK = Recipe(hidden=(16,), epochs=4, batch=20, lr=2e-2)
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """These tensors are too small to share, and threads that wait for each other make a busy machine crawl."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def lif(n: int) -> nn.Module:
