@@ -64,8 +64,8 @@ def compiled(launch: _launch.Launch, capability: int = 90) -> _aot.Binary:
     return made
 
 
-# steps of the frame that the kernels of lif, spsn and psu compile, too; these alone take two minutes
-ALIKE = ("plif.", "c_silif.", "dsn.", "exodus.", "prf.", "prf_lif.", "para_lif.")
+# steps of the frame that the kernels of lif and spsn compile, too, or their own frame; these alone take three minutes
+ALIKE = ("plif.", "c_silif.", "dsn.", "exodus.", "prf.", "prf_lif.", "para_lif.", "psu.", "spike_sampler.")
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,8 @@ def files(folder: Path) -> set[str]:
 def test_what_is_compiled_ahead_is_what_a_launch_looks_for(tmp_path: Path) -> None:
     from spikebench.cases.case import Case
 
-    cases = [  # a neuron with a backward pass whose kernels are compiled soon, and one with the most arguments
-        Case("psu@triton", T=256, B=4, N=96, device="cuda"),
+    cases = [  # a neuron whose forward pass keeps states for its backward pass, and one with the most arguments
+        Case("psu@triton", T=256, B=4, N=96, device="cuda", mode="forward"),
         Case("lif@triton", T=256, B=4, N=96, device="cuda", mode="inference"),
     ]
     lines = "".join(json.dumps(case.to_json()) + "\n" for case in cases)
@@ -49,7 +49,7 @@ def test_what_is_compiled_ahead_is_what_a_launch_looks_for(tmp_path: Path) -> No
     told = json.loads(said.stdout)
     assert [(found, why) for found, _, why in told] == [(case.subject, None) for case in cases]
     counts = [count for _, count, _ in told]
-    assert counts[0] >= 2 and counts[1] >= 1
+    assert min(counts) >= 1
     ahead = files(tmp_path)
     assert ahead
     environment = {"TRITON_CACHE_DIR": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}

@@ -66,10 +66,10 @@ def test_a_neuron_is_called_its_way_and_profiled(session: Session, name: str, wa
     assert parse_subject(made.subject).how == way
     assert made.way and said in "; ".join(made.way.notes)
     mine = [r for r in made.records if r.case["subject"] == made.subject]
-    assert [(r.status, r.reason) for r in mine] == [("ok", None)]
+    assert [r.status for r in mine] == ["ok"], [r.reason for r in mine]
     assert "ungated" in mine[0].flags
     assert mine[0].case["backend_options"] | way == mine[0].case["backend_options"]
-    assert [(c.status, c.reason) for c in made.comparisons] == [("ok", None)]
+    assert [c.status for c in made.comparisons] == ["ok"], [c.reason for c in made.comparisons]
     assert said in made.verdict()
 
 
