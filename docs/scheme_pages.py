@@ -82,6 +82,7 @@ def index(records: list[Record]) -> Iterator[str]:
         yield "\n## Memory over T\n\nPeak memory of a training step beyond parameters and input, one process a point. `a step` is the slope against T,"
         yield "`a doubling` what a doubling of T adds, each with its 95 % interval, and `the last` the same between the two longest T."
         yield "Tensors are counted by torch's allocator, byte by byte; a process also holds pages used in part, and the graph of a loop in objects.\n"
+        yield "![Bytes of tensors of a training step over T, by scheme](figures/frontier-tensors-train-B16-N128-cpu-network-shd.png)\n"
         yield f"| {' | '.join(rows[0])} |\n|{' --- |' * len(rows[0])}"
         for row in rows:
             yield f"| {' | '.join(f'`{v}`' if k == 'subject' else cell(v) for k, v in row.items())} |"

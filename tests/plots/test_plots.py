@@ -40,6 +40,7 @@ DRAWN += [
     ("libraries", ROOT / "results" / "amd-epyc-*" / "libraries.jsonl"),
 ]
 DRAWN += [("headline", CLAIMS)]
+DRAWN += [("frontier", CLAIMS.with_name("schemes.jsonl"))]
 DRAWN += [(kind, CLAIMS.with_name(f"{kind}.jsonl")) for kind in ("bottleneck", "agreement", "parallel")]
 
 
