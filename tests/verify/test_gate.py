@@ -319,13 +319,24 @@ def test_an_input_far_from_zero_is_found(neuron: str) -> None:
     assert bias > 16 and float(spikes.mean()) == pytest.approx(case.rate, rel=1)
 
 
-def test_a_gradient_is_not_compared_where_its_rule_jumps() -> None:
-    """One series of SpikeSampler stands at the edge of its window, closer than rounding; the other far from it."""
+@pytest.mark.parametrize(("beyond", "out"), [(1e-7, True), (1.5e-6, True), (3e-6, False)])
+def test_a_gradient_is_not_compared_where_its_rule_jumps(beyond: float, out: bool) -> None:
+    """One series of SpikeSampler stands beyond the edge of its window, closer than 4 times what explains a spike or not; the other far from it."""
     neuron = definition(parse_subject("spike_sampler[state=2]"), 2, 1)
     with torch.no_grad():
         for name, value in {"c_real": 0.0, "c_imag": 0.0, "d": 1.0}.items():
             getattr(neuron, name).fill_(value)
-    x = torch.tensor([[[1 + 1e-7, 0.5]]])
+    x = torch.tensor([[[1 + beyond, 0.5]]])
     chosen = Selection.of(x, neuron, 0)
     expected = Expected.of(neuron, chosen, x.flatten(1)[:, None], torch.full((1, 1, 2), 0.2), gradient=True)
-    assert expected.at_jump.tolist() == [[True, False]]
+    assert expected.at_jump.tolist() == [[out, False]]
+
+
+@pytest.mark.parametrize("subject", ["silif@eager", "c_silif@eager"])
+def test_most_gradients_are_compared_though_their_rule_jumps(subject: str) -> None:
+    case = Layer(subject, T=400, B=1, N=256)
+    work = build(case, calibrate(case))
+    reference = gate.pristine(work)
+    chosen = Selection.of(work.x, reference, 0)
+    expected = Expected.of(reference, chosen, chosen.take(work.x), None, gradient=True)
+    assert not expected.everywhere and 0 < float(expected.at_jump.double().mean()) < 0.2
