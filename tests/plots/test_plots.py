@@ -32,15 +32,15 @@ DOCS = ROOT / "docs" / "figures"
 RESULTS = ROOT / "results" / "amd-epyc-f25m1-2c"
 QUICK = RESULTS / "quick.jsonl"
 DRAWN = [("speedup", QUICK), ("scaling", QUICK), ("scaling", RESULTS / "length.jsonl")]  # by `make figures`
-DRAWN += [("frontier", QUICK), ("pareto", QUICK), ("pareto", RESULTS / "fsdd.jsonl")]
 CLAIMS = ROOT / "results" / "amd-epyc-f25m17-2c" / "claims.jsonl"
+DRAWN += [("frontier", QUICK), ("frontier", CLAIMS.with_name("schemes.jsonl"))]
+DRAWN += [("pareto", QUICK), ("pareto", RESULTS / "fsdd.jsonl")]
 DRAWN += [
     ("waterfall", CLAIMS),
     ("learning", RESULTS / "listops.jsonl"),
     ("libraries", ROOT / "results" / "amd-epyc-*" / "libraries.jsonl"),
 ]
 DRAWN += [("headline", CLAIMS)]
-DRAWN += [("frontier", CLAIMS.with_name("schemes.jsonl"))]
 DRAWN += [(kind, CLAIMS.with_name(f"{kind}.jsonl")) for kind in ("bottleneck", "agreement", "parallel")]
 
 
