@@ -115,11 +115,11 @@ class Timed:
     def again(self, measure: Measure, settle: float, count: int) -> list[Again]:
         """Seconds of single launches: each on a new input, and on the same values written once more.
 
-        Both find the caches alike. The second writing does not count as a change of the tensor, so that what is kept under
-        its version is found. All that they give is compared, too.
+        Both find the caches alike, and a core that has just worked, on an input that is never sampled. The second writing
+        does not count as a change of the tensor, so that what is kept under its version is found. All that they give is
+        compared, too.
         """
         place, found = self._place, list[Again]()
-        self._settle(settle)
         seeds = ("", self._renew(self.work.g, self._g, "gradient") if self.work.case.mode == "train" else "")
         for _ in range(count):
             seconds: list[float] = []
@@ -129,10 +129,11 @@ class Timed:
                     self._x.write(place.x.data, bytes.fromhex(seeds[0]))
                 else:
                     seeds = self._renew(place.x, self._x, "input"), seeds[1]
-                    self._name_noise(seeds[0])
-                given = list[Given]()
+                self._settle(settle)
+                call, given = call_number(seeds[0]) + repeated, list[Given]()
+                self.work.call_number(call)
                 seconds.append(measure(lambda given=given: given.append(place.launches.whole())))
-                self._keep(self._taken(given), call_number(seeds[0]) + repeated, seeds)
+                self._keep(self._taken(given), call, seeds)
             found.append((seconds[0], seconds[1]))
         return found
 
