@@ -3,6 +3,7 @@
 It works beside the subject, outside of what the clock sees. `verify/judged.py` compares what was kept with the definition.
 """
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor
 
+from spikebench.host.clock import queued
 from spikebench.loading.subject import definition_of
 from spikebench.metric import Again, Measure, Running
 from spikebench.sampling.pages import Pages, copied, numel, raw
@@ -132,10 +134,18 @@ class Timed:
                 self._settle(settle)
                 call, given = call_number(seeds[0]) + repeated, list[Given]()
                 self.work.call_number(call)
-                seconds.append(measure(lambda given=given: given.append(place.launches.whole())))
+                seconds.append(self._on_a_core(measure, lambda given=given: given.append(place.launches.whole())))
                 self._keep(self._taken(given), call, seeds)
             found.append((seconds[0], seconds[1]))
         return found
+
+    def _on_a_core(self, measure: Measure, call: Callable[[], object]) -> float:
+        """Seconds of a call, without those in which a CPU's work waited for a core: some launches fall into such waits always."""
+        clock, here = self.running.clock, os.getpid()
+        before = queued(here)
+        seconds = measure(call)
+        waited = max(0.0, queued(here) - before) if clock.grouped else 0.0
+        return max(seconds - waited, clock.resolution)
 
     def backward(self, measure: Measure, settle: float) -> float:
         """Seconds of a backward pass. Its gradient is written after the forward pass, which could compute with it otherwise.

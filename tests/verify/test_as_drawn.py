@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
+from hashlib import sha256
 
 import pytest
 
@@ -157,7 +158,7 @@ def test_who_works_on_when_the_clock_has_stopped_is_found_where_that_is_long() -
 
 
 def test_what_waits_for_a_core_is_told_from_what_works() -> None:
-    core, before = {min(os.sched_getaffinity(0))}, clock.held_up(os.getpid())
+    core, before, alone = {min(os.sched_getaffinity(0))}, clock.held_up(os.getpid()), clock.queued(os.getpid())
     spin = "import os, time; os.sched_setaffinity(0, {%d}); end = time.monotonic() + 0.4\nwhile time.monotonic() < end: pass"
     usual = os.sched_getaffinity(0)
     with subprocess.Popen([sys.executable, "-S", "-c", spin % min(core)]) as other:
@@ -166,7 +167,9 @@ def test_what_waits_for_a_core_is_told_from_what_works() -> None:
             pass
         os.sched_setaffinity(0, usual)
     assert clock.held_up(os.getpid()) - before > 0.05, "half of the time the core was the other's"
-    before, working = clock.held_up(os.getpid()), threading.Thread(target=lambda: sum(range(3_000_000)))
+    assert clock.queued(os.getpid()) - alone > 0.05
+    data = bytes(10**8)  # whose digest needs no interpreter: nobody waits for that meanwhile
+    before, working = clock.held_up(os.getpid()), threading.Thread(target=lambda: sha256(data))
     working.start()
     working.join()
     assert clock.held_up(os.getpid()) < before, "what other threads work is no reason for a delay"
