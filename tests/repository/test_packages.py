@@ -14,7 +14,8 @@ import spikebench as sb
 from spikebench.experiments.schema import KINDS
 
 ROOT = Path(__file__).parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
 RECIPE: dict[str, Any] = yaml.safe_load((ROOT / "conda" / "recipe.yaml").read_text())
 NAMED = {"torch": "pytorch", "matplotlib": "matplotlib-base"}  # by conda-forge
 
@@ -22,6 +23,11 @@ NAMED = {"torch": "pytorch", "matplotlib": "matplotlib-base"}  # by conda-forge
 def test_the_recipe_for_conda_asks_for_what_the_wheel_does() -> None:
     wanted = {NAMED.get(d, d) for d in PROJECT["dependencies"]} | {f"python {PROJECT['requires-python']}"}
     assert set(RECIPE["requirements"]["run"]) == wanted
+    builds = {d.replace(">", " >") for d in PYPROJECT["build-system"]["requires"]} | {
+        f"python {PROJECT['requires-python']}",
+        "pip",
+    }
+    assert set(RECIPE["requirements"]["host"]) == builds
     assert RECIPE["context"]["version"] == PROJECT["version"] == sb.__version__
     (entry,) = RECIPE["build"]["python"]["entry_points"]
     assert PROJECT["scripts"] == dict([re.split(r" = ", entry)])
