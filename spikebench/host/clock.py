@@ -207,15 +207,10 @@ def worked(pid: int) -> float:
         return 0.0
 
 
-def queued(pid: int) -> float:
-    """Seconds that the first thread of a process has waited for a core so far, less what its other threads worked.
+def held_up(pid: int) -> float:
+    """Seconds that the first thread of a process and the calling one have waited for a core, less what its other threads worked.
 
     Whatever else runs on the machine makes this grow, but not what the process has left to its other threads.
     """
     used, waited = of_thread(f"{pid}/task/{pid}")
-    return waited - (worked(pid) - used)
-
-
-def held_up(pid: int) -> float:
-    """Seconds that the first thread of a process and the calling one have waited for a core, less what its other threads worked."""
-    return queued(pid) + of_thread("thread-self")[1]
+    return waited + of_thread("thread-self")[1] - (worked(pid) - used)

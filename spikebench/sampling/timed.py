@@ -3,7 +3,6 @@
 It works beside the subject, outside of what the clock sees. `verify/judged.py` compares what was kept with the definition.
 """
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor
 
-from spikebench.host.clock import queued
+from spikebench.host.clock import of_thread
 from spikebench.loading.subject import definition_of
 from spikebench.metric import Again, Measure, Running
 from spikebench.sampling.pages import Pages, copied, numel, raw
@@ -141,10 +140,9 @@ class Timed:
 
     def _on_a_core(self, measure: Measure, call: Callable[[], object]) -> float:
         """Seconds of a call, without those in which a CPU's work waited for a core: some launches fall into such waits always."""
-        clock, here = self.running.clock, os.getpid()
-        before = queued(here)
-        seconds = measure(call)
-        waited = max(0.0, queued(here) - before) if clock.grouped else 0.0
+        before = queued()
+        seconds, clock = measure(call), self.running.clock
+        waited = max(0.0, queued() - before) if clock.grouped else 0.0
         return max(seconds - waited, clock.resolution)
 
     def backward(self, measure: Measure, settle: float) -> float:
@@ -345,3 +343,8 @@ class Timed:
 def others_worked() -> float:
     """CPU seconds that all threads of this process but the calling one have worked so far."""
     return time.process_time() - time.thread_time()
+
+
+def queued() -> float:
+    """Seconds that the calling thread has waited for a core so far, less what the others of its process worked meanwhile."""
+    return of_thread("thread-self")[1] - others_worked()

@@ -19,7 +19,7 @@ from spikebench.host.clock import CpuClock
 from spikebench.metric import Plan, Running, measure
 from spikebench.metrics import latency
 from spikebench.run.protocol import Drawn, JudgeJob
-from spikebench.sampling.timed import Timed
+from spikebench.sampling.timed import Timed, queued
 from spikebench.verify.as_drawn import NOTHING, OTHER, READINGS, forged, late, slowed
 from spikebench.verify.evidence import Choice, Evidence, Kept
 from spikebench.workloads.layer import build
@@ -157,8 +157,14 @@ def test_who_works_on_when_the_clock_has_stopped_is_found_where_that_is_long() -
     assert late(draws(1e-4, 0.05, held_up=-0.04)) is not None, "its other threads worked meanwhile"
 
 
+def _spin(seconds: float) -> None:
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
 def test_what_waits_for_a_core_is_told_from_what_works() -> None:
-    core, before, alone = {min(os.sched_getaffinity(0))}, clock.held_up(os.getpid()), clock.queued(os.getpid())
+    core, before, alone = {min(os.sched_getaffinity(0))}, clock.held_up(os.getpid()), queued()
     spin = "import os, time; os.sched_setaffinity(0, {%d}); end = time.monotonic() + 0.4\nwhile time.monotonic() < end: pass"
     usual = os.sched_getaffinity(0)
     with subprocess.Popen([sys.executable, "-S", "-c", spin % min(core)]) as other:
@@ -167,7 +173,13 @@ def test_what_waits_for_a_core_is_told_from_what_works() -> None:
             pass
         os.sched_setaffinity(0, usual)
     assert clock.held_up(os.getpid()) - before > 0.05, "half of the time the core was the other's"
-    assert clock.queued(os.getpid()) - alone > 0.05
+    assert queued() - alone > 0.05
+    for _ in range(20):
+        time.sleep(2e-3)
+        _spin(1e-3)
+        start, before = time.perf_counter(), queued()
+        _spin(1e-4)
+        assert queued() - before <= time.perf_counter() - start, "what was before does not count"
     data = bytes(10**8)  # whose digest needs no interpreter: nobody waits for that meanwhile
     before, working = clock.held_up(os.getpid()), threading.Thread(target=lambda: sha256(data))
     working.start()
