@@ -115,7 +115,6 @@ def test_every_record_comes_back(folder: Path, tmp_path: Path) -> None:
     rest = [r for r in mine if r not in compared]
     told = {(r.case_id, r.status, r.reason) for r in found.records if r.status not in ("ok", "wrong")}
     assert told == {(r.case_id, r.status, r.reason) for r in rest} and len(told) >= 3
-    assert {c.case_id for c in found.cases} >= {r.case_id for r in mine}
 
 
 def test_numbers_are_those_of_the_block(tmp_path: Path) -> None:

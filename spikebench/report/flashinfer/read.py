@@ -1,4 +1,4 @@
-"""Reads a trace set of FlashInfer-Bench: cases and records where a definition is a neuron of ours, and solutions of others as files.
+"""Reads a trace set of FlashInfer-Bench: records where a definition is a neuron of ours, and solutions of others as files.
 
 What another program has timed is a record with one sample and the flag `ungated`: no gate of ours has seen it.
 """
@@ -45,7 +45,6 @@ class Solution(__import__("torch").nn.Module):
 class TraceSet:
     """What was read. `files` are solutions of others, by the name of the file; `notes` say what was left out and why."""
 
-    cases: list[Case] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -69,10 +68,6 @@ def read(where: Path, files: Path) -> TraceSet:
         for s in _each(where, "solutions", Solution, found.notes)
         if (t := _subject(s, mine, files, found))
     }
-    workloads = [t for t in _each(where, "workloads", Trace, found.notes) if t.definition in mine]
-    for s, subject in subjects.values():
-        cases = (_case(mine[s.definition], t, s, subject) for t in workloads if t.definition == s.definition)
-        found.cases += [c for c in cases if not isinstance(c, Problem)]
     seen = Counter[str]()
     for t in _each(where, "traces", Trace, found.notes):
         if t.definition in mine and t.solution in subjects and t.evaluation is not None:
