@@ -125,7 +125,19 @@ class Process:
 
 
 @dataclass(frozen=True)
-class Sampling(Process):
+class Recorded(Process):
+    """What every process may take, and what every record says of the machine."""
+
+    shared: Annotated[
+        bool, typer.Option("--shared", help="Flag the records: others use this machine, too, as on a hosted notebook.")
+    ] = False
+
+    def settings(self, usual: "Settings") -> "Settings":
+        return replace(super().settings(usual), shared=self.shared)
+
+
+@dataclass(frozen=True)
+class Sampling(Recorded):
     """How a process samples, and what it may take."""
 
     samples: Samples = 20
@@ -135,14 +147,11 @@ class Sampling(Process):
         typer.Option(help="BACKEND=/path/to/python: the interpreter that has this library; repeat for several."),
         v.Text(),
     ] = None
-    shared: Annotated[
-        bool, typer.Option("--shared", help="Flag the records: others use this machine, too, as on a hosted notebook.")
-    ] = False
 
     def settings(self, usual: "Settings") -> "Settings":
         made, python = super().settings(usual), interpreters(self.python)
         limits = {"samples": self.samples, "memory_limit": self.memory_limit}
-        return replace(made, python=python, shared=self.shared, **limits)
+        return replace(made, python=python, **limits)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Sampled(o.Process):
+class Sampled(o.Recorded):
     """How the claims are sampled."""
 
     samples: Annotated[
@@ -45,7 +45,7 @@ class Sampled(o.Process):
         return replace(super().settings(usual), samples=self.samples, budget=self.budget)
 
 
-MEASURING = ("full", "data_root", "out", "resume", "samples", "budget", "timeout", "threads")
+MEASURING = ("full", "data_root", "out", "resume", "samples", "budget", "timeout", "threads", "shared")
 NEVER_WITH = {"from_": MEASURING, "full": ("budget",), "as_json": ("folder",)}
 
 

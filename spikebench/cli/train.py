@@ -46,7 +46,7 @@ class Recipe:
         return dict(pairs)
 
 
-LIMITS = o.Process(timeout=3600.0)
+LIMITS = o.Recorded(timeout=3600.0)
 NEVER_WITH = {"equal_time": ("epochs",)}
 
 
@@ -60,7 +60,7 @@ def command(
     ] = False,
     data_root: o.DataRoot = None,
     device: o.Device = "cpu",
-    process: o.Process = LIMITS,
+    process: o.Recorded = LIMITS,
     out: o.Out = None,
     as_json: o.Json = False,
 ) -> None:

@@ -358,6 +358,14 @@ def test_every_command_line(call: Call, tmp_path: Path) -> None:
     assert not bad, told(every, bad)
 
 
+def test_every_command_that_records_can_say_that_the_machine_is_shared(call: Call) -> None:
+    assert {c for c in COMMANDS if any(p.name == "shared" for p in parameters(c))} == {
+        *("run", "compare", "aa", "profile", "train", "reproduce")
+    }
+    for words in (line("train", {}), ["reproduce", "exodus_gradient"]):
+        assert [s.shared for s in call([*words, "--shared"]).asked.settings] == [True]
+
+
 def test_the_fuzz_sees_a_check_that_is_missing(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
     lines = [made for made in wrong_lines(Maker(tmp_path / "made", seed=0)) if made.words[0] == "diff"]
