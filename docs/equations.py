@@ -13,7 +13,9 @@ TOKEN = re.compile(
     r"|(?P<script>[_^])|(?P<word>[^\W\d_](?:[^\W_⁰¹²³⁴⁵⁶⁷⁸⁹½¼¾]|\u0304)*(?:[-_][^\W\d_]{2,})*)|(?P<mark>.)"
 )
 OPERATORS = set("=·+−-≥>≤<≠∘×/∈±→∗")
-INLINE = re.compile(r"(?<![\w`])([A-Za-zα-ωΑ-Ω]'?(?:\^\w)?_(?:\{[^}]*\}|[a-z](?![\w])))")
+INLINE = re.compile(
+    r"(?<![\w`])([A-Za-zα-ωΑ-Ω]'?(?:\^\w)?_(?:\{[^}]*\}|[a-z](?![\w]))|[A-Za-zα-ω]+\^(?:\{[^}]*\}|\w(?!\w)))"
+)
 
 
 def block(lines: list[str]) -> str:
@@ -27,7 +29,7 @@ def block(lines: list[str]) -> str:
 
 
 def inline(text: str) -> str:
-    """A sentence in which variables with an index, as v_{t-1}, are set as mathematics; words with an underscore stay."""
+    """A sentence in which variables with an index, as v_{t-1}, and powers are set as mathematics; words with an underscore stay."""
     return INLINE.sub(lambda found: mathematics(found[1]), text)
 
 

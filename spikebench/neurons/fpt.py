@@ -14,9 +14,9 @@ from spikebench.units import Count, Positive, Share
 class FPT(StochasticNeuron):
     """Neuron of fixed-point parallel training (Feng et al. 2025; read in its authors' code), with L_{ti} = decay^{t−i}, i ≤ t:
 
-        h⁰ = L x − threshold                                      p⁰ = σ(a_0·h⁰)
-        hᵏ = L (x − threshold·p^{k−1}) − threshold·(1 − p^{k−1})  pᵏ = σ(a_k·hᵏ)      k = 1 … rounds − 1
-        s_t = [uniform_t < p_t]                                   p of the last round
+        h⁰ = L x − threshold                                       p⁰ = σ(a_0·h⁰)
+        h^k = L (x − threshold·p^{k−1}) − threshold·(1 − p^{k−1})  p^k = σ(a_k·h^k)      k = 1 … rounds − 1
+        s_t = [uniform_t < p_t]                                    p of the last round
 
     A soft-reset LIF, u = L x − threshold·(L − 1) s and s = [u ≥ threshold], is a fixed point of it if p are its spikes. Here
     p are probabilities, so the reset is a mean field, made sharper every round: a is 1, then 3, and 12 in the last round.

@@ -59,6 +59,7 @@ def test_indices_stand_below_and_exponents_above(made: dict[str, ModuleType]) ->
     assert "<mi>learn_decay</mi>" in shown, "a name with an underscore is no index"
     assert "<script" not in shown and "http" not in shown
     assert made["equations"].inline("`x_t` and v_{t-1}").startswith("`x_t` and <math>")
+    assert made["equations"].inline("e^{s/τ} and t^k").count("<msup>") == 2
 
 
 @pytest.mark.parametrize("name", NEURONS)
