@@ -73,11 +73,11 @@ def files(records: list[Record]) -> dict[str, str | bytes]:
 def index(records: list[Record]) -> Iterator[str]:
     """The page that lists them."""
     yield INTRODUCTION
-    yield f"| scheme | {' | '.join(FACTS.values())} | |\n| --- |{' --- |' * (len(FACTS) + 1)}"
+    yield f"| scheme | what it is | {' | '.join(FACTS.values())} |\n| --- |{' --- |' * (len(FACTS) + 1)}"
     for name in registry.names("schemes"):
         facts = registry.scheme_facts(name)
         cells = [_shown(key, facts.get(key, USUAL.get(key, "all"))) for key in FACTS]
-        yield f"| [{name}](schemes/{name}.md) | {' | '.join(cells)} | {cell(facts['title'])} |"
+        yield f"| [{name}](schemes/{name}.md) | {cell(facts['title'])} | {' | '.join(cells)} |"
     if rows := [g.cells for g in growths(records)]:
         yield "\n## Memory over T\n\nPeak memory of a training step beyond parameters and input, one process a point. `a step` is the slope against T,"
         yield "`a doubling` what a doubling of T adds, each with its 95 % interval, and `the last` the same between the two longest T."
