@@ -177,7 +177,7 @@ def _machines(site: Site) -> Iterator[Page]:
         page, facts = f"machines/{plain(name)}.html", rows.facts(mine)
         shared, _ = rows.environments(mine)
         environments = [
-            Part("facts", f"Environment {k + 1}: {e.count} records", facts=e.facts)
+            Part("facts", f"Environment {k + 1}: {e.count} record{'s' * (e.count != 1)}", facts=e.facts)
             for k, e in enumerate(shared[:MOST_ENVIRONMENTS])
         ]
         own = [b for b in site.boards if any(machine_of(r) == name for r in b.records)]
