@@ -91,7 +91,8 @@ def command(
         rows_as_json(r.to_json() for r in records)
     else:
         training_report(records)
-        stdout().print(f"\n{len(records)} records in {where}")
+        kept = sum(r.status != "refused" for r in records)
+        stdout().print(f"\n{kept} records in {where}" if kept else "\nno records: nothing was written")
     unless_measured(records)
 
 
