@@ -24,6 +24,7 @@ SUBJECTS = [
     "prf_lif@triton",
     "plif[shared=False]@triton",
     "c_silif@triton",
+    "silif[threshold=0.2]@triton",
     "s5_rf[threshold=0.2]@triton",
     "dsn[threshold=0.2]@triton",
     "rpsu@triton",

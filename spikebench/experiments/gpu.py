@@ -245,7 +245,7 @@ def described(case: Case) -> str:
 
 
 TESTS = 25.0  # seconds that tests/gpu took on an H100 with 16 cores
-SHARES = {"tests": 0.15, "tuned": 0.12}  # of what is left of the budget, at most, of what comes before the gates
+SHARES = {"tests": 0.15, "tuned": 0.11}  # of what is left of the budget, at most, of what comes before the gates
 
 
 def forecast(seconds: float, device: str, tiny: bool, stages: Sequence[Stage], before: Sequence[str] = ()) -> Visit:

@@ -65,7 +65,7 @@ def compiled(launch: _launch.Launch, capability: int = 90) -> _aot.Binary:
 
 
 # steps of the frame that the kernels of lif and spsn compile, too, or their own frame; these alone take three minutes
-ALIKE = ("plif.", "c_silif.", "dsn.", "exodus.", "prf.", "prf_lif.", "para_lif.", "psu.", "spike_sampler.")
+ALIKE = ("plif.", "silif.", "c_silif.", "dsn.", "exodus.", "prf.", "prf_lif.", "para_lif.", "psu.", "spike_sampler.")
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from spikebench.neurons.prf_lif import PRFLIF
 from spikebench.neurons.psu import PSU
 from spikebench.neurons.rpsu import RPSU
 from spikebench.neurons.s5_rf import S5RF
+from spikebench.neurons.silif import SiLIF
 from spikebench.neurons.spsn import SPSN
 
 INTERPRETED = _launch.interpreted()
@@ -59,11 +60,13 @@ def neurons(steps: int = T) -> list[tuple[str, Any, float]]:
         ("plif", PLIF(reset="soft", tau=3.0, detach_reset=False), 0.8),
         ("plif", PLIF(shared=False, n=N, decay_input=False, detach_reset=False), 0.4),
         ("plif", PLIF(shared=False, n=N, reset="soft", decay_input=False), 0.4),
+        ("silif", SiLIF(N, threshold=0.3, surrogate="atan"), 1.5),
+        ("silif", SiLIF(N, threshold=0.2, detach_reset=True, surrogate="triangle"), 1.5),
     ]
 
 
 @interpreted
-@pytest.mark.parametrize("place, how", [(n, HOW[n % 6]) for n in range(18)])
+@pytest.mark.parametrize("place, how", [(n, HOW[n % 6]) for n in range(20)])
 def test_any_tile_and_chunk_is_the_definition(place: int, how: dict[str, Any]) -> None:
     """Tiles that do not divide the chunk, chunks that do not divide T, series that do not fill a program."""
     torch.manual_seed(3)
@@ -74,7 +77,7 @@ def test_any_tile_and_chunk_is_the_definition(place: int, how: dict[str, Any]) -
 
 
 @interpreted
-@pytest.mark.parametrize("place", [1, 4, 6, 12, 14])
+@pytest.mark.parametrize("place", [1, 4, 6, 12, 14, 18])
 def test_half_precision_is_computed_in_float32(place: int) -> None:
     """Spikes and gradients of bfloat16 input are those of the same numbers in float32, rounded."""
     torch.manual_seed(3)

@@ -33,7 +33,7 @@ class Recurrence:
 
     phases: the states that each pass before a chunked forward pass finds, "pq" where both are linear; a state that the
     other one enters through a nonlinear function comes after it. (): the forward pass cannot be cut.
-    draws: uniforms. further: nothing, constants "per_neuron" [3, N], or a "second" input [T, M].
+    draws: uniforms. further: nothing, constants "per_neuron" [own, N], or a "second" input [T, M].
     """
 
     name: str
@@ -44,10 +44,11 @@ class Recurrence:
     draws: bool = False
     further: str = ""
     sums: Any = None
+    own: int = 3
 
 
 class Call(NamedTuple):
-    """One call of a neuron: at most five constants, its kind, what is asked of the shape, and its noise.
+    """One call of a neuron: at most five constants (those per neuron stand for the first three), its kind, what is asked of the shape, and its noise.
 
     late: the backward pass of a step wants something of the step after. redraws: it wants the uniforms.
     """
@@ -77,6 +78,7 @@ class Common(TypedDict):
     STEP: Any
     MODE: str
     SURROGATE: str
+    OWN: int
     COMPUTE: tl.dtype
     BLOCK: int
     R: int
@@ -149,6 +151,7 @@ def _plan(
         "STEP": neuron.step,
         "MODE": of.mode,
         "SURROGATE": of.surrogate,
+        "OWN": neuron.own,
         "COMPUTE": _launch.COMPUTE[dtype],
         "BLOCK": shape.block,
         "R": shape.rows,
@@ -214,11 +217,11 @@ def _backward(
         chained(ends, state, "pq", reverse=True)
     dx = torch.empty_like(g)
     by_second = None if second is None else torch.empty_like(g)
-    sums = None if turn is None or not wanted[1] else g.new_empty(3, chunks, size[1], dtype=torch.float64)
+    sums = None if turn is None or not wanted[1] else g.new_empty(neuron.own, chunks, size[1], dtype=torch.float64)
     plan.last(g, dx=dx, by_second=by_second, state=state, sums=sums, **given)
     if sums is None or turn is None:
         return (dx, by_second) if further else (dx,)
-    return dx, sums.view(3, -1, turn.shape[1]).sum(1).to(turn.dtype)
+    return dx, sums.view(neuron.own, -1, turn.shape[1]).sum(1).to(turn.dtype)
 
 
 def _roles(call: Call, further: Tensors) -> tuple[Tensor | None, Tensor | None]:

@@ -1,10 +1,11 @@
 """The two kernels of every neuron with one or two states: tiles of time steps forward, and backward by replaying them.
 
-What differs between neurons are three small functions, which the kernels take as constants:
+What differs between neurons are three or four small functions, which the kernels take as constants:
 
     STEP(p, q, x, u, t, k, MODE, SURROGATE) → p', q', s, a, b    states, spike (0 or 1), and what ADJOINT wants to know
     FADE(p, q, k) → p', q'                                       the linear part of STEP, in p and q
     ADJOINT(P, Q, late, g, a, b, k, MODE) → P', Q', late', dx    the same step backwards, linear in P, Q, late and g
+    SUMS(P', Q', p, q, x, k) → …                                 what it adds to the gradients of the constants per neuron
 
 u is a uniform, or the second input. k are the constants, as blocks or scalars. P and Q are the gradients that come from
 the step after, `late` is what else the step before wants of it; with a second input, late' is its gradient.
@@ -25,8 +26,8 @@ def _chunk(T, L):
 
 
 @triton.jit
-def _constants(per_neuron, m, inside, N, k0, k1, k2, k3, k4, COMPUTE: tl.constexpr):
-    """Five constants: all the same for every series, or three per neuron from [3, N] and two."""
+def _constants(per_neuron, m, inside, N, k0, k1, k2, k3, k4, OWN: tl.constexpr, COMPUTE: tl.constexpr):
+    """Five constants: all the same for every series, or three or four per neuron from [OWN, N] before the last two."""
     first, second, third = tl.full([], k0, COMPUTE), tl.full([], k1, COMPUTE), tl.full([], k2, COMPUTE)
     fourth, fifth = tl.full([], k3, COMPUTE), tl.full([], k4, COMPUTE)
     if per_neuron is not None:
@@ -34,7 +35,13 @@ def _constants(per_neuron, m, inside, N, k0, k1, k2, k3, k4, COMPUTE: tl.constex
         first = tl.load(per_neuron + n, mask=inside, other=0).to(COMPUTE)
         second = tl.load(per_neuron + N + n, mask=inside, other=0).to(COMPUTE)
         third = tl.load(per_neuron + 2 * N + n, mask=inside, other=0).to(COMPUTE)
-    return (first, second, third, fourth, fifth)
+        if OWN == 4:
+            further = tl.load(per_neuron + 3 * N + n, mask=inside, other=0).to(COMPUTE)
+            return (first, second, third, further, fourth, fifth)
+        else:
+            return (first, second, third, fourth, fifth)
+    else:
+        return (first, second, third, fourth, fifth)
 
 
 @triton.jit
@@ -100,7 +107,7 @@ def cascaded(V, X, e, k):
 
 
 @triton.jit
-def rotated(R, Q, r, i, x):
+def rotated(R, Q, r, i, x, k):
     """What a rotation adds to the gradients of its cos, sin and gain: dL of both parts after it, and both parts before it."""
     return R * r + Q * i, Q * r - R * i, R * x
 
@@ -114,7 +121,7 @@ def forward_kernel(
     kept,  # [2, tiles, M] the states before every tile, or None: do not keep
     state,  # [2, chunks, M] the states that enter every chunk, or None: zero
     ends,  # [6, chunks, M], or None
-    per_neuron,  # [3, N] constants, or None
+    per_neuron,  # [OWN, N] constants, or None
     seed: "i64",
     call: "i64",
     site: "i64",
@@ -132,6 +139,7 @@ def forward_kernel(
     MODE: tl.constexpr,
     SURROGATE: tl.constexpr,
     DRAWS: tl.constexpr,
+    OWN: tl.constexpr,
     COMPUTE: tl.constexpr,
     BLOCK: tl.constexpr,
     R: tl.constexpr,
@@ -139,7 +147,7 @@ def forward_kernel(
 ):
     m, inside, width = series(M, BLOCK)
     chunk, chunks, first, end = _chunk(T, L)
-    k = _constants(per_neuron, m, inside, N, k0, k1, k2, k3, k4, COMPUTE)
+    k = _constants(per_neuron, m, inside, N, k0, k1, k2, k3, k4, OWN, COMPUTE)
     p, q = _pair(state, chunk, chunks, m, width, inside, BLOCK, COMPUTE)
     if ends is not None:
         p_p, q_p = tl.full([BLOCK], 1, COMPUTE), tl.zeros([BLOCK], COMPUTE)
@@ -183,8 +191,8 @@ def backward_kernel(
     by_second,  # [T, M], or None
     state,  # [2, chunks, M] P and Q that enter every chunk, or None: zero
     ends,  # [6, chunks, M], or None
-    sums,  # [3, chunks, M] gradients of the constants per neuron, or None
-    per_neuron,  # [3, N] constants, or None
+    sums,  # [OWN, chunks, M] gradients of the constants per neuron, or None
+    per_neuron,  # [OWN, N] constants, or None
     seed: "i64",
     call: "i64",
     site: "i64",
@@ -204,6 +212,7 @@ def backward_kernel(
     MODE: tl.constexpr,
     SURROGATE: tl.constexpr,
     DRAWS: tl.constexpr,
+    OWN: tl.constexpr,
     COMPUTE: tl.constexpr,
     BLOCK: tl.constexpr,
     R: tl.constexpr,
@@ -212,7 +221,7 @@ def backward_kernel(
     m, inside, width = series(M, BLOCK)
     chunk, chunks, first, end = _chunk(T, L)
     tiles = (T + R - 1) // R
-    k = _constants(per_neuron, m, inside, N, k0, k1, k2, k3, k4, COMPUTE)
+    k = _constants(per_neuron, m, inside, N, k0, k1, k2, k3, k4, OWN, COMPUTE)
     P, Q = _pair(state, chunk, chunks, m, width, inside, BLOCK, COMPUTE)
     none = tl.zeros([BLOCK], COMPUTE)
     late = none
@@ -230,6 +239,8 @@ def backward_kernel(
         total_0 = tl.zeros([BLOCK], tl.float64)
         total_1 = tl.zeros([BLOCK], tl.float64)
         total_2 = tl.zeros([BLOCK], tl.float64)
+        if OWN == 4:
+            total_3 = tl.zeros([BLOCK], tl.float64)
     count = (end - first + R - 1) // R
     t = first + (count - 1) * R
     at, there = t * width + m, rows(t, first, end, inside, R)
@@ -255,7 +266,7 @@ def backward_kernel(
             slopes += (a,)
             links += (b,)
         out, beside = (), ()
-        part_0, part_1, part_2 = none, none, none
+        part_0, part_1, part_2, part_3 = none, none, none, none
         for n in tl.static_range(R):
             a, b = slopes[R - 1 - n], links[R - 1 - n]
             P, Q, late, dx_t = ADJOINT(P, Q, late, gs[R - 1 - n].to(COMPUTE), a, b, k, MODE)
@@ -266,12 +277,16 @@ def backward_kernel(
                 p_q, q_q, _, _ = ADJOINT(p_q, q_q, none, none, a, b, k, MODE)
             if sums is not None:
                 x_t = xs[R - 1 - n].to(COMPUTE)
-                by_0, by_1, by_2 = SUMS(P, Q, ps[R - 1 - n], qs[R - 1 - n], x_t)
-                part_0, part_1, part_2 = part_0 + by_0, part_1 + by_1, part_2 + by_2
+                by = SUMS(P, Q, ps[R - 1 - n], qs[R - 1 - n], x_t, k)
+                part_0, part_1, part_2 = part_0 + by[0], part_1 + by[1], part_2 + by[2]
+                if OWN == 4:
+                    part_3 += by[3]
         if sums is not None:
             total_0 += part_0.to(tl.float64)
             total_1 += part_1.to(tl.float64)
             total_2 += part_2.to(tl.float64)
+            if OWN == 4:
+                total_3 += part_3.to(tl.float64)
         if dx is not None:
             store(dx, at, there, width, reverse(out, R), R)
         if by_second is not None:
@@ -283,3 +298,5 @@ def backward_kernel(
         tl.store(at, total_0, mask=inside)
         tl.store(at + chunks * width, total_1, mask=inside)
         tl.store(at + 2 * chunks * width, total_2, mask=inside)
+        if OWN == 4:
+            tl.store(at + 3 * chunks * width, total_3, mask=inside)

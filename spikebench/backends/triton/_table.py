@@ -15,7 +15,7 @@ BEGIN, END = f"<!-- kernels of triton {triton.__version__} -->\n", "<!-- end of 
 CAPABILITIES = (90, 80)
 STEPS, NEURONS = 1000, 512
 CHUNK = {"lif": 256, "spsn": 256, "psu": 256, "exodus": 256, "slayer": 256, "rpsu": 256}
-CHUNK |= {"para_lif": 256, "prf": 256, "prf_lif": 256, "plif": 256, "c_silif": 256, "dsn": 256}
+CHUNK |= {"para_lif": 256, "prf": 256, "prf_lif": 256, "plif": 256, "c_silif": 256, "silif": 256, "dsn": 256}
 FORMS: dict[str, tuple[dict[str, str], ...]] = {
     "spike_sampler": ({"form": "dot"},),
     "lif": ({"save": "checkpoints"}, {"spikes": "bits"}, {"spikes": "bits", "save": "checkpoints"}),
@@ -28,6 +28,7 @@ ARGUMENTS = {
     "spike_sampler": {"n": NEURONS},
     "prf": {"n": NEURONS},
     "c_silif": {"n": NEURONS},
+    "silif": {"n": NEURONS},
     "dsn": {"n": NEURONS},
     "psn": {"T": STEPS},
     "rpsu": {"T": STEPS},

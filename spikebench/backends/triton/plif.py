@@ -91,7 +91,7 @@ def _adjoint(V, U, late, g, slope, link, k, MODE: tl.constexpr):
 
 
 @triton.jit
-def _sums(V, U, v, unused, x):
+def _sums(V, U, v, unused, x, k):
     """What a step adds to the gradients of both rates, from the state before it."""
     return U * v, U * x, 0 * U
 
