@@ -8,7 +8,7 @@ addEventListener("load", () => setTimeout(() => {
   for (const each of document.querySelectorAll(".md-typeset table:not([class]) td")) {
     // a table scrolls, so that a sentence in it need not be squeezed to a word a line
     const letters = each.textContent.trim().length;
-    if (letters > 24) each.style.minWidth = `${Math.min(12, letters / 5)}rem`;
+    if (letters > 24) each.style.minWidth = `${Math.min(10, letters / 5)}rem`;
     // a number stays beside its unit, and an interval on one line
     if (!each.children.length) each.textContent = each.textContent.replace(/\[[\d.,%x∞− -]*\]|^[\d.,]+ \S{1,3}$/g, (found) => found.replaceAll(" ", "\u00a0"));
   }
