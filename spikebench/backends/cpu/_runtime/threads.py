@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from llvmlite.binding import get_host_cpu_name
 from numba import cfunc, types
 from torch import Tensor
 
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from spikebench.cases.case import Case
 
 LINE = 16  # series: a cache line of float32, so that no two threads write to the same one
-# bytes of an array from which on rows go past the caches, and series a block then: where both began to pay on a Xeon with
-# 2 MiB of second-level cache a core; a smaller array was still there when the next kernel read it
-STREAM_FROM, NARROW = 24 * 2**20, 2048
+# bytes of an array from which on rows go past the caches: on a Xeon with 2 MiB of second-level cache a core, a smaller array
+# was still there when the next kernel read it. On an EPYC (Zen 4, 1 MiB a core) rows that are written to the caches took up
+# to 3.7 times as long, and not the same in every process; between Linear layers both were alike from 0.75 MiB on
+STREAM_FROM = 3 * 2**18 if get_host_cpu_name().startswith("znver") else 24 * 2**20
+NARROW = 2048  # series a block then
 
 Task = Callable[[Any, str], Any]
 
