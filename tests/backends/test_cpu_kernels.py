@@ -293,6 +293,7 @@ def test_what_goes_past_the_caches() -> None:
     x = torch.empty(3 * 1024 * 1024 + 1)
     whole, odd, shifted = x[:-1].view(-1, 1024), x[: 1024 * 1023].view(-1, 1023), x[1:].view(-1, 1024)
     constants = torch.empty(7)[None]
+    threads.STREAM_FROM = whole.nbytes + 1
     assert not threads.goes_far([whole, constants])
     threads.STREAM_FROM = whole.nbytes
     assert threads.goes_far([whole, whole, constants]) and threads.goes_far([whole, whole[:0]])
