@@ -114,7 +114,7 @@ class Timed:
         return seconds
 
     def again(self, measure: Measure, settle: float, count: int) -> list[Again]:
-        """Seconds of single launches: each on a new input, and on the same values written once more.
+        """Seconds of single launches: each on a new input, and on the same values and the same noise written once more.
 
         Both find the caches alike, and a core that has just worked, on an input that is never sampled. The second writing
         does not count as a change of the tensor, so that what is kept under its version is found. All that they give is
@@ -131,10 +131,10 @@ class Timed:
                 else:
                     seeds = self._renew(place.x, self._x, "input"), seeds[1]
                 self._settle(settle)
-                call, given = call_number(seeds[0]) + repeated, list[Given]()
-                self.work.call_number(call)
+                self._name_noise(seeds[0])
+                given = list[Given]()
                 seconds.append(self._on_a_core(measure, lambda given=given: given.append(place.launches.whole())))
-                self._keep(self._taken(given), call, seeds)
+                self._keep(self._taken(given), call_number(seeds[0]), seeds)
             found.append((seconds[0], seconds[1]))
         return found
 

@@ -89,6 +89,11 @@ def test_what_is_right_passes(subject: str) -> None:
     assert timed(case) is None
 
 
+@pytest.mark.parametrize("scheme", ["sltt_k", "noise_step"])
+def test_what_a_scheme_draws_belongs_to_its_launch(scheme: str) -> None:
+    assert timed(case_of(f"lif@eager+{scheme}")) is None
+
+
 def test_a_launch_is_repeated_without_the_subject() -> None:
     """What lies between the layers is torch's: with one weight changed in between, the chain says which."""
     work = network.build(case_of("lif@right"))
