@@ -130,8 +130,10 @@ class Comparison:
             return f"of {self.chosen.count} series of timed launches {int(differs.sum())} differ from the definition"
         if self.gradient is None or self.g is None:
             return None
-        if expected.everywhere and any(k.place for k in self.evidence.kept):
-            return None  # in a network silence is exact: samplers stand at the jump at 0 until the first spike comes
+        # others were compared. In a network silence is exact: samplers stand at the jump at 0 until the first spike comes
+        others = not self.neuron.coupled and int(odd.sum()) < self.chosen.count
+        if expected.everywhere and (others or any(k.place for k in self.evidence.kept)):
+            return None
         kept = ~(differs | expected.at_jump)
         g = self.g[:, places].reshape(-1, *shape) * kept
         with casting(self.case):

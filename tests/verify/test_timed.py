@@ -5,6 +5,7 @@ their own, in test_corpus.py.
 """
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -13,8 +14,10 @@ from torch import Tensor
 from spikebench import backends
 from spikebench.cases.case import Layer
 from spikebench.host.clock import CpuClock
+from spikebench.loading.subject import definition
 from spikebench.metric import Plan, Running, measure
 from spikebench.neuron import StochasticNeuron
+from spikebench.neurons.lif import LIF
 from spikebench.numerics import philox
 from spikebench.records.flags import Flag
 from spikebench.records.record import Measurement
@@ -23,7 +26,7 @@ from spikebench.run.protocol import Outcome, Result
 from spikebench.sampling.timed import Timed
 from spikebench.verify import evidence
 from spikebench.verify import judged as judge
-from spikebench.verify.evidence import Evidence
+from spikebench.verify.evidence import Evidence, Kept
 from spikebench.verify.gate import gate
 from spikebench.workloads import renewal
 from spikebench.workloads.layer import build, current, noise
@@ -182,3 +185,26 @@ def test_what_a_launch_learns_is_compared_where_it_is_too_large_to_be_kept(
         assert found.wrong is None
     else:
         assert "a parameter's gradient of a timed launch is off by" in (found.wrong or "nothing")
+
+
+def test_a_gradient_at_its_jump_is_not_compared_where_others_are() -> None:
+    case, x, g = (
+        Layer("lif[surrogate=rectangle]@fused", T=1, B=1, N=4, mode="train"),
+        torch.zeros(1, 4),
+        torch.ones(1, 4),
+    )
+    neuron = cast(LIF, definition(case.parsed, 4, 1))
+    edge, high, jump = 0.75, g * neuron.slope, neuron.jump(torch.full((1, 1, 4), 0.75))
+
+    def found(first: float, count: int = 4) -> str | None:
+        """Of series the first of which is so high, and whose gradients are all those inside of the rectangle."""
+        x[0] = torch.tensor([first, 1.0, 1.0, 1.0])
+        seen = Evidence(1, 1, 4, compared=True, seeds=["00"])
+        part = [v[:, :count] for v in (x, g, (x >= 1).float(), high)]
+        seen.kept = [Kept(torch.arange(count), 0, "00", "00", False, part[2], part[3], [], part[0], part[1])]
+        return judge.judged(case, seen).wrong
+
+    assert jump is not None and not jump.any()
+    assert found(edge) is None, "on the other side of the jump, as a kernel that rounds may be"
+    assert "gradient is off by 1" in (found(edge - 0.1) or "")
+    assert "gradient is off by 1" in (found(edge, count=1) or ""), "something is compared"
