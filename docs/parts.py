@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from spikebench.records import store
 from spikebench.records.flags import OF_SAMPLES, Flag
 
 ROOT = Path(__file__).parent.parent
+TEXT = ("subject", "network", "mode", "bottleneck")  # columns of words
 MARK = re.compile(r"<!-- made: ([\w-]+)(?: ([^>]*?))? -->")
 
 
@@ -107,18 +108,21 @@ def caption(name: str) -> str:
 def shares() -> str:
     """The neurons' share of the time behind a linear layer, from the committed records of the sweep `bottleneck`."""
     rows = [row.cells for row in share_rows(store.load(libraries.CPU.with_name("bottleneck.jsonl")))]
-    heads = ["subject", "mode", "T", "N", "neurons' share", "bottleneck", "at most"]
-    lines = [f"| {' | '.join(heads)} |", "| --- | --- | ---: | ---: | ---: | --- | ---: |"]
-    return "\n".join([*lines, *(f"| {' | '.join(str(cells[h]) for h in heads)} |" for cells in rows)])
+    return table(rows, ["subject", "mode", "T", "N", "neurons' share", "bottleneck", "at most"])
 
 
 def parallel() -> str:
     """Training steps beside the fused LIF's with accuracy and agreement, from the committed records of all three."""
     here = libraries.CPU.parent
     files = [here / "parallel.jsonl", *sorted(here.glob("agreement*.jsonl")), *sorted(here.parent.glob("*/fsdd.jsonl"))]
-    rows = [row.cells for row in parallel_rows([r for path in files for r in store.load(path)])]
-    lines = [f"| {' | '.join(rows[0])} |", "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
-    return "\n".join([*lines, *(f"| {' | '.join(map(str, cells.values()))} |" for cells in rows)])
+    return table([row.cells for row in parallel_rows([r for path in files for r in store.load(path)])])
+
+
+def table(rows: Sequence[Mapping[str, object]], heads: list[str] | None = None) -> str:
+    """Rows as Markdown, with all columns or those named."""
+    heads = heads or list(rows[0])
+    lines = [f"| {' | '.join(heads)} |", f"| {' | '.join('---' if h in TEXT else '---:' for h in heads)} |"]
+    return "\n".join([*lines, *(f"| {' | '.join(str(cells[h]) for h in heads)} |" for cells in rows)])
 
 
 def suite() -> str:
