@@ -44,6 +44,8 @@ figures: $(STATE)/bench ## draw the README's figures and tables from the committ
 	$(VENV_PYTHON) -m spikebench plot scaling results/amd-epyc-f25m1-2c/length.jsonl -o docs/figures
 	$(VENV_PYTHON) -m spikebench plot frontier results/amd-epyc-f25m1-2c/quick.jsonl -o docs/figures
 	$(VENV_PYTHON) -m spikebench plot frontier results/amd-epyc-f25m17-2c/schemes.jsonl -o docs/figures
+	$(VENV_PYTHON) -m spikebench plot scaling results/amd-epyc-f25m17-2c/schemes.jsonl -o docs/figures
+	$(VENV_PYTHON) -m spikebench plot plane results/amd-epyc-f25m17-2c/schemes.jsonl -o docs/figures
 	$(VENV_PYTHON) -m spikebench plot pareto results/amd-epyc-f25m1-2c/quick.jsonl -o docs/figures
 	$(VENV_PYTHON) -m spikebench plot pareto results/amd-epyc-f25m1-2c/fsdd.jsonl -o docs/figures
 	$(VENV_PYTHON) -m spikebench plot waterfall results/amd-epyc-f25m17-2c/claims.jsonl -o docs/figures

@@ -3,9 +3,11 @@
 import ast
 import inspect
 from collections.abc import Iterator
+from pathlib import Path
 from typing import cast
 
 from neuron_pages import BLOCK, cell, listed, options, prose
+from parts import caption
 
 from spikebench import registry
 from spikebench.analysis.scheme_times import scheme_times
@@ -82,7 +84,7 @@ def index(records: list[Record]) -> Iterator[str]:
         yield "\n## Memory over T\n\nPeak memory of a training step beyond parameters and input, one process a point. `a step` is the slope against T,"
         yield "`a doubling` what a doubling of T adds, each with its 95 % interval, and `the last` the same between the two longest T."
         yield "Tensors are counted by torch's allocator, byte by byte; a process also holds pages used in part, and the graph of a loop in objects.\n"
-        yield "![Bytes of tensors of a training step over T, by scheme](figures/frontier-tensors-train-B16-N128-cpu-network-shd.png)\n"
+        yield from pictured("frontier-tensors-*-network-shd", "Bytes of tensors of a training step over T, by scheme")
         yield f"| {' | '.join(rows[0])} |\n|{' --- |' * len(rows[0])}"
         for row in rows:
             yield f"| {' | '.join(f'`{v}`' if k == 'subject' else cell(v) for k, v in row.items())} |"
@@ -96,6 +98,7 @@ def times(records: list[Record]) -> Iterator[str]:
     """The time of a training step over T, against BPTT by the loop and by the fused kernel, in pairs."""
     if rows := [row.cells for row in scheme_times(records)]:
         yield "\n## Time of a step over T\n\nA training step with its optimiser. The speed-up is in pairs of fresh processes, with 95 % t intervals: below 1x the scheme is slower.\n"
+        yield from pictured("scaling-train-B16-N128-network-shd", "Time of a training step over T, by scheme")
         yield f"| {' | '.join(rows[0])} |\n|{' --- |' * len(rows[0])}"
         for row in rows:
             yield f"| {' | '.join(f'`{v}`' if k == 'subject' else cell(v) for k, v in row.items())} |"
@@ -120,9 +123,19 @@ def trained(records: list[Record]) -> Iterator[str]:
         wanted = [k for k in rows[0] if k not in ("subject", "rate per layer")]
         yield "\n## Trainings\n\n`tensors` are those of a training step, beyond parameters and input. The cosine is that of each weight's gradient to"
         yield "BPTT's, from the input to the readout, on the trained network. A converted network takes so many steps until it is within 1 % of its ReLU"
-        yield f"network. Means over the seeds.\n\n| subject | {' | '.join(wanted)} |\n| --- |{' --- |' * len(wanted)}"
+        yield "network. Means over the seeds.\n"
+        yield from pictured(
+            "plane-*", "Memory of a step against the time of an epoch, with the accuracy of each scheme"
+        )
+        yield f"| subject | {' | '.join(wanted)} |\n| --- |{' --- |' * len(wanted)}"
     for row in rows:
         yield f"| `{row['subject']}` | {' | '.join(cell(row.get(k, '—')) for k in wanted)} |"
+
+
+def pictured(names: str, alt: str) -> Iterator[str]:
+    """The committed figures of these names, each with its caption."""
+    for file in sorted((Path(__file__).parent / "figures").glob(f"{names}.png")):
+        yield f"![{alt}](figures/{file.name})\n\n{caption(file.stem)}\n"
 
 
 def page(name: str) -> Iterator[str]:

@@ -33,7 +33,8 @@ RESULTS = ROOT / "results" / "amd-epyc-f25m1-2c"
 QUICK = RESULTS / "quick.jsonl"
 DRAWN = [("speedup", QUICK), ("scaling", QUICK), ("scaling", RESULTS / "length.jsonl")]  # by `make figures`
 CLAIMS = ROOT / "results" / "amd-epyc-f25m17-2c" / "claims.jsonl"
-DRAWN += [("frontier", QUICK), ("frontier", CLAIMS.with_name("schemes.jsonl"))]
+DRAWN += [("frontier", QUICK)]
+DRAWN += [(kind, CLAIMS.with_name("schemes.jsonl")) for kind in ("frontier", "scaling", "plane")]
 DRAWN += [("pareto", QUICK), ("pareto", RESULTS / "fsdd.jsonl")]
 DRAWN += [
     ("waterfall", CLAIMS),
