@@ -139,11 +139,15 @@ class Timed:
         return found
 
     def _on_a_core(self, measure: Measure, call: Callable[[], object]) -> float:
-        """Seconds of a call, without those in which a CPU's work waited for a core: some launches fall into such waits always."""
-        before = queued()
-        seconds, clock = measure(call), self.running.clock
-        waited = max(0.0, queued() - before) if clock.grouped else 0.0
-        return max(seconds - waited, clock.resolution)
+        """Seconds of a call, without those in which a CPU's work waited for a core: some launches fall into such waits always.
+
+        It may have waited between the readings and the call, too, for as long as that took: what is taken off is the least.
+        """
+        clock = self.running.clock
+        start, before = clock.now(), queued()
+        seconds = measure(call)
+        waited, beside = queued() - before, clock.now() - start - seconds
+        return max(seconds - max(0.0, waited - beside), clock.resolution) if clock.grouped else seconds
 
     def backward(self, measure: Measure, settle: float) -> float:
         """Seconds of a backward pass. Its gradient is written after the forward pass, which could compute with it otherwise.

@@ -4,6 +4,8 @@ The cheats in cheats/ that the gate lets pass are caught here. Those that change
 their own, in test_corpus.py.
 """
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -23,6 +25,7 @@ from spikebench.records.flags import Flag
 from spikebench.records.record import Measurement
 from spikebench.run import assemble
 from spikebench.run.protocol import Outcome, Result
+from spikebench.sampling import timed
 from spikebench.sampling.timed import Timed
 from spikebench.verify import evidence
 from spikebench.verify import judged as judge
@@ -208,3 +211,19 @@ def test_a_gradient_at_its_jump_is_not_compared_where_others_are() -> None:
     assert found(edge) is None, "on the other side of the jump, as a kernel that rounds may be"
     assert "gradient is off by 1" in (found(edge - 0.1) or "")
     assert "gradient is off by 1" in (found(edge, count=1) or ""), "something is compared"
+
+
+@pytest.mark.parametrize(("told", "left"), [(1e-4, 1e-4), (6e-3, 2e-3)])
+def test_no_more_is_taken_off_than_a_launch_has_waited(
+    told: float, left: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, waits = build(case_of("lif", "fused", "inference"), 0.2), iter([0.0, 5e-3])
+    watch = Timed(work, Running(work, CpuClock(), Plan(samples=2)))
+    monkeypatch.setattr(timed, "queued", lambda: next(waits))
+
+    def measure(call: Callable[[], object]) -> float:
+        time.sleep(6e-3)
+        return told
+
+    seconds = watch._on_a_core(measure, int)  # pyright: ignore[reportPrivateUsage]  # no other way in
+    assert seconds <= left if told > 5e-3 else seconds == told, "it waited beside the launch"
