@@ -7,10 +7,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from spikebench.backends.triton import _launch, _passes
+from spikebench.backends.triton import _launch, _passes, c_silif
 from spikebench.backends.triton._autograd import fused
 from spikebench.backends.triton._launch import Spikes
-from spikebench.backends.triton._shapes import Kernel
 from spikebench.backends.triton._surrogate import derivative
 from spikebench.neurons.silif import SiLIF
 from spikebench.units import Natural
@@ -18,22 +17,17 @@ from spikebench.units import Natural
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
 
-# per element and mode: tensors as wide as the input, and tensors of float32 at least, that are read or written
-MOVES = {"inference": (2, 0), "forward": (2, 0), "train": (5, 0)}
-KERNELS = {
-    "forward": Kernel(reads=(1, 0), writes=(1, 0), work=3.0, cut=False, candidates=_passes.grid(cut=False)),
-    "backward": Kernel(reads=(2, 0), writes=(1, 0), work=3.0, cut=True, candidates=_passes.grid()),
-}
+KERNELS = c_silif.KERNELS  # both have two states a series, and alike work on them
 
 
 def refuses(case: "Case") -> str | None:
     """Why the kernels cannot run a case, or None."""
-    return _launch.no_bytes(case) or _launch.refusal(case)
+    return c_silif.refuses(case)
 
 
 def moves(case: "Case") -> int:
     """Bytes that must move."""
-    return _passes.moves(case, MOVES, states=2)
+    return c_silif.moves(case)
 
 
 def run(
