@@ -108,9 +108,7 @@ def gradients(spikes: Tensor, x: Tensor, neuron: Neuron) -> list[Tensor]:
     return [torch.zeros_like(w) if f is None else f for f, w in zip(found, wanted, strict=True)]
 
 
-def assert_same(
-    bound: Bound, definition: Neuron, x: Tensor, seed: int | None = None, transform: bool = False
-) -> None:
+def assert_same(bound: Bound, definition: Neuron, x: Tensor, seed: int | None = None, transform: bool = False) -> None:
     """Spikes equal, gradients of input and parameters within rounding, one call counted, the input as it was."""
     before, x = x.detach().clone(), x.detach().requires_grad_()
     drawn = {"uniforms": definition.draw(x, seed)} if isinstance(definition, StochasticNeuron) else {}

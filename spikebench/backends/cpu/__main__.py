@@ -3,6 +3,8 @@
 import sys
 
 from spikebench.backends.cpu._runtime import counts
+from spikebench.host.memory import keep_memory
 
 if __name__ == "__main__":
+    keep_memory()
     sys.stdout.write(counts.text())

@@ -7,6 +7,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,8 +29,10 @@ KINDS = {
     "memory": r"vmov\w+ .*\(",
 }
 STEPS = 4  # that a loop over lines takes at once
-SHORT, LONG, EACH = 32, 64, 1024  # steps, and series of a thread, whose arrays stay in its second-level cache
-LARGE = 1 << 24  # numbers of a copy that does not stay there
+# steps, and series of a thread. What one length takes more than the one before it is a time without the launch; the first
+# stay in a thread's second-level cache, but on some CPUs the start of a launch is slow, and then the longest tell
+LENGTHS, EACH = (32, 64, 128, 256, 512), 1024
+LARGE = 1 << 27  # numbers of a copy that no cache holds: a Xeon may have 480 MiB
 RUNS = 100  # launches, of which the fastest counts: what interrupts one only adds to it
 
 
@@ -71,11 +74,16 @@ def _kinds(line: str) -> Sequence[str]:
 
 
 def seconds_a_number(neuron: str) -> tuple[float, float]:
-    """Time of both passes for a number of their input, all threads at work, where arrays stay in the caches."""
+    """Time of both passes for a number of their input, all threads at work, where arrays stay in the caches: the least found."""
     kind, backend, _ = NEURONS[neuron]
-    short, long = (_timed(kind(), backend.run, steps) for steps in (SHORT, LONG))
-    numbers = (LONG - SHORT) * EACH * torch.get_num_threads()
-    return (long[0] - short[0]) / numbers, (long[1] - short[1]) / numbers
+    times = [_timed(kind(), backend.run, steps) for steps in LENGTHS]
+    numbers = [EACH * torch.get_num_threads() * (long - short) for short, long in pairwise(LENGTHS)]
+
+    def least(which: int) -> float:
+        more = (long[which] - short[which] for short, long in pairwise(times))
+        return min(took / size for took, size in zip(more, numbers, strict=True) if took > 0)
+
+    return least(0), least(1)
 
 
 def _timed(neuron: Any, run: Callable[..., Tensor], steps: int) -> tuple[float, float]:
@@ -93,15 +101,15 @@ def _timed(neuron: Any, run: Callable[..., Tensor], steps: int) -> tuple[float, 
 
 def bytes_a_number(neuron: str) -> tuple[float, float]:
     """Bytes that both passes must move for a number of their input, as the backend declares them."""
-    cases = (Case(f"{neuron}@cpu", T=LONG, B=1, N=EACH, mode=mode) for mode in ("forward", "train"))
-    forward, both = (NEURONS[neuron][1].moves(case) / (LONG * EACH) for case in cases)
+    cases = (Case(f"{neuron}@cpu", T=LENGTHS[-1], B=1, N=EACH, mode=mode) for mode in ("forward", "train"))
+    forward, both = (NEURONS[neuron][1].moves(case) / (LENGTHS[-1] * EACH) for case in cases)
     return forward, both - forward
 
 
 def seconds_a_byte() -> float:
     """Time of a copy for a byte, read or written."""
     x, y, times = torch.randn(LARGE), torch.empty(LARGE), []
-    for _ in range(RUNS // 4):
+    for _ in range(RUNS // 10):
         start = time.perf_counter()
         y.copy_(x)
         times.append(time.perf_counter() - start)
