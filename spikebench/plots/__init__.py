@@ -107,7 +107,7 @@ def draw(
     paths: list[Path] = []
     with _draw.applied(style):
         for drawing in figures(kind, frame, view):
-            name = re.sub(r"[^\w.+=-]+", "-", drawing.name)
+            name = re.sub(r"[^\w.+-]+", "-", drawing.name).strip("-")
             if len(name) > LONGEST_NAME:  # no file system has names of any length
                 name = f"{name[:LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
             folder.mkdir(parents=True, exist_ok=True)
