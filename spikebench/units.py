@@ -54,9 +54,14 @@ def digits(value: float) -> str:
 
 
 def ratio(estimate: float, low: float, high: float, n: int) -> str:
-    """A speed-up with its 95 % interval: "3.42x [3.35, 3.50], n=10"; "3.42x, n=1: no interval" where there is none."""
+    """A speed-up with its 95 % interval: "3.42x [3.35, 3.50], n=10"; "3.42x, n=1: no interval" where there is none.
+
+    Two processes may give an interval whose ends say nothing; of one wider than a factor WIDE**3 only that is said.
+    """
     if n < 2 or not math.isfinite(high):
         return f"{digits(estimate)}x, n={n}: no interval"
+    if not high < WIDE**3 * low:
+        return f"{digits(estimate)}x [over {WIDE**3:,}x wide], n={n}"
     return f"{digits(estimate)}x [{digits(low)}, {digits(high)}], n={n}"
 
 

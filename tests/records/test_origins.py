@@ -286,6 +286,11 @@ def test_one_pair_has_no_interval_and_no_verdict() -> None:
     assert "inf" not in shown and "no interval" in shown
 
 
+def test_an_interval_that_says_nothing_is_not_printed_in_digits() -> None:
+    assert units.ratio(0.888, 1.15e-9, 6.8e8, 2) == "0.888x [over 1,000x wide], n=2"
+    assert units.ratio(2.21, 0.1, 99.9, 2) == "2.21x [0.100, 99.9], n=2"
+
+
 def test_a_verdict_takes_five_pairs() -> None:
     base, other = ([r for r in of(s, CASES[0]) if r.repeat < 4] for s in ("lif@eager", "lif@cpu"))
     assert paired.compared(base, other).verdict == "inconclusive"
