@@ -27,6 +27,7 @@ What else there is to know of it are literals, which are read without importing 
 import importlib
 import importlib.util
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib import metadata
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -106,6 +107,7 @@ def constant(value: float | Tensor, name: str) -> float:
     return value
 
 
+@lru_cache
 def neighbour(threshold: float, dtype: Any, up: bool) -> float:
     """The next number of `dtype` above or below: `u > next below` is `u ≥ threshold`, `u ≥ next above` is `u > threshold`."""
     end = torch.tensor(float("inf") if up else float("-inf"), dtype=dtype)

@@ -40,7 +40,7 @@ def _forward(x: Tensor, z: Tensor, c: Tensor, keep: bool) -> tuple[Tensor, Tenso
     """Spikes like x, and the membranes [T, M], empty if not kept."""
     spikes, flat = torch.empty(x.shape, dtype=x.dtype), rows(x)
     states = flat.new_empty(len(x) if keep else 0, flat.shape[1])
-    launch(kernels.forward, [flat, rows(z), rows(spikes), states, c], most=BLOCK)
+    launch(kernels.forward, [flat, z.contiguous(), spikes, states, c], most=BLOCK)
     return spikes, states
 
 
@@ -57,6 +57,6 @@ class _Gated(torch.autograd.Function):
         refuse_second_order()
         x, z, states, c = ctx.saved_tensors
         gx, gz = (torch.empty(grad.shape, dtype=grad.dtype) for _ in range(2))
-        arrays = [rows(grad), rows(gx), rows(gz), rows(x), rows(z), states, c]
+        arrays = [grad.contiguous(), gx, gz, x.contiguous(), z.contiguous(), states, c]
         launch(kernels.backward, arrays, ctx.kind, most=BLOCK)
         return gx, gz, None, None

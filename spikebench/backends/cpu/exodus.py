@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from spikebench.backend import Refused
 from spikebench.backends.cpu._kernels import exodus as kernels
 from spikebench.backends.cpu._kernels.surrogates import shape
-from spikebench.backends.cpu._runtime.threads import accept, launch, refuse, refuse_second_order, rows, size
+from spikebench.backends.cpu._runtime.threads import accept, constants, launch, refuse, refuse_second_order, rows, size
 from spikebench.neurons.exodus import Exodus
 
 if TYPE_CHECKING:
@@ -63,9 +63,8 @@ class _Setup:
     @staticmethod
     def of(neuron: Exodus, dtype: torch.dtype, through_reset: bool) -> "_Setup":
         kind, k, inner = shape(neuron.surrogate, neuron.slope)
-        numbers = np.dtype(str(dtype).removeprefix("torch.")).type
         decay = neuron.decay.detach() if isinstance(neuron.decay, Tensor) else neuron.decay
-        c = np.zeros(kernels.CONSTANTS, numbers)
+        c = np.zeros(kernels.CONSTANTS)
         c[kernels.DECAY] = float(decay)
         c[kernels.SCALE] = float(1 - decay) if neuron.norm_input else 1.0  # the difference in the decay's own dtype
         c[kernels.SCALED], c[kernels.EARLY] = neuron.norm_input, neuron.decay_early
@@ -75,14 +74,14 @@ class _Setup:
         c[kernels.SYNAPSE] = -1.0 if neuron.synapse_decay is None else neuron.synapse_decay
         c[kernels.THROUGH] = neuron.subtract if through_reset else 0.0
         c[kernels.SLOPE], c[kernels.INNER], c[kernels.ONE] = k, inner, 1.0
-        return _Setup(torch.from_numpy(c)[None], kind, neuron.norm_input)
+        return _Setup(constants(c, dtype), kind, neuron.norm_input)
 
 
 def _forward(x: Tensor, setup: _Setup, keep: bool) -> tuple[Tensor, Tensor]:
     """Spikes like x, and the membranes [T, M], empty if not kept."""
     spikes, flat = torch.empty(x.shape, dtype=x.dtype), rows(x)
     u = flat.new_empty(flat.shape[0] if keep else 0, flat.shape[1])
-    launch(kernels.forward, [flat, rows(spikes), u, setup.constants], most=BLOCK)
+    launch(kernels.forward, [flat, spikes, u, setup.constants], most=BLOCK)
     return spikes, u
 
 
@@ -103,7 +102,7 @@ class _Fused(torch.autograd.Function):
         series = u.shape[1]
         gx = torch.empty(grad.shape if needs_x else (0, series), dtype=grad.dtype)
         learned = torch.zeros(1 if needs_decay else 0, series, dtype=torch.float64)
-        arrays = [rows(grad), rows(gx), u, rows(x), learned, ctx.setup.constants]
+        arrays = [grad.contiguous(), gx, u, x.contiguous(), learned, ctx.setup.constants]
         launch(kernels.backward, arrays, ctx.setup.kind, most=BLOCK)
         by_decay = torch.full_like(decay, learned.numpy().sum()) if needs_decay else None
         return gx if needs_x else None, by_decay, None

@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from spikebench.backend import having, only
 from spikebench.backends.cpu._kernels import fpt as kernels
-from spikebench.backends.cpu._runtime.threads import accept, launch, refuse, refuse_second_order, rows, size
+from spikebench.backends.cpu._runtime.threads import accept, constants, launch, refuse, refuse_second_order, rows, size
 from spikebench.neurons.fpt import FPT
 from spikebench.numerics.philox import MASK
 
@@ -35,20 +36,21 @@ def run(neuron: FPT, x: Tensor, seed: int | None = None) -> Tensor:
     having(neuron, **CAN)
     key = neuron.seed if seed is None else seed
     stream = (key & MASK, (key >> 32) & MASK, neuron.site & MASK, neuron.next_call() & MASK)
-    c = torch.zeros(1, kernels.CONSTANTS, dtype=torch.float64)
-    c[0, kernels.DECAY], c[0, kernels.THRESHOLD], c[0, kernels.ONE] = neuron.decay, neuron.threshold, 1.0
+    c = np.zeros(kernels.CONSTANTS)
+    c[kernels.DECAY], c[kernels.THRESHOLD], c[kernels.ONE] = neuron.decay, neuron.threshold, 1.0
+    row = constants(c, x.dtype)
     forward = neuron.sharpness()
     sharp = torch.tensor([forward, [neuron.flattened(a) for a in forward]], dtype=torch.float64).to(x.dtype)
     if torch.is_grad_enabled() and x.requires_grad:
-        return _Fused.apply(x, sharp, c.to(x.dtype), stream)  # pyright: ignore[reportReturnType] # untyped in torch
-    return _forward(x, sharp, c.to(x.dtype), stream, keep=False)[0]
+        return _Fused.apply(x, sharp, row, stream)  # pyright: ignore[reportReturnType] # untyped in torch
+    return _forward(x, sharp, row, stream, keep=False)[0]
 
 
 def _forward(x: Tensor, sharp: Tensor, c: Tensor, stream: tuple[int, ...], keep: bool) -> tuple[Tensor, Tensor]:
     """Spikes like x, and the slopes of all rounds [T·rounds, M], empty if not kept."""
     spikes, flat = torch.empty(x.shape, dtype=x.dtype), rows(x)
     slopes = flat.new_empty(len(x) * sharp.shape[1] if keep else 0, flat.shape[1])
-    launch(kernels.forward, [flat, rows(spikes), slopes, sharp, c], *stream, most=BLOCK)
+    launch(kernels.forward, [flat, spikes, slopes, sharp, c], *stream, most=BLOCK)
     return spikes, slopes
 
 
@@ -65,5 +67,5 @@ class _Fused(torch.autograd.Function):
         refuse_second_order()
         slopes, c = ctx.saved_tensors
         gx = torch.empty(grad.shape, dtype=grad.dtype)
-        launch(kernels.backward, [rows(grad), rows(gx), slopes, c], ctx.rounds, most=BLOCK)
+        launch(kernels.backward, [grad.contiguous(), gx, slopes, c], ctx.rounds, most=BLOCK)
         return gx, None, None, None

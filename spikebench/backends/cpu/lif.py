@@ -1,6 +1,5 @@
 """LIF as one fused pass over time forward and one backward, each thread with its own neurons."""
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -8,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spikebench.backend import having, only
+from spikebench.backend import having, neighbour, only
 from spikebench.backends.cpu._kernels import lif as kernels
 from spikebench.backends.cpu._kernels.surrogates import shape
-from spikebench.backends.cpu._runtime.threads import accept, launch, refuse, refuse_second_order, rows, size
+from spikebench.backends.cpu._runtime.threads import accept, constants, launch, refuse, refuse_second_order, rows, size
 from spikebench.neurons.lif import LIF
 
 if TYPE_CHECKING:
@@ -66,23 +65,24 @@ class _Setup:
     @staticmethod
     def of(neuron: LIF, dtype: torch.dtype, plan: str) -> "_Setup":
         decay, threshold = (float(p.detach() if isinstance(p, Tensor) else p) for p in (neuron.decay, neuron.threshold))
+        leak = float(
+            1 - (neuron.decay.detach() if isinstance(neuron.decay, Tensor) else neuron.decay)
+        )  # in its own dtype
         kind, k, inner = shape(neuron.surrogate, neuron.slope)
-        numbers = np.dtype(str(dtype).removeprefix("torch.")).type
-        soft, scaled = neuron.reset == "soft", neuron.input_scale == "1-decay"
-        c = np.zeros(kernels.CONSTANTS, numbers)
+        strict, soft, scaled = neuron.strict, neuron.reset == "soft", neuron.input_scale == "1-decay"
+        c = np.zeros(kernels.CONSTANTS)
         c[kernels.A] = 1.0 if neuron.reset_delay else decay
         c[kernels.B] = decay if neuron.reset_delay else 1.0
         c[kernels.DELAYED], c[kernels.SCALED] = neuron.reset_delay, scaled
-        leak = 1 - (neuron.decay.detach() if isinstance(neuron.decay, Tensor) else neuron.decay)  # in its own dtype
-        c[kernels.SCALE] = float(leak) if scaled else 1.0
+        c[kernels.SCALE] = leak if scaled else 1.0
         c[kernels.THRESHOLD] = threshold
-        c[kernels.LEVEL] = np.nextafter(numbers(threshold), numbers(math.inf)) if neuron.strict else threshold
+        c[kernels.LEVEL] = neighbour(threshold, dtype, up=True) if strict else threshold
         c[kernels.HARD], c[kernels.SOFT] = neuron.reset == "hard", soft
         c[kernels.DROP] = threshold if soft else 0.0
         c[kernels.THROUGH] = not neuron.detach_reset
         c[kernels.SYNAPSE] = -1.0 if neuron.synapse_decay is None else neuron.synapse_decay
         c[kernels.SLOPE], c[kernels.INNER], c[kernels.ONE] = k, inner, 1.0
-        return _Setup(torch.from_numpy(c)[None], kind, plan, scaled)
+        return _Setup(constants(c, dtype), kind, plan, scaled)
 
 
 def _forward(x: Tensor, setup: _Setup, keep: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -93,7 +93,7 @@ def _forward(x: Tensor, setup: _Setup, keep: bool) -> tuple[Tensor, Tensor, Tens
     spikes = torch.empty(x.shape, dtype=x.dtype)
     u = flat.new_empty(steps if save else 0, series)
     checkpoints = flat.new_empty(2 * -(-steps // kernels.STRIDE) if checkpointed else 0, series)
-    launch(kernels.forward, [flat, rows(spikes), u, checkpoints, setup.constants], most=BLOCK["save"])
+    launch(kernels.forward, [flat, spikes, u, checkpoints, setup.constants], most=BLOCK["save"])
     return spikes, u, checkpoints
 
 
@@ -115,7 +115,7 @@ class _Fused(torch.autograd.Function):
         series = u.shape[1]
         gx = torch.empty(grad.shape if needs_x else (0, series), dtype=grad.dtype)
         learned = torch.zeros(2 if needs_decay or needs_threshold else 0, series, dtype=torch.float64)
-        arrays = [rows(grad), rows(gx), u, rows(x), checkpoints, learned, setup.constants]
+        arrays = [grad.contiguous(), gx, u, x.contiguous(), checkpoints, learned, setup.constants]
         launch(kernels.backward, arrays, setup.kind, most=BLOCK[setup.plan])
         sums = learned.numpy().sum(1)  # numpy's sum does not depend on the number of threads
         by_decay = torch.full_like(decay, sums[0]) if needs_decay else None

@@ -2,13 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from spikebench.backend import Refused
 from spikebench.backends.cpu._kernels import para_lif as kernels
 from spikebench.backends.cpu._kernels.surrogates import shape
-from spikebench.backends.cpu._runtime.threads import accept, launch, refuse, refuse_second_order, rows, size
+from spikebench.backends.cpu._runtime.threads import accept, constants, launch, refuse, refuse_second_order, rows, size
 from spikebench.neurons.para_lif import ParaLIF
 
 if TYPE_CHECKING:
@@ -53,19 +54,19 @@ def _beyond(mode: str, plain: bool) -> str | None:
 def _constants(neuron: ParaLIF, dtype: torch.dtype) -> tuple[int, Tensor]:
     kind, k, inner = shape(neuron.surrogate, neuron.slope)
     syn, mem = (float(d) for d in neuron.decays())
-    c = torch.zeros(kernels.CONSTANTS, dtype=torch.float64)
+    c = np.zeros(kernels.CONSTANTS)
     c[kernels.MEM], c[kernels.SYN], c[kernels.LEAK], c[kernels.THRESHOLD] = mem, syn, 1 - mem, float(neuron.threshold)
     c[kernels.SLOPE], c[kernels.INNER], c[kernels.ONE] = k, inner, 1.0
     c[kernels.SCALE], c[kernels.SHIFT], c[kernels.FLOOR] = NORMS[neuron.mode[:-1]]
     c[kernels.LEAST], c[kernels.DELTA] = torch.finfo(dtype).tiny, neuron.mode.endswith("d")
-    return kind, c.to(dtype)[None]
+    return kind, constants(c, dtype)
 
 
 def _forward(x: Tensor, c: Tensor, keep: bool) -> tuple[Tensor, Tensor]:
     """Spikes like x, and the membranes m = f(v) [T, M], empty if not kept."""
     spikes, flat = torch.empty(x.shape, dtype=x.dtype), rows(x)
     m = flat.new_empty(flat.shape[0] if keep else 0, flat.shape[1])
-    launch(kernels.forward, [flat, rows(spikes), m, c], most=BLOCK)
+    launch(kernels.forward, [flat, spikes, m, c], most=BLOCK)
     return spikes, m
 
 
@@ -82,5 +83,5 @@ class _Fused(torch.autograd.Function):
         refuse_second_order()
         m, c = ctx.saved_tensors
         gx = torch.empty(grad.shape, dtype=grad.dtype)
-        launch(kernels.backward, [rows(grad), rows(gx), m, c], ctx.kind, most=BLOCK)
+        launch(kernels.backward, [grad.contiguous(), gx, m, c], ctx.kind, most=BLOCK)
         return gx, None, None

@@ -55,7 +55,7 @@ def _forward(x: Tensor, turns: Tensor, c: Tensor, keep: bool) -> tuple[Tensor, T
     """Spikes like x, and the states before every step [2T, M], empty if not kept."""
     spikes, flat = torch.empty(x.shape, dtype=x.dtype), rows(x)
     states = flat.new_empty(2 * flat.shape[0] if keep else 0, flat.shape[1])
-    launch(kernels.forward, [flat, rows(spikes), states, turns, c], most=BLOCK)
+    launch(kernels.forward, [flat, spikes, states, turns, c], most=BLOCK)
     return spikes, states
 
 
@@ -73,6 +73,6 @@ class _Fused(torch.autograd.Function):
         refuse_second_order()
         x, states, turns, c = ctx.saved_tensors
         gx, sums = torch.empty(grad.shape, dtype=grad.dtype), torch.zeros(turns.shape, dtype=torch.float64)
-        launch(kernels.backward, [rows(grad), rows(gx), rows(x), states, turns, sums, c], ctx.kind, most=BLOCK)
+        launch(kernels.backward, [grad.contiguous(), gx, x.contiguous(), states, turns, sums, c], ctx.kind, most=BLOCK)
         by_turn = by_neuron(sums, grad) if ctx.needs_input_grad[1] else None
         return gx if ctx.needs_input_grad[0] else None, by_turn, None, None

@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from spikebench.backends.cpu._kernels import prf_lif as kernels
 from spikebench.backends.cpu._kernels.surrogates import shape
-from spikebench.backends.cpu._runtime.threads import accept, launch, refuse, refuse_second_order, rows, size
+from spikebench.backends.cpu._runtime.threads import accept, constants, launch, refuse, refuse_second_order, rows, size
 from spikebench.neurons.prf_lif import PRFLIF
 
 if TYPE_CHECKING:
@@ -38,18 +39,18 @@ def run(neuron: PRFLIF, x: Tensor, seed: int | None = None) -> Tensor:
 def _constants(neuron: PRFLIF, dtype: torch.dtype) -> tuple[int, Tensor]:
     kind, k, inner = shape(neuron.surrogate, neuron.slope)
     threshold = float(neuron.threshold)
-    c = torch.zeros(kernels.CONSTANTS, dtype=torch.float64)
+    c = np.zeros(kernels.CONSTANTS)
     c[kernels.DECAY], c[kernels.LIFT], c[kernels.THRESHOLD] = neuron.decay, threshold * neuron.decay, threshold
     c[kernels.FADE] = neuron.decay if neuron.accumulation == "decayed" else 1.0
     c[kernels.SLOPE], c[kernels.INNER], c[kernels.ONE] = k, inner, 1.0
-    return kind, c.to(dtype)[None]
+    return kind, constants(c, dtype)
 
 
 def _forward(x: Tensor, c: Tensor, keep: bool) -> tuple[Tensor, Tensor]:
     """Spikes like x, and the membranes [T, M], empty if not kept."""
     spikes, flat = torch.empty(x.shape, dtype=x.dtype), rows(x)
     u = flat.new_empty(flat.shape[0] if keep else 0, flat.shape[1])
-    launch(kernels.forward, [flat, rows(spikes), u, c], most=BLOCK)
+    launch(kernels.forward, [flat, spikes, u, c], most=BLOCK)
     return spikes, u
 
 
@@ -66,5 +67,5 @@ class _Fused(torch.autograd.Function):
         refuse_second_order()
         u, c = ctx.saved_tensors
         gx = torch.empty(grad.shape, dtype=grad.dtype)
-        launch(kernels.backward, [rows(grad), rows(gx), u, c], ctx.kind, most=BLOCK)
+        launch(kernels.backward, [grad.contiguous(), gx, u, c], ctx.kind, most=BLOCK)
         return gx, None, None

@@ -2,13 +2,14 @@
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from spikebench.backend import Refused, constant, only
 from spikebench.backends.cpu._kernels import psu as kernels
 from spikebench.backends.cpu._kernels.surrogates import shape
-from spikebench.backends.cpu._runtime.threads import accept, launch, refuse, refuse_second_order, rows, size
+from spikebench.backends.cpu._runtime.threads import accept, constants, launch, refuse, refuse_second_order, rows, size
 from spikebench.neurons.psu import PSU
 from spikebench.numerics.surrogate import Surrogate
 
@@ -55,13 +56,13 @@ class Parts(NamedTuple):
 def fused(x: Tensor, parts: Parts, surrogate: Surrogate, slope: float) -> Tensor:
     """Spikes of the pass over x [T, ...], same shape; differentiable by x."""
     kind, k, inner = shape(surrogate, slope)
-    c = torch.zeros(kernels.CONSTANTS, dtype=torch.float64)
+    c = np.zeros(kernels.CONSTANTS)
     c[kernels.LEAK], c[kernels.REST], c[kernels.DECAY], c[kernels.RESET], c[kernels.THRESHOLD] = parts
     c[kernels.SLOPE], c[kernels.INNER], c[kernels.ONE] = k, inner, 1.0
-    c = c.to(x.dtype)[None]
+    row = constants(c, x.dtype)
     if torch.is_grad_enabled() and x.requires_grad:
-        return _Fused.apply(x, c, kind)  # pyright: ignore[reportReturnType] # untyped in torch
-    return _forward(x, c, keep=False)[0]
+        return _Fused.apply(x, row, kind)  # pyright: ignore[reportReturnType] # untyped in torch
+    return _forward(x, row, keep=False)[0]
 
 
 def _not_scan(form: str) -> str | None:
@@ -72,7 +73,7 @@ def _forward(x: Tensor, c: Tensor, keep: bool) -> tuple[Tensor, Tensor]:
     """Spikes like x, and the states every STRIDE steps [2K, M], empty if not kept."""
     spikes, flat = torch.empty(x.shape, dtype=x.dtype), rows(x)
     checkpoints = flat.new_empty(2 * -(-flat.shape[0] // kernels.STRIDE) if keep else 0, flat.shape[1])
-    launch(kernels.forward, [flat, rows(spikes), checkpoints, c], most=BLOCK)
+    launch(kernels.forward, [flat, spikes, checkpoints, c], most=BLOCK)
     return spikes, checkpoints
 
 
@@ -89,5 +90,5 @@ class _Fused(torch.autograd.Function):
         refuse_second_order()
         x, checkpoints, c = ctx.saved_tensors
         gx = torch.empty(grad.shape, dtype=grad.dtype)
-        launch(kernels.backward, [rows(grad), rows(gx), rows(x), checkpoints, c], ctx.kind, most=BLOCK)
+        launch(kernels.backward, [grad.contiguous(), gx, x.contiguous(), checkpoints, c], ctx.kind, most=BLOCK)
         return gx, None, None

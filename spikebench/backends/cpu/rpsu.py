@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -10,7 +11,7 @@ from spikebench.backends.cpu._kernels import rpsu as kernels
 from spikebench.backends.cpu._kernels.surrogates import shape
 from spikebench.backends.cpu._runtime import products
 from spikebench.backends.cpu._runtime.mixing import fits
-from spikebench.backends.cpu._runtime.threads import accept, launch, refuse, refuse_second_order, rows
+from spikebench.backends.cpu._runtime.threads import accept, constants, launch, refuse, refuse_second_order, rows
 from spikebench.neurons.rpsu import RPSU
 
 if TYPE_CHECKING:
@@ -42,10 +43,10 @@ def run(neuron: RPSU, x: Tensor, seed: int | None = None) -> Tensor:
 
 def _constants(neuron: RPSU, dtype: torch.dtype) -> tuple[int, Tensor]:
     kind, k, inner = shape(neuron.surrogate, constant(neuron.slope, "slope"))
-    c = torch.zeros(kernels.CONSTANTS, dtype=torch.float64)
+    c = np.zeros(kernels.CONSTANTS)
     c[kernels.DECAY], c[kernels.REST], c[kernels.THRESHOLD] = neuron.decay, neuron.gain, float(neuron.threshold)
     c[kernels.SLOPE], c[kernels.INNER], c[kernels.ONE] = k, inner, 1.0
-    return kind, c.to(dtype)[None]
+    return kind, constants(c, dtype)
 
 
 def _forward(x: Tensor, matrix: Tensor, bias: Tensor, c: Tensor, keep: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -54,7 +55,7 @@ def _forward(x: Tensor, matrix: Tensor, bias: Tensor, c: Tensor, keep: bool) -> 
     q = torch.empty_like(flat)
     products.product(matrix.detach(), flat, q, len(x))
     checkpoints = flat.new_empty(-(-len(x) // kernels.STRIDE) if keep else 0, flat.shape[1])
-    launch(kernels.forward, [flat, q, bias.detach().contiguous(), rows(spikes), checkpoints, c], most=BLOCK)
+    launch(kernels.forward, [flat, q, bias.detach().contiguous(), spikes, checkpoints, c], most=BLOCK)
     return spikes, q, checkpoints
 
 
@@ -72,7 +73,7 @@ class _Fused(torch.autograd.Function):
         x, matrix, p, checkpoints, c = ctx.saved_tensors
         needs_x, needs_matrix, needs_bias, *_ = ctx.needs_input_grad
         flat, gx, f = rows(x), torch.empty(grad.shape, dtype=grad.dtype), torch.empty_like(p)
-        launch(kernels.backward, [rows(grad), rows(gx), f, flat, p, checkpoints, c], ctx.kind, most=BLOCK)
+        launch(kernels.backward, [grad.contiguous(), gx, f, flat, p, checkpoints, c], ctx.kind, most=BLOCK)
         if needs_x:
             products.transposed(matrix, f, rows(gx), len(x), add=True)
         by_matrix = products.outer(f, flat, len(x)) if needs_matrix else None

@@ -31,8 +31,7 @@ def run(neuron: SDN, x: Tensor, seed: int | None = None) -> Tensor:
     """Spikes of the shape of x [T, ...]."""
     accept(x)
     y = x if neuron.threshold == 1 else x / neuron.threshold
-    kind, c = constants(neuron, x.dtype)
-    c[0, fire.THRESHOLD] = 1
+    kind, c = constants(neuron, x.dtype, threshold=1.0)
     if torch.is_grad_enabled() and y.requires_grad:
         return _Fired.apply(y, neuron, c, kind)  # pyright: ignore[reportReturnType] # untyped in torch
     return _forward(y, neuron, c)[0]
@@ -45,8 +44,8 @@ def _forward(y: Tensor, neuron: SDN, c: Tensor) -> tuple[Tensor, Tensor]:
     mix = p["mix"] + torch.eye(len(p["mix"]), dtype=y.dtype)
     layers = [(p["window"], p["window_bias"]), (mix, p["mix_bias"]), (p["out"], p["out_bias"])]
     weights = [torch.cat([w, b[:, None]], 1).to(y.dtype).contiguous() for w, b in layers]
-    launch(kernels.predict, [rows(y), u, *weights], most=BLOCK)
-    launch(fire.forward, [u, rows(spikes), u.new_zeros(len(u), 1), c], most=SPIKES)
+    launch(kernels.predict, [y.contiguous(), u, *weights], most=BLOCK)
+    launch(fire.forward, [u, spikes, u.new_zeros(len(u), 1), c], most=SPIKES)
     return spikes, u
 
 
@@ -63,5 +62,5 @@ class _Fired(torch.autograd.Function):
         refuse_second_order()
         u, c = ctx.saved_tensors
         e = torch.empty(grad.shape, dtype=grad.dtype)
-        launch(fire.backward, [rows(grad), u, rows(e), u.new_zeros(len(u), 1), c], ctx.kind, most=SPIKES)
+        launch(fire.backward, [grad.contiguous(), u, e, u.new_zeros(len(u), 1), c], ctx.kind, most=SPIKES)
         return e, None, None, None

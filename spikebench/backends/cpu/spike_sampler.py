@@ -52,7 +52,7 @@ def _forward(x: Tensor, filters: Tensor, linear: Tensor, stream: tuple[int, ...]
     """Spikes like x, and y [T, M], empty if not kept."""
     spikes, flat = torch.empty(x.shape, dtype=x.dtype), rows(x)
     y = flat.new_empty(flat.shape[0] if keep else 0, flat.shape[1])
-    launch(kernels.forward, [flat, rows(spikes), y, filters.detach(), linear.detach()], *stream, most=BLOCK)
+    launch(kernels.forward, [flat, spikes, y, filters.detach(), linear.detach()], *stream, most=BLOCK)
     return spikes, y
 
 
@@ -71,7 +71,7 @@ class _Fused(torch.autograd.Function):
         series, learns = y.shape[1], needs_filters or needs_linear
         gx = torch.empty(grad.shape if needs_x else (0, series), dtype=grad.dtype)
         totals = torch.zeros(len(filters) + 3 if learns else 0, series, dtype=torch.float64)
-        launch(kernels.backward, [rows(grad), rows(gx), y, rows(x), totals, filters, linear], most=BLOCK)
+        launch(kernels.backward, [grad.contiguous(), gx, y, x.contiguous(), totals, filters, linear], most=BLOCK)
         if not learns:
             return gx, None, None, None
         by_filters, by_linear = _chain(totals, filters)

@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from spikebench.backends.cpu._kernels import spsn as kernels
-from spikebench.backends.cpu._runtime.threads import accept, launch, refuse, refuse_second_order, rows, size
+from spikebench.backends.cpu._runtime.threads import accept, constants, launch, refuse, refuse_second_order, rows, size
 from spikebench.neurons.spsn import SPSN
 from spikebench.numerics.philox import MASK
 
@@ -38,19 +39,19 @@ def run(neuron: SPSN, x: Tensor, seed: int | None = None) -> Tensor:
 
 
 def _constants(neuron: SPSN, dtype: torch.dtype) -> Tensor:
-    c = torch.zeros(kernels.CONSTANTS, dtype=torch.float64)
+    c = np.zeros(kernels.CONSTANTS)
     c[kernels.MEM], c[kernels.SYN], c[kernels.LEAK] = neuron.mem_decay, neuron.syn_decay, 1 - neuron.mem_decay
     c[kernels.GAIN] = 1.0 if neuron.mode == "sb" else 2.0
     c[kernels.AUTHORS], c[kernels.RELAXED] = neuron.estimator == "authors", neuron.mode == "gs"
     c[kernels.TAU], c[kernels.LEAST], c[kernels.ONE] = neuron.tau, 2.0**-25, 1.0
-    return c.to(dtype)[None]
+    return constants(c, dtype)
 
 
 def _forward(x: Tensor, c: Tensor, stream: tuple[int, ...], keep: bool) -> tuple[Tensor, Tensor]:
     """Spikes like x, and their slopes by the membrane [T, M], empty if not kept."""
     spikes, flat = torch.empty(x.shape, dtype=x.dtype), rows(x)
     slopes = flat.new_empty(flat.shape[0] if keep else 0, flat.shape[1])
-    launch(kernels.forward, [flat, rows(spikes), slopes, c], *stream, most=BLOCK)
+    launch(kernels.forward, [flat, spikes, slopes, c], *stream, most=BLOCK)
     return spikes, slopes
 
 
@@ -66,5 +67,5 @@ class _Fused(torch.autograd.Function):
         refuse_second_order()
         slopes, c = ctx.saved_tensors
         gx = torch.empty(grad.shape, dtype=grad.dtype)
-        launch(kernels.backward, [rows(grad), rows(gx), slopes, c], most=BLOCK)
+        launch(kernels.backward, [grad.contiguous(), gx, slopes, c], most=BLOCK)
         return gx, None, None

@@ -2,12 +2,14 @@
 
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from spikebench.backend import constant
 from spikebench.backends.cpu._kernels import fire as kernels
 from spikebench.backends.cpu._kernels.surrogates import shape
+from spikebench.backends.cpu._runtime import threads
 from spikebench.numerics.surrogate import Surrogate
 
 
@@ -19,10 +21,11 @@ class Spiking(Protocol):
     slope: Any
 
 
-def constants(neuron: Spiking, dtype: torch.dtype) -> tuple[int, Tensor]:
-    """The kind of surrogate, and the constants of `_kernels/fire.py` [1, CONSTANTS]."""
+def constants(neuron: Spiking, dtype: torch.dtype, threshold: float | None = None) -> tuple[int, Tensor]:
+    """The kind of surrogate, and the constants of `_kernels/fire.py` [1, CONSTANTS]; the threshold is the neuron's if None."""
     kind, k, inner = shape(neuron.surrogate, constant(neuron.slope, "slope"))
-    c = torch.zeros(kernels.CONSTANTS, dtype=torch.float64)
-    c[kernels.THRESHOLD], c[kernels.SLOPE], c[kernels.INNER] = float(neuron.threshold), k, inner
+    level = float(neuron.threshold if threshold is None else threshold)
+    c = np.zeros(kernels.CONSTANTS)
+    c[kernels.THRESHOLD], c[kernels.SLOPE], c[kernels.INNER] = level, k, inner
     c[kernels.ONE] = 1.0
-    return kind, c.to(dtype)[None]
+    return kind, threads.constants(c, dtype)

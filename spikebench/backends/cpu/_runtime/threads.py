@@ -6,6 +6,7 @@ GNU OpenMP waits in a busy loop, so that after each operation of PyTorch a pool 
 import ctypes
 import hashlib
 import math
+from array import array
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from fcntl import LOCK_EX, flock
@@ -40,33 +41,49 @@ Task = Callable[[Any, str], Any]
 def launch(task: Task, arrays: Sequence[Tensor], *numbers: int, most: int, even: bool = True) -> None:
     """Run a task over all series, in blocks of at most `most`, with torch.get_num_threads() threads.
 
-    Arrays are [rows, series], contiguous, or empty; the first gives series and dtype. Blocks are as many for each
-    thread if `even`, and narrower where rows go past the caches; else of exactly `most` series but for the last.
+    Arrays are [rows, ...], which the task sees as [rows, series], contiguous, or empty; the first gives series and dtype.
+    Blocks are as many for each thread if `even`, and narrower where rows go past the caches; else of exactly `most` series
+    but for the last.
     """
-    series, threads = arrays[0].shape[1], torch.get_num_threads()
+    sizes = [_flat(a) for a in arrays]
+    series, threads = sizes[0][1], torch.get_num_threads()
     if series == 0:
         return
     streaming = goes_far(arrays)
     most = min(most, NARROW) if streaming and even else most
     size = -(-series // (threads * -(-series // (threads * most)) * LINE)) * LINE if even else most
-    job = [0, -(-series // size), size, series, streaming, *numbers, *(0,) * (4 - len(numbers))]
-    for a in arrays:
-        job += [a.data_ptr(), *a.shape]
-    data = np.array(job, np.int64)
-    _parallel()(_compiled(task, arrays[0].dtype).address, data.ctypes.data, threads, 0)
+    job = array("q", (0, -(-series // size), size, series, streaming, *numbers, *(0,) * (4 - len(numbers))))
+    for a, of in zip(arrays, sizes, strict=True):
+        job.extend((a.data_ptr(), *of))
+    _parallel()(_compiled(task, arrays[0].dtype).address, job.buffer_info()[0], threads, 0)
+
+
+def _flat(a: Tensor) -> Sequence[int]:
+    """Rows and columns of an array [rows, ...]."""
+    return a.shape if a.ndim == 2 else (len(a), math.prod(a.shape[1:]))
 
 
 def goes_far(arrays: Sequence[Tensor]) -> bool:
     """Whether rows go past the caches: the first array does not stay in them, and all rows are whole cache lines."""
-    series = arrays[0].shape[1]
-    if arrays[0].nbytes < STREAM_FROM or series % LINE:
+    if arrays[0].nbytes < STREAM_FROM or (series := _flat(arrays[0])[1]) % LINE:
         return False
-    return all(a.data_ptr() % primitives.LINE == 0 for a in arrays if a.shape[1] == series)
+    return all(a.data_ptr() % primitives.LINE == 0 for a in arrays if _flat(a)[1] == series)
 
 
 def rows(x: Tensor) -> Tensor:
     """x [T, ...] as [T, M]; copied if it is not contiguous."""
-    return x.detach().contiguous().view(x.shape[0], math.prod(x.shape[1:]))
+    flat = x.detach().contiguous()
+    return flat if flat.ndim == 2 else flat.view(len(flat), math.prod(flat.shape[1:]))
+
+
+def constants(numbers: np.ndarray, dtype: torch.dtype) -> Tensor:
+    """Numbers in double precision as a row [1, n] that a kernel of a dtype reads, and nobody writes to: the same ones are one tensor."""
+    return _row(numbers.tobytes(), dtype)
+
+
+@lru_cache(4096)
+def _row(numbers: bytes, dtype: torch.dtype) -> Tensor:
+    return torch.frombuffer(bytearray(numbers), dtype=torch.float64).to(dtype)[None]
 
 
 def wide(by: Tensor, x: Tensor) -> Tensor:
