@@ -23,8 +23,8 @@ from spikebench.backends.triton._shapes import Shape
 class Backward:
     """A backward pass over x [T, M] of one dtype and size: its last launch, and where it is cut into chunks the one before.
 
-    sums: the arguments that sums over all programs are written to, each the gradient of a scalar. given: the kernel's
-    other arguments that stay, but for those of tiles and chunks; of them the synapse's decay is wanted here too.
+    sums: the arguments that sums over all programs are written to, each the gradient of a scalar, and whether it is wanted.
+    given: the kernel's other arguments that stay, but for those of tiles and chunks; the synapse's decay is wanted here too.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Backward:
         kernel: Any,
         x: tuple[torch.dtype, tuple[int, int]],
         shape: Shape,
-        sums: tuple[str, ...],
+        sums: dict[str, bool],
         synapse: float,
         **given: Argument,
     ) -> None:
@@ -40,24 +40,25 @@ class Backward:
         length, rows = cut(steps, shape.chunk, shape.rows)
         self._grid = grid = (_launch.cdiv(count, shape.block), _launch.cdiv(steps, length))
         self._count, self._sums, self._fade = count, sums, synapse**length
+        none = dict.fromkeys(name for name, wanted in sums.items() if not wanted)
         common = {**given, "synapse": synapse, "L": length, **_tile.sizes(*x, shape, rows)}
-        self._last = _launch.Prepared(kernel, grid, shape.warps, ENDS=False, **common)
+        self._last = _launch.Prepared(kernel, grid, shape.warps, ENDS=False, **none, **common)
         self._ends = None
         if grid[1] > 1:
             none = dict.fromkeys(("dx", *sums))
             self._ends = _launch.Prepared(kernel, grid, shape.warps, ENDS=True, **none, **common)
 
-    def __call__(self, g: Tensor, wanted: tuple[bool, ...], **given: Tensor | None) -> tuple[Tensor | None, ...]:
-        """Gradients of the input [T, M], and of the scalars that are wanted."""
+    def __call__(self, g: Tensor, given: dict[str, Tensor | None]) -> tuple[Tensor | None, ...]:
+        """Gradients of the input [T, M], and of the scalars that are wanted; given: what else is read."""
         state = None
         if self._ends is not None:
             ends = g.new_empty(4, self._grid[1], self._count, dtype=_launch.wide(g.dtype))
-            self._ends(g, g=g, state=ends, **given)
+            self._ends(g, given | {"g": g, "state": ends})
             state = carry(ends[0], ends[1], (ends[2], ends[3], self._fade), reverse=True)
         dx = torch.empty_like(g)
-        totals = [g.new_empty(self._grid, dtype=torch.float64) if w else None for w in wanted]
-        self._last(g, g=g, dx=dx, state=state, **given, **dict(zip(self._sums, totals, strict=True)))
-        return dx, *(None if total is None else total.sum().to(g.dtype) for total in totals)
+        totals = {k: g.new_empty(self._grid, dtype=torch.float64) for k, wanted in self._sums.items() if wanted}
+        self._last(g, {"g": g, "dx": dx, "state": state, **given, **totals})
+        return dx, *[totals[k].sum().to(g.dtype) if wanted else None for k, wanted in self._sums.items()]
 
 
 def cut(steps: int, chunk: int, rows: int) -> tuple[int, int]:

@@ -68,5 +68,5 @@ class _Fused(Function):
         backward, call, known, count = ctx.made
         needs, saved = ctx.needs_input_grad, ctx.saved_tensors
         wanted = (needs[0], *needs[3:])
-        dx, *others = backward(call, known, _launch.series(grad), saved[:count], saved[count:], wanted)
+        dx, *others = backward(call, known, _launch.whole(grad), saved[:count], saved[count:], wanted)
         return dx, None, None, *others

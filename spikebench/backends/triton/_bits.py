@@ -26,7 +26,7 @@ class Sent(NamedTuple):
         """Empty tensors for the spikes of x [T, …] in a dtype; None: as bits."""
         if dtype is None:
             return Sent(words=x.new_empty(words_of(len(x)), *x.shape[1:], dtype=torch.int32))
-        return Sent(torch.empty_like(x, dtype=dtype))
+        return Sent(_launch.like(x, dtype))
 
     def given(self, x: Tensor) -> Tensor:
         """The spikes of x [T, …] as the next layer gets them."""

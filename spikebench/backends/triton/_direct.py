@@ -43,21 +43,24 @@ class Direct:
         if len(given) != len(self._places) or HOOKS.launch_enter_hook.calls or HOOKS.launch_exit_hook.calls:
             self._kernel[grid](**self._fixed, **given, num_warps=self._warps)
             return
-        values, places = self._values.copy(), self._places
+        values, places, free = self._values.copy(), self._places, self._free
         key: list[Any] = [device]
         for name, value in given.items():
             place = places[name]
             if value is None:
                 continue  # what is not there is not in the key
+            if value.__class__ is int and place in free:
+                values[place] = value
+                continue
             if isinstance(value, Tensor):
                 values[place] = address = value.data_ptr()
-                key += (place, value.dtype, address & 15 == 0, value.get_device())
-            else:
-                values[place] = value
-                if place in self._counted:
-                    key += (place, value)
-                elif place not in self._free:
-                    key += (place, type(value), None if isinstance(value, float) else value)
+                key += (~place if address & 15 else place, value.dtype, value.get_device())
+                continue
+            values[place] = value
+            if place in self._counted:
+                key += (place, value)
+            elif place not in free:
+                key += (place, type(value), None if isinstance(value, float) else value)
         known = self._known.get(found := tuple(key))
         if known is None:
             self._first(found, grid, given)

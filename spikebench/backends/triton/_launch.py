@@ -17,6 +17,7 @@ from spikebench.backends.triton import _direct
 from spikebench.backends.triton._direct import Argument, Arguments
 from spikebench.backends.triton._shapes import Options as Options
 from spikebench.backends.triton._shapes import Shape as Shape
+from spikebench.backends.triton._shapes import fitted as fitted
 from spikebench.backends.triton._shapes import size as size
 from spikebench.backends.triton._shapes import sized as sized
 from spikebench.numerics.bits import words_of
@@ -24,7 +25,6 @@ from spikebench.numerics.bits import words_of
 if TYPE_CHECKING:
     from spikebench.cases.case import Case
 
-KNOWN = 4096  # sizes and options of a neuron whose launches are kept prepared
 COMPUTE = {
     torch.float64: tl.float64,
     torch.float32: tl.float32,
@@ -79,7 +79,7 @@ class Prepared:
         self.kernel, self.grid, self.warps, self.fixed = kernel, grid, warps, fixed
         self._direct = _direct.Direct(kernel, warps, fixed) if isinstance(kernel, _direct.JITFunction) else None
 
-    def __call__(self, where: Tensor, **given: Argument) -> None:
+    def __call__(self, where: Tensor, given: Arguments) -> None:
         """Launch it with the other arguments on the device of `where`, or record it."""
         if self._direct is None or _recorded.get() is not None:
             launch(self.kernel, self.grid, self.warps, where, **self.fixed, **given)
@@ -156,12 +156,22 @@ def check(x: Tensor) -> None:
 def series(x: Tensor) -> Tensor:
     """x [T, ...] in one piece, which kernels read as [T, M]; raises Refused where they cannot run it."""
     check(x)
+    return whole(x)
+
+
+def whole(x: Tensor) -> Tensor:
+    """x in one piece: the gradient of spikes, which is of their dtype and on their device."""
     return x if x.is_contiguous() else x.contiguous()
 
 
 def wide(dtype: torch.dtype) -> torch.dtype:
     """The dtype that the kernels compute in and save: float32 for half precision."""
     return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def like(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """An empty tensor of the shape of x; torch takes longer where it is told the dtype."""
+    return torch.empty_like(x) if x.dtype == dtype else torch.empty_like(x, dtype=dtype)
 
 
 def cdiv(total: int, each: int) -> int:

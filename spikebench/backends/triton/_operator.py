@@ -52,8 +52,10 @@ class Function(torch.autograd.Function):
     @classmethod
     def apply(cls, *args: Any, **_: Any) -> Any:
         tapes = _tapes.get()
-        if tapes is None:
-            return super().apply(*args)
+        if tapes is None and torch._C._are_functorch_transforms_active():
+            return super().apply(*args)  # which says that torch.func has no rule for the function
+        if tapes is None:  # as torch calls it then, and without its checks, which take longer than a launch
+            return super(torch.autograd.Function, cls).apply(*args)
         tapes.append(tape := Tape(cls, args))
         with torch.no_grad():
             tape.output = cls.forward(tape, *args)

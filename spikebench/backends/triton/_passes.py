@@ -1,8 +1,7 @@
 """Launching the kernels of _recurrence.py: one pass over time, or chunks of time that run at once, both ways."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from importlib import import_module
 from itertools import product
 from typing import Any, NamedTuple, TypedDict
@@ -119,21 +118,26 @@ class Plan(NamedTuple):
 
     last: _launch.Prepared
     ends: _launch.Prepared | None
-    rows: int  # steps a tile
+    chunks: tuple[int, int]  # and M
+    kept: tuple[int, int, int]  # states, tiles and M
+    asked: _launch.Options  # of the backward pass, whose tiles are those of the forward pass
 
 
-@lru_cache(_launch.KNOWN)
+@_launch.fitted
 def _plan(
-    call: tuple[Any, ...],
-    forward: bool,
     dtype: torch.dtype,
     size: tuple[int, int],
-    neurons: int,
     shape: _launch.Shape,
+    call: tuple[Any, ...],
+    forward: bool,
+    bits: bool,
+    neurons: int,
 ) -> Plan:
-    """call: a `Call` without its noise; neurons: N where constants are per neuron; shape: its rows are a multiple of a tile's."""
+    """call: a `Call` without its noise; bits: as which spikes are sent; neurons: N where constants are per neuron."""
     of = Call(*call)
     neuron, (steps, count) = of.neuron, size
+    if forward:
+        shape = _whole(shape, neuron.draws, bits)
     chunk = 0 if forward and not neuron.phases else -(-shape.chunk // shape.rows) * shape.rows
     length = chunk if 0 < chunk < steps else steps
     grid = (_launch.cdiv(count, shape.block), _launch.cdiv(steps, length))
@@ -163,79 +167,84 @@ def _plan(
     else:
         own = {"ADJOINT": neuron.adjoint, "SUMS": neuron.sums, "LATE": of.late, "DRAWS": of.redraws}
         kernel, none = _recurrence.backward_kernel, ("dx", "by_second", "sums")
+    own |= {k: None for k in ("second", "per_neuron") if k != neuron.further}
     last = _launch.Prepared(kernel, grid, shape.warps, ends=None, **own, **common)
-    if grid[1] == 1:
-        return Plan(last, None, shape.rows)
-    ends = _launch.Prepared(kernel, grid, shape.warps, **dict.fromkeys(none), **own, **common)
-    return Plan(last, ends, shape.rows)
+    ends = None
+    if grid[1] > 1:
+        ends = _launch.Prepared(kernel, grid, shape.warps, **own | dict.fromkeys(none), **common)
+    kept = (2, _launch.cdiv(steps, shape.rows), count)
+    return Plan(last, ends, (grid[1], count), kept, _launch.Options(*of.asked[:4], shape.rows))
 
 
 def _forward(
     call: Call, x: Tensor, further: Tensors, sent: Sent, wanted: tuple[bool, ...] | None
-) -> tuple[Gradients, int]:
-    """Spikes to where they are sent. Kept are the input and the states before every tile; known is the length of a tile."""
+) -> tuple[Gradients, _launch.Options]:
+    """Spikes to where they are sent. Kept are the input and the states before every tile; known is what backward asks for."""
     neuron = call.neuron
-    size, shape = _launch.sized(f"{neuron.name}.forward", x, call.asked)
-    turn, second = _roles(call, further)
-    shape = _whole(shape, neuron.draws, sent.words is not None)
-    plan = _plan(call[:-1], True, x.dtype, size, 0 if turn is None else turn.shape[1], shape)
-    seed, of_call, site = call.noise
-    given = {"x": x, "second": second, "per_neuron": turn, "seed": seed, "call": of_call, "site": site}
+    s, words = sent
+    of, N = call[:-1], _neurons(neuron, further)
+    plan = _plan(f"{neuron.name}.forward", x, call.asked, of, True, words is not None, N)
+    given: Arguments = {"x": x}
+    given["seed"], given["call"], given["site"] = call.noise
+    if further:
+        given[neuron.further] = further[0]
     state = None
     if plan.ends is not None:
         make = x.new_zeros if len(neuron.phases) > 1 else x.new_empty
-        state = make(2, plan.ends.grid[1], size[1], dtype=_launch.wide(x.dtype))
+        state = make(2, *plan.chunks, dtype=_launch.wide(x.dtype))
         for place, phase in enumerate(neuron.phases):
             ends = state.new_empty(6, *state.shape[1:])
-            plan.ends(x, state=state if place else None, ends=ends, **given)
+            plan.ends(x, given | {"state": state if place else None, "ends": ends})
             chained(ends, state, phase, reverse=False)
     kept = None
     if wanted is not None:
-        kept = x.new_empty(2, _launch.cdiv(size[0], plan.rows), size[1], dtype=_launch.wide(x.dtype))
-    plan.last(x, s=sent.s, words=sent.words, kept=kept, state=state, **given)
-    return (x, kept), plan.rows
+        kept = x.new_empty(plan.kept, dtype=_launch.wide(x.dtype))
+    given |= {"s": s, "words": words, "kept": kept, "state": state}
+    plan.last(x, given)
+    return (x, kept), plan.asked
 
 
 def _backward(
-    call: Call, rows: int, g: Tensor, kept: Gradients, further: Tensors, wanted: tuple[bool, ...]
+    call: Call, asked: _launch.Options, g: Tensor, kept: Gradients, further: Tensors, wanted: tuple[bool, ...]
 ) -> Gradients:
     """Gradients of the input, and of the second one or of the constants per neuron."""
     neuron, (x, states) = call.neuron, kept
     assert x is not None and states is not None
-    size, shape = _launch.sized(f"{neuron.name}.backward", g, _launch.Options(*call.asked[:4], rows))
-    turn, second = _roles(call, further)
-    plan = _plan(call[:-1], False, g.dtype, size, 0 if turn is None else turn.shape[1], shape)
-    seed, of_call, site = call.noise
-    given = {"g": g, "x": x, "kept": states, "second": second, "per_neuron": turn}
-    given |= {"seed": seed, "call": of_call, "site": site}
+    plan = _plan(f"{neuron.name}.backward", g, asked, call[:-1], False, False, _neurons(neuron, further))
+    given: Arguments = {"g": g, "x": x, "kept": states}
+    given["seed"], given["call"], given["site"] = call.noise
+    if further:
+        given[neuron.further] = further[0]
     state = None
-    chunks = plan.last.grid[1]
     if plan.ends is not None:
-        ends = states.new_empty(6, chunks, size[1])
-        state = states.new_empty(2, chunks, size[1])
-        plan.ends(g, state=None, ends=ends, **given)
+        ends = states.new_empty(6, *plan.chunks)
+        state = states.new_empty(2, *plan.chunks)
+        plan.ends(g, given | {"state": None, "ends": ends})
         chained(ends, state, "pq", reverse=True)
     dx = torch.empty_like(g)
-    by_second = None if second is None else torch.empty_like(g)
-    sums = None if turn is None or not wanted[1] else g.new_empty(neuron.own, chunks, size[1], dtype=torch.float64)
-    plan.last(g, dx=dx, by_second=by_second, state=state, sums=sums, **given)
-    if sums is None or turn is None:
+    by_second = torch.empty_like(g) if neuron.further == "second" else None
+    sums = None
+    if neuron.further == "per_neuron" and wanted[1]:
+        sums = g.new_empty(neuron.own, *plan.chunks, dtype=torch.float64)
+    given |= {"dx": dx, "by_second": by_second, "state": state, "sums": sums}
+    plan.last(g, given)
+    if sums is None:
         return (dx, by_second) if further else (dx,)
+    turn = further[0]
     return dx, sums.view(neuron.own, -1, turn.shape[1]).sum(1).to(turn.dtype)
 
 
-def _roles(call: Call, further: Tensors) -> tuple[Tensor | None, Tensor | None]:
-    """Constants per neuron, and the second input, of which a neuron has one at most."""
-    kind = call.neuron.further
-    return further[0] if kind == "per_neuron" else None, further[0] if kind == "second" else None
+def _neurons(neuron: Recurrence, further: Tensors) -> int:
+    """N where there are constants per neuron, else 0."""
+    return further[0].shape[1] if neuron.further == "per_neuron" else 0
 
 
 def _whole(shape: _launch.Shape, draws: bool, bits: bool) -> _launch.Shape:
     """The shape, with tiles of whole fours of steps where uniforms are drawn: a counter has four; bits: chunks of whole words."""
     if draws and shape.rows % 4:
-        shape = replace(shape, rows=-(-shape.rows // 4) * 4)
+        shape = shape._replace(rows=-(-shape.rows // 4) * 4)
     if bits and rows_within(shape.rows) and shape.chunk % BITS:
-        shape = replace(shape, chunk=-(-shape.chunk // BITS) * BITS)
+        shape = shape._replace(chunk=-(-shape.chunk // BITS) * BITS)
     return shape
 
 

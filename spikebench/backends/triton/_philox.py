@@ -25,17 +25,12 @@ def signed(seed: int) -> int:
     return seed - (1 << 64) if seed >> 63 else seed
 
 
-def noise(seed: int, call: int, site: int) -> Noise:
-    """Noise of whole numbers of any size: 64 bits of the seed, 32 of the others."""
-    return Noise(signed(seed), call & MASK, site & MASK)
-
-
 def next_noise(neuron: StochasticNeuron, seed: int | None) -> Noise:
     """The noise of a neuron's next forward call; seed: in place of its own."""
     key = neuron.seed if seed is None else seed
     if torch.compiler.is_compiling():
         return Noise(signed(key), torch.ops.spikebench.next_call(neuron.counter), neuron.site & MASK)
-    return noise(key, neuron.next_call(), neuron.site)
+    return Noise(signed(key), neuron.next_call() & MASK, neuron.site & MASK)
 
 
 @torch.library.custom_op("spikebench::next_call", mutates_args=("counter",))

@@ -17,12 +17,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import import_module
 from itertools import product
+from math import prod
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -30,14 +31,15 @@ from torch import Tensor
 from spikebench.backends.triton import _model
 
 TUNED = Path(__file__).with_name("tuned")
+Made = TypeVar("Made")
 DEPTHS = (4, 8, 16, 32)  # stages of a pipelined loop
+KNOWN = 4096  # sizes and options of a neuron whose launches are kept prepared
 CHUNKS = (64, 128, 256, 512, 1024)  # time steps that a program of a pass that is cut may handle
 H100, A100 = "NVIDIA H100 80GB HBM3", "NVIDIA A100-SXM4-80GB"
 ASSUMED = {90: H100, 80: A100}  # whose tuned shapes are compiled where there is no GPU, by compute capability
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(NamedTuple):
     """Series a program, warps a program, time steps a tile, stages of a loop without tiles, time steps a program (0: all)."""
 
     block: int
@@ -140,15 +142,39 @@ def sized(kernel: str, x: Tensor, asked: Options) -> tuple[tuple[int, int], Shap
     """
     steps, count = size(x)
     found = _forced.get(kernel) or chosen(kernel, x.dtype, steps, count, device_of(x))
-    chunk, block, warps, stages, rows = asked
-    if chunk is None:
-        chunk = found.chunk
-    if block or warps or stages or rows or chunk != found.chunk:
-        of = found
-        found = Shape(block or of.block, warps or of.warps, rows or of.rows, stages or of.stages, chunk)
+    found = _with(found, asked)
     if _asked is not None:
         _asked.append(Asked(kernel, x.dtype, steps, count, found))
     return (steps, count), found
+
+
+def _with(of: Shape, asked: Options) -> Shape:
+    """A shape, and in it what is asked for."""
+    chunk, block, warps, stages, rows = asked
+    chunk = of.chunk if chunk is None else chunk
+    return Shape(block or of.block, warps or of.warps, rows or of.rows, stages or of.stages, chunk)
+
+
+def fitted(build: Callable[..., Made]) -> Callable[..., Made]:
+    """Launches of a kernel for x, `found(kernel, x, asked, *others)`: `build(dtype, size, shape, *others)`, made once.
+
+    Others can be hashed. For an x as one before, nothing is computed, unless shapes are forced or watched.
+    """
+    of_shape = lru_cache(KNOWN)(build)
+
+    @lru_cache(KNOWN)
+    def of_size(
+        kernel: str, dtype: torch.dtype, size: tuple[int, ...], device: str | None, asked: Options, *others: Any
+    ) -> Made:
+        steps, count = size[0], prod(size) // max(size[0], 1)
+        return of_shape(dtype, (steps, count), _with(chosen(kernel, dtype, steps, count, device), asked), *others)
+
+    def found(kernel: str, x: Tensor, asked: Options, *others: Any) -> Made:
+        if x.__class__ is Tensor and not _forced and _asked is None:
+            return of_size(kernel, x.dtype, x.shape, device_of(x), asked, *others)
+        return of_shape(x.dtype, *sized(kernel, x, asked), *others)  # what torch traces has sizes without a hash
+
+    return found
 
 
 def size(x: Tensor) -> tuple[int, int]:
@@ -200,13 +226,13 @@ def _device_name(index: int) -> str:
     return torch.cuda.get_device_name(index)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(KNOWN)
 def chosen(kernel: str, dtype: torch.dtype, steps: int, count: int, device: str | None) -> Shape:
     """The tuner's choice on a device of this name, else the model's."""
     return tuned(kernel, dtype, steps, count, device) or modelled(kernel, dtype, steps, count)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(KNOWN)
 def modelled(kernel: str, dtype: torch.dtype, steps: int, count: int) -> Shape:
     """The candidate that the model finds fastest; the first of equals."""
     known = declared(kernel)
@@ -237,11 +263,10 @@ def rules(device: str) -> tuple[Rule, ...]:
     if not path.exists():
         return ()
     found = json.loads(path.read_text(encoding="utf-8"))["rules"]
-    names = {field.name for field in fields(Shape)}
-    wrong = [r for r in found if set(r["shape"]) - names]
+    wrong = [r for r in found if set(r["shape"]) - set(Shape._fields)]
     if wrong:
         raise ValueError(
-            f"{path}: a shape has {', '.join(names)}, not {wrong[0]['shape']}; run `spikebench tune` again"
+            f"{path}: a shape has {', '.join(Shape._fields)}, not {wrong[0]['shape']}; run `spikebench tune` again"
         )
     return tuple(Rule(r["kernel"], r["dtype"], range(*r["M"]), range(*r["T"]), Shape(**r["shape"])) for r in found)
 
@@ -253,4 +278,4 @@ def file_of(device: str, folder: Path | None = None) -> Path:
 
 def as_json(shape: Shape) -> dict[str, int]:
     """A shape as a file of tuned shapes has it."""
-    return asdict(shape)
+    return shape._asdict()

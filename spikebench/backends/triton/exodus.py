@@ -1,6 +1,5 @@
 """EXODUS fused, on tiles of time: multi-spike forward, and the implicit gradient as one recurrence in reverse or in chunks."""
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import torch
@@ -76,7 +75,8 @@ def fused(neuron: Exodus, x: Tensor, spikes: str, asked: _launch.Options, throug
         raise Refused(reason)
     if learns:
         plain, decay = _constants(neuron)
-        return _Exodus.apply(x, decay, plain, (neuron.slope, neuron.surrogate, through_reset), asked)  # pyright: ignore[reportReturnType]  # untyped in torch
+        how = (neuron.slope, neuron.surrogate, through_reset)
+        return _Exodus.apply(x, decay, (plain, how, asked))  # pyright: ignore[reportReturnType]  # untyped in torch
     x = _launch.series(x)
     s = torch.empty_like(x, dtype=dtype)
     _forward(*_constants(neuron), x, s, None, asked)
@@ -131,8 +131,8 @@ def _constants(neuron: Exodus) -> tuple[_Plain, Tensor | None]:
     return plain, decay if isinstance(decay, Tensor) else None
 
 
-@lru_cache(_launch.KNOWN)
-def _forward_of(plain: _Plain, dtype: torch.dtype, size: tuple[int, int], shape: Shape) -> _launch.Prepared:
+@_launch.fitted
+def _forward_of(dtype: torch.dtype, size: tuple[int, int], shape: Shape, plain: _Plain) -> _launch.Prepared:
     grid = (_launch.cdiv(size[1], shape.block),)
     sizes = _tile.sizes(dtype, size, shape)
     return _launch.Prepared(forward_kernel, grid, shape.warps, **plain._asdict(), **sizes)
@@ -142,29 +142,33 @@ def _forward(
     plain: _Plain, decay: Tensor | None, x: Tensor, s: Tensor, u: Tensor | None, asked: _launch.Options
 ) -> None:
     name = "exodus.inference" if u is None else "exodus.forward"
-    _forward_of(plain, x.dtype, *_launch.sized(name, x, asked))(x, x=x, s=s, u=u, decay_at=decay)
+    _forward_of(name, x, asked, plain)(x, {"x": x, "s": s, "u": u, "decay_at": decay})
 
 
-@lru_cache(_launch.KNOWN)
+@_launch.fitted
 def _backward_of(
-    plain: _Plain, how: tuple[float, str, bool], dtype: torch.dtype, size: tuple[int, int], shape: Shape
+    dtype: torch.dtype, size: tuple[int, int], shape: Shape, plain: _Plain, how: tuple[float, str, bool], wanted: bool
 ) -> _adjoint.Backward:
-    """how: the surrogate's slope, its name, and whether the gradient goes through the reset."""
+    """how: the surrogate's slope, its name, and whether the gradient goes through the reset; wanted: of the decay."""
     kind = dict(zip(("slope", "SURROGATE", "THROUGH"), how, strict=True))
     given = {**plain._asdict(), **kind}
-    return _adjoint.Backward(backward_kernel, (dtype, size), shape, ("decay_sum",), **given)
+    return _adjoint.Backward(backward_kernel, (dtype, size), shape, {"decay_sum": wanted}, **given)
 
 
 class _Exodus(_operator.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, decay: Tensor | None, plain: _Plain, how: tuple[float, str, bool], asked: _launch.Options
+        ctx: Any,
+        x: Tensor,
+        decay: Tensor | None,
+        call: tuple[_Plain, tuple[float, str, bool], _launch.Options],
     ) -> Tensor:
-        x = _launch.series(x)
-        s, u = torch.empty_like(x), torch.empty_like(x, dtype=_launch.wide(x.dtype))
+        """call: the neuron, its surrogate and the gradient through the reset, and what is asked for."""
+        x, (plain, _, asked) = _launch.series(x), call
+        s, u = torch.empty_like(x), _launch.like(x, _launch.wide(x.dtype))
         _forward(plain, decay, x, s, u, asked)
         ctx.save_for_backward(u, x if ctx.needs_input_grad[1] and plain.SCALED else None, decay)
-        ctx.how = plain, how, asked
+        ctx.how = call
         return s
 
     @staticmethod
@@ -172,10 +176,9 @@ class _Exodus(_operator.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         u, x, decay = ctx.saved_tensors
         plain, how, asked = ctx.how
-        g = _launch.series(grad)
-        passed = _backward_of(plain, how, g.dtype, *_launch.sized("exodus.backward", g, asked))
-        found = passed(g, ctx.needs_input_grad[1:2], x=x, u=u, decay_at=decay)
-        return *found, None, None, None
+        g = _launch.whole(grad)
+        passed = _backward_of("exodus.backward", g, asked, plain, how, ctx.needs_input_grad[1])
+        return *passed(g, {"x": x, "u": u, "decay_at": decay}), None
 
 
 @triton.jit

@@ -1,7 +1,6 @@
 """LIF in one kernel forward and one backward, on tiles of time; the backward can also run as a scan over chunks."""
 
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import torch
@@ -111,7 +110,7 @@ def run(
     if learns:
         plain, decay, threshold = _constants(neuron)
         how = (neuron.slope, neuron.surrogate, neuron.detach_reset)
-        return _LIF.apply(x, decay, threshold, plain, how, asked, (save, dtype))  # pyright: ignore[reportReturnType]  # untyped in torch
+        return _LIF.apply(x, decay, threshold, (plain, how, asked, save, dtype))  # pyright: ignore[reportReturnType]  # untyped in torch
     x = _launch.series(x)
     sent = _bits.Sent.of(x, dtype)
     _forward(_constants(neuron), x, sent, _Kept(), asked)
@@ -165,12 +164,17 @@ _Constants = tuple[_Plain, Tensor | None, Tensor | None]
 def _constants(neuron: LIF) -> _Constants:
     """What describes the neuron, and its decay and threshold where they learn."""
     decay, threshold, synapse = neuron.decay, neuron.threshold, neuron.synapse_decay
-    decay_at = decay if isinstance(decay, Tensor) else None
-    threshold_at = threshold if isinstance(threshold, Tensor) else None
+    decay_at = threshold_at = None
+    if isinstance(decay, Tensor):
+        decay_at, decay, rest = decay, 0.0, 0.0
+    else:
+        rest = 1 - decay
+    if isinstance(threshold, Tensor):
+        threshold_at, threshold = threshold, 0.0
     plain = _Plain(
-        0.0 if isinstance(decay, Tensor) else decay,
-        0.0 if isinstance(decay, Tensor) else 1 - decay,
-        0.0 if isinstance(threshold, Tensor) else threshold,
+        decay,
+        rest,
+        threshold,
         synapse or 0.0,
         synapse is not None,
         neuron.input_scale == "1-decay",
@@ -181,8 +185,11 @@ def _constants(neuron: LIF) -> _Constants:
     return plain, decay_at, threshold_at
 
 
-@lru_cache(_launch.KNOWN)
-def _forward_of(plain: _Plain, dtype: torch.dtype, size: tuple[int, int], shape: Shape) -> _launch.Prepared:
+@_launch.fitted
+def _forward_of(dtype: torch.dtype, size: tuple[int, int], shape: Shape, plain: _Plain, bits: bool) -> _launch.Prepared:
+    """bits: as which spikes are sent."""
+    if bits:
+        _bits.rows_within(shape.rows)
     grid = (_launch.cdiv(size[1], shape.block),)
     sizes = _tile.sizes(dtype, size, shape)
     return _launch.Prepared(forward_kernel, grid, shape.warps, **plain._asdict(), **sizes)
@@ -196,21 +203,24 @@ def _forward(constants: _Constants, x: Tensor, sent: _bits.Sent, kept: _Kept, as
     if words is not None and states is None:
         name += ".bits"
     plain, decay_at, threshold_at = constants
-    size, shape = _launch.sized(name, x, asked)
-    if words is not None:
-        _bits.rows_within(shape.rows)
-        words = None if words is bits else words
-    launch = _forward_of(plain, x.dtype, size, shape)
-    launch(x, x=x, s=s, words=words, u=u, states=states, bits=bits, decay_at=decay_at, threshold_at=threshold_at)
+    launch = _forward_of(name, x, asked, plain, words is not None)
+    words = None if words is bits else words
+    written = {"s": s, "words": words, "u": u, "states": states, "bits": bits}
+    launch(x, {"x": x, "decay_at": decay_at, "threshold_at": threshold_at, **written})
 
 
-@lru_cache(_launch.KNOWN)
+@_launch.fitted
 def _backward_of(
-    plain: _Plain, how: tuple[float, str, bool], dtype: torch.dtype, size: tuple[int, int], shape: Shape
+    dtype: torch.dtype,
+    size: tuple[int, int],
+    shape: Shape,
+    plain: _Plain,
+    how: tuple[float, str, bool],
+    wanted: tuple[bool, bool],
 ) -> _adjoint.Backward:
-    """how: the surrogate's slope, its name, and whether the reset is detached."""
+    """how: the surrogate's slope, its name, and whether the reset is detached; wanted: of decay and threshold."""
     kind = dict(zip(("slope", "SURROGATE", "DETACH"), how, strict=True))
-    sums = ("decay_sum", "threshold_sum")
+    sums = dict(zip(("decay_sum", "threshold_sum"), wanted, strict=True))
     given = {**plain._asdict(), **kind}
     return _adjoint.Backward(backward_kernel, (dtype, size), shape, sums, **given)
 
@@ -222,19 +232,16 @@ class _LIF(_operator.Function):
         x: Tensor,
         decay: Tensor | None,
         threshold: Tensor | None,
-        plain: _Plain,
-        how: tuple[float, str, bool],
-        asked: _launch.Options,
-        kind: tuple[Save, torch.dtype | None],
+        call: tuple[_Plain, tuple[float, str, bool], _launch.Options, Save, torch.dtype | None],
     ) -> Tensor:
-        """kind: what is saved, and the dtype of what is sent, None for bits."""
-        x, (save, dtype) = _launch.series(x), kind
+        """call: the neuron, its surrogate and reset, what is asked for, what is saved, and as what spikes are sent."""
+        x, (plain, how, asked, save, dtype) = _launch.series(x), call
         sent = _bits.Sent.of(x, dtype)
         if save == "checkpoints":
             rows = _rows_kept(x.dtype, _launch.size(x)[1], asked.rows, asked.chunk)
             asked, kept = _launch.Options(*asked[:4], rows), _checkpoints(plain, x, rows, sent.words)
         else:
-            kept = _Kept(torch.empty_like(x, dtype=_launch.wide(x.dtype)))
+            kept = _Kept(_launch.like(x, _launch.wide(x.dtype)))
         _forward((plain, decay, threshold), x, sent, kept, asked)
         again = save == "checkpoints" or (ctx.needs_input_grad[1] and plain.SCALED)
         ctx.save_for_backward(x if again else None, *kept, decay, threshold)
@@ -246,12 +253,11 @@ class _LIF(_operator.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, u, states, bits, decay, threshold = ctx.saved_tensors
         plain, how, asked = ctx.how
-        g = _launch.series(grad)
+        g = _launch.whole(grad)
         name = "lif.backward" if x is None else "lif.backward.scaled" if states is None else "lif.backward.checkpoints"
-        passed = _backward_of(plain, how, g.dtype, *_launch.sized(name, g, asked))
-        kept = {"x": x, "u": u, "states": states, "bits": bits}
-        found = passed(g, ctx.needs_input_grad[1:3], **kept, decay_at=decay, threshold_at=threshold)
-        return *found, None, None, None, None
+        passed = _backward_of(name, g, asked, plain, how, ctx.needs_input_grad[1:3])
+        given = {"x": x, "u": u, "states": states, "bits": bits, "decay_at": decay, "threshold_at": threshold}
+        return *passed(g, given), None
 
 
 @triton.jit

@@ -61,7 +61,7 @@ def run(
         NEURON,
         (neuron.syn_decay, neuron.mem_decay, 1 - neuron.mem_decay, neuron.tau),
         asked,
-        mode="gs" if relaxed else neuron.estimator,
+        "gs" if relaxed else neuron.estimator,
         noise=next_noise(neuron, seed),
         redraws=relaxed,
     )
