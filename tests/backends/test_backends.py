@@ -131,7 +131,7 @@ def assert_same(bound: Bound, definition: Neuron, x: Tensor, seed: int | None = 
 @pytest.mark.parametrize(("neuron", "backend"), FASTER)
 def test_backend_is_its_definition(neuron: str, backend: str) -> None:
     @given(some_options(neuron, backend), st.tuples(STEPS, BATCH, WIDTH), st.sampled_from(LAYOUTS), st.integers(0, 99))
-    @settings(max_examples=25, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=15, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
     def check(options: dict[str, Any], sizes: tuple[int, int, int], layout: str, seed: int) -> None:
         bound, definition = made(f"{neuron}@{backend}", options, sizes)
         transform = spectral(Subject(neuron, backend=backend))
