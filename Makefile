@@ -54,7 +54,8 @@ figures: $(STATE)/bench ## draw the README's figures and tables from the committ
 	$(VENV_PYTHON) -m spikebench plot headline results/amd-epyc-f25m17-2c/claims.jsonl -o docs/figures
 	$(VENV_PYTHON) -m spikebench plot bottleneck results/amd-epyc-f25m17-2c/bottleneck.jsonl -o docs/figures
 	$(VENV_PYTHON) -m spikebench plot agreement results/amd-epyc-f25m17-2c/agreement.jsonl -o docs/figures
-	$(VENV_PYTHON) -m spikebench plot parallel results/amd-epyc-f25m17-2c/parallel.jsonl -o docs/figures
+	$(VENV_PYTHON) -m spikebench plot parallel results/intel-xeon-f6m167-2c/parallel.jsonl -o docs/figures
+	$(VENV_PYTHON) -m spikebench plot depth results/intel-xeon-f6m167-2c/depth.jsonl -o docs/figures
 	$(VENV_PYTHON) -m spikebench list neurons --markdown > docs/neurons.md
 	$(VENV_PYTHON) docs/libraries.py
 

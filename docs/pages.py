@@ -62,7 +62,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     made |= claims(
         [*store.load(ROOT / "results" / "*" / "claims*.jsonl"), *store.load(ROOT / "results" / "*" / "libraries.jsonl")]
     )
-    made |= scheme_pages.files(store.load(ROOT / "results" / "*" / "schemes.jsonl"))
+    made |= scheme_pages.files(
+        store.load(ROOT / "results" / "*" / "schemes.jsonl"), store.load(ROOT / "results" / "*" / "events.jsonl")
+    )
     made["bound.md"] = "\n".join(bounds(store.load(XEON / "floor.jsonl")))
     made["trainings.md"] = "\n".join(trainings())
     made["cli.md"] = "\n".join(reference.commands(typer.main.get_command(app)))

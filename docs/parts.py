@@ -17,6 +17,7 @@ from drawing import shown, themed
 from spikebench import units
 from spikebench.analysis import paired, stats
 from spikebench.analysis.bottleneck import share_rows
+from spikebench.analysis.depth import depth_rows
 from spikebench.analysis.parallel import parallel_rows
 from spikebench.analysis.select import medians
 from spikebench.cases.subject import shown as written
@@ -24,6 +25,7 @@ from spikebench.records import store
 from spikebench.records.flags import OF_SAMPLES, Flag
 
 ROOT = Path(__file__).parent.parent
+XEON = ROOT / "results" / "intel-xeon-f6m167-2c"
 TEXT = ("subject", "network", "mode", "bottleneck")  # columns of words
 MARK = re.compile(r"<!-- made: ([\w-]+)(?: ([^>]*?))? -->")
 
@@ -113,9 +115,14 @@ def shares() -> str:
 
 def parallel() -> str:
     """Training steps beside the fused LIF's with accuracy and agreement, from the committed records of all three."""
-    here = libraries.CPU.parent
-    files = [here / "parallel.jsonl", *sorted(here.glob("agreement*.jsonl")), *sorted(here.parent.glob("*/fsdd.jsonl"))]
+    agree = sorted(libraries.CPU.parent.glob("agreement*.jsonl"))
+    files = [XEON / "parallel.jsonl", *agree, *sorted(XEON.parent.glob("*/fsdd.jsonl"))]
     return table([row.cells for row in parallel_rows([r for path in files for r in store.load(path)])])
+
+
+def depth() -> str:
+    """What a layer adds to time, memory and the gradient's norm, from the committed records of the sweep `depth`."""
+    return table([row.cells for row in depth_rows(store.load(XEON / "depth.jsonl"))])
 
 
 def table(rows: Sequence[Mapping[str, object]], heads: list[str] | None = None) -> str:
@@ -166,6 +173,7 @@ PARTS: dict[str, Callable[..., str]] = {
     "caption": caption,
     "shares": shares,
     "parallel": parallel,
+    "depth": depth,
     "suite": suite,
     "sentence": sentence,
 }

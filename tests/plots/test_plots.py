@@ -42,7 +42,8 @@ DRAWN += [
     ("libraries", ROOT / "results" / "amd-epyc-*" / "libraries.jsonl"),
 ]
 DRAWN += [("headline", CLAIMS)]
-DRAWN += [(kind, CLAIMS.with_name(f"{kind}.jsonl")) for kind in ("bottleneck", "agreement", "parallel")]
+DRAWN += [(kind, CLAIMS.with_name(f"{kind}.jsonl")) for kind in ("bottleneck", "agreement")]
+DRAWN += [(kind, ROOT / "results" / "intel-xeon-f6m167-2c" / f"{kind}.jsonl") for kind in ("parallel", "depth")]
 
 
 def record(subject: str, T: int, **samples: list[float]) -> Record:
