@@ -163,4 +163,4 @@ def test_a_scheme_has_a_page_with_its_equations_and_options(made: dict[str, Modu
         shown = unescape(re.sub(r"<[^>]*>", "", equations.block([line])))
         assert sorted(letters(shown)) == sorted(letters(line))
     assert set(pages.listed(text)) == set(registry.scheme_options(name))
-    assert f"| [{name}](schemes/{name}.md) |" in "\n".join(pages.index([]))
+    assert f"| [{name}](schemes/{name}.md) |" in "\n".join(pages.index([], []))
