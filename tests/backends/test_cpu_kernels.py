@@ -208,7 +208,7 @@ def assert_near(got: list[Tensor], expected: list[Tensor], least: float = 0.0) -
 
 
 @given(LIF_OPTIONS, STEPS, REST, st.integers(0, 9), st.booleans(), st.integers(1, 3), STREAM_LIMITS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_lif_is_the_definition(
     options: dict[str, Any], steps: int, rest: tuple[int, int], seed: int, ties: bool, count: int, stream_from: int
 ) -> None:
@@ -303,7 +303,7 @@ def test_what_goes_past_the_caches() -> None:
 
 
 @given(OVER_TIME, STEPS, REST, st.sampled_from(SURROGATES), st.integers(0, 9), st.integers(1, 3))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_neurons_with_a_matrix_over_time_are_the_definition(
     made: tuple[str, dict[str, Any]], steps: int, rest: tuple[int, int], surrogate: str, seed: int, count: int
 ) -> None:
@@ -360,7 +360,7 @@ def test_a_matrix_over_time_alone_learns_too_and_has_one_length(module: Any, neu
 
 
 @given(st.sampled_from([Exodus, SLAYER]), EXODUS_OPTIONS, STEPS, REST, st.integers(0, 9), st.booleans(), STREAM_LIMITS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_exodus_and_slayer_are_the_definition(
     made: type[Exodus],
     options: dict[str, Any],
