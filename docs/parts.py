@@ -122,7 +122,8 @@ def parallel() -> str:
 
 def depth() -> str:
     """What a layer adds to time, memory and the gradient's norm, from the committed records of the sweep `depth`."""
-    return table([row.cells for row in depth_rows(store.load(XEON / "depth.jsonl"))])
+    heads = ["subject", "network", "time a layer", "memory a layer", "gradient a layer", "first over last", "processes"]
+    return table([row.cells for row in depth_rows(store.load(XEON / "depth.jsonl"))], heads)
 
 
 def table(rows: Sequence[Mapping[str, object]], heads: list[str] | None = None) -> str:
