@@ -24,6 +24,7 @@ from spikebench.workloads.renewal import Renewal
 SMALL = 2**18  # values of all outputs of a sample that are copied at once, before anything else happens
 PAUSE = 1e-4  # seconds after a sample that are left to a thread which waits for the interpreter
 BEYOND = 5e-4  # seconds that this may take longer
+STALL, FEW = 0.1, 4  # seconds that a virtual machine may stand still; pauses from which on one of four is forgiven
 
 
 class Values(Protocol):
@@ -212,7 +213,7 @@ class Timed:
         """
         beyond, self._beyond, idle, self._idle = sorted(self._beyond), [], sorted(self._idle), []
         latency = self.running.medians.get("latency", 0.0)
-        usual = idle[3 * len(idle) // 4] if idle else 0.0
+        usual = (idle[3 * len(idle) // 4] if idle else 0.0) + (STALL if len(beyond) < FEW else 0.0)
         if beyond and latency and beyond[len(beyond) // 4] > latency / 2 + BEYOND + usual:
             self.evidence.say("a timed launch goes on after it has returned")
 
