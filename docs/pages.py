@@ -62,9 +62,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     made |= claims(
         [*store.load(ROOT / "results" / "*" / "claims*.jsonl"), *store.load(ROOT / "results" / "*" / "libraries.jsonl")]
     )
-    made |= scheme_pages.files(
-        store.load(ROOT / "results" / "*" / "schemes.jsonl"), store.load(ROOT / "results" / "*" / "events.jsonl")
-    )
+    made |= scheme_pages.files(store.load(ROOT / "results" / "*" / "schemes.jsonl"), store.load(XEON / "events.jsonl"))
     made["bound.md"] = "\n".join(bounds(store.load(XEON / "floor_a703f00.jsonl")))
     made["trainings.md"] = "\n".join(trainings())
     made["cli.md"] = "\n".join(reference.commands(typer.main.get_command(app)))

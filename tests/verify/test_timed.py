@@ -97,14 +97,25 @@ def test_what_is_right_passes(text: str, mode: str, cheats: None) -> None:
     assert torch.equal(running.workload.g, noise(case, T, stream=1))
 
 
-@pytest.mark.parametrize(("before", "alarm"), [(1e-4, True), (4e-3, False)])
-def test_who_works_on_is_told_from_a_machine_that_delays_everybody(before: float, alarm: bool) -> None:
+@pytest.mark.parametrize(
+    ("before", "after", "count", "alarm"),
+    [
+        (1e-4, 3e-3, 8, True),
+        (4e-3, 3e-3, 8, False),
+        (1e-4, 0.05, 2, False),
+        (1e-4, 0.2, 2, True),
+        (1e-4, 0.05, 4, True),
+    ],
+)
+def test_who_works_on_is_told_from_a_machine_that_delays_everybody(
+    before: float, after: float, count: int, alarm: bool
+) -> None:
     """Threads of OpenMP spin on after every launch, and on a busy machine a pause takes long whatever was before it."""
     running, found = watched(Layer("lif@eager", T=4, B=2, N=8))
     watch = running.watch
     assert found.wrong is None and isinstance(watch, Timed)
     running.medians["latency"] = 1e-3
-    watch._beyond, watch._idle = [3e-3] * 8, [before] * 8
+    watch._beyond, watch._idle = [after] * count, [before] * count
     watch._outlasted()
     assert (watch.evidence.wrong == "a timed launch goes on after it has returned") is alarm
 

@@ -133,7 +133,7 @@ def _plan(
     bits: bool,
     neurons: int,
 ) -> Plan:
-    """call: a `Call` without its noise; bits: as which spikes are sent; neurons: N where constants are per neuron."""
+    """call: a `Call` without its noise; bits: whether spikes are sent as bits; neurons: N where constants are per neuron."""
     of = Call(*call)
     neuron, (steps, count) = of.neuron, size
     if forward:

@@ -156,9 +156,10 @@ def _with(of: Shape, asked: Options) -> Shape:
 
 
 def fitted(build: Callable[..., Made]) -> Callable[..., Made]:
-    """Launches of a kernel for x, `found(kernel, x, asked, *others)`: `build(dtype, size, shape, *others)`, made once.
+    """Decorates what prepares a kernel's launches from x's dtype, x's size and the shape that is chosen for them.
 
-    Others can be hashed. For an x as one before, nothing is computed, unless shapes are forced or watched.
+    It is then called with the kernel's name, x, what the user asks of the shape, and further arguments, which can be hashed.
+    For an x of a dtype, sizes and device that it has seen, it returns what it prepared then, unless shapes are forced or watched.
     """
     of_shape = lru_cache(KNOWN)(build)
 

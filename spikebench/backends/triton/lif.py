@@ -187,7 +187,7 @@ def _constants(neuron: LIF) -> _Constants:
 
 @_launch.fitted
 def _forward_of(dtype: torch.dtype, size: tuple[int, int], shape: Shape, plain: _Plain, bits: bool) -> _launch.Prepared:
-    """bits: as which spikes are sent."""
+    """bits: whether spikes are sent as bits."""
     if bits:
         _bits.rows_within(shape.rows)
     grid = (_launch.cdiv(size[1], shape.block),)

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 LINE = 16  # series: a cache line of float32, so that no two threads write to the same one
 # bytes of an array from which on rows go past the caches. A smaller one is still there when the next kernel reads it: on a
 # Xeon (2 MiB of second-level cache a core) Linear + neuron + Linear took 5 % longer past the caches at 1 to 3 MiB, as long
-# at 5, and from 8 on less, where the neuron alone takes 1.1 to 2.1 times as long in them. On an EPYC (Zen 4, 1 MiB a core)
-# that was up to 3.7 times, and not the same in every process; between Linear layers both were alike from 0.75 MiB on
+# at 5, and from 8 on as long or up to 6 % less, where the neuron alone takes 1.1 to 2.1 times as long in them. On an EPYC
+# (Zen 4, 1 MiB a core) that was up to 3.7 times, and not the same in every process; between Linear layers both were alike
+# from 0.75 MiB on
 STREAM_FROM = 3 * 2**18 if get_host_cpu_name().startswith("znver") else 6 * 2**20
 NARROW = 2048  # series a block then
 
